@@ -1,0 +1,60 @@
+# Every target says after "##" what it does; `make` alone prints that list.
+
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+SHELL := /bin/sh
+# -e: a recipe stops at the first command that fails, also within one line of several commands.
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The build backend warns at every editable installation that it is one; failures are errors and still show.
+PIP = PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## print this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# pip, not python, stands for the whole environment: where ensurepip is missing, venv leaves a python without pip.
+$(VENV)/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "No $(PYTHON) here. Name a Python 3.11 or newer: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "scimlite needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) -V 2>&1`." >&2; \
+	    echo "Name another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps tie the installation to setup.cfg: nothing is installed again until that changes.
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing scimlite into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing scimlite and its test tools into $(VENV)"
+	@$(PIP) install --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+.PHONY: run
+run: $(VENV)/.installed ## start the service on http://HOST:PORT (127.0.0.1:8000), data in ./var
+	@SCIMLITE_STATE_DIR="$${SCIMLITE_STATE_DIR:-./var}"; export SCIMLITE_STATE_DIR; \
+	    exec $(VENV)/bin/scimlite serve --host $(HOST) --port $(PORT) --first-app "Entra ID"
+
+.PHONY: test
+test: lint ## check style and types, then run the tests on SQLite and PostgreSQL
+	$(VENV)/bin/pytest -n 2 --dist loadfile
+
+.PHONY: lint
+lint: $(VENV)/.installed-test ## check style and types only
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+.PHONY: clean
+clean: ## remove what the tools made, the virtual environment included; data in ./var stays
+	rm -rf $(VENV) build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find scimlite cli tests -type d -name __pycache__ -prune -exec rm -rf {} +

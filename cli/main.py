@@ -1,0 +1,104 @@
+"""The `scimlite` command: which commands there are, and how every error of ours is told."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+#: Command to the module that holds it and what it is for. A module is imported when its command is used, so that
+#: `scimlite --help` needs neither Flask nor the database.
+_COMMANDS = {
+    "app": "Add, change and remove apps: connections from identity providers.",
+    "token": "Issue, show, rotate and revoke the bearer tokens of an app.",
+    "user": "List users and show one with groups and history.",
+    "group": "List groups and show one with its members.",
+    "report": "Show what was provisioned, refused or failed, when, and by whom.",
+    "serve": "Run the service.",
+    "db": "Upgrade, inspect and back up the database.",
+}
+
+#: Exit code of a command that was called or configured wrongly; one that failed exits with 1.
+_USAGE = 2
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f".{cmd_name}", __package__)
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message} Commands: {', '.join(_COMMANDS)}.", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from None
+
+
+def _told(error: Exception) -> click.ClickException | None:
+    """Our own errors as Click's, with the right exit code; None for what is none of ours."""
+    from scimlite.apps import AppError
+    from scimlite.config import ConfigError
+    from scimlite.errors import ScimError
+    from scimlite.service import StartupError
+    from scimlite.tokens import TokenError
+
+    if isinstance(error, ConfigError):
+        failure = click.ClickException(str(error))
+        failure.exit_code = _USAGE
+        return failure
+    if isinstance(error, AppError | TokenError | StartupError):
+        return click.ClickException(str(error))
+    if isinstance(error, ScimError):
+        return click.ClickException(error.detail)
+    return None
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("scimlite"), message="scimlite %(version)s")
+def cli() -> None:
+    """A SCIM 2.0 endpoint in front of your application: identity providers such as Microsoft Entra ID and Okta
+    create, update, disable and remove users and groups there, and you see what they did.
+
+    \b
+    Start:     scimlite serve
+    Connect:   scimlite app create "Entra ID"
+    Look:      scimlite report --since 2h
+
+    Settings come from SCIMLITE_* environment variables; the README lists them.
+    """
+
+
+def main() -> None:
+    """Entry point of the `scimlite` script."""
+    try:
+        cli(prog_name="scimlite")
+    except BrokenPipeError:
+        # `scimlite report | head`: the reader has enough.
+        sys.stderr.close()
+        sys.exit(0)

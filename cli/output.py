@@ -1,0 +1,94 @@
+"""How commands show data: tables for people, JSON and CSV for programs; data on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+#: Columns of a table that goes into a pipe or a file: nobody's terminal limits it.
+_PIPE_WIDTH = 200
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The `--json` option."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def print_json_lines(rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a line."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Comma-separated values with a header line."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """A table as wide as the terminal (COLUMNS counts), long cells wrapped; `empty` is said when it has no rows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = list(rows)
+    if not listed:
+        click.echo(empty, err=True)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in listed:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(width=width(), highlight=False, soft_wrap=False).print(table)
+
+
+def width() -> int:
+    """Columns to write in: COLUMNS, else the terminal's, else plenty."""
+    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return _PIPE_WIDTH
+
+
+def local_time(microseconds: int | None) -> str:
+    """A stored time as the operator's clock shows it; nothing for none."""
+    if microseconds is None:
+        return ""
+    return datetime.fromtimestamp(microseconds / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso_time(microseconds: int | None) -> str | None:
+    """A stored time for programs: ISO 8601 in UTC."""
+    from scimlite.rendering import timestamp
+
+    return None if microseconds is None else timestamp(microseconds)
+
+
+def entra_block(name: str, url: str, token: str) -> str:
+    """What to paste into the identity provider."""
+    return f"""
+  {name} can connect now. In the Microsoft Entra admin center: Enterprise applications >
+  your application > Provisioning, Provisioning Mode "Automatic", then paste
+
+    Tenant URL    {url}
+    Secret Token  {token}
+
+  and press Test Connection. Other identity providers call them SCIM base URL and
+  bearer token. Both can be shown again: scimlite token show {url.rsplit("/", 1)[-1]}
+"""

@@ -1,0 +1,105 @@
+"""`scimlite serve`: the service under gunicorn."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+
+from scimlite import apps, create_app, tokens
+from scimlite.config import Settings
+
+from .context import Context, open_context, remember_server_url
+from .output import entra_block
+
+#: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
+_LONGEST_REQUEST_LINE = 8190
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
+    """gunicorn with our settings instead of its own configuration file."""
+
+    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
+        self._settings = settings
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return create_app(self._settings)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads in each.")
+@click.option("--upgrade", is_flag=True, help="Upgrade an outdated database first.")
+@click.option("--first-app", metavar="NAME", help="Make this app when there is none, and print how to connect.")
+def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first_app: str | None) -> None:
+    """Run the service with gunicorn until it is stopped.
+
+    An empty database is initialised; an outdated one is refused unless --upgrade is given. The log goes to stderr,
+    one line a request, without values or secrets.
+
+    \b
+    Example: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
+    """
+    context = open_context(create=True, upgrade=upgrade)
+    _ = context.keyring
+    shown = f"[{host}]" if ":" in host else host
+    remember_server_url(context.settings.state_dir, f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}")  # noqa: S104
+    if first_app:
+        _welcome(context, first_app)
+    context.db.close()
+    _log_to_stderr()
+    _Server(
+        context.settings,
+        {
+            "bind": f"{shown}:{port}",
+            "workers": workers,
+            "threads": threads,
+            "worker_class": "gthread",
+            # One import for all workers; each opens its own connections.
+            "preload_app": True,
+            "limit_request_line": _LONGEST_REQUEST_LINE,
+            # X-Forwarded-* is ours to judge (SCIMLITE_TRUSTED_PROXIES).
+            "forwarded_allow_ips": "",
+            "control_socket_disable": True,
+            "timeout": 120,
+            "keepalive": 75,
+            "errorlog": "-",
+            "loglevel": "info",
+            "proc_name": "scimlite",
+        },
+    ).run()
+
+
+def _welcome(context: Context, first_app: str) -> None:
+    """Make the first app when there is none, and say how to connect."""
+    known = apps.every(context.db)
+    app = known[0] if known else apps.create(context.db, first_app, None, context.origin)
+    active = [t for t in tokens.every(context.db, app) if t.expires_at is None and t.revoked_at is None]
+    if known and active:
+        text = tokens.show(context.db, context.keyring, app, active[-1], context.origin)
+    else:
+        _, text = tokens.issue(context.db, context.keyring, app, context.origin)
+    click.echo(entra_block(app.name, context.scim_url(app.slug), text))
+    if len(known) > 1:
+        click.echo(f"There are {len(known)} apps; `scimlite app list` shows all.")
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name, level in (("scimlite.access", logging.INFO), ("scimlite.error", logging.INFO)):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False

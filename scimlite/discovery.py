@@ -1,0 +1,95 @@
+"""What the service says about itself: ServiceProviderConfig, Schemas, ResourceTypes (RFC 7644 section 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+from . import errors
+from .provider import METHODS, Service, base_url, respond
+from .scim import messages
+from .views import View
+
+Json = Any
+
+
+class ServiceProviderConfigView(View):
+    """`/ServiceProviderConfig`: the one answer that needs no token."""
+
+    def get(self, slug: str) -> Response:
+        location = f"{base_url(slug)}/ServiceProviderConfig"
+        config = messages.service_provider_config(location, max_results=self.service.max_results)
+        return respond(orjson.dumps(config))
+
+
+class _DeclarationsView(View):
+    """A list of declarations, and one of them by its id."""
+
+    kind = ""
+    endpoint = ""
+
+    def declarations(self) -> list[Json]:
+        """Everything there is to list."""
+        raise NotImplementedError
+
+    def get(self, slug: str, id: str | None = None) -> Response:
+        # RFC 7644 section 4: a filter on these endpoints is answered with 403.
+        if id is None and request.args.get("filter"):
+            raise errors.Forbidden(f"/{self.endpoint} cannot be filtered.")
+        base = base_url(slug)
+        found = [self._with_meta(each, base) for each in self.declarations()]
+        if id is None:
+            return respond(messages.list_response(map(orjson.dumps, found), len(found), 1))
+        for each in found:
+            if each["id"].lower() == id.lower():
+                return respond(orjson.dumps(each))
+        raise errors.NotFound(f"There is no {self.kind} {id[:200]!r} here.")
+
+    def _with_meta(self, declaration: Json, base: str) -> Json:
+        location = f"{base}/{self.endpoint}/{declaration['id']}"
+        return {**declaration, "meta": {"resourceType": self.kind, "location": location}}
+
+
+class SchemasView(_DeclarationsView):
+    """`/Schemas`: every schema of the app's resource types."""
+
+    kind, endpoint = "Schema", "Schemas"
+
+    def declarations(self) -> list[Json]:
+        schemas = {
+            schema.id: schema
+            for resource_type in g.caller.app.resource_types.values()
+            for schema in (resource_type.schema, *resource_type.extensions)
+        }
+        return [schema.declaration() for schema in schemas.values()]
+
+
+class ResourceTypesView(_DeclarationsView):
+    """`/ResourceTypes`: the app's resource types."""
+
+    kind, endpoint = "ResourceType", "ResourceTypes"
+
+    def declarations(self) -> list[Json]:
+        return [resource_type.declaration() for resource_type in g.caller.app.resource_types.values()]
+
+
+def add_routes(blueprint: Blueprint, service: Service) -> None:
+    """The discovery endpoints."""
+    rules = (
+        ("/<slug>/ServiceProviderConfig", ServiceProviderConfigView, "ServiceProviderConfig"),
+        ("/<slug>/Schemas", SchemasView, "Schemas"),
+        ("/<slug>/Schemas/<id>", SchemasView, "Schema"),
+        ("/<slug>/ResourceTypes", ResourceTypesView, "ResourceTypes"),
+        ("/<slug>/ResourceTypes/<id>", ResourceTypesView, "ResourceType"),
+    )
+    for rule, view, name in rules:
+        blueprint.add_url_rule(
+            rule,
+            view_func=view.as_view(name, service),
+            methods=METHODS,
+            strict_slashes=False,
+            merge_slashes=False,
+            provide_automatic_options=False,
+        )

@@ -1,0 +1,307 @@
+"""Which resource holds which: members of groups, groups of users, and their changes inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from peewee import SQL, Cast, Select, fn
+
+from . import search
+from .apps import App
+from .db import Database, Slot, chunks, prepared
+from .errors import InvalidValue, Mutability, NoTarget
+from .journal import Action, Entry, Outcome
+from .models import MemberRow, ResourceRow
+from .scim import core
+from .scim.filter import Filter
+from .scim.patch import LinkStep
+
+#: What a group can hold.
+_LINKABLE = ("User", "Group")
+#: Ids bound in one statement.
+_CHUNK = 1000
+#: Ids named in one error.
+_MOST_NAMED = 10
+
+
+class Link(NamedTuple):
+    """The other end of a link: `kind` is its type, or for a user's groups `direct` or `indirect`."""
+
+    id: str
+    kind: str
+    display: str
+
+
+@dataclass(slots=True)
+class Linked:
+    """What a change of links did: whether anything, and its journal rows."""
+
+    changed: bool = False
+    entries: list[Entry] = field(default_factory=list)
+
+
+NOTHING = Linked()
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@prepared
+def _MEMBERS(db: Database) -> Any:
+    other = ResourceRow.alias()
+    return (
+        MemberRow.select(
+            MemberRow.group_id, other.uuid, other.type, fn.coalesce(other.display, other.name)
+        )
+        .join(other, on=(other.id == MemberRow.member_id))
+        .where(db.one_of(MemberRow.group_id, "groups"), other.deleted_at.is_null())
+        .order_by(MemberRow.group_id, MemberRow.member_id)
+        .limit(Slot("limit"))
+    )
+
+
+def members_of(db: Database, groups: list[int], *, at_most: int | None = None) -> dict[int, list[Link]]:
+    """The living members of groups, by the group's row; in all `at_most` when given."""
+    found: dict[int, list[Link]] = {}
+    limit = at_most if at_most is not None else 2**62
+    for group, id, kind, display in db.rows(_MEMBERS, groups=groups, limit=limit):
+        found.setdefault(group, []).append(Link(id, kind, display))
+    return found
+
+
+@prepared
+def _GROUPS(db: Database) -> Any:
+    """Direct and indirect groups; UNION makes cycles end, the deleted conduct nothing."""
+    direct, group = MemberRow.alias(), ResourceRow.alias()
+    start = (
+        direct.select(direct.member_id.alias("user_id"), direct.group_id.alias("group_id"), SQL("0").alias("depth"))
+        .join(group, on=(group.id == direct.group_id))
+        .where(db.one_of(direct.member_id, "users"), group.deleted_at.is_null())
+    )
+    above = start.cte("above", recursive=True, columns=("user_id", "group_id", "depth"))
+    outer, upper = MemberRow.alias(), ResourceRow.alias()
+    step = (
+        outer.select(above.c.user_id, outer.group_id, SQL("1"))
+        .join(above, on=(outer.member_id == above.c.group_id))
+        .join(upper, on=(upper.id == outer.group_id))
+        .where(upper.deleted_at.is_null())
+    )
+    closure = above.union(step)
+    return (
+        ResourceRow.select(closure.c.user_id, ResourceRow.uuid, fn.min(closure.c.depth), ResourceRow.name)
+        .join(closure, on=(ResourceRow.id == closure.c.group_id))
+        .group_by(closure.c.user_id, ResourceRow.id, ResourceRow.uuid, ResourceRow.name)
+        .order_by(closure.c.user_id, ResourceRow.id)
+        .with_cte(closure)
+    )
+
+
+def groups_of(db: Database, app_id: int, users: list[int]) -> dict[int, list[Link]]:
+    """The living groups that users are in, directly or through other groups, by the user's row."""
+    found: dict[int, list[Link]] = {}
+    for user, id, depth, name in db.rows(_GROUPS, users=users):
+        found.setdefault(user, []).append(Link(id, "direct" if depth == 0 else "indirect", name))
+    return found
+
+
+# --- changing -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """Rows that came and went so far; one that went and came back did neither."""
+
+    added: dict[int, None] = field(default_factory=dict)
+    removed: dict[int, None] = field(default_factory=dict)
+
+    def add(self, rows: list[int]) -> None:
+        for row in rows:
+            if row in self.removed:
+                del self.removed[row]
+            else:
+                self.added[row] = None
+
+    def remove(self, rows: list[int]) -> None:
+        for row in rows:
+            if row in self.added:
+                del self.added[row]
+            else:
+                self.removed[row] = None
+
+
+def change(
+    db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: tuple[str, str], status: int
+) -> Linked:
+    """Carry out steps on a locked group's links; the members that are there are never loaded.
+
+    Raises InvalidValue naming members that do not exist when the app refuses them, NoTarget or Mutability when a
+    value path asks for more than adding and removing.
+    """
+    outcome = _Outcome()
+    unknown: dict[str, None] = {}
+    for step in steps:
+        if step.expect is not None:
+            _expect(db, app, group, step)
+            continue
+        wanted = _resolve(db, app, list(step.add))
+        missing = [id for id in step.add if id not in wanted]
+        if missing and app.settings.unknown_members == "refuse":
+            named = ", ".join(missing[:_MOST_NAMED])
+            raise InvalidValue(f"members.value: {len(missing)} not found in this app: {named}.")
+        unknown.update(dict.fromkeys(missing))
+        kept = list(wanted.values())
+        if step.reset:
+            outcome.remove([row[0] for row in db.rows(_CLEAR, group=group, kept=kept)])
+        if step.remove_where is not None:
+            outcome.remove(_remove_where(db, app, group, step.remove_where))
+        if step.remove:
+            gone = list(_resolve(db, app, sorted(step.remove), living=False).values())
+            outcome.remove([row[0] for row in db.rows(_REMOVE, group=group, members=gone)])
+        if kept:
+            outcome.add(_insert(db, app, group, kept))
+    return _told(db, outcome, list(unknown), pair, status)
+
+
+@prepared
+def _CLEAR(db: Database) -> Any:
+    kept = db.one_of(MemberRow.member_id, "kept")
+    return MemberRow.delete().where(MemberRow.group_id == Slot("group"), ~kept).returning(MemberRow.member_id)
+
+
+@prepared
+def _REMOVE(db: Database) -> Any:
+    listed = db.one_of(MemberRow.member_id, "members")
+    return MemberRow.delete().where(MemberRow.group_id == Slot("group"), listed).returning(MemberRow.member_id)
+
+
+@prepared
+def _ADD(db: Database) -> Any:
+    table, column = db.each("members", "bigint")
+    rows = Select([table], [Cast(Slot("app"), "BIGINT"), Cast(Slot("group"), "BIGINT"), column]).where(SQL("(1 = 1)"))
+    fields = [MemberRow.app_id, MemberRow.group_id, MemberRow.member_id]
+    return MemberRow.insert_from(rows, fields).on_conflict_ignore().returning(MemberRow.member_id)
+
+
+@prepared
+def _LIVING(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id).where(
+        ResourceRow.app_id == Slot("app"),
+        db.one_of(ResourceRow.uuid, "ids"),
+        ResourceRow.type.in_(_LINKABLE),
+        ResourceRow.deleted_at.is_null(),
+    )
+
+
+@prepared
+def _EVER(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id).where(
+        ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids")
+    )
+
+
+def _resolve(db: Database, app: App, ids: list[str], *, living: bool = True) -> dict[str, int]:
+    """The rows behind public ids of this app; those that do not exist are left out."""
+    found: dict[str, int] = {}
+    for chunk in chunks(ids, _CHUNK):
+        found.update(db.rows(_LIVING if living else _EVER, app=app.id, ids=chunk))  # type: ignore[arg-type]
+    return {id: found[id] for id in ids if id in found}
+
+
+def _insert(db: Database, app: App, group: int, rows: list[int]) -> list[int]:
+    """Add members; returns those that were not there before."""
+    added: list[int] = []
+    for chunk in chunks(rows, _CHUNK):
+        added += [row[0] for row in db.rows(_ADD, app=app.id, group=group, members=chunk)]
+    return added
+
+
+def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
+    """A query of the group's members that match a filter, and its binds."""
+    attribute = core.GROUP.links
+    assert attribute is not None
+    bound = search.bind_item(condition, attribute)
+    other = ResourceRow.alias()
+    query = (
+        MemberRow.select(MemberRow.member_id)
+        .join(other, on=(other.id == MemberRow.member_id))
+        .where(
+            MemberRow.group_id == Slot("group"),
+            other.deleted_at.is_null(),
+            search.link_condition(db, core.GROUP, bound.shape, other),
+        )
+    )
+    return query, bound.binds
+
+
+def _remove_where(db: Database, app: App, group: int, condition: Filter) -> list[int]:
+    query, binds = _matching(db, condition)
+    rows = [row[0] for row in db.rows(query, group=group, app=app.id, base="", **binds)]
+    for chunk in chunks(rows, _CHUNK):
+        db.rows(_REMOVE, group=group, members=chunk)
+    return rows
+
+
+def _expect(db: Database, app: App, group: int, step: LinkStep) -> None:
+    """A value path that does not remove: some member must match, and even then only `members` itself can change."""
+    assert step.expect is not None
+    query, binds = _matching(db, step.expect)
+    if db.row(query.limit(1), group=group, app=app.id, base="", **binds) is None:
+        raise NoTarget("No member matches the filter of the path.")
+    if step.then_refuse:
+        raise Mutability("A member cannot be changed: remove it and add another one.")
+
+
+@prepared
+def _NAMES(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name).where(
+        db.one_of(ResourceRow.id, "rows")
+    )
+
+
+def _told(
+    db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int
+) -> Linked:
+    """The journal rows of a change: one for each member that came, went, or does not exist."""
+    linked = Linked(bool(outcome.added or outcome.removed))
+    for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
+        for chunk in chunks(rows, _CHUNK):
+            for _, id, kind, name in db.rows(_NAMES, rows=chunk):
+                linked.entries.append(_entry(action, id, kind, name, group, status))
+    for id in unknown:
+        detail = f"member {id[:100]} does not exist in this app; the others were applied"
+        linked.entries.append(Entry(Action.MEMBER_ADDED, Outcome.REFUSED, group=group, status=status, detail=detail))
+    return linked
+
+
+def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str], status: int) -> Entry:
+    if kind == "User":
+        return Entry(action, user=(id, name), group=group, status=status)
+    return Entry(action, group=group, status=status, detail=f"member is the group {name} ({id})")
+
+
+@prepared
+def _OF_GROUP(db: Database) -> Any:
+    return (
+        MemberRow.select(ResourceRow.uuid, ResourceRow.type, ResourceRow.name)
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id == Slot("group"), ResourceRow.deleted_at.is_null())
+    )
+
+
+def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: int) -> list[Entry]:
+    """The journal rows of a deleted group's members: their membership ended, though the rows stay for a restore."""
+    return [
+        _entry(Action.MEMBER_REMOVED, id, kind, name, pair, status) for id, kind, name in db.rows(_OF_GROUP, group=group)
+    ]
+
+
+def may_have_changed(db: Database, row: int) -> bool:
+    """Whether a user is or was in a group that may show in an answer: then no version vouches for it."""
+    return db.row(_ANY, row=row) is not None
+
+
+@prepared
+def _ANY(db: Database) -> Any:
+    return MemberRow.select(MemberRow.group_id).where(MemberRow.member_id == Slot("row")).limit(1)

@@ -1,0 +1,173 @@
+"""The tables, as Peewee models without a database of their own: `db.Database` runs their queries.
+
+The migrations create them; a test compares the two. Times are integer microseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import BigIntegerField, CompositeKey, IntegerField, Model, SmallIntegerField, TextField
+
+
+class Table(Model):  # type: ignore[misc]  # peewee has no type information
+    """Common ground of all tables."""
+
+    class Meta:
+        legacy_table_names = False
+
+
+class AppRow(Table):
+    """A connection from an identity provider; a deleted one stays, so that the journal keeps its name."""
+
+    id = BigIntegerField(primary_key=True)
+    slug = TextField()
+    name = TextField()
+    enabled = SmallIntegerField()
+    #: AppSettings as JSON.
+    settings = TextField()
+    #: Bumped by every change, so that what was parsed from this row can be cached.
+    version = IntegerField()
+    created_at = BigIntegerField()
+    deleted_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "app"
+
+
+class TokenRow(Table):
+    """A bearer credential of an app; the token itself is never stored."""
+
+    id = BigIntegerField(primary_key=True)
+    app_id = BigIntegerField()
+    #: 128 random bits in base64url: what the token's text holds, signed.
+    token_id = TextField()
+    #: Fingerprint of the secret key that signed it.
+    key_id = TextField()
+    label = TextField()
+    issued_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+    revoked_at = BigIntegerField(null=True)
+    last_used_at = BigIntegerField(null=True)
+    #: When a refusal of this token was last journalled.
+    refused_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "token"
+
+
+class ResourceRow(Table):
+    """A SCIM resource; with `deleted_at` it is a tombstone."""
+
+    id = BigIntegerField(primary_key=True)
+    app_id = BigIntegerField()
+    type = TextField()
+    #: The id that clients see.
+    uuid = TextField()
+    #: userName or displayName: what people call it.
+    name = TextField()
+    #: displayName when there is one.
+    display = TextField(null=True)
+    active = SmallIntegerField()
+    version = IntegerField()
+    created_at = BigIntegerField()
+    modified_at = BigIntegerField()
+    deleted_at = BigIntegerField(null=True)
+    #: JSON as a client gets it back, without `meta` and derived attributes.
+    document = TextField()
+
+    class Meta:
+        table_name = "resource"
+
+
+class ValueRow(Table):
+    """One attribute value of a living resource: what filters and sorting read."""
+
+    app_id = BigIntegerField()
+    type = TextField()
+    resource_id = BigIntegerField()
+    path = TextField()
+    item = IntegerField()
+    nth = SmallIntegerField()
+    key = TextField()
+    #: The key again, or its digest when long, if the value must be unique in the app; else NULL.
+    unique_key = TextField(null=True)
+
+    class Meta:
+        table_name = "value"
+        primary_key = CompositeKey("resource_id", "path", "item", "nth")
+
+
+class MemberRow(Table):
+    """This group holds that user or group."""
+
+    app_id = BigIntegerField()
+    group_id = BigIntegerField()
+    member_id = BigIntegerField()
+
+    class Meta:
+        table_name = "member"
+        primary_key = CompositeKey("group_id", "member_id")
+
+
+class JournalRow(Table):
+    """What was done or tried: one row per action and subject, only ever added."""
+
+    id = BigIntegerField(primary_key=True)
+    at = BigIntegerField()
+    app_id = BigIntegerField(null=True)
+    action = TextField()
+    outcome = TextField()
+    user_uuid = TextField(null=True)
+    user_name = TextField(null=True)
+    #: The folded userName of somebody who got no id, because the request was refused.
+    user_key = TextField(null=True)
+    group_uuid = TextField(null=True)
+    group_name = TextField(null=True)
+    #: JSON: attribute path to [from, to].
+    changes = TextField(null=True)
+    client = TextField(null=True)
+    token_label = TextField(null=True)
+    request_id = TextField(null=True)
+    #: The client's own id of the request, such as Entra's ActivityId.
+    client_request_id = TextField(null=True)
+    status = SmallIntegerField(null=True)
+    detail = TextField(null=True)
+
+    class Meta:
+        table_name = "journal"
+
+
+class AliasRow(Table):
+    """Every name a user was known by, so that the report finds a person by an old userName."""
+
+    app_id = BigIntegerField()
+    #: Folded userName, or externalId as it is.
+    name = TextField()
+    user_uuid = TextField()
+
+    class Meta:
+        table_name = "alias"
+        primary_key = CompositeKey("name", "user_uuid", "app_id")
+
+
+class SigningKeyRow(Table):
+    """The fingerprint of a secret key that signed tokens, so that a wrong key is noticed."""
+
+    fingerprint = TextField(primary_key=True)
+    first_used_at = BigIntegerField()
+
+    class Meta:
+        table_name = "signing_key"
+
+
+TABLES: tuple[type[Any], ...] = (
+    AppRow,
+    TokenRow,
+    ResourceRow,
+    ValueRow,
+    MemberRow,
+    JournalRow,
+    AliasRow,
+    SigningKeyRow,
+)

@@ -1,0 +1,1 @@
+"""The protocol: pure functions over plain data, with no Flask, no Peewee and no I/O."""

@@ -1,0 +1,215 @@
+"""The messages of the protocol (RFC 7644): what comes in is validated by marshmallow, what goes out is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate
+
+from ..errors import BadRequest, InvalidSyntax, InvalidValue
+from . import quirks
+from .patch import Operation
+
+Json = Any
+
+LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+SERVICE_PROVIDER_URN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+
+MEDIA_TYPE = "application/scim+json"
+_MAX_DEPTH = 32
+#: Largest startIndex: what a 64-bit OFFSET can take on both databases.
+_MAX_INTEGER = 2**63 - 1
+
+
+def load_json(raw: bytes) -> Json:
+    """A body as JSON; InvalidSyntax with the position when it is none, too deep, or holds what no database stores.
+
+    NUL and lone surrogates are legal JSON escapes, but no text column can hold them.
+    """
+    if not raw.strip():
+        raise InvalidSyntax("The body is empty; a JSON object is needed.")
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidSyntax(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH and _deeper_than(parsed, _MAX_DEPTH):
+        raise InvalidSyntax(f"The body is nested deeper than {_MAX_DEPTH} levels.")
+    if b"\\u0000" in raw and b"\\u0000" in orjson.dumps(parsed).replace(b"\\\\", b""):
+        raise InvalidValue("The body holds a NUL character.")
+    return parsed
+
+
+def _deeper_than(parsed: Json, limit: int) -> bool:
+    level = [parsed]
+    for _ in range(limit):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+class _Message(Schema):
+    """A message whose attribute names are compared without case (RFC 7643 section 2.1)."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    schemas = fields.List(fields.String(), load_default=list)
+
+    @pre_load
+    def _canonical_names(self, data: Json, **_: Any) -> Json:
+        if not isinstance(data, Mapping):
+            return data
+        names = {name.lower(): name for name in self.fields}
+        return {names.get(str(name).lower(), name): value for name, value in data.items()}
+
+
+class _OperationSchema(_Message):
+    op = fields.String(required=True)
+    path = fields.String(allow_none=True)
+    value = fields.Raw(allow_none=True)
+
+    @post_load
+    def _operation(self, data: dict[str, Json], **_: Any) -> Operation:
+        op = quirks.operation_name(data["op"])
+        if op not in ("add", "replace", "remove"):
+            raise ValidationError(f"{data['op'][:40]!r} is not add, replace or remove.", "op")
+        return Operation(op, data.get("path") or None, data.get("value"), "value" in data)
+
+
+class _PatchSchema(_Message):
+    Operations = fields.List(
+        fields.Nested(_OperationSchema), required=True, validate=validate.Length(min=1, error="Nothing to do.")
+    )
+
+
+def _load(schema: Schema, body: Json, what: str) -> Json:
+    if not isinstance(body, dict):
+        raise InvalidSyntax(f"{what} is a JSON object.")
+    try:
+        return schema.load(body)
+    except ValidationError as error:
+        path, problem = _first_problem(error.messages)
+        raise InvalidSyntax(f"{what}: {path}: {problem}") from None
+
+
+def _first_problem(messages: Json, path: str = "") -> tuple[str, str]:
+    if isinstance(messages, dict):
+        name, inner = next(iter(messages.items()))
+        step = f"[{name}]" if isinstance(name, int) else f".{name}" if path else str(name)
+        return _first_problem(inner, path + step)
+    return path, str(messages[0] if isinstance(messages, list) else messages)
+
+
+_PATCH_SCHEMA = _PatchSchema()
+
+
+def load_patch(body: Json) -> list[Operation]:
+    """The operations of a PATCH request (RFC 7644 section 3.5.2); InvalidSyntax naming what is wrong."""
+    loaded: list[Operation] = _load(_PATCH_SCHEMA, body, "The PatchOp message")["Operations"]
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of a query (RFC 7644 section 3.4.2)."""
+
+    filter: str | None = None
+    sort_by: str | None = None
+    descending: bool = False
+    start_index: int = 1
+    count: int | None = None
+    attributes: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+
+def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
+    """The query parameters of a GET, names without case (seen: `startindex`); unknown ones are ignored.
+
+    Raises BadRequest or InvalidValue naming the parameter. startIndex below 1 is 1, count below 0 is 0 (RFC 7644
+    section 3.4.2.4); an empty parameter counts as absent.
+    """
+    given: dict[str, str] = {}
+    for name, value in parameters:
+        key = name.lower()
+        if not value:
+            continue
+        if key in given and key in _PARAMETERS:
+            raise BadRequest(f"The parameter {name} is given twice.")
+        given[key] = value
+    if "\0" in "".join(given.values()):
+        raise InvalidValue("A parameter holds a NUL character.")
+    order = given.get("sortorder", "ascending").lower()
+    if order not in ("ascending", "descending"):
+        raise InvalidValue("sortOrder is ascending or descending.")
+    return Query(
+        given.get("filter"),
+        given.get("sortby"),
+        order == "descending",
+        max(_integer(given, "startindex", "startIndex") or 1, 1),
+        None if "count" not in given else max(_integer(given, "count", "count") or 0, 0),
+        _names(given.get("attributes")),
+        _names(given.get("excludedattributes")),
+    )
+
+
+_PARAMETERS = {"filter", "sortby", "sortorder", "startindex", "count", "attributes", "excludedattributes"}
+
+
+def _integer(given: dict[str, str], key: str, name: str) -> int | None:
+    text = given.get(key)
+    if text is None:
+        return None
+    digits = text.strip().removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
+        raise InvalidValue(f"{name} is a whole number, not {text[:40]!r}.")
+    return min(int(text), _MAX_INTEGER)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def list_response(resources: Iterable[bytes], total: int, start_index: int) -> bytes:
+    """A ListResponse around resources that are JSON already."""
+    joined = list(resources)
+    return b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}' % (
+        LIST_URN.encode(),
+        total,
+        start_index,
+        len(joined),
+        b",".join(joined),
+    )
+
+
+def service_provider_config(location: str, *, max_results: int) -> dict[str, Json]:
+    """What this service can do (RFC 7643 section 5), exactly as it is."""
+    return {
+        "schemas": [SERVICE_PROVIDER_URN],
+        "patch": {"supported": True},
+        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": True, "maxResults": max_results},
+        "changePassword": {"supported": False},
+        "sort": {"supported": True},
+        "etag": {"supported": True},
+        "authenticationSchemes": [
+            {
+                "type": "oauthbearertoken",
+                "name": "Bearer token",
+                "description": "A secret token that the operator issues; sent in the Authorization header.",
+                "specUri": "https://www.rfc-editor.org/info/rfc6750",
+                "primary": True,
+            }
+        ],
+        "meta": {"resourceType": "ServiceProviderConfig", "location": location},
+    }

@@ -1,0 +1,123 @@
+"""Attribute paths (RFC 7644 section 3.10) and the paths of PATCH operations (section 3.5.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scimlite.errors import InvalidPath
+
+if TYPE_CHECKING:
+    from scimlite.scim.filter import Filter
+
+BLANKS = " \t\r\n"
+
+# ATTRNAME of RFC 7644 section 3.4.2.2, and "$" in front for "$ref" (RFC 7643 section 2.4).
+_NAME = r"\$?[A-Za-z][A-Za-z0-9_-]*"
+_DOTTED_NAME = re.compile(rf"({_NAME})(?:\.({_NAME}))?")
+_SUB_ATTRIBUTE = re.compile(rf"\.({_NAME})")
+# RFC 3986 without "[]()", which end a path in a filter.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+(?<!:)")
+
+
+@dataclass(frozen=True, slots=True)
+class AttrPath:
+    """An attribute as it was written; names and URNs compare without case (RFC 7644 section 3.10)."""
+
+    #: Empty when the path is a whole schema URN, which stands for every attribute of that schema.
+    name: str
+    sub: str | None = None
+    #: The schema URN without its trailing colon; None when the path is not qualified.
+    urn: str | None = None
+
+    def __str__(self) -> str:
+        dotted = f"{self.name}.{self.sub}" if self.sub else self.name
+        return ":".join(part for part in (self.urn, dotted) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPath:
+    """What a PATCH operation aims at: an attribute, or the values of one that a filter picks."""
+
+    #: With a filter, `attr.sub` is None.
+    attr: AttrPath
+    filter: Filter | None = None
+    #: The sub-attribute after "]", or that of `attr` when there is no filter.
+    sub: str | None = None
+
+
+def parse_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath:
+    """Read `name`, `name.sub`, `URN:name`, `URN:name.sub` or, for a URN in `urns`, the URN alone.
+
+    :raise InvalidPath: when it is none of them.
+    """
+    path = split_attr_path(text.strip(BLANKS), urns)
+    if path is None:
+        raise InvalidPath(
+            f"{quote(text)} is not an attribute: expected name, name.sub or one of them after a schema URN."
+        )
+    return path
+
+
+def parse_patch_path(text: str, urns: Collection[str] = ()) -> PatchPath:
+    """Read PATH of RFC 7644 section 3.5.2: an attribute path, or `attribute[filter]` and `.sub` after it.
+
+    :raise InvalidPath: for a bad filter as well, because the path as a whole is malformed.
+    """
+    if "[" not in text:
+        attr = parse_attr_path(text, urns)
+        return PatchPath(attr, sub=attr.sub)
+    # The grammar goes in a circle, paths hold filters and filters hold paths, so one side imports late.
+    from scimlite.scim.filter import parse_value_path
+
+    return PatchPath(*parse_value_path(text, urns))
+
+
+def split_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath | None:
+    """Read an attribute path, or return None, for callers that can say more about the error."""
+    if ":" not in text:
+        found = _DOTTED_NAME.fullmatch(text)
+        return AttrPath(found[1], found[2]) if found else None
+    if not text.isascii():
+        return None
+    return _split_after_known_urn(text, urns) or _split_at_last_colon(text)
+
+
+def split_sub_attribute(text: str) -> str | None:
+    """Read the `.sub` that may follow a value filter, or return None."""
+    found = _SUB_ATTRIBUTE.fullmatch(text)
+    return found[1] if found else None
+
+
+def quote(text: str, start: int = 0) -> str:
+    """At most 40 characters of `text` for an error message, safe to print and to encode."""
+    shown = "".join(
+        char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + 40]
+    )
+    return f"“{shown}”" if len(text) <= start + 40 else f"“{shown}…”"
+
+
+def _split_after_known_urn(text: str, urns: Collection[str]) -> AttrPath | None:
+    """Split after the longest known URN that `text` begins with.
+
+    Syntax alone cannot tell `…:2.0:User` (a schema) from `…:2.0` and its attribute `User`. A dot may stand
+    for the colon: Entra's reference collection sends `…:enterprise:2.0:User.manager`
+    (AzureAD/SCIMReferenceCode, SCIM Inbound.postman_collection.json).
+    """
+    folded = text.lower()
+    for urn in sorted((urn for urn in urns if folded.startswith(urn.lower())), key=len, reverse=True):
+        if len(urn) == len(text):
+            return AttrPath("", urn=text)
+        found = _DOTTED_NAME.fullmatch(text, len(urn) + 1)
+        if found and text[len(urn)] in ":.":
+            return AttrPath(found[1], found[2], text[: len(urn)])
+    return None
+
+
+def _split_at_last_colon(text: str) -> AttrPath | None:
+    """Split where the URN ends if its schema is not known; never at a dot, for URNs hold dots ("2.0")."""
+    urn, _, dotted = text.rpartition(":")
+    found = _DOTTED_NAME.fullmatch(dotted)
+    return AttrPath(found[1], found[2], urn) if found and _URI.fullmatch(urn) else None

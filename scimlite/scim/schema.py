@@ -1,0 +1,264 @@
+"""Attributes, schemas and resource types (RFC 7643 sections 2 and 7): declared once, everything else follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from ..errors import InvalidPath
+from . import quirks
+from .path import AttrPath
+
+SCHEMA_URN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+RESOURCE_TYPE_URN = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """One attribute with the characteristics of RFC 7643 section 2.2, and some of our own.
+
+    `links`: the values are rows that point at other resources (a group's members), not part of the document.
+    `derived`: computed when a resource is read (a user's groups); never stored.
+    `default`: what a resource has that was created without a value; a PUT without one keeps what there is.
+    `path` is the index path, such as `emails.value` or `urn:…:User:department`.
+    """
+
+    name: str
+    type: str = "string"
+    sub_attributes: tuple[Attribute, ...] = ()
+    multi_valued: bool = False
+    description: str = ""
+    required: bool = False
+    canonical_values: tuple[str, ...] = ()
+    case_exact: bool = False
+    mutability: str = "readWrite"
+    returned: str = "default"
+    uniqueness: str = "none"
+    reference_types: tuple[str, ...] = ()
+    links: bool = False
+    derived: bool = False
+    default: Any = None
+    path: str = ""
+
+    @cached_property
+    def subs(self) -> dict[str, Attribute]:
+        """The sub-attributes by lower-case name."""
+        return {sub.name.lower(): sub for sub in self.sub_attributes}
+
+    @cached_property
+    def key(self) -> str:
+        """The name as a lower-case key: attribute names are compared without case (RFC 7643 section 2.1)."""
+        return self.name.lower()
+
+    @property
+    def complex(self) -> bool:
+        """Whether values are objects with sub-attributes."""
+        return self.type == "complex"
+
+    @property
+    def value_sub(self) -> Attribute | None:
+        """The sub-attribute `value`, which stands for the whole in comparisons, if there is one."""
+        return self.subs.get("value")
+
+    @property
+    def read_only(self) -> bool:
+        """Whether clients cannot write it."""
+        return self.mutability == "readOnly"
+
+    def placed(self, path: str) -> Attribute:
+        """The same attribute knowing its index path, sub-attributes included."""
+        subs = tuple(sub.placed(f"{path}.{sub.name}") for sub in self.sub_attributes)
+        return replace(self, path=path, sub_attributes=subs)
+
+    def leaves(self) -> Iterator[Attribute]:
+        """The attributes below that hold simple values; itself when it is simple."""
+        if self.complex:
+            for sub in self.sub_attributes:
+                yield from sub.leaves()
+        else:
+            yield self
+
+    def declaration(self) -> dict[str, Any]:
+        """The attribute as RFC 7643 section 7 writes it."""
+        body: dict[str, Any] = {
+            "name": self.name,
+            "type": self.type,
+            "multiValued": self.multi_valued,
+            "description": self.description,
+            "required": self.required,
+            "mutability": self.mutability,
+            "returned": self.returned,
+        }
+        if self.canonical_values:
+            body["canonicalValues"] = list(self.canonical_values)
+        if self.type in ("string", "reference", "binary"):
+            body["caseExact"] = self.case_exact
+        if not self.complex:
+            body["uniqueness"] = self.uniqueness
+        if self.type == "reference":
+            body["referenceTypes"] = list(self.reference_types)
+        if self.complex:
+            body["subAttributes"] = [sub.declaration() for sub in self.sub_attributes]
+        return body
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """A named collection of attributes, identified by its URN."""
+
+    id: str
+    name: str
+    description: str
+    attributes: tuple[Attribute, ...]
+
+    @cached_property
+    def by_key(self) -> dict[str, Attribute]:
+        """The attributes by lower-case name."""
+        return {attribute.key: attribute for attribute in self.attributes}
+
+    def declaration(self) -> dict[str, Any]:
+        """The schema as RFC 7643 section 7 writes it, without `meta`."""
+        return {
+            "schemas": [SCHEMA_URN],
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "attributes": [attribute.declaration() for attribute in self.attributes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an attribute path means in a resource type.
+
+    `urn` is the extension that holds `attribute` (None for the core schema and common attributes);
+    `attribute` is None when the path is the extension itself. `sub` is the named sub-attribute.
+    """
+
+    urn: str | None
+    attribute: Attribute | None
+    sub: Attribute | None = None
+
+    @property
+    def leaf(self) -> Attribute | None:
+        """The attribute that the whole path names."""
+        return self.sub or self.attribute
+
+
+@dataclass(frozen=True, eq=False)
+class ResourceType:
+    """A kind of resource: its endpoint, core schema and extensions (RFC 7643 section 6)."""
+
+    name: str
+    endpoint: str
+    description: str
+    schema: Schema
+    extensions: tuple[Schema, ...] = ()
+    required_extensions: frozenset[str] = frozenset()
+    common: tuple[Attribute, ...] = field(default=(), repr=False)
+    urn_aliases: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def core(self) -> dict[str, Attribute]:
+        """Common attributes (id, externalId, meta, schemas) and those of the core schema, by lower-case name."""
+        return {attribute.key: attribute for attribute in (*self.common, *self.schema.attributes)}
+
+    @cached_property
+    def extension_by_key(self) -> dict[str, Schema]:
+        """The extensions by lower-case URN, known misspellings included."""
+        known = {extension.id.lower(): extension for extension in self.extensions}
+        for alias, urn in self.urn_aliases.items():
+            if urn.lower() in known:
+                known.setdefault(alias.lower(), known[urn.lower()])
+        return known
+
+    @cached_property
+    def urns(self) -> frozenset[str]:
+        """Every schema URN that may stand before an attribute name, in lower case."""
+        return frozenset({self.schema.id.lower(), *self.extension_by_key})
+
+    @cached_property
+    def attributes(self) -> tuple[tuple[str | None, Attribute], ...]:
+        """Every top-level attribute with the URN of its extension (None for the core)."""
+        pairs: list[tuple[str | None, Attribute]] = [(None, a) for a in self.core.values()]
+        for extension in self.extensions:
+            pairs += [(extension.id, attribute) for attribute in extension.attributes]
+        return tuple(pairs)
+
+    @cached_property
+    def links(self) -> Attribute | None:
+        """The attribute whose values are rows that point at other resources, if the type has one."""
+        return next((attribute for attribute in self.core.values() if attribute.links), None)
+
+    @cached_property
+    def derived(self) -> Attribute | None:
+        """The attribute computed from other resources' links, if the type has one."""
+        return next((attribute for attribute in self.core.values() if attribute.derived), None)
+
+    @cached_property
+    def unique_paths(self) -> frozenset[str]:
+        """Index paths of attributes whose values no two resources of an app may share."""
+        leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
+        return frozenset(leaf.path for leaf in leaves if leaf.uniqueness != "none" and leaf.key != "id")
+
+    @cached_property
+    def returned_on_request(self) -> bool:
+        """Whether some stored attribute is left out of answers that do not ask for it by name."""
+        return any(
+            leaf.returned == "request" or attribute.returned == "request"
+            for _, attribute in self.attributes
+            for leaf in attribute.leaves()
+        )
+
+    def find(self, path: AttrPath) -> Target | None:
+        """Resolve a path against this type; None when it names nothing here."""
+        if path.urn is not None and path.urn.lower() != self.schema.id.lower():
+            extension = self.extension_by_key.get(path.urn.lower())
+            if extension is None:
+                return None
+            urn: str | None = extension.id
+            if not path.name:
+                return Target(urn, None)
+            attribute = extension.by_key.get(path.name.lower())
+        else:
+            urn = None
+            attribute = self.core.get(path.name.lower())
+            if attribute is None and path.urn is None:
+                urn, attribute = quirks.unqualified_extension_attribute(self.extensions, path.name)
+        if attribute is None:
+            return None
+        if path.sub is None:
+            return Target(urn, attribute)
+        sub = attribute.subs.get(path.sub.lower())
+        return Target(urn, attribute, sub) if sub else None
+
+    def resolve(self, path: AttrPath) -> Target:
+        """Like `find`, but a path that names nothing raises InvalidPath naming it."""
+        target = self.find(path)
+        if target is None:
+            raise InvalidPath(f"{self.name} has no attribute {str(path)!r}.")
+        return target
+
+    def declaration(self) -> dict[str, Any]:
+        """The resource type as RFC 7643 section 6 writes it, without `meta`."""
+        return {
+            "schemas": [RESOURCE_TYPE_URN],
+            "id": self.name,
+            "name": self.name,
+            "endpoint": f"/{self.endpoint}",
+            "description": self.description,
+            "schema": self.schema.id,
+            "schemaExtensions": [
+                {"schema": extension.id, "required": extension.id in self.required_extensions}
+                for extension in self.extensions
+            ],
+        }
+
+
+def schema(urn: str, name: str, description: str, attributes: Sequence[Attribute], *, core: bool) -> Schema:
+    """A schema whose attributes know their index paths: bare names in a core schema, URN-qualified in an extension."""
+    prefix = "" if core else f"{urn}:"
+    placed = tuple(attribute.placed(prefix + attribute.name) for attribute in attributes)
+    return Schema(urn, name, description, placed)

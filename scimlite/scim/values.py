@@ -1,0 +1,202 @@
+"""One attribute value at a time: check what a client sent, and the sortable key a value is compared by."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from ..errors import InvalidValue
+from . import quirks
+from .schema import Attribute
+
+Json = Any
+
+#: xsd:dateTime as RFC 7643 section 2.3.5 asks for it: date and time, zone optional (UTC then).
+_DATE_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))?", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+#: Added to integer keys so that negative ones sort first as text; beyond any 64-bit integer.
+_INTEGER_BIAS = 10**19
+_INTEGER_LIMIT = 2**63
+
+
+def fold(text: str) -> str:
+    """The form in which text without case is compared: casefolded and NFC (RFC 7643 section 2.2, caseExact)."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def microseconds(text: str) -> int | None:
+    """A dateTime as microseconds since 1970 UTC; None when it is not one."""
+    match = _DATE_TIME.fullmatch(text)
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, _, sign, off_h, off_m = match.groups()
+    try:
+        zone = UTC
+        if sign:
+            offset = timedelta(hours=int(off_h), minutes=int(off_m))
+            zone = timezone(-offset if sign == "-" else offset)
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), 0, zone)
+        return (moment - _EPOCH) // _MICROSECOND + int((fraction or "0")[:6].ljust(6, "0"))
+    except (ValueError, OverflowError):
+        return None
+
+
+def key(attribute: Attribute, value: Json) -> str:
+    """The sortable text a stored or compared value is known by; equal values have equal keys.
+
+    Strings are folded unless caseExact; numbers and times have a fixed width that sorts like the value.
+    """
+    kind = attribute.type
+    if kind == "boolean":
+        return "true" if value else "false"
+    if kind == "integer":
+        return f"{int(value) + _INTEGER_BIAS:020d}"
+    if kind == "decimal":
+        return _decimal_key(value)
+    if kind == "dateTime":
+        return f"{(microseconds(value) or 0) + _INTEGER_BIAS:020d}"
+    return str(value) if attribute.case_exact else fold(value)
+
+
+def _decimal_key(value: float) -> str:
+    """A number as text that sorts like it: the IEEE bits, flipped so that negative numbers come first."""
+    (bits,) = struct.unpack(">q", struct.pack(">d", float(value) + 0.0))
+    return f"{(bits ^ 0x7FFFFFFFFFFFFFFF if bits < 0 else bits) + 2**63:020d}"
+
+
+def clean(attribute: Attribute, value: Json, where: str | None = None) -> Json:
+    """A value as it is stored: canonical names, nothing readOnly, unknown or empty; None when nothing is left.
+
+    Takes the whole value of the attribute (a list for a multi-valued one). Raises InvalidValue naming the
+    attribute when the type is wrong.
+    """
+    where = where or attribute.path
+    if attribute.multi_valued:
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        cleaned = [item for item in (clean_item(attribute, item, where) for item in items) if item is not None]
+        return one_primary(attribute, cleaned) or None
+    value = quirks.unwrap_single(value)
+    return clean_item(attribute, value, where)
+
+
+def clean_item(attribute: Attribute, value: Json, where: str) -> Json:
+    """Like `clean` for one item of a multi-valued attribute, or the value of a single-valued one."""
+    if value is None:
+        return None
+    if attribute.complex:
+        return _clean_complex(attribute, value, where)
+    return _CHECKS[attribute.type](attribute, value, where)
+
+
+def one_primary(attribute: Attribute, items: list[Json], newest: int | None = None) -> list[Json]:
+    """The items with at most one primary: the newest wins (RFC 7643 section 2.4).
+
+    `newest` is the index of the item just written; without it the last primary stays.
+    """
+    if "primary" not in attribute.subs:
+        return items
+    marked = [index for index, item in enumerate(items) if item.get("primary") is True]
+    if len(marked) < 2:
+        return items
+    keep = newest if newest in marked else marked[-1]
+    return [
+        {**item, "primary": False} if index in marked and index != keep else item
+        for index, item in enumerate(items)
+    ]
+
+
+def _clean_complex(attribute: Attribute, value: Json, where: str) -> Json:
+    value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, value))
+    if not isinstance(value, dict):
+        raise InvalidValue(f"{where} takes an object, not {_kind(value)}.")
+    cleaned: dict[str, Json] = {}
+    for name, given in value.items():
+        sub = attribute.subs.get(name.lower())
+        if sub is None or sub.read_only:
+            continue
+        item = clean(sub, given, f"{where}.{sub.name}")
+        if item is not None:
+            cleaned[sub.name] = item
+    cleaned = quirks.drop_blank_reference(attribute, cleaned)
+    for sub in attribute.sub_attributes:
+        if sub.required and cleaned and sub.name not in cleaned and not sub.read_only:
+            raise InvalidValue(f"{where}.{sub.name} is required.")
+    return cleaned or None
+
+
+def _kind(value: Json) -> str:
+    names = {
+        bool: "a boolean",
+        str: "a string",
+        int: "a number",
+        float: "a number",
+        list: "an array",
+        dict: "an object",
+        type(None): "null",
+    }
+    return names[type(value)]
+
+
+def _check_string(attribute: Attribute, value: Json, where: str) -> Json:
+    if not isinstance(value, str):
+        raise InvalidValue(f"{where} takes a string, not {_kind(value)}.")
+    return value
+
+
+def _check_boolean(attribute: Attribute, value: Json, where: str) -> Json:
+    value = quirks.string_boolean(value)
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{where} takes true or false, not {_kind(value)}.")
+    return value
+
+
+def _check_integer(attribute: Attribute, value: Json, where: str) -> Json:
+    if isinstance(value, bool) or not isinstance(value, int) or not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        raise InvalidValue(f"{where} takes an integer of at most 64 bits.")
+    return value
+
+
+def _check_decimal(attribute: Attribute, value: Json, where: str) -> Json:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise InvalidValue(f"{where} takes a number, not {_kind(value)}.")
+    return value
+
+
+def _check_date_time(attribute: Attribute, value: Json, where: str) -> Json:
+    if not isinstance(value, str) or microseconds(value) is None:
+        raise InvalidValue(f"{where} takes a time such as 2026-01-31T08:00:00Z.")
+    return value
+
+
+def _check_binary(attribute: Attribute, value: Json, where: str) -> Json:
+    if isinstance(value, str):
+        text = "".join(value.split())
+        try:
+            base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+            return value
+        except (binascii.Error, ValueError):
+            raise InvalidValue(f"{where} takes base64.") from None
+    raise InvalidValue(f"{where} takes base64 in a string, not {_kind(value)}.")
+
+
+_CHECKS: dict[str, Callable[[Attribute, Json, str], Json]] = {
+    "string": _check_string,
+    "reference": _check_string,
+    "boolean": _check_boolean,
+    "integer": _check_integer,
+    "decimal": _check_decimal,
+    "dateTime": _check_date_time,
+    "binary": _check_binary,
+}

@@ -1,0 +1,129 @@
+"""The service as a Flask application, and the blueprint for applications that have one already."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+from flask import Blueprint, Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import discovery, migration, provider, tokens, views
+from .config import Settings
+from .db import Database, open_database
+from .errors import ScimError, Unavailable
+from .provider import Service
+from .tokens import Keyring
+
+SCIM_PREFIX = "/scim/v2"
+
+
+class StartupError(Exception):
+    """The service cannot start with this database or these keys; the text says what to do."""
+
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The whole service: `<base>/scim/v2/<app slug>/…` and `/healthz`.
+
+    Settings come from SCIMLITE_* variables unless given. Raises ConfigError when they are wrong, StartupError
+    when the database is not at this version's schema or the secret key does not fit its tokens.
+    """
+    settings = (settings or Settings.from_environment()).with_secret_keys()
+    db = database(settings)
+    keyring = Keyring(settings.secret_keys)
+    check(db, keyring)
+    # Opened before gunicorn forks, a connection must not be shared by its workers.
+    db.close()
+    app = Flask("scimlite", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.register_blueprint(
+        scim_blueprint(
+            db,
+            keyring,
+            base_url=settings.base_url,
+            max_body=settings.max_body,
+            max_results=settings.max_results,
+            default_count=settings.default_count,
+        ),
+        url_prefix=SCIM_PREFIX,
+    )
+    _add_health(app, db)
+    # Outside the blueprint too, whatever reaches Flask is answered in SCIM's own form.
+    app.before_request(provider.begin)
+    app.register_error_handler(Exception, provider.handle)
+    if settings.trusted_proxies:
+        app.wsgi_app = _TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def database(settings: Settings) -> Database:
+    """The database that settings name; nothing is connected or made yet."""
+    return open_database(
+        settings.database_url,
+        busy_timeout=settings.busy_timeout,
+        prepare_threshold=settings.prepare_threshold,
+        described=settings.database_label,
+    )
+
+
+def check(db: Database, keyring: Keyring) -> None:
+    """Raise StartupError unless the database is current and the keys fit its tokens."""
+    status = migration.status(db)
+    if not status.current:
+        raise StartupError(migration.advice(db, status))
+    try:
+        tokens.check_keys(db, keyring)
+    except tokens.TokenError as error:
+        raise StartupError(str(error)) from None
+
+
+def scim_blueprint(
+    db: Database,
+    keyring: Keyring,
+    *,
+    name: str = "scim",
+    base_url: str | None = None,
+    max_body: int = 16 * 1024 * 1024,
+    max_results: int = 1000,
+    default_count: int = 100,
+) -> Blueprint:
+    """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under."""
+    service = Service(db, keyring, base_url, max_body, max_results, default_count)
+    blueprint = Blueprint(name, __name__)
+    provider.register(blueprint, service)
+    discovery.add_routes(blueprint, service)
+    views.add_routes(blueprint, service)
+    return blueprint
+
+
+def _add_health(app: Flask, db: Database) -> None:
+    @app.get("/healthz")
+    def healthz() -> Response:
+        """200 when the database answers, 503 otherwise; needs no authentication."""
+        try:
+            migration.ping(db)
+        except ScimError:
+            raise Unavailable("The database does not answer.") from None
+        return app.response_class(orjson.dumps({"status": "ok"}), content_type="application/json")
+
+
+class _TrustedProxies:
+    """Believes X-Forwarded-For, -Proto, -Host and -Prefix only when they come from an address the operator named."""
+
+    def __init__(self, app: WsgiApp, networks: Iterable[Any]) -> None:
+        self._plain = app
+        self._fixed = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+        self._networks = tuple(networks)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
+        except ValueError:
+            return self._plain(environ, start_response)
+        trusted = any(address in network for network in self._networks)
+        return (self._fixed if trusted else self._plain)(environ, start_response)

@@ -1,0 +1,360 @@
+"""Bearer tokens: issued, verified, shown again, rotated and revoked; the token itself is never stored.
+
+A token is `scimlite_` and a signed token id. With the secret key it can be made again from its row at any time.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from itsdangerous import BadSignature, Signer
+from peewee import fn
+
+from . import apps, journal
+from .apps import App
+from .db import Database, Slot, prepared
+from .errors import Unauthorized
+from .journal import Action, Entry, Origin, Outcome
+from .models import AppRow, SigningKeyRow, TokenRow
+
+_PREFIX = "scimlite_"
+_SALT = "scimlite.token"
+#: `last used` is written at most this often, so that reading stays reading (microseconds).
+_LAST_USED_EVERY = 5 * 60 * 1_000_000
+#: A well-signed token that is no longer valid makes one journal row in this time (microseconds).
+_REFUSED_EVERY = 3600 * 1_000_000
+_LONGEST_LABEL = 100
+
+
+class TokenError(Exception):
+    """What an operator asked for cannot be done with this token or these keys; the text says why."""
+
+
+class Keyring:
+    """The secret keys, newest first: the newest signs, all verify."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise TokenError("There is no secret key.")
+        self._keys = {fingerprint(key): key for key in keys}
+        self.newest = fingerprint(keys[0])
+        self._verifier = _signer(list(reversed(keys)))
+        # A signature that was once right stays right, so it is computed once; whether the token still counts is
+        # asked of the database each time.
+        self._verify = lru_cache(maxsize=4096)(self._unsign)
+
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in self._keys
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The keys' fingerprints, newest first."""
+        return list(self._keys)
+
+    def sign(self, token_id: str, key_id: str) -> str:
+        """The token's text; TokenError when the key that signed it is not among the secret keys."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise TokenError(
+                f"This token was signed with the secret key {key_id}, which is not in SCIMLITE_SECRET_KEY."
+            )
+        return _PREFIX + _signer([key]).sign(token_id).decode()
+
+    def token_id(self, text: str) -> str | None:
+        """The id inside a token with a right signature, else None; the database is not asked."""
+        if not text.startswith(_PREFIX) or len(text) > 200:
+            return None
+        return self._verify(text)
+
+    def _unsign(self, text: str) -> str | None:
+        try:
+            return self._verifier.unsign(text.removeprefix(_PREFIX)).decode()
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+
+def _signer(keys: list[str]) -> Signer:
+    return Signer(keys, salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def fingerprint(key: str) -> str:
+    """A short public name for a secret key, from which the key cannot be found."""
+    return hmac.new(key.encode(), b"scimlite key fingerprint", hashlib.sha256).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token's row as the operator sees it; times are microseconds since 1970 UTC."""
+
+    id: int
+    app_id: int
+    token_id: str
+    key_id: str
+    label: str
+    issued_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+
+    def state(self, at: int) -> str:
+        """`active`, `expired` or `revoked`."""
+        if self.revoked_at is not None and self.revoked_at <= at:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= at:
+            return "expired"
+        return "active"
+
+
+_COLUMNS = (
+    TokenRow.id,
+    TokenRow.app_id,
+    TokenRow.token_id,
+    TokenRow.key_id,
+    TokenRow.label,
+    TokenRow.issued_at,
+    TokenRow.expires_at,
+    TokenRow.revoked_at,
+    TokenRow.last_used_at,
+)
+
+
+# --- the operator's side ------------------------------------------------------------------------------------------
+
+
+def check_keys(db: Database, keyring: Keyring) -> list[str]:
+    """Refuse to work with keys that fit none of the living tokens (TokenError).
+
+    Returns the fingerprints of keys that living tokens still need and that are missing.
+    """
+    at = journal.now()
+    living = (TokenRow.revoked_at.is_null() | (TokenRow.revoked_at > at)) & (
+        TokenRow.expires_at.is_null() | (TokenRow.expires_at > at)
+    )
+    query = TokenRow.select(TokenRow.key_id).where(living).distinct()
+    needed = {row[0] for row in db.rows(query)}
+    missing = sorted(key_id for key_id in needed if key_id not in keyring)
+    if needed and len(missing) == len(needed):
+        raise TokenError(
+            "The secret key does not fit the tokens in this database: they were signed with "
+            f"{', '.join(missing)}, the given key is {', '.join(keyring.fingerprints)}. "
+            "Set SCIMLITE_SECRET_KEY to the key that was used (the file secret_key in the state folder, if it was made there)."
+        )
+    return missing
+
+
+def issue(
+    db: Database,
+    keyring: Keyring,
+    app: App,
+    origin: Origin,
+    *,
+    label: str = "default",
+    expires_at: int | None = None,
+) -> tuple[Token, str]:
+    """Make a token for an app; returns its row and its text. TokenError when the label cannot be used."""
+    label = label.strip()
+    if not label or len(label) > _LONGEST_LABEL or not label.isprintable():
+        raise TokenError(f"A label has 1 to {_LONGEST_LABEL} printable characters.")
+    token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+
+    def work() -> None:
+        if any(token.label == label and token.state(journal.now()) == "active" for token in every(db, app)):
+            raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
+        _insert(db, keyring, app, token_id, label, expires_at)
+        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ISSUED, detail=f"token {label}")])
+
+    db.transact(work)
+    token = next(token for token in every(db, app) if token.token_id == token_id)
+    return token, keyring.sign(token_id, token.key_id)
+
+
+def _insert(
+    db: Database, keyring: Keyring, app: App, token_id: str, label: str, expires_at: int | None
+) -> None:
+    at = journal.now()
+    known = SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore()
+    db.execute(known)
+    db.execute(
+        TokenRow.insert(
+            app_id=app.id,
+            token_id=token_id,
+            key_id=keyring.newest,
+            label=label,
+            issued_at=at,
+            expires_at=expires_at,
+        )
+    )
+
+
+def every(db: Database, app: App) -> list[Token]:
+    """The app's tokens, oldest first."""
+    query = TokenRow.select(*_COLUMNS).where(TokenRow.app_id == app.id).order_by(TokenRow.id)
+    return [Token(*row) for row in db.rows(query)]
+
+
+def get(db: Database, app: App, label: str | None = None) -> Token:
+    """The token with this label (or number), or the app's only active one; TokenError otherwise."""
+    tokens = every(db, app)
+    if label is None:
+        active = [token for token in tokens if token.state(journal.now()) == "active"]
+        if len(active) == 1:
+            return active[0]
+        labels = ", ".join(token.label for token in active)
+        raise TokenError(
+            f"{app.slug} has {len(active)} active tokens" + (f": name one of {labels}." if active else ".")
+        )
+    # The newest first: a label can be used again once its token is revoked.
+    for token in reversed(tokens):
+        if label in (token.label, str(token.id)):
+            return token
+    raise TokenError(f"{app.slug} has no token {label!r}.")
+
+
+def show(db: Database, keyring: Keyring, app: App, token: Token, origin: Origin) -> str:
+    """The token's text again; that it was shown is journalled."""
+    text = keyring.sign(token.token_id, token.key_id)
+    entry = Entry(Action.TOKEN_SHOWN, detail=f"token {token.label}")
+    db.transact(lambda: journal.record(db, app.id, origin, [entry]))
+    return text
+
+
+def rotate(
+    db: Database, keyring: Keyring, app: App, token: Token, origin: Origin, *, overlap: int
+) -> tuple[Token, str]:
+    """A new token in place of one, which goes on working for `overlap` microseconds."""
+    token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+    at = journal.now()
+    if token.state(at) != "active":
+        raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
+    ends = at + overlap
+    expires_at = None if token.expires_at is None else at + (token.expires_at - token.issued_at)
+
+    def work() -> None:
+        old_end = ends if token.expires_at is None else min(ends, token.expires_at)
+        retired = f"{token.label} until {_stamp(old_end)}"
+        db.execute(TokenRow.update(expires_at=old_end, label=retired).where(TokenRow.id == token.id))
+        _insert(db, keyring, app, token_id, token.label, expires_at)
+        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")])
+
+    db.transact(work)
+    made = next(each for each in every(db, app) if each.token_id == token_id)
+    return made, keyring.sign(token_id, made.key_id)
+
+
+def _stamp(microseconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def revoke(db: Database, app: App, token: Token, origin: Origin) -> None:
+    """Stop a token at once, in every worker."""
+
+    def work() -> None:
+        if token.revoked_at is None:
+            db.execute(TokenRow.update(revoked_at=journal.now()).where(TokenRow.id == token.id))
+            journal.record(db, app.id, origin, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")])
+
+    db.transact(work)
+
+
+# --- the wire's side ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request comes from: an app and the token it showed."""
+
+    app: App
+    token_row: int
+    label: str
+
+
+@prepared
+def _FOR_REQUEST(db: Database) -> object:
+    app = (
+        AppRow.id,
+        AppRow.slug,
+        AppRow.name,
+        AppRow.enabled,
+        AppRow.version,
+        AppRow.settings,
+        AppRow.created_at,
+    )
+    return (
+        TokenRow.select(
+            *app,
+            TokenRow.id,
+            TokenRow.label,
+            TokenRow.expires_at,
+            TokenRow.revoked_at,
+            TokenRow.last_used_at,
+            TokenRow.refused_at,
+            AppRow.deleted_at,
+        )
+        .join(AppRow, on=(AppRow.id == TokenRow.app_id))
+        .where(TokenRow.token_id == Slot("token_id"))
+    )
+
+
+def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Origin) -> Caller:
+    """The caller that an Authorization header names, in one SELECT; Unauthorized otherwise, without a hint why.
+
+    A wrong signature is refused before the database is asked.
+    """
+    scheme, _, text = (header or "").partition(" ")
+    token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
+    row = db.row(_FOR_REQUEST, token_id=token_id) if token_id else None
+    if row is None:
+        raise Unauthorized()
+    app = apps.load(*row[:7])
+    token, label, expires_at, revoked_at, last_used_at, refused_at, deleted_at = row[7:]
+    at = journal.now()
+    reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)
+    if reason is not None:
+        if at - (refused_at or 0) >= _REFUSED_EVERY:
+            _note_refusal(db, app, token, label, origin, reason, at)
+        raise Unauthorized()
+    if at - (last_used_at or 0) >= _LAST_USED_EVERY:
+        _note_use(db, token, at)
+    return Caller(app, token, label)
+
+
+def _refusal(
+    app: App, slug: str, at: int, expires_at: int | None, revoked_at: int | None, deleted_at: int | None
+) -> str | None:
+    """Why a well-signed token is not valid here, in words for the journal; None when it is."""
+    if deleted_at is not None:
+        return "the app was deleted"
+    if app.slug != slug:
+        return f"the token belongs to {app.slug}, the request was for {slug[:63]}"
+    if revoked_at is not None and revoked_at <= at:
+        return "the token was revoked"
+    if expires_at is not None and expires_at <= at:
+        return "the token has expired"
+    return None if app.enabled else "the app is disabled"
+
+
+def _note_refusal(db: Database, app: App, token: int, label: str, origin: Origin, reason: str, at: int) -> None:
+    """One row an hour, whichever worker comes first: the conditional UPDATE decides."""
+
+    def work() -> None:
+        before = at - _REFUSED_EVERY
+        due = (TokenRow.id == token) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
+        if db.execute(TokenRow.update(refused_at=at).where(due)):
+            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=401, detail=f"token {label}: {reason}")
+            journal.record(db, app.id, origin, [entry], at)
+
+    db.transact(work)
+
+
+def _note_use(db: Database, token: int, at: int) -> None:
+    newest = fn.coalesce(TokenRow.last_used_at, 0)
+    due = (TokenRow.id == token) & (newest <= at - _LAST_USED_EVERY)
+    db.transact(lambda: db.execute(TokenRow.update(last_used_at=at).where(due)))

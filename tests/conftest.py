@@ -1,0 +1,95 @@
+"""The fixtures every test file may use: settings, an empty database of each kind, a running service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from live_service import LiveService
+from postgres_server import PostgresServer, empty_database
+from scimlite.config import Settings
+
+POSTGRES = pytest.StashKey[PostgresServer]()
+
+# A slow machine is no failure; in all else what hypothesis (or its own profile for CI) prescribes.
+hypothesis.settings.register_profile("scimlite", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("scimlite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A developer's own settings must not change what is tested.
+    for name in list(os.environ):
+        if name.startswith("SCIMLITE_") and not name.startswith("SCIMLITE_TEST_"):
+            del os.environ[name]
+    worker = getattr(config, "workerinput", None)
+    config.stash[POSTGRES] = (
+        PostgresServer(Path(worker["postgres_folder"])) if worker else PostgresServer.in_new_folder()
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # pytest-xdist: a worker is about to be started
+    node.workerinput["postgres_folder"] = str(node.config.stash[POSTGRES].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    # With pytest-xdist this process outlives every worker, so that nobody uses the server any more.
+    if not hasattr(config, "workerinput") and POSTGRES in config.stash:
+        config.stash[POSTGRES].stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """The superuser's URL of a real PostgreSQL server, one for the whole run."""
+    return request.config.stash[POSTGRES].url()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database; each test that asks runs once with each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'scimlite.db'}"
+    else:
+        with empty_database(request.getfixturevalue("postgres_url")) as url:
+            yield url
+
+
+@pytest.fixture
+def settings_env(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The SCIMLITE_* variables of an installation with a fresh database."""
+    return {
+        "SCIMLITE_STATE_DIR": str(tmp_path / "state"),
+        "SCIMLITE_DATABASE_URL": database_url,
+        "SCIMLITE_SECRET_KEY": "a key for tests and never for a service",
+    }
+
+
+@pytest.fixture
+def settings(settings_env: dict[str, str]) -> Settings:
+    """The settings of an installation with a fresh database."""
+    return Settings.from_environment(settings_env)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
+    """Start real services: `serve(settings_env, workers=2, threads=4)` gives one with .url, .pid and .log.
+
+    All are stopped after the test, which fails when one of them logged a traceback.
+    """
+    services: list[LiveService] = []
+
+    def start(settings_env: dict[str, str], workers: int = 2, threads: int = 4) -> LiveService:
+        service = LiveService.start(settings_env, workers=workers, threads=threads, folder=tmp_path)
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        service.stop()
+    for service in services:
+        service.assert_no_traceback()

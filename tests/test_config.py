@@ -1,0 +1,398 @@
+"""What each SCIMLITE_* variable accepts, what it refuses, and how the secret key's file comes to be."""
+
+import os
+import subprocess
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from scimlite.config import VARIABLES, ConfigError, Settings, load_or_create_secret_key
+
+KEY = "k" * 32
+OLD_KEY = "o" * 32
+POSTGRES = {"SCIMLITE_DATABASE_URL": "postgresql://db/scim", "SCIMLITE_SECRET_KEY": KEY}
+
+
+@pytest.fixture
+def state_dir(tmp_path):
+    return tmp_path / "state"
+
+
+def read(**variables):
+    return Settings.from_environment({"HOME": "/home/alice", **variables})
+
+
+def refused(**variables):
+    with pytest.raises(ConfigError) as caught:
+        read(**variables)
+    return caught.value
+
+
+def test_an_empty_environment_is_a_working_sqlite_installation():
+    settings = Settings.from_environment({"HOME": "/home/alice"})
+    assert settings.state_dir == Path("/home/alice/.local/state/scimlite")
+    assert settings.database_url == "sqlite:////home/alice/.local/state/scimlite/scimlite.db"
+    assert settings.database_is_default
+    assert settings.secret_keys == ()
+    assert settings.base_url is None
+    assert settings.trusted_proxies == ()
+    assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
+    assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, 5)
+
+
+def test_every_variable_is_read(tmp_path):
+    settings = Settings.from_environment(
+        {
+            "SCIMLITE_STATE_DIR": str(tmp_path),
+            "SCIMLITE_DATABASE_URL": "postgres://scim:pw@db:5433/scim?sslmode=require",
+            "SCIMLITE_SECRET_KEY": f"{KEY}, {OLD_KEY}\n",
+            "SCIMLITE_BASE_URL": "https://scim.example.com/hr/",
+            "SCIMLITE_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,2001:db8::/32",
+            "SCIMLITE_MAX_BODY": "1048576",
+            "SCIMLITE_MAX_RESULTS": "500",
+            "SCIMLITE_DEFAULT_COUNT": "50",
+            "SCIMLITE_BUSY_TIMEOUT": "0.5",
+            "SCIMLITE_PREPARE_THRESHOLD": "off",
+        }
+    )
+    assert settings == Settings(
+        state_dir=tmp_path,
+        database_url="postgresql://scim:pw@db:5433/scim?sslmode=require",
+        database_is_default=False,
+        secret_keys=(KEY, OLD_KEY),
+        base_url="https://scim.example.com/hr",
+        trusted_proxies=tuple(map(ip_network, ("127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"))),
+        max_body=1048576,
+        max_results=500,
+        default_count=50,
+        busy_timeout=0.5,
+        prepare_threshold=None,
+    )
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_an_empty_value_is_refused_rather_than_ignored(name):
+    error = refused(**{name: " "})
+    assert error.variable == name
+    assert "is empty" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SCIMLITE_DATABSE_URL", "did you mean SCIMLITE_DATABASE_URL?"),
+        ("SCIMLITE_SECRET_KEYS", "did you mean SCIMLITE_SECRET_KEY?"),
+        ("SCIMLITE_XYZZY", "the settings are SCIMLITE_STATE_DIR, "),
+    ],
+)
+def test_a_misspelt_variable_is_refused(name, hint):
+    error = refused(**{name: "x"})
+    assert error.variable == name
+    assert hint in str(error)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SCIMLITE_TEST_PG_URL",
+        "SCIMLITE_SERVICE_HOST",
+        "SCIMLITE_SERVICE_PORT",
+        "SCIMLITE_SERVICE_PORT_HTTP",
+        "SCIMLITE_PORT",
+        "SCIMLITE_PORT_8000_TCP",
+        "SCIMLITE_PORT_8000_TCP_ADDR",
+        "SCIMLITE_DB_SERVICE_HOST",
+        "SCIMLITE_DB_PORT_5432_TCP_PROTO",
+    ],
+)
+def test_what_kubernetes_and_the_tests_put_into_the_environment_is_no_misspelling(name):
+    assert read(**{name: "tcp://10.0.0.1:8000"}) == read()
+
+
+class TestStateDir:
+    def test_xdg_state_home_comes_before_home(self):
+        assert read(XDG_STATE_HOME="/srv/state").state_dir == Path("/srv/state/scimlite")
+
+    def test_a_relative_xdg_state_home_is_ignored(self):
+        assert read(XDG_STATE_HOME="state").state_dir == Path("/home/alice/.local/state/scimlite")
+
+    def test_a_relative_folder_begins_where_the_command_was_started(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        settings = read(SCIMLITE_STATE_DIR="./var")
+        assert settings.state_dir == tmp_path / "var"
+        assert settings.sqlite_path == tmp_path / "var" / "scimlite.db"
+
+    def test_reading_settings_creates_nothing(self, state_dir):
+        read(SCIMLITE_STATE_DIR=str(state_dir))
+        assert not state_dir.exists()
+
+
+class TestDatabaseURL:
+    def test_a_sqlite_path_is_taken_as_it_is_written(self):
+        settings = read(SCIMLITE_DATABASE_URL="sqlite:////srv/100%25 übung#1.db")
+        assert settings.sqlite_path == Path("/srv/100%25 übung#1.db")
+        assert not settings.database_is_default
+
+    def test_a_relative_sqlite_path_begins_where_the_command_was_started(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        settings = read(SCIMLITE_DATABASE_URL="sqlite:///data/x.db")
+        assert settings.database_url == f"sqlite:///{tmp_path}/data/x.db"
+
+    def test_postgresql_has_no_file(self):
+        assert read(**POSTGRES).sqlite_path is None
+
+    @pytest.mark.parametrize(
+        "url", ["postgresql://", "postgresql://a,b:5433/x?target_session_attrs=read-write"]
+    )
+    def test_libpq_decides_what_a_postgresql_url_is(self, url):
+        assert read(**POSTGRES | {"SCIMLITE_DATABASE_URL": url}).database_url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "/srv/scim.db",
+            "mysql://db/scim",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///data/",
+            "sqlite://data.db",
+            "sqlite:///x.db?timeout=5",
+            "postgresql:db",
+            "postgresql://db:port/scim",
+            "postgresql://db/scim?sslmod=require",
+        ],
+    )
+    def test_other_urls_are_refused(self, url):
+        error = refused(SCIMLITE_DATABASE_URL=url, SCIMLITE_SECRET_KEY=KEY)
+        assert error.variable == "SCIMLITE_DATABASE_URL"
+        assert repr(url) in str(error)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://scim:hunter2@db:port/scim",
+            "postgresql://scim:hunter2@x@db/scim?nonsense",
+            "postgresql://scim:hunter2/x@db/scim",
+            "postgresql://db/scim?password=hunter2&nonsense=1",
+            "mysql://scim:hunter2@db/scim",
+        ],
+    )
+    def test_a_refusal_does_not_show_the_password(self, url):
+        error = refused(SCIMLITE_DATABASE_URL=url, SCIMLITE_SECRET_KEY=KEY)
+        assert "hunter2" not in str(error)
+        assert "***" in str(error)
+        assert error.__cause__ is None
+
+    @pytest.mark.parametrize(
+        ("url", "label"),
+        [
+            ("postgresql://scim:hunter2@db/scim", "postgresql://scim:***@db/scim"),
+            ("postgresql://scim@db/scim", "postgresql://scim@db/scim"),
+            ("postgresql://db:5432/scim", "postgresql://db:5432/scim"),
+            (
+                "postgresql://db/scim?password=hunter2&sslmode=require",
+                "postgresql://db/scim?password=***&sslmode=require",
+            ),
+        ],
+    )
+    def test_people_see_the_database_without_its_password(self, url, label):
+        settings = read(**POSTGRES | {"SCIMLITE_DATABASE_URL": url})
+        assert settings.database_label == label
+        assert "hunter2" not in repr(settings)
+
+
+class TestBaseURL:
+    @pytest.mark.parametrize(
+        ("url", "address"),
+        [
+            ("http://localhost:8000", "http://localhost:8000"),
+            ("https://scim.example.com/", "https://scim.example.com"),
+            ("https://[2001:db8::1]:8443/hr//", "https://[2001:db8::1]:8443/hr"),
+        ],
+    )
+    def test_slashes_at_the_end_are_dropped(self, url, address):
+        assert read(SCIMLITE_BASE_URL=url).base_url == address
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "scim.example.com",
+            "ftp://scim.example.com",
+            "https://",
+            "https:///path",
+            "https://scim.example.com:port",
+            "https://scim.example.com:0",
+            "https://[2001:db8::1",
+            "https://scim.example.com?x=1",
+            "https://scim.example.com/?",
+            "https://scim.example.com/#top",
+            "https://scim.example.com/a b",
+            "https://scim.exämple.com",
+        ],
+    )
+    def test_what_is_no_address_is_refused(self, url):
+        error = refused(SCIMLITE_BASE_URL=url)
+        assert error.variable == "SCIMLITE_BASE_URL"
+        assert repr(url) in str(error)
+
+    @pytest.mark.parametrize("url", ["https://scim.example.com/scim/v2", "https://example.com/x/SCIM/v2/"])
+    def test_the_path_scimlite_adds_itself_is_refused_with_a_reason(self, url):
+        assert "leave out /scim/v2" in str(refused(SCIMLITE_BASE_URL=url))
+
+    def test_credentials_are_refused_and_not_shown(self):
+        error = refused(SCIMLITE_BASE_URL="https://alice:hunter2@scim.example.com")
+        assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("value", ["proxy.example.com", "10.0.0.1/8", "10.0.0.0/33", "127.0.0.1,", "*"])
+def test_trusted_proxies_are_addresses_and_networks(value):
+    error = refused(SCIMLITE_TRUSTED_PROXIES=value)
+    assert error.variable == "SCIMLITE_TRUSTED_PROXIES"
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("name", ["SCIMLITE_MAX_BODY", "SCIMLITE_MAX_RESULTS", "SCIMLITE_DEFAULT_COUNT"])
+    @pytest.mark.parametrize("value", ["0", "-1", "+5", "1_000", "1e3", "16M", "٥", "ten", "9" * 13])
+    def test_a_limit_is_a_whole_number_of_at_least_one(self, name, value):
+        error = refused(**{name: value})
+        assert error.variable == name
+        assert repr(value) in str(error)
+
+    @pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e3", "3601", "5s", "1_0"])
+    def test_the_busy_timeout_is_seconds(self, value):
+        assert refused(SCIMLITE_BUSY_TIMEOUT=value).variable == "SCIMLITE_BUSY_TIMEOUT"
+
+    @pytest.mark.parametrize("value", ["-1", "never", "1.5"])
+    def test_the_prepare_threshold_is_a_number_or_off(self, value):
+        assert refused(SCIMLITE_PREPARE_THRESHOLD=value).variable == "SCIMLITE_PREPARE_THRESHOLD"
+
+    def test_zero_is_a_timeout_and_a_threshold(self):
+        settings = read(SCIMLITE_BUSY_TIMEOUT="0", SCIMLITE_PREPARE_THRESHOLD="0")
+        assert (settings.busy_timeout, settings.prepare_threshold) == (0.0, 0)
+
+    def test_a_page_holds_no_more_than_the_most_results(self):
+        assert read(SCIMLITE_MAX_RESULTS="50").default_count == 50
+        error = refused(SCIMLITE_MAX_RESULTS="50", SCIMLITE_DEFAULT_COUNT="51")
+        assert error.variable == "SCIMLITE_DEFAULT_COUNT"
+
+
+class TestSecretKeys:
+    def test_postgresql_needs_a_given_key(self):
+        error = refused(SCIMLITE_DATABASE_URL="postgresql://db/scim")
+        assert error.variable == "SCIMLITE_SECRET_KEY"
+        assert "is not set" in str(error)
+
+    @pytest.mark.parametrize("keys", ["hunter2", f"{KEY},", f"{KEY},hunter2", f",{KEY}", "hunter2" * 4])
+    def test_a_short_key_is_refused_and_not_shown(self, keys):
+        error = refused(SCIMLITE_SECRET_KEY=keys)
+        assert error.variable == "SCIMLITE_SECRET_KEY"
+        assert "at least 32 random bytes" in str(error)
+        assert "hunter2" not in str(error)
+
+    def test_bytes_are_counted_not_characters(self):
+        assert read(SCIMLITE_SECRET_KEY="ü" * 16).secret_keys == ("ü" * 16,)
+
+    def test_a_key_that_is_not_utf8_is_refused_and_not_shown(self):
+        error = refused(SCIMLITE_SECRET_KEY=os.fsdecode(b"hunter2\xff" * 8))
+        assert "is not UTF-8" in str(error)
+        assert "hunter2" not in str(error)
+        assert error.__cause__ is None
+
+    def test_repr_shows_no_key(self):
+        assert KEY not in repr(read(SCIMLITE_SECRET_KEY=KEY))
+
+    def test_a_given_key_creates_no_file(self, state_dir):
+        settings = read(SCIMLITE_STATE_DIR=str(state_dir), SCIMLITE_SECRET_KEY=KEY)
+        assert settings.with_secret_keys() is settings
+        assert not state_dir.exists()
+
+
+class TestSecretKeyFile:
+    def test_sqlite_creates_a_key_once(self, state_dir):
+        settings = read(SCIMLITE_STATE_DIR=str(state_dir))
+        first = settings.with_secret_keys()
+        assert len(first.secret_keys) == 1
+        assert first.secret_keys == settings.with_secret_keys().secret_keys
+
+    def test_only_the_owner_can_read_what_is_created(self, tmp_path):
+        before = os.umask(0)
+        try:
+            load_or_create_secret_key(tmp_path / "a" / "b")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "a" / "b" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+    def test_nothing_else_stays_in_the_folder(self, state_dir):
+        load_or_create_secret_key(state_dir)
+        assert [path.name for path in state_dir.iterdir()] == ["secret_key"]
+
+    def test_the_file_may_hold_several_keys_as_the_variable_does(self, state_dir):
+        state_dir.mkdir()
+        write_secret(state_dir, f"{KEY},{OLD_KEY}\n")
+        settings = read(SCIMLITE_STATE_DIR=str(state_dir)).with_secret_keys()
+        assert settings.secret_keys == (KEY, OLD_KEY)
+
+    def test_processes_that_start_together_agree(self, state_dir):
+        program = (
+            "import sys, pathlib; from scimlite.config import load_or_create_secret_key as load; "
+            "print('ready', flush=True); sys.stdin.read(); print(load(pathlib.Path(sys.argv[1])))"
+        )
+        command = [sys.executable, "-c", program, str(state_dir)]
+        pipe = subprocess.PIPE
+        started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.close()
+        keys = set()
+        for process in started:
+            keys.add(process.stdout.read())
+            process.stdout.close()
+            assert process.wait() == 0
+        assert len(keys) == 1
+        assert [path.name for path in state_dir.iterdir()] == ["secret_key"]
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+    def test_a_file_open_to_others_is_refused(self, state_dir, mode):
+        state_dir.mkdir()
+        write_secret(state_dir, KEY, mode=mode)
+        error = refused_file(state_dir)
+        assert f"mode {mode:04o}" in str(error)
+        assert "chmod 600" in str(error)
+
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            ("", "is empty"),
+            ("\n", "is empty"),
+            ("hunter2", "holds a key of 7 bytes"),
+            (b"hunter2\xff" * 8, "is not UTF-8"),
+        ],
+    )
+    def test_a_file_without_a_usable_key_is_refused(self, state_dir, content, problem):
+        state_dir.mkdir()
+        write_secret(state_dir, content)
+        error = refused_file(state_dir)
+        assert problem in str(error)
+        assert str(state_dir / "secret_key") in str(error)
+        assert "hunter2" not in str(error)
+
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        assert "cannot be read or created" in str(refused_file(tmp_path / "file"))
+
+
+def write_secret(state_dir, content, mode=0o600):
+    path = state_dir / "secret_key"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(mode)
+
+
+def refused_file(state_dir):
+    with pytest.raises(ConfigError) as caught:
+        read(SCIMLITE_STATE_DIR=str(state_dir)).with_secret_keys()
+    return caught.value
