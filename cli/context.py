@@ -76,10 +76,10 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
     settings = Settings.from_environment()
     db = database(settings)
     status = migration.status(db)
-    if status.pending and not status.unknown:
-        if (status.empty and (settings.database_is_default or create)) or (not status.empty and upgrade):
-            migration.upgrade(db)
-            status = migration.status(db)
+    wanted = (settings.database_is_default or create) if status.empty else upgrade
+    if status.pending and not status.unknown and wanted:
+        migration.upgrade(db)
+        status = migration.status(db)
     if not status.current:
         raise StartupError(migration.advice(db, status))
     return Context(settings, db)

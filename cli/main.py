@@ -25,6 +25,12 @@ _COMMANDS = {
 _USAGE = 2
 
 
+class _Misconfigured(click.ClickException):
+    """A setting that cannot be used."""
+
+    exit_code = _USAGE
+
+
 class _Lazy(click.Group):
     """A group whose commands are imported when they are used."""
 
@@ -69,9 +75,7 @@ def _told(error: Exception) -> click.ClickException | None:
     from scimlite.tokens import TokenError
 
     if isinstance(error, ConfigError):
-        failure = click.ClickException(str(error))
-        failure.exit_code = _USAGE
-        return failure
+        return _Misconfigured(str(error))
     if isinstance(error, AppError | TokenError | StartupError):
         return click.ClickException(str(error))
     if isinstance(error, ScimError):

@@ -54,7 +54,8 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
     shown = f"[{host}]" if ":" in host else host
-    remember_server_url(context.settings.state_dir, f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}")  # noqa: S104
+    here = "127.0.0.1" if host in ("0.0.0.0", "::") else shown
+    remember_server_url(context.settings.state_dir, f"http://{here}:{port}")
     if first_app:
         _welcome(context, first_app)
     context.db.close()

@@ -16,6 +16,9 @@ from peewee import SQL, fn
 
 from .errors import Unavailable
 
+#: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
+_peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -29,7 +32,7 @@ _CONNECT_TIMEOUT = 5
 _MIGRATION_LOCK = 76_437_644
 
 
-class Slot(peewee.ColumnBase):  # type: ignore[misc]  # peewee has no type information
+class Slot(peewee.ColumnBase):
     """A place in a prepared statement whose value comes with each execution."""
 
     def __init__(self, name: str) -> None:
@@ -137,7 +140,7 @@ class Database:
         sql, places = query.text(self) if isinstance(query, Statement) else self.compile(query)
         names = [place.name for place in places]
         cursor = self.peewee.cursor()
-        with peewee.__exception_wrapper__:
+        with _peewee_errors:
             cursor.executemany(sql, [tuple(row[name] for name in names) for row in rows])
 
     def iterate(self, query: Any, **binds: Any) -> Iterator[Row]:
@@ -183,7 +186,7 @@ class Database:
                 again = self._retryable(error) or (lost and not begun)
                 if not again or attempt + 1 == _ATTEMPTS:
                     raise self.translated(error) from error
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  # jitter, not a secret
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _retryable(self, error: Exception) -> bool:
@@ -200,7 +203,7 @@ class Database:
         """Close this thread's connection; the next statement opens a new one."""
         try:
             self.peewee.close()
-        except (peewee.Error, OSError):
+        except (peewee.PeeweeException, OSError):
             self.peewee._state.reset()
 
     # --- what differs in SQL --------------------------------------------------------------------------------------

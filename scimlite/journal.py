@@ -1,4 +1,4 @@
-"""The journal: recorded inside the transaction of the change, one row per action and subject, and read by the report."""
+"""The journal: recorded in the transaction of the change, one row per action and subject; read by the report."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Action(StrEnum):
     APP_ENABLED = "app_enabled"
     APP_DISABLED = "app_disabled"
     APP_DELETED = "app_deleted"
-    TOKEN_ISSUED = "token_issued"  # noqa: S105  # an action's name, not a secret
-    TOKEN_SHOWN = "token_shown"  # noqa: S105
-    TOKEN_ROTATED = "token_rotated"  # noqa: S105
-    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    TOKEN_ISSUED = "token_issued"
+    TOKEN_SHOWN = "token_shown"
+    TOKEN_ROTATED = "token_rotated"
+    TOKEN_REVOKED = "token_revoked"
 
 
 class Outcome(StrEnum):
@@ -218,7 +218,9 @@ def iterate(db: Database, selection: Selection) -> Iterator[Record]:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    return Record(*row[:10], orjson.loads(row[10]) if row[10] else {}, *row[11:])
+    fields: list[Any] = list(row)
+    fields[10] = orjson.loads(row[10]) if row[10] else {}
+    return Record(*fields)
 
 
 def _selected(db: Database, selection: Selection) -> Any:

@@ -205,7 +205,7 @@ def _resolve(db: Database, app: App, ids: list[str], *, living: bool = True) -> 
     """The rows behind public ids of this app; those that do not exist are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(ids, _CHUNK):
-        found.update(db.rows(_LIVING if living else _EVER, app=app.id, ids=chunk))  # type: ignore[arg-type]
+        found.update(db.rows(_LIVING if living else _EVER, app=app.id, ids=chunk))
     return {id: found[id] for id in ids if id in found}
 
 

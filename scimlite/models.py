@@ -10,7 +10,7 @@ from typing import Any
 from peewee import BigIntegerField, CompositeKey, IntegerField, Model, SmallIntegerField, TextField
 
 
-class Table(Model):  # type: ignore[misc]  # peewee has no type information
+class Table(Model):
     """Common ground of all tables."""
 
     class Meta:

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import peewee
 import orjson
+import peewee
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
@@ -156,7 +156,8 @@ def _elsewhere(slug: str, rest: str) -> Response:
         endpoint, arguments = adapter.match(prefix + tidy)
         if not endpoint.endswith("catch_all"):
             request.url_rule = None
-            answer: Response = current_app.view_functions[endpoint](**arguments)
+            view: Any = current_app.view_functions[endpoint]
+            answer: Response = view(**arguments)
             return answer
     raise errors.NotFound(f"There is nothing at /{tidy[:100]}. Endpoints: /Users, /Groups, /Schemas and others.")
 

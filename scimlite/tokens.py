@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from itsdangerous import BadSignature, Signer
@@ -143,7 +144,8 @@ def check_keys(db: Database, keyring: Keyring) -> list[str]:
         raise TokenError(
             "The secret key does not fit the tokens in this database: they were signed with "
             f"{', '.join(missing)}, the given key is {', '.join(keyring.fingerprints)}. "
-            "Set SCIMLITE_SECRET_KEY to the key that was used (the file secret_key in the state folder, if it was made there)."
+            "Set SCIMLITE_SECRET_KEY to the key that was used; one that was generated is in the file secret_key "
+            "of the state folder."
         )
     return missing
 
@@ -248,8 +250,6 @@ def rotate(
 
 
 def _stamp(microseconds: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
