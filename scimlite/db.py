@@ -262,16 +262,33 @@ class SqliteDatabase(Database):
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
+    def size(self) -> int:
+        """Bytes on the disk, with what is not yet moved from the WAL; 0 when there is no file."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def backup(self, target: Path) -> None:
-        """Copy the database while it is in use; the copy is one consistent state, readable by its owner only."""
+        """Copy the database while it is in use; the copy is one consistent state, readable by its owner only.
+
+        Raises FileExistsError rather than write over a file, Unavailable when either database cannot be used.
+        """
         import sqlite3
 
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        copy = sqlite3.connect(target)
         try:
-            self.peewee.connection().backup(copy, pages=1000)
-        finally:
-            copy.close()
+            with _peewee_errors:
+                copy = sqlite3.connect(target)
+                try:
+                    # In one step: between steps a busy writer would make it begin again and again. Readers and
+                    # writers are not held up by it, as this is WAL.
+                    self.peewee.connection().backup(copy)
+                finally:
+                    copy.close()
+        except BaseException as error:
+            target.unlink()
+            if isinstance(error, peewee.DatabaseError):
+                raise self.translated(error) from error
+            raise
 
     def _value(self, value: Any) -> Any:
         return orjson.dumps(value).decode() if type(value) is list else value

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import orjson
-from peewee import JOIN
+from peewee import JOIN, fn
 
-from .db import Database, Slot, prepared
-from .models import AliasRow, AppRow, JournalRow
+from .db import Database, Slot, chunks, prepared
+from .models import AliasRow, AppRow, JournalRow, ResourceRow
 from .scim.values import fold
 
 #: Details and client names are for reading; a client cannot fill the database with them.
 _LONGEST_TEXT = 1000
+#: Rows read at once where all of them could be more than memory holds.
+_PAGE = 1000
 
 
 class Action(StrEnum):
@@ -82,6 +84,8 @@ class Selection:
 
     user: str | None = None
     app_id: int | None = None
+    #: Several apps: those that have, or had before they were deleted, one name.
+    app_ids: Sequence[int] | None = None
     since: int | None = None
     until: int | None = None
     action: str | None = None
@@ -145,8 +149,29 @@ def record(db: Database, app_id: int | None, origin: Origin, entries: Iterable[E
 
 
 def record_alone(db: Database, app_id: int | None, origin: Origin, entry: Entry) -> None:
-    """Add one row in a transaction of its own, after another one was rolled back."""
-    db.transact(lambda: record(db, app_id, origin, [entry]))
+    """Add one row in a transaction of its own, after another one was rolled back; names that are known are added."""
+
+    def work() -> None:
+        named = replace(entry, user=_named(db, app_id, entry.user), group=_named(db, app_id, entry.group))
+        record(db, app_id, origin, [named])
+
+    db.transact(work)
+
+
+def _named(
+    db: Database, app_id: int | None, pair: tuple[str | None, str | None] | None
+) -> tuple[str | None, str | None] | None:
+    """The pair with the name that belongs to its id, where the request only had the id."""
+    if pair is None or pair[0] is None or pair[1] is not None:
+        return pair
+    return pair[0], db.scalar(_NAME, app=app_id, uuid=pair[0])
+
+
+@prepared
+def _NAME(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.name).where(
+        ResourceRow.app_id == Slot("app"), ResourceRow.uuid == Slot("uuid")
+    )
 
 
 def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> dict[str, Any]:
@@ -212,9 +237,32 @@ def read(db: Database, selection: Selection, *, limit: int | None = None) -> lis
 
 
 def iterate(db: Database, selection: Selection) -> Iterator[Record]:
-    """All rows of a selection, oldest first, without holding them in memory."""
-    query = _selected(db, selection).order_by(JournalRow.at, JournalRow.id)
-    return map(_record, db.iterate(query))
+    """All rows of a selection, oldest first, without holding them, or a transaction, while they are used."""
+    query = _selected(db, selection).order_by(JournalRow.at, JournalRow.id).limit(_PAGE)
+    page = db.rows(query)
+    while page:
+        yield from map(_record, page)
+        if len(page) < _PAGE:
+            return
+        id, at = page[-1][:2]
+        # `at >=` says no more than the rest, but it is what an index can begin at.
+        beyond = (JournalRow.at >= at) & ((JournalRow.at > at) | (JournalRow.id > id))
+        page = db.rows(query.where(beyond))
+
+
+def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Record]:
+    """The rows of a selection whose ids are not among those seen, oldest first."""
+    found = db.rows(_where(JournalRow.select(JournalRow.id), db, selection).order_by(JournalRow.at, JournalRow.id))
+    new = [row[0] for row in found if row[0] not in seen]
+    records = {}
+    for chunk in chunks(new, _PAGE):
+        records.update({row[0]: _record(row) for row in db.rows(_joined().where(JournalRow.id.in_(chunk)))})
+    return [records[id] for id in new if id in records]
+
+
+def count(db: Database) -> int:
+    """How many rows there are."""
+    return int(db.scalar(JournalRow.select(fn.count(JournalRow.id))))
 
 
 def _record(row: Sequence[Any]) -> Record:
@@ -223,8 +271,15 @@ def _record(row: Sequence[Any]) -> Record:
     return Record(*fields)
 
 
+def _joined() -> Any:
+    return JournalRow.select(*_COLUMNS).join(AppRow, JOIN.LEFT_OUTER, on=(AppRow.id == JournalRow.app_id))
+
+
 def _selected(db: Database, selection: Selection) -> Any:
-    query = JournalRow.select(*_COLUMNS).join(AppRow, JOIN.LEFT_OUTER, on=(AppRow.id == JournalRow.app_id))
+    return _where(_joined(), db, selection)
+
+
+def _where(query: Any, db: Database, selection: Selection) -> Any:
     for column, value in (
         (JournalRow.app_id, selection.app_id),
         (JournalRow.action, selection.action),
@@ -232,6 +287,8 @@ def _selected(db: Database, selection: Selection) -> Any:
     ):
         if value is not None:
             query = query.where(column == value)
+    if selection.app_ids is not None:
+        query = query.where(JournalRow.app_id.in_(list(selection.app_ids)))
     if selection.since is not None:
         query = query.where(JournalRow.at >= selection.since)
     if selection.until is not None:
@@ -245,10 +302,10 @@ def _selected(db: Database, selection: Selection) -> Any:
 
 def _about(db: Database, user: str) -> Any:
     """Rows about a person named by id, externalId, or any userName they ever had."""
-    names = {user, fold(user)}
+    names = {user[:_LONGEST_TEXT], fold(user)[:_LONGEST_TEXT]}
     uuids = {row[0] for row in db.rows(AliasRow.select(AliasRow.user_uuid).where(AliasRow.name.in_(names)))}
     uuids.add(user.lower())
-    return JournalRow.user_uuid.in_(sorted(uuids)) | (JournalRow.user_key == fold(user))
+    return JournalRow.user_uuid.in_(sorted(uuids)) | (JournalRow.user_key == fold(user)[:_LONGEST_TEXT])
 
 
 def latest_id(db: Database) -> int:
@@ -268,5 +325,3 @@ def _LEFT_A_GROUP(db: Database) -> Any:
         .where(JournalRow.user_uuid == Slot("uuid"), JournalRow.action == Action.MEMBER_REMOVED.value)
         .limit(1)
     )
-
-

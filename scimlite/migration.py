@@ -9,6 +9,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from .db import Database, SqliteDatabase
+from .errors import Unavailable
 
 _DIRECTORY = str(Path(__file__).parent / "migrations")
 
@@ -42,13 +43,21 @@ def status(db: Database) -> SchemaStatus:
         return SchemaStatus([], [migration.name for migration in _runner(db).migrations()], [])
     try:
         found = _runner(db).status()
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
-        raise db.translated(error) from error
+    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+        raise _unusable(db, error) from error
     return SchemaStatus(
         [m.name for m in found if m.applied and m.path],
         [m.name for m in found if not m.applied],
         [m.name for m in found if not m.path],
     )
+
+
+def _unusable(db: Database, error: Exception) -> Exception:
+    """The error for an operator, who may know which database it is and what its driver says."""
+    if not isinstance(db.translated(error), Unavailable):
+        return error
+    reason = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()
+    return Unavailable(f"{db.described} cannot be used: {reason}")
 
 
 def upgrade(db: Database) -> list[str]:
@@ -58,8 +67,8 @@ def upgrade(db: Database) -> list[str]:
     try:
         with db.migrating():
             return list(_runner(db).up())
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
-        raise db.translated(error) from error
+    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+        raise _unusable(db, error) from error
 
 
 def advice(db: Database, status: SchemaStatus) -> str:

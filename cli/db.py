@@ -1,0 +1,164 @@
+"""`scimlite db`: upgrade, inspect and back up the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scimlite import apps, journal, migration
+from scimlite.config import Settings
+from scimlite.db import Database, SqliteDatabase
+from scimlite.service import StartupError, database
+
+from .output import json_option, print_json
+
+
+@click.group()
+def db() -> None:
+    """Upgrade, inspect and back up the database.
+
+    It is the one that SCIMLITE_DATABASE_URL names, else scimlite.db in the state folder.
+
+    \b
+    Example: scimlite db status
+    """
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema, or make it when it is empty.
+
+    Safe to run at every deployment, and on several servers at once: one of them does the work. All of it
+    happens in one transaction, so a failure leaves the database as it was.
+
+    \b
+    Example: scimlite db backup before.db && scimlite db upgrade
+    """
+    opened = database(Settings.from_environment())
+    before = migration.status(opened)
+    if before.unknown:
+        raise StartupError(migration.advice(opened, before))
+    try:
+        applied = migration.upgrade(opened)
+    except OSError as error:
+        raise click.ClickException(f"{opened.described} cannot be written: {error.strerror}.") from None
+    finally:
+        opened.close()
+    if not applied:
+        click.echo(f"{opened.described} is up to date; nothing was changed.")
+    elif before.empty:
+        click.echo(f"{opened.described} is ready: an empty database was initialised ({', '.join(applied)}).")
+    else:
+        click.echo(f"{opened.described} is up to date: applied {', '.join(applied)}.")
+
+
+@db.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Show which database is used, its migrations, and how much it holds.
+
+    Exits with 1 when the database is not at this version's schema, and says on stderr what to do.
+
+    \b
+    Example: scimlite db status --json
+    """
+    opened = database(Settings.from_environment())
+    found = migration.status(opened)
+    told: dict[str, Any] = {
+        "database": opened.described,
+        "kind": opened.kind,
+        "current": found.current,
+        "applied": found.applied,
+        "pending": found.pending,
+        "unknown": found.unknown,
+        "bytes": opened.size() if isinstance(opened, SqliteDatabase) else None,
+        **(_contents(opened) if found.current else {}),
+    }
+    opened.close()
+    if as_json:
+        print_json(told)
+    else:
+        _print(told)
+    if not found.current:
+        click.echo(migration.advice(opened, found), err=True)
+        ctx.exit(1)
+
+
+def _contents(opened: Database) -> dict[str, int]:
+    """How much there is; only of a schema that this version knows."""
+    every = apps.every(opened)
+    held = [apps.contents(opened, app) for app in every]
+    return {
+        "apps": len(every),
+        "users": sum(each.users for each in held),
+        "groups": sum(each.groups for each in held),
+        "journal": journal.count(opened),
+    }
+
+
+def _print(told: dict[str, Any]) -> None:
+    lines = {
+        "Database": told["database"],
+        "Schema": "up to date" if told["current"] else "not up to date",
+        "Applied": ", ".join(told["applied"]) or "nothing",
+        "Pending": ", ".join(told["pending"]) or "nothing",
+    }
+    if told["unknown"]:
+        lines["Unknown"] = ", ".join(told["unknown"])
+    if told["bytes"] is not None:
+        lines["Size"] = _size(told["bytes"])
+    for name in ("apps", "users", "groups", "journal"):
+        if name in told:
+            lines[name.capitalize()] = f"{told[name]:,}" + (" entries" if name == "journal" else "")
+    for name, value in lines.items():
+        click.echo(f"{name:<10}{value}")
+
+
+def _size(count: int) -> str:
+    """A number of bytes for people."""
+    if count < 1000:
+        return f"{count} bytes"
+    amount = count / 1000
+    for unit in ("kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Copy the SQLite database to FILE while it is in use.
+
+    The copy is one consistent state. The service goes on meanwhile; nothing that exists is written over. To
+    restore, stop the service, put the copy in the database's place, and remove the files beside it whose names
+    end in -wal and -shm.
+
+    \b
+    Example: scimlite db backup /backup/scimlite-$(date +%F).db
+    """
+    settings = Settings.from_environment()
+    opened = database(settings)
+    if not isinstance(opened, SqliteDatabase):
+        raise click.ClickException(
+            f"{opened.described} is backed up with PostgreSQL's own tool: "
+            f'pg_dump --format=custom --file={file} "$SCIMLITE_DATABASE_URL"'
+        )
+    found = migration.status(opened)
+    if found.empty and not found.unknown:
+        raise StartupError(migration.advice(opened, found))
+    try:
+        opened.backup(file)
+    except FileExistsError:
+        raise click.ClickException(f"{file} exists already, and nothing is written over. Name another file.") from None
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+    finally:
+        opened.close()
+    click.echo(f"Wrote {file}, {_size(file.stat().st_size)}.")
+    if (settings.state_dir / "secret_key").exists():
+        click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)

@@ -1,0 +1,144 @@
+"""A running installation: one database, one service, and apps made the way the commands make them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from live_service import LiveService
+from scim_client import ScimClient
+from scimlite import apps, journal, migration, service, tokens
+from scimlite.apps import App
+from scimlite.config import Settings
+from scimlite.db import Database
+from scimlite.journal import Origin, Record, Selection
+from scimlite.tokens import Keyring, Token
+
+OPERATOR = Origin("cli:test")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Connected:
+    """An app with its first token and a client that uses it."""
+
+    slug: str
+    client: ScimClient
+    token: Token
+    text: str
+
+
+@dataclass
+class Installation:
+    """A database with the operator's functions at hand, and the service on it once it is started."""
+
+    env: Mapping[str, str]
+    folder: Path
+    db: Database
+    keyring: Keyring
+    service: LiveService | None = None
+    _services: list[LiveService] = field(default_factory=list)
+
+    @classmethod
+    def new(cls, database_url: str, folder: Path, **settings: str) -> Installation:
+        """An installation on an empty database, upgraded; settings such as MAX_BODY go without SCIMLITE_."""
+        env = {
+            "SCIMLITE_STATE_DIR": str(folder / "state"),
+            "SCIMLITE_DATABASE_URL": database_url,
+            "SCIMLITE_SECRET_KEY": "a key for tests and never for a service",
+            **{f"SCIMLITE_{name}": value for name, value in settings.items()},
+        }
+        read = Settings.from_environment(env)
+        db = service.database(read)
+        migration.upgrade(db)
+        return cls(env, folder, db, Keyring(read.secret_keys))
+
+    @property
+    def kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.db.kind
+
+    @property
+    def url(self) -> str:
+        """The address of the running service."""
+        assert self.service is not None
+        return self.service.url
+
+    def start(self, *, workers: int = 2, threads: int = 4, **settings: str) -> LiveService:
+        """Start a service on this database; the first one is the one that clients go to."""
+        extra = {f"SCIMLITE_{name}": value for name, value in settings.items()}
+        # A connection that was open while a process was made belongs to nobody.
+        self.db.close()
+        started = LiveService.start({**self.env, **extra}, workers=workers, threads=threads, folder=self.folder)
+        self._services.append(started)
+        self.service = self.service or started
+        return started
+
+    def stop(self) -> None:
+        """Stop every service and close the database; a traceback in a log is a failure."""
+        self.db.close()
+        for each in self._services:
+            each.stop()
+        for each in self._services:
+            each.assert_no_traceback()
+
+    def app(self, name: str = "app", **features: str) -> Connected:
+        """A new app with one token, and a client for it."""
+        made = apps.create(self.db, name, f"{apps.slug_of(name)}-{next(_numbers)}", OPERATOR)
+        if features:
+            apps.edit(self.db, made.slug, OPERATOR, features=features)
+        token, text = tokens.issue(self.db, self.keyring, made, OPERATOR)
+        return Connected(made.slug, self.client(made.slug, text), token, text)
+
+    def client(self, slug: str, token: str | None, url: str | None = None) -> ScimClient:
+        """A client for an app."""
+        return ScimClient(f"{url or self.url}/scim/v2/{slug}", token)
+
+    def app_row(self, app: Connected) -> App:
+        """The app as the operator's functions take it, read afresh."""
+        return apps.get(self.db, app.slug)
+
+    def journal(self, app: Connected, *, wire: bool = True, **selection: Any) -> list[Record]:
+        """The app's journal, oldest first; without the operator's own acts unless `wire` is false."""
+        rows = journal.read(self.db, Selection(app_id=self.app_row(app).id, **selection))
+        return [row for row in rows if row.client != OPERATOR.client or not wire]
+
+    def log(self) -> str:
+        """What the first service has logged."""
+        assert self.service is not None
+        return self.service.log.read_text(errors="replace")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tells which journal rows came since it was made."""
+
+    installation: Installation
+    app: Connected
+    after: int
+
+    def new(self) -> list[Record]:
+        """The rows that came since."""
+        return [row for row in self.installation.journal(self.app) if row.id > self.after]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Action and outcome of each."""
+        return [(row.action, row.outcome) for row in self.new()]
+
+
+def watch(installation: Installation, app: Connected) -> Watch:
+    """Look at the journal from here on."""
+    return Watch(installation, app, journal.latest_id(installation.db))
+
+
+def running(make: Callable[[], Installation], **start: Any) -> Iterator[Installation]:
+    """For fixtures: an installation whose service runs until the fixture ends."""
+    made = make()
+    try:
+        made.start(**start)
+        yield made
+    finally:
+        made.stop()
