@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
 from . import errors
-from .provider import METHODS, Service, base_url, respond
+from .provider import METHODS, Call, Service, respond
 from .scim import messages
 from .views import View
 
@@ -18,8 +18,8 @@ Json = Any
 class ServiceProviderConfigView(View):
     """`/ServiceProviderConfig`: the one answer that needs no token."""
 
-    def get(self, slug: str) -> Response:
-        location = f"{base_url(slug)}/ServiceProviderConfig"
+    def get(self, call: Call, slug: str) -> Response:
+        location = f"{call.base}/ServiceProviderConfig"
         config = messages.service_provider_config(location, max_results=self.service.max_results)
         return respond(orjson.dumps(config))
 
@@ -30,16 +30,16 @@ class _DeclarationsView(View):
     kind = ""
     endpoint = ""
 
-    def declarations(self) -> list[Json]:
+    def declarations(self, call: Call) -> list[Json]:
         """Everything there is to list."""
         raise NotImplementedError
 
-    def get(self, slug: str, id: str | None = None) -> Response:
+    def get(self, call: Call, slug: str, id: str | None = None) -> Response:
         # RFC 7644 section 4: a filter on these endpoints is answered with 403.
-        if id is None and request.args.get("filter"):
+        if id is None and call.request.args.get("filter"):
             raise errors.Forbidden(f"/{self.endpoint} cannot be filtered.")
-        base = base_url(slug)
-        found = [self._with_meta(each, base) for each in self.declarations()]
+        base = call.base
+        found = [self._with_meta(each, base) for each in self.declarations(call)]
         if id is None:
             return respond(messages.list_response(map(orjson.dumps, found), len(found), 1))
         for each in found:
@@ -57,10 +57,10 @@ class SchemasView(_DeclarationsView):
 
     kind, endpoint = "Schema", "Schemas"
 
-    def declarations(self) -> list[Json]:
+    def declarations(self, call: Call) -> list[Json]:
         schemas = {
             schema.id: schema
-            for resource_type in g.caller.app.resource_types.values()
+            for resource_type in call.app.resource_types.values()
             for schema in (resource_type.schema, *resource_type.extensions)
         }
         return [schema.declaration() for schema in schemas.values()]
@@ -71,8 +71,8 @@ class ResourceTypesView(_DeclarationsView):
 
     kind, endpoint = "ResourceType", "ResourceTypes"
 
-    def declarations(self) -> list[Json]:
-        return [resource_type.declaration() for resource_type in g.caller.app.resource_types.values()]
+    def declarations(self, call: Call) -> list[Json]:
+        return [resource_type.declaration() for resource_type in call.app.resource_types.values()]
 
 
 def add_routes(blueprint: Blueprint, service: Service) -> None:

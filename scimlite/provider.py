@@ -6,21 +6,23 @@ import logging
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
 import peewee
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 
 from . import errors, journal, tokens
+from .apps import App
 from .db import Database
 from .errors import ScimError
 from .journal import Action, Entry, Origin, Outcome
 from .scim.messages import MEDIA_TYPE
-from .tokens import Keyring
+from .tokens import Caller, Keyring
 
 #: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")
@@ -31,7 +33,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 #: Headers in which clients name their own request, best known first.
 _CLIENT_REQUEST_IDS = ("client-request-id", "x-ms-client-request-id", "x-request-id", "x-correlation-id")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
-_PRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,45 @@ class Attempt:
     name: str | None = None
 
 
+@dataclass
+class Call:
+    """One request on its way: what is known of it so far. The views get it instead of Flask's globals."""
+
+    request: Request
+    service: Service | None = None
+    #: The service's root URL as the client knows it, blueprint prefix included.
+    root: str = ""
+    caller: Caller | None = None
+    attempt: Attempt | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def db(self) -> Database:
+        """The service's database."""
+        assert self.service is not None
+        return self.service.db
+
+    @property
+    def app(self) -> App:
+        """The caller's app; only behind authentication."""
+        assert self.caller is not None
+        return self.caller.app
+
+    @property
+    def base(self) -> str:
+        """The app's SCIM base URL as the client knows it."""
+        return f"{self.root}/{(self.request.view_args or {}).get('slug', '')}"
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Who asks, for the journal."""
+        headers = self.request.headers
+        agent = _UNPRINTABLE.sub("?", headers.get("User-Agent", ""))[:200]
+        label = self.caller.label if self.caller else None
+        return Origin(agent or self.request.remote_addr or "unknown", label, self.id, _client_request_id(headers))
+
+
 class AnyPath(BaseConverter):
     """The rest of a URL, slashes, doubled ones and nothing included."""
 
@@ -67,7 +108,6 @@ class AnyPath(BaseConverter):
 
 def register(blueprint: Blueprint, service: Service) -> None:
     """Give a blueprint its authentication, its error handler and its catch-all route."""
-
     prefix = ""
 
     @blueprint.record_once
@@ -78,11 +118,12 @@ def register(blueprint: Blueprint, service: Service) -> None:
 
     @blueprint.before_request
     def _begin() -> None:
-        begin()
-        g.root = (service.base_url or request.host_url.rstrip("/") + request.script_root) + prefix
-        request.max_content_length = service.max_body
-        if request.endpoint and not request.endpoint.endswith(".ServiceProviderConfig"):
-            authenticate(service)
+        call = begin()
+        call.service = service
+        call.root = (service.base_url or call.request.host_url.rstrip("/") + call.request.script_root) + prefix
+        call.request.max_content_length = service.max_body
+        if not (call.request.endpoint or "").endswith(".ServiceProviderConfig"):
+            _authenticate(call, service)
 
     blueprint.register_error_handler(Exception, handle)
     blueprint.after_request(finish)
@@ -96,52 +137,41 @@ def register(blueprint: Blueprint, service: Service) -> None:
         )
 
 
-def begin() -> None:
-    """Start a request: its id and its clock."""
-    g.request_id = secrets.token_hex(8)
-    g.started = time.perf_counter()
-    g.attempt = None
-    g.caller = None
-    g.origin = Origin(_client(), None, g.request_id, _client_request_id())
+def begin() -> Call:
+    """The call of this request, made when it begins."""
+    call: Call | None = g.get("scim_call")
+    if call is None:
+        call = g.scim_call = Call(request._get_current_object())  # type: ignore[attr-defined]  # a proxy's own method
+    return call
 
 
-def _client() -> str:
-    agent = _PRINTABLE.sub("?", request.headers.get("User-Agent", ""))[:200]
-    return agent or request.remote_addr or "unknown"
-
-
-def _client_request_id() -> str | None:
-    activity = _ACTIVITY.search(request.headers.get("ADSCIMVersion", ""))
+def _client_request_id(headers: Any) -> str | None:
+    """The client's own id of the request: Entra's ActivityId, or one of the usual headers."""
+    activity = _ACTIVITY.search(headers.get("ADSCIMVersion", ""))
     if activity:
         return activity.group(1)
     for name in _CLIENT_REQUEST_IDS:
-        value = request.headers.get(name)
+        value = headers.get(name)
         if value:
-            return _PRINTABLE.sub("?", value)[:100]
+            return _UNPRINTABLE.sub("?", value)[:100]
     return None
 
 
-def authenticate(service: Service) -> None:
+def _authenticate(call: Call, service: Service) -> None:
     """Find the caller; Unauthorized otherwise."""
-    slug = (request.view_args or {}).get("slug", "")
-    g.service = service
-    g.caller = tokens.authenticate(service.db, service.keyring, request.headers.get("Authorization"), slug, g.origin)
-    g.origin = Origin(g.origin.client, g.caller.label, g.request_id, g.origin.client_request_id)
-
-
-def base_url(slug: str) -> str:
-    """The app's SCIM base URL as the client knows it."""
-    return f"{g.root}/{slug}"
+    slug = (call.request.view_args or {}).get("slug", "")
+    header = call.request.headers.get("Authorization")
+    call.caller = tokens.authenticate(service.db, service.keyring, header, slug, lambda: call.origin)
 
 
 def respond(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer with a SCIM body."""
-    return current_app.response_class(body, status=status, headers=headers, content_type=MEDIA_TYPE)
+    return Response(body, status, headers, content_type=MEDIA_TYPE)
 
 
 def empty(status: int = 204, headers: dict[str, str] | None = None) -> Response:
     """An answer without a body, and so without a content type."""
-    response = current_app.response_class(b"", status=status, headers=headers)
+    response = Response(b"", status, headers)
     del response.headers["Content-Type"]
     return response
 
@@ -155,7 +185,7 @@ def _elsewhere(slug: str, rest: str) -> Response:
         assert adapter is not None
         endpoint, arguments = adapter.match(prefix + tidy)
         if not endpoint.endswith("catch_all"):
-            request.url_rule = None
+            request.view_args = dict(arguments)
             view: Any = current_app.view_functions[endpoint]
             answer: Response = view(**arguments)
             return answer
@@ -166,45 +196,39 @@ def _elsewhere(slug: str, rest: str) -> Response:
 
 
 def handle(error: Exception) -> Response:
-    """Turn any error into its SCIM answer; refused and failed writes and filters are journalled."""
-    known = scim_error(error)
+    """Turn any error into its SCIM answer, the one place where that is done; refusals of writes are journalled."""
+    call = begin()
+    known = _scim_error(error, call)
     if known.status >= 500 and not isinstance(error, ScimError):
-        error_log.error("request=%s failed", g.get("request_id"), exc_info=error)
-    _journal(known)
-    return render_error(known)
+        error_log.error("request=%s failed", call.id, exc_info=error)
+    _journal(known, call)
+    return respond(orjson.dumps(known.body(call.id)), known.status, known.headers)
 
 
-def render_error(error: ScimError) -> Response:
-    """The one place where errors become bytes."""
-    request_id = g.get("request_id")
-    body = orjson.dumps(error.body(request_id))
-    return respond(body, error.status, error.headers)
-
-
-def scim_error(error: Exception) -> ScimError:
+def _scim_error(error: Exception, call: Call) -> ScimError:
     """What a client is told about an exception; nothing of a library's own words."""
     if isinstance(error, ScimError):
         return error
     if isinstance(error, HTTPException):
-        return _http_error(error)
+        return _http_error(error, call)
     if isinstance(error, RecursionError):
         return errors.InvalidSyntax("The request is nested too deeply.")
-    if isinstance(error, (peewee.OperationalError, peewee.InterfaceError)) and hasattr(g, "service"):
-        translated = g.service.db.translated(error)
+    if isinstance(error, peewee.OperationalError | peewee.InterfaceError) and call.service is not None:
+        translated = call.db.translated(error)
         if isinstance(translated, ScimError):
             return translated
     return errors.InternalError("Something went wrong on our side; the server's log has the details.")
 
 
-def _http_error(error: HTTPException) -> ScimError:
+def _http_error(error: HTTPException, call: Call) -> ScimError:
+    """What a client is told about an error of Flask's own."""
     code = error.code or 500
     if isinstance(error, RequestRedirect) or code == 404:
         return errors.NotFound("There is nothing at this URL.")
     if code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        return errors.MethodNotAllowed(
-            f"{request.method} is not possible here.", headers={"Allow": allowed} if allowed else None
-        )
+        headers = {"Allow": allowed} if allowed else None
+        return errors.MethodNotAllowed(f"{call.request.method} is not possible here.", headers=headers)
     if code == 413:
         return errors.PayloadTooLarge("The body is larger than this service accepts.")
     if code == 415:
@@ -214,43 +238,40 @@ def _http_error(error: HTTPException) -> ScimError:
     return errors.InternalError("Something went wrong on our side; the server's log has the details.")
 
 
-def _journal(error: ScimError) -> None:
+def _journal(error: ScimError, call: Call) -> None:
     """One row for a refused or failed write, or a refused filter, in a transaction of its own."""
-    attempt: Attempt | None = g.get("attempt")
-    if attempt is None or g.caller is None or error.status in (401, 404, 405, 503):
+    attempt = call.attempt
+    if attempt is None or call.caller is None or error.status in (401, 404, 405, 503):
         return
     if attempt.action is Action.SEARCHED and error.status != 400:
         return
-    outcome = Outcome.FAILED if error.status >= 500 else Outcome.REFUSED
     who = (attempt.id, attempt.name) if attempt.id or attempt.name else None
     entry = Entry(
         attempt.action,
-        outcome,
+        Outcome.FAILED if error.status >= 500 else Outcome.REFUSED,
         user=who if attempt.type == "User" else None,
         group=who if attempt.type == "Group" else None,
         status=error.status,
         detail=error.detail,
     )
     try:
-        journal.record_alone(g.service.db, g.caller.app.id, g.origin, entry)
+        journal.record_alone(call.db, call.app.id, call.origin, entry)
     except (ScimError, peewee.PeeweeException) as failure:
-        error_log.error("request=%s could not be journalled", g.request_id, exc_info=failure)
+        error_log.error("request=%s could not be journalled", call.id, exc_info=failure)
 
 
 def finish(response: Response) -> Response:
     """End a request: its id in a header and its line in the log."""
-    response.headers["X-Request-Id"] = g.request_id
+    call = begin()
+    response.headers["X-Request-Id"] = call.id
     if access_log.isEnabledFor(logging.INFO):
-        rule = request.url_rule.rule if request.url_rule else "-"
-        caller = g.get("caller")
         access_log.info(
             "request=%s app=%s method=%s route=%s status=%d ms=%.1f",
-            g.request_id,
-            caller.app.slug if caller else "-",
-            request.method,
-            rule,
+            call.id,
+            call.caller.app.slug if call.caller else "-",
+            call.request.method,
+            call.request.url_rule.rule if call.request.url_rule else "-",
             response.status_code,
-            (time.perf_counter() - g.started) * 1000,
+            (time.perf_counter() - call.started) * 1000,
         )
     return response
-

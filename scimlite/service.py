@@ -54,8 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     _add_health(app, db)
     # Outside the blueprint too, whatever reaches Flask is answered in SCIM's own form.
-    app.before_request(provider.begin)
-    app.register_error_handler(Exception, provider.handle)
+    app.register_error_handler(Exception, lambda error: provider.finish(provider.handle(error)))
     if settings.trusted_proxies:
         app.wsgi_app = _TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -303,7 +303,9 @@ def _FOR_REQUEST(db: Database) -> object:
     )
 
 
-def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Origin) -> Caller:
+def authenticate(
+    db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]
+) -> Caller:
     """The caller that an Authorization header names, in one SELECT; Unauthorized otherwise, without a hint why.
 
     A wrong signature is refused before the database is asked.
@@ -319,7 +321,7 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
     reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)
     if reason is not None:
         if at - (refused_at or 0) >= _REFUSED_EVERY:
-            _note_refusal(db, app, token, label, origin, reason, at)
+            _note_refusal(db, app, token, label, origin(), reason, at)
         raise Unauthorized()
     if at - (last_used_at or 0) >= _LAST_USED_EVERY:
         _note_use(db, token, at)

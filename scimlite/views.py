@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 from flask.views import MethodView
 
 from . import errors, journal, links, search, store
 from .journal import Action
-from .provider import METHODS, Attempt, Service, base_url, empty, respond
+from .provider import METHODS, Attempt, Call, Service, begin, empty, respond
 from .rendering import etag, location, render
 from .scim import document, messages, patch, projection
 from .scim.filter import parse_filter
@@ -32,7 +32,7 @@ _WRITES = {
 
 
 class View(MethodView):
-    """An endpoint: methods that it lacks are 405 with what it has."""
+    """An endpoint: its methods get the call; those that it lacks are 405 with what it has."""
 
     init_every_request = False
 
@@ -40,58 +40,59 @@ class View(MethodView):
         self.service = service
 
     def dispatch_request(self, **arguments: Any) -> Any:
-        method = "get" if request.method == "HEAD" else request.method.lower()
-        handler = getattr(self, method, None)
+        call = begin()
+        method = call.request.method
+        handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
         if handler is None:
             known = [name for name in METHODS if hasattr(self, name.lower())]
             raise errors.MethodNotAllowed(
-                f"{request.method} is not possible here; {', '.join(known)} is.",
-                headers={"Allow": ", ".join(known)},
+                f"{method} is not possible here; {', '.join(known)} is.", headers={"Allow": ", ".join(known)}
             )
-        return handler(**arguments)
+        return handler(call, **arguments)
 
 
 class _ResourceView(View):
     """Common ground of the endpoints for users, groups and other resources."""
 
-    def resource_type(self, endpoint: str, id: str | None = None) -> ResourceType:
+    def resource_type(self, call: Call, endpoint: str, id: str | None = None) -> ResourceType:
         """The type behind an endpoint of this app; NotFound otherwise. Notes what is tried, for the journal."""
-        found: ResourceType | None = g.caller.app.resource_types.get(endpoint)
+        found = call.app.resource_types.get(endpoint)
         if found is None:
             raise errors.NotFound(f"There is nothing at /{endpoint[:100]}.")
-        if request.method in _WRITES:
-            g.attempt = Attempt(_WRITES[request.method], found.name, id)
+        action = _WRITES.get(call.request.method)
+        if action is not None:
+            call.attempt = Attempt(action, found.name, id)
         return found
 
-    def projection(self, resource_type: ResourceType) -> Projection:
+    def projection(self, call: Call, resource_type: ResourceType) -> Projection:
         """What `attributes` and `excludedAttributes` of the request ask for."""
-        if not request.query_string:
+        if not call.request.query_string:
             return Projection(resource_type)
-        query = messages.load_query(request.args.items(multi=True))
+        query = messages.load_query(call.request.args.items(multi=True))
         return projection.parse(resource_type, query.attributes, query.excluded)
 
-    def body(self) -> Any:
+    def body(self, call: Call) -> Any:
         """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
+        request = call.request
         if request.content_type and request.mimetype not in _JSON_TYPES:
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
         parsed = messages.load_json(request.get_data(cache=False))
-        if isinstance(parsed, dict) and request.method in ("POST", "PUT"):
+        if isinstance(parsed, dict) and call.attempt is not None and request.method in ("POST", "PUT"):
             named = parsed.get("userName") or parsed.get("displayName")
-            g.attempt.name = named if isinstance(named, str) else None
+            call.attempt.name = named if isinstance(named, str) else None
         return parsed
 
-    def if_match(self) -> list[str]:
+    def if_match(self, call: Call) -> list[str]:
         """The versions that If-Match names, `*` included; empty when there is no such header."""
-        given = request.headers.get("If-Match")
+        given = call.request.headers.get("If-Match")
         return _versions(given) or ["none"] if given else []
 
-    def respond(self, resource: store.Resource, wanted: Projection, status: int = 200) -> Response:
+    def respond(self, call: Call, resource: store.Resource, wanted: Projection, status: int = 200) -> Response:
         """A resource as the answer to a request."""
-        base = base_url(g.caller.app.slug)
-        headers = {"ETag": etag(resource), "Location": location(resource, wanted, base)}
-        return respond(render(resource, wanted, base), status, headers)
+        headers = {"ETag": etag(resource), "Location": location(resource, wanted, call.base)}
+        return respond(render(resource, wanted, call.base), status, headers)
 
 
 def _versions(header: str) -> list[str]:
@@ -101,14 +102,14 @@ def _versions(header: str) -> list[str]:
 class CollectionView(_ResourceView):
     """`/Users`, `/Groups`: list, search and create."""
 
-    def get(self, slug: str, endpoint: str) -> Response:
-        resource_type = self.resource_type(endpoint)
-        g.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_query(request.args.items(multi=True))
+    def get(self, call: Call, slug: str, endpoint: str) -> Response:
+        resource_type = self.resource_type(call, endpoint)
+        call.attempt = Attempt(Action.SEARCHED)
+        query = messages.load_query(call.request.args.items(multi=True))
         wanted = projection.parse(resource_type, query.attributes, query.excluded)
-        base = base_url(slug)
+        base = call.base
         page = store.find(
-            self.service.db, g.caller.app, resource_type, self._search(resource_type, query, wanted, base)
+            call.db, call.app, resource_type, self._search(resource_type, query, wanted, base)
         )
         rendered = [render(resource, wanted, base) for resource in page.resources]
         return respond(messages.list_response(rendered, page.total, query.start_index))
@@ -132,113 +133,108 @@ class CollectionView(_ResourceView):
             wanted.wants(resource_type.derived),
         )
 
-    def post(self, slug: str, endpoint: str) -> Response:
-        resource_type = self.resource_type(endpoint)
-        wanted = self.projection(resource_type)
-        cleaned = document.clean(resource_type, self.body())
-        resource = store.create(self.service.db, g.caller.app, resource_type, cleaned, g.origin)
+    def post(self, call: Call, slug: str, endpoint: str) -> Response:
+        resource_type = self.resource_type(call, endpoint)
+        wanted = self.projection(call, resource_type)
+        cleaned = document.clean(resource_type, self.body(call))
+        resource = store.create(call.db, call.app, resource_type, cleaned, call.origin)
         if resource_type.links is not None and wanted.wants(resource_type.links):
-            resource.links = links.members_of(self.service.db, [resource.row]).get(resource.row, [])
-        return self.respond(resource, wanted, 201)
+            resource.links = links.members_of(call.db, [resource.row]).get(resource.row, [])
+        return self.respond(call, resource, wanted, 201)
 
 
 class ResourceView(_ResourceView):
     """`/Users/<id>`, `/Groups/<id>`: read, replace, patch and delete."""
 
-    def get(self, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(endpoint)
-        wanted = self.projection(resource_type)
-        resource = self._read(resource_type, id, wanted)
-        if self._unchanged(resource, resource_type, wanted):
+    def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
+        resource_type = self.resource_type(call, endpoint)
+        wanted = self.projection(call, resource_type)
+        resource = self._read(call, resource_type, id, wanted)
+        if self._unchanged(call, resource, wanted):
             return empty(304, {"ETag": etag(resource)})
-        return self.respond(resource, wanted)
+        return self.respond(call, resource, wanted)
 
-    def _read(self, resource_type: ResourceType, id: str, wanted: Projection) -> store.Resource:
+    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> store.Resource:
         return store.get(
-            self.service.db,
-            g.caller.app,
+            call.db,
+            call.app,
             resource_type,
             id,
             with_links=wanted.wants(resource_type.links),
             with_derived=wanted.wants(resource_type.derived),
         )
 
-    def _unchanged(self, resource: store.Resource, resource_type: ResourceType, wanted: Projection) -> bool:
+    def _unchanged(self, call: Call, resource: store.Resource, wanted: Projection) -> bool:
         """Whether If-None-Match names this version. No version vouches for groups that a user is or was in."""
-        given = request.headers.get("If-None-Match")
+        given = call.request.headers.get("If-None-Match")
         if not given:
             return False
         versions = _versions(given)
         if "*" not in versions and str(resource.version) not in versions:
             return False
-        if not wanted.wants(resource_type.derived):
+        if not wanted.wants(wanted.resource_type.derived):
             return True
-        db = self.service.db
+        db = call.db
         return not (
             resource.derived
             or links.may_have_changed(db, resource.row)
             or journal.left_a_group(db, resource.id)
         )
 
-    def put(self, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(endpoint, id)
-        wanted = self.projection(resource_type)
-        cleaned = document.clean(resource_type, self.body())
+    def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
+        resource_type = self.resource_type(call, endpoint, id)
+        wanted = self.projection(call, resource_type)
+        cleaned = document.clean(resource_type, self.body(call))
         resource = store.replace_resource(
-            self.service.db, g.caller.app, resource_type, id, cleaned, g.origin, if_match=self.if_match()
+            call.db, call.app, resource_type, id, cleaned, call.origin, if_match=self.if_match(call)
         )
-        return self.respond(self._completed(resource, resource_type, wanted), wanted)
+        return self.respond(call, self._completed(call, resource, wanted), wanted)
 
-    def patch(self, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(endpoint, id)
-        wanted = self.projection(resource_type)
-        app = g.caller.app
+    def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
+        resource_type = self.resource_type(call, endpoint, id)
+        wanted = self.projection(call, resource_type)
+        app = call.app
         plan = patch.plan(
-            messages.load_patch(self.body()),
+            messages.load_patch(self.body(call)),
             resource_type,
             ignore_unknown=app.settings.unknown_attributes == "ignore",
         )
         resource = store.patch(
-            self.service.db, app, resource_type, id, plan, g.origin, if_match=self.if_match()
+            call.db, app, resource_type, id, plan, call.origin, if_match=self.if_match(call)
         )
-        return self._patched(resource, resource_type, wanted, app.settings.patch_answer)
+        return self._patched(call, resource, wanted)
 
-    def _patched(
-        self, resource: store.Resource, resource_type: ResourceType, wanted: Projection, answer: str
-    ) -> Response:
+    def _patched(self, call: Call, resource: store.Resource, wanted: Projection) -> Response:
         """The answer to a PATCH as the app's setting wants it; with `attributes` always the resource."""
         headers = {"ETag": etag(resource)}
+        answer = call.app.settings.patch_answer
         if wanted.only is None and answer == "empty":
             return empty(204, headers)
         brief = wanted.only is None and answer == "auto"
         at_most = _MOST_MEMBERS_ANSWERED + 1 if brief else None
-        resource = self._completed(resource, resource_type, wanted, at_most)
+        resource = self._completed(call, resource, wanted, at_most)
         if brief and len(resource.links or ()) > _MOST_MEMBERS_ANSWERED:
             return empty(204, headers)
-        return self.respond(resource, wanted)
+        return self.respond(call, resource, wanted)
 
     def _completed(
-        self,
-        resource: store.Resource,
-        resource_type: ResourceType,
-        wanted: Projection,
-        at_most_links: int | None = None,
+        self, call: Call, resource: store.Resource, wanted: Projection, at_most_links: int | None = None
     ) -> store.Resource:
         """A written resource with the links and derived attributes that its answer needs."""
         store.attach(
-            self.service.db,
-            g.caller.app,
-            resource_type,
+            call.db,
+            call.app,
+            wanted.resource_type,
             [resource],
-            with_links=wanted.wants(resource_type.links),
-            with_derived=wanted.wants(resource_type.derived),
+            with_links=wanted.wants(wanted.resource_type.links),
+            with_derived=wanted.wants(wanted.resource_type.derived),
             at_most_links=at_most_links,
         )
         return resource
 
-    def delete(self, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(endpoint, id)
-        store.delete(self.service.db, g.caller.app, resource_type, id, g.origin, if_match=self.if_match())
+    def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
+        resource_type = self.resource_type(call, endpoint, id)
+        store.delete(call.db, call.app, resource_type, id, call.origin, if_match=self.if_match(call))
         return empty(204)
 
 

@@ -1,0 +1,366 @@
+"""The operator's read side: users and groups listed, searched and found by the value index, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from peewee import SQL, fn
+
+from . import links, search
+from .apps import App
+from .db import Database
+from .journal import Action
+from .links import Link
+from .models import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow
+from .scim import core
+from .scim.schema import ResourceType
+from .scim.values import fold
+
+#: The attribute that people name a resource by, which every living one has.
+_NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
+#: What a search looks into.
+_SEARCHED = {core.USER.name: ("userName", "displayName", "emails.value"), core.GROUP.name: ("displayName",)}
+#: Matches of one name that are told apart; more help nobody.
+_MOST_MATCHES = 20
+#: Rows read at once when all are wanted.
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A user or group as the operator sees it; times are microseconds since 1970 UTC."""
+
+    row: int
+    app: App
+    type: str
+    id: str
+    #: userName or displayName.
+    name: str
+    display: str | None
+    active: bool
+    version: int
+    created_at: int
+    modified_at: int
+    deleted_at: int | None
+    document: str
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The stored document: without `meta`, members and groups."""
+        parsed: dict[str, Any] = orjson.loads(self.document)
+        return parsed
+
+    @property
+    def state(self) -> str:
+        """`active`, `disabled` or `deleted`."""
+        return "deleted" if self.deleted_at is not None else "active" if self.active else "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which users or groups are wanted: of these apps, with this text in a name or an e-mail address."""
+
+    resource_type: ResourceType
+    apps: Sequence[App]
+    text: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, and how many match in all."""
+
+    total: int
+    found: list[Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a group, by itself or through a group in it."""
+
+    id: str
+    type: str
+    name: str
+    display: str | None
+    active: bool
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """One page of a group's members, and how many there are in all."""
+
+    total: int
+    members: list[Member]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many a group holds: users and groups directly, and users also through the groups in it."""
+
+    users: int
+    groups: int
+    everyone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """When an app's client was first and last here, as far as it left a trace: reading alone leaves little."""
+
+    first: int | None
+    last: int | None
+
+
+_COLUMNS = (
+    ResourceRow.id,
+    ResourceRow.app_id,
+    ResourceRow.type,
+    ResourceRow.uuid,
+    ResourceRow.name,
+    ResourceRow.display,
+    ResourceRow.active,
+    ResourceRow.version,
+    ResourceRow.created_at,
+    ResourceRow.modified_at,
+    ResourceRow.deleted_at,
+    ResourceRow.document,
+)
+
+
+def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
+    app = next(each for each in apps if each.id == row[1])
+    return Found(row[0], app, *row[2:6], bool(row[6]), *row[7:12])
+
+
+# --- lists --------------------------------------------------------------------------------------------------------
+
+
+def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
+    """A page of a listing by userName or displayName; the first page is number 1."""
+    offset = (number - 1) * size
+    rows = db.rows(_listed(db, listing, *_COLUMNS).order_by(*_ORDER).limit(size).offset(offset))
+    if 0 < len(rows) < size or (not rows and number == 1):
+        total = offset + len(rows)
+    else:
+        total = int(db.scalar(_counted(db, listing)))
+    return Page(total, [_found(row, listing.apps) for row in rows])
+
+
+def walk(db: Database, listing: Listing) -> Iterator[Found]:
+    """All of a listing in the order of its pages, without holding them or a transaction meanwhile."""
+    query = _listed(db, listing, *_COLUMNS, _PREFIX).order_by(*_ORDER).limit(_CHUNK)
+    rows = db.rows(query)
+    while rows:
+        for row in rows:
+            yield _found(row, listing.apps)
+        if len(rows) < _CHUNK:
+            return
+        id, key = rows[-1][0], rows[-1][-1]
+        # `>=` says no more than the rest, but it is what an index can begin at.
+        beyond = (_PREFIX >= key) & ((_PREFIX > key) | (ValueRow.resource_id > id))
+        rows = db.rows(query.where(beyond))
+
+
+#: What the index covers of a key, written as the index has it.
+_PREFIX = fn.substr(ValueRow.key, SQL("1"), SQL(str(search.PREFIX)))
+_ORDER = (_PREFIX, ValueRow.resource_id)
+
+
+def _of_apps(column: Any, apps: Sequence[App]) -> Any:
+    """With one app an equality, so that the index also gives the order."""
+    return column == apps[0].id if len(apps) == 1 else column.in_([app.id for app in apps])
+
+
+def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
+    """The living resources of a listing, each by the value that names it."""
+    kind = listing.resource_type.name
+    query = (
+        ValueRow.select(*columns)
+        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
+        .where(_of_apps(ValueRow.app_id, listing.apps), ValueRow.type == kind, ValueRow.path == _NAMED_BY[kind])
+    )
+    return query.where(*_conditions(db, listing))
+
+
+def _counted(db: Database, listing: Listing) -> Any:
+    living = (_of_apps(ResourceRow.app_id, listing.apps), ResourceRow.type == listing.resource_type.name)
+    query = ResourceRow.select(fn.count(ResourceRow.id)).where(*living, ResourceRow.deleted_at.is_null())
+    conditions = _conditions(db, listing)
+    return query.where(*conditions) if conditions else query
+
+
+def _conditions(db: Database, listing: Listing) -> list[Any]:
+    conditions = []
+    if listing.active is not None:
+        conditions.append(ResourceRow.active == int(listing.active))
+    if listing.text is not None:
+        value, kind = ValueRow.alias(), listing.resource_type.name
+        matching = value.select(value.resource_id).where(
+            _of_apps(value.app_id, listing.apps),
+            value.type == kind,
+            value.path.in_(_SEARCHED[kind]),
+            db.contains(value.key, fold(listing.text)),
+        )
+        conditions.append(ResourceRow.id.in_(matching))
+    return conditions
+
+
+# --- one user or group --------------------------------------------------------------------------------------------
+
+
+def find(db: Database, resource_type: ResourceType, apps: Sequence[App], text: str) -> list[Found]:
+    """The users or groups that go by this id, userName or displayName (without case) or externalId.
+
+    Without a living one: those that went by this name before, and the deleted.
+    """
+    by_id = ResourceRow.select(ResourceRow.id).where(
+        _of_apps(ResourceRow.app_id, apps), ResourceRow.uuid == text.lower(), ResourceRow.type == resource_type.name
+    )
+    ids = {row[0] for row in db.rows(by_id)}
+    named = {row[0] for row in db.rows(_named(resource_type, apps, _NAMED_BY[resource_type.name], fold(text)))}
+    named |= {row[0] for row in db.rows(_named(resource_type, apps, "externalId", text))}
+    living = _rows(db, apps, ids | named, ResourceRow.deleted_at.is_null())
+    if living or resource_type.name != core.USER.name:
+        return living or _rows(db, apps, ids)
+    return _rows(db, apps, ids | _formerly(db, apps, text))
+
+
+def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str) -> Any:
+    return (
+        ValueRow.select(ValueRow.resource_id)
+        .where(
+            _of_apps(ValueRow.app_id, apps),
+            ValueRow.type == resource_type.name,
+            ValueRow.path == path,
+            _PREFIX == key[: search.PREFIX],
+            ValueRow.key == key,
+        )
+        .limit(_MOST_MATCHES)
+    )
+
+
+def _formerly(db: Database, apps: Sequence[App], text: str) -> set[int]:
+    """Users who were ever known by this userName or externalId."""
+    query = (
+        AliasRow.select(ResourceRow.id)
+        .join(ResourceRow, on=((ResourceRow.app_id == AliasRow.app_id) & (ResourceRow.uuid == AliasRow.user_uuid)))
+        .where(AliasRow.name.in_(sorted({text, fold(text)})), _of_apps(AliasRow.app_id, apps))
+        .limit(_MOST_MATCHES)
+    )
+    return {row[0] for row in db.rows(query)}
+
+
+def _rows(db: Database, apps: Sequence[App], ids: set[int], *conditions: Any) -> list[Found]:
+    if not ids:
+        return []
+    query = ResourceRow.select(*_COLUMNS).where(ResourceRow.id.in_(sorted(ids)), *conditions).order_by(ResourceRow.id)
+    return [_found(row, apps) for row in db.rows(query)]
+
+
+def groups_of(db: Database, found: Found) -> list[Link]:
+    """The groups that a living user or group is in, directly or through other groups, by name."""
+    if found.deleted_at is not None:
+        return []
+    return sorted(
+        links.groups_of(db, found.app.id, [found.row]).get(found.row, []), key=lambda each: fold(each.display)
+    )
+
+
+# --- members ------------------------------------------------------------------------------------------------------
+
+
+def member_counts(db: Database, groups: Sequence[Found]) -> dict[int, int]:
+    """How many living members groups have directly, by the group's row."""
+    query = (
+        MemberRow.select(MemberRow.group_id, fn.count(MemberRow.member_id))
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id.in_([group.row for group in groups]), ResourceRow.deleted_at.is_null())
+        .group_by(MemberRow.group_id)
+    )
+    return dict(db.rows(query)) if groups else {}  # type: ignore[arg-type]
+
+
+def holding(db: Database, group: Found) -> Holding:
+    """How many a group holds, directly and in all."""
+    query = (
+        MemberRow.select(ResourceRow.type, fn.count(MemberRow.member_id))
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id == group.row, ResourceRow.deleted_at.is_null())
+        .group_by(ResourceRow.type)
+    )
+    direct: dict[str, int] = dict(db.rows(query))  # type: ignore[arg-type]
+    users, groups = direct.get(core.USER.name, 0), direct.get(core.GROUP.name, 0)
+    everyone = users
+    if groups:
+        reached = _reached(group, fn.count(ResourceRow.id))
+        everyone = int(db.scalar(reached.where(ResourceRow.type == core.USER.name)))
+    return Holding(users, groups, everyone)
+
+
+def members(db: Database, group: Found, *, nested: bool, number: int, size: int) -> MemberPage:
+    """A page of a group's members, groups first, then by name; with `nested` also those of the groups in it."""
+    columns = (ResourceRow.uuid, ResourceRow.type, ResourceRow.name, ResourceRow.display, ResourceRow.active)
+    wanted = _reached if nested else _held
+    direct, value = MemberRow.alias(), ValueRow.alias()
+    is_direct = fn.EXISTS(
+        direct.select(SQL("1")).where(direct.group_id == group.row, direct.member_id == ResourceRow.id)
+    )
+    user, other = ((ResourceRow.type == kind) & (value.path == path) for kind, path in _NAMED_BY.items())
+    query = (
+        wanted(group, *columns, is_direct)
+        .join(value, on=((value.resource_id == ResourceRow.id) & (user | other)))
+        .order_by(ResourceRow.type, value.key, ResourceRow.id)
+        .limit(size)
+        .offset((number - 1) * size)
+    )
+    total = int(db.scalar(wanted(group, fn.count(ResourceRow.id))))
+    return MemberPage(total, [Member(*row[:4], bool(row[4]), bool(row[5])) for row in db.rows(query)])
+
+
+def _held(group: Found, *columns: Any) -> Any:
+    """The living members of a group."""
+    return (
+        ResourceRow.select(*columns)
+        .join(MemberRow, on=(MemberRow.member_id == ResourceRow.id))
+        .where(MemberRow.group_id == group.row, ResourceRow.deleted_at.is_null())
+    )
+
+
+def _reached(group: Found, *columns: Any) -> Any:
+    """The living members of a group and of the groups in it; UNION makes cycles end, the deleted conduct nothing."""
+    first, further, upper = MemberRow.alias(), MemberRow.alias(), ResourceRow.alias()
+    start = first.select(first.member_id.alias("member_id")).where(first.group_id == group.row)
+    within = start.cte("within", recursive=True, columns=("member_id",))
+    step = (
+        further.select(further.member_id)
+        .join(within, on=(further.group_id == within.c.member_id))
+        .join(upper, on=(upper.id == further.group_id))
+        .where(upper.deleted_at.is_null())
+    )
+    closure = within.union(step)
+    return (
+        ResourceRow.select(*columns)
+        .join(closure, on=(closure.c.member_id == ResourceRow.id))
+        .where(ResourceRow.deleted_at.is_null(), ResourceRow.id != group.row)
+        .with_cte(closure)
+    )
+
+
+# --- an app's client ----------------------------------------------------------------------------------------------
+
+
+def contact(db: Database, app: App) -> Contact:
+    """When the app's client was first and last let in, by the journal and the tokens' last use."""
+    served = JournalRow.select(JournalRow.at).where(
+        JournalRow.app_id == app.id,
+        JournalRow.request_id.is_null(False),
+        JournalRow.action != Action.AUTHENTICATED.value,
+    )
+    first = db.scalar(served.order_by(JournalRow.at, JournalRow.id).limit(1))
+    last = db.scalar(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
+    used = db.scalar(TokenRow.select(fn.max(TokenRow.last_used_at)).where(TokenRow.app_id == app.id))
+    known = [at for at in (first, last, used) if at is not None]
+    return Contact(min(known, default=None), max(known, default=None))
