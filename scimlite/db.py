@@ -216,6 +216,10 @@ class Database:
         """An expression: the text column ends with the needle, compared exactly."""
         raise NotImplementedError
 
+    def by_code_point(self, text: Any) -> Any:
+        """The text, compared and sorted by code points whatever the database's locale is."""
+        raise NotImplementedError
+
     def one_of(self, column: Any, name: str) -> Any:
         """An expression: the column is one of the list bound under `name`."""
         raise NotImplementedError
@@ -304,6 +308,9 @@ class SqliteDatabase(Database):
     def ends_with(self, column: Any, needle: Any) -> Any:
         return fn.substr(column, fn.length(column) - fn.length(needle) + 1) == needle
 
+    def by_code_point(self, text: Any) -> Any:
+        return text
+
     def one_of(self, column: Any, name: str) -> Any:
         return column.in_(peewee.Select([fn.json_each(Slot(name))], [SQL("value")]))
 
@@ -375,6 +382,9 @@ class PostgresDatabase(Database):
 
     def ends_with(self, column: Any, needle: Any) -> Any:
         return fn.right(column, fn.length(needle)) == needle
+
+    def by_code_point(self, text: Any) -> Any:
+        return peewee.NodeList((text, SQL('COLLATE "C"')), parens=True)
 
     def one_of(self, column: Any, name: str) -> Any:
         return peewee.Expression(column, "=", fn.ANY(Slot(name)))

@@ -221,7 +221,7 @@ def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
     """A query of the group's members that match a filter, and its binds."""
     attribute = core.GROUP.links
     assert attribute is not None
-    bound = search.bind_item(condition, attribute)
+    bound = search.bind_item(condition, attribute, core.GROUP)
     other = ResourceRow.alias()
     query = (
         MemberRow.select(MemberRow.member_id)

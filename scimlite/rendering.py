@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -14,12 +14,13 @@ from .store import Resource
 
 Json = Any
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def timestamp(microseconds: int) -> str:
     """A stored time as xsd:dateTime in UTC, exact to the microsecond so that filters can compare it."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH + microseconds * _MICROSECOND).isoformat(timespec="microseconds") + "Z"
 
 
 def etag(resource: Resource) -> str:
@@ -34,29 +35,36 @@ def location(resource: Resource, projection: Projection, base: str) -> str:
 
 def render(resource: Resource, projection: Projection, base: str) -> bytes:
     """A resource as JSON with what the projection lets through; `base` is the app's SCIM base URL."""
-    added = _added(resource, projection, base)
-    if projection.plain:
-        inner = b",".join(b'"%s":%s' % (name.encode(), orjson.dumps(value)) for name, value in added.items())
-        return resource.document.encode()[:-1] + b"," + inner + b"}"
-    return orjson.dumps(projection.apply({**orjson.loads(resource.document), **added}))
+    if not projection.plain:
+        meta = {"meta": orjson.loads(_meta(resource, projection, base))}
+        linked = _linked(resource, projection, base)
+        return orjson.dumps(projection.apply({**orjson.loads(resource.document), **linked, **meta}))
+    parts = [resource.document[:-1].encode()]
+    for name, value in _linked(resource, projection, base).items():
+        parts.append(b'"%s":%s' % (name.encode(), orjson.dumps(value)))
+    return b"%s,\"meta\":%s}" % (b",".join(parts), _meta(resource, projection, base))
 
 
-def _added(resource: Resource, projection: Projection, base: str) -> dict[str, Json]:
-    """What is not in the stored document: links, derived attributes, meta."""
+def _meta(resource: Resource, projection: Projection, base: str) -> bytes:
+    """The `meta` attribute as JSON, put together as text: a page has a hundred of them."""
+    return b'{"resourceType":"%s","created":"%s","lastModified":"%s","location":%s,"version":"W/\\"%d\\""}' % (
+        projection.resource_type.name.encode(),
+        timestamp(resource.created_at).encode(),
+        timestamp(resource.modified_at).encode(),
+        orjson.dumps(location(resource, projection, base)),
+        resource.version,
+    )
+
+
+def _linked(resource: Resource, projection: Projection, base: str) -> dict[str, Json]:
+    """Links and derived attributes, which are not in the stored document."""
     resource_type = projection.resource_type
-    added: dict[str, Json] = {}
+    linked: dict[str, Json] = {}
     if resource_type.links is not None and resource.links is not None and projection.wants(resource_type.links):
-        added[resource_type.links.name] = _members(resource.links, base)
+        linked[resource_type.links.name] = _members(resource.links, base)
     if resource_type.derived is not None and resource.derived and projection.wants(resource_type.derived):
-        added[resource_type.derived.name] = _groups(resource.derived, base)
-    added["meta"] = {
-        "resourceType": resource_type.name,
-        "created": timestamp(resource.created_at),
-        "lastModified": timestamp(resource.modified_at),
-        "location": location(resource, projection, base),
-        "version": etag(resource),
-    }
-    return added
+        linked[resource_type.derived.name] = _groups(resource.derived, base)
+    return linked
 
 
 def _members(links: Sequence[Link], base: str) -> list[Json]:

@@ -20,6 +20,7 @@ STORAGE = {"scimlite.db", "scimlite.models"}
 SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration"}
 FUNCTIONS = {
     "scimlite.apps",
+    "scimlite.conditions",
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
@@ -43,7 +44,8 @@ MAY_IMPORT = {
     "scimlite.scim": PROTOCOL,
     "scimlite.scim.*": PROTOCOL,
     "scimlite.mapping": PROTOCOL,
-    "scimlite.search": PROTOCOL | STORAGE,
+    "scimlite.conditions": PROTOCOL | STORAGE,
+    "scimlite.search": PROTOCOL | STORAGE | {"scimlite.conditions"},
     "scimlite.journal": PROTOCOL | STORAGE,
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.journal", "scimlite.mapping"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},

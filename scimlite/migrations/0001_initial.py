@@ -16,7 +16,7 @@ _STATEMENTS = (
     "CREATE UNIQUE INDEX token_token_id ON token (token_id)",
     "CREATE INDEX token_app ON token (app_id)",
     """CREATE TABLE resource (
-        id {id}, app_id {bigint} NOT NULL REFERENCES app (id), type TEXT NOT NULL, uuid TEXT NOT NULL,
+        id {id}, app_id {bigint} NOT NULL REFERENCES app (id), type {text} NOT NULL, uuid {text} NOT NULL,
         name TEXT NOT NULL, display TEXT, active SMALLINT NOT NULL, version INTEGER NOT NULL,
         created_at {bigint} NOT NULL, modified_at {bigint} NOT NULL, deleted_at {bigint}, document TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX resource_uuid ON resource (app_id, uuid)",
@@ -25,7 +25,7 @@ _STATEMENTS = (
     "CREATE INDEX resource_living ON resource (app_id, type, id) WHERE deleted_at IS NULL",
     "CREATE INDEX resource_modified ON resource (app_id, type, modified_at) WHERE deleted_at IS NULL",
     """CREATE TABLE value (
-        app_id {bigint} NOT NULL, type TEXT NOT NULL, resource_id {bigint} NOT NULL, path TEXT NOT NULL,
+        app_id {bigint} NOT NULL, type {text} NOT NULL, resource_id {bigint} NOT NULL, path {text} NOT NULL,
         item INTEGER NOT NULL, nth SMALLINT NOT NULL, key {text} NOT NULL, unique_key {text},
         PRIMARY KEY (resource_id, path, item, nth),
         FOREIGN KEY (app_id, resource_id) REFERENCES resource (app_id, id)) {without_rowid}""",

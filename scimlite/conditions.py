@@ -1,0 +1,462 @@
+"""What a checked filter asks, as Peewee expressions over the value index; nothing is evaluated over fetched rows.
+
+A shape is compiled in two ways. As a set, "the ids of resources that …", it is answered from an index on what is
+asked for; as a test, "this resource has …", from the resource's own rows. The most selective term of a conjunction
+becomes the set and the others tests of the few rows it gives, whatever a database would have guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import SQL, Asc, Desc, Expression, fn
+
+from .db import Database, Slot
+from .models import MemberRow, ResourceRow, ValueRow
+from .scim import core
+from .scim.schema import Attribute, ResourceType
+
+#: How much of a key the index covers (migration 0001).
+PREFIX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What is the same for all resources."""
+
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Schemas:
+    """The resource's `schemas` name one of these."""
+
+    urns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Some value of `leaf` passes a test; false when there is none.
+
+    `op` is one of the grammar's, where `ne` means some value that differs, or `any`: a value, be it empty. The
+    compared key is bound under `slot`; `long` and `last` tell keys that need another test than most.
+    """
+
+    holder: Attribute
+    leaf: Attribute
+    op: str
+    slot: str = ""
+    #: The key is longer than what the index covers.
+    long: bool = False
+    #: No text follows all those that start with the key.
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of the terms."""
+
+    terms: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """One of the terms."""
+
+    terms: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complement:
+    """Not the term."""
+
+    term: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class SameItem:
+    """The term, about one and the same value of a complex or multi-valued attribute."""
+
+    holder: Attribute
+    term: Shape
+
+
+Shape = Fixed | Schemas | Comparison | Every | Some | Complement | SameItem
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The attribute to sort by, already a simple one, and the direction."""
+
+    attribute: Attribute
+    holder: Attribute
+    descending: bool = False
+
+
+def condition(db: Database, shape: Shape, resource_type: ResourceType) -> Any:
+    """The expression over ResourceRow that a shape stands for."""
+    return _Compiler(db, resource_type).chosen(shape, ResourceRow)
+
+
+def link_condition(db: Database, resource_type: ResourceType, shape: Shape, other: Any) -> Any:
+    """The expression over the resource at the other end of a link that a shape of its value path stands for."""
+    return _Compiler(db, resource_type).other_end(shape, other)
+
+
+# --- columns ------------------------------------------------------------------------------------------------------
+
+
+def _version_text(db: Database, row: Any) -> Any:
+    return db.by_code_point(_joined(SQL("'W/\"'"), row.version.cast("TEXT"), SQL("'\"'")))
+
+
+def _location(db: Database, row: Any) -> Any:
+    return _joined(Slot("base").typed(), SQL("'/'"), Slot("endpoint").typed(), SQL("'/'"), row.uuid)
+
+
+def _joined(*parts: Any) -> Any:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = Expression(whole, "||", part)
+    return whole
+
+
+#: Attributes that every resource has and that stand in its row, by index path.
+COLUMNS: dict[str, Callable[[Database, Any], Any]] = {
+    "id": lambda db, row: row.uuid,
+    "meta.created": lambda db, row: row.created_at,
+    "meta.lastModified": lambda db, row: row.modified_at,
+    "meta.version": _version_text,
+    "meta.location": _location,
+    "meta.resourceType": lambda db, row: row.type,
+}
+
+
+# --- sorting ------------------------------------------------------------------------------------------------------
+
+
+def order(db: Database, by: Sort | None, *, backwards: bool = False) -> list[Any]:
+    """ORDER BY terms: the sort key, then the order of creation, so that pages never overlap.
+
+    A resource without the attribute comes last ascending, first descending (RFC 7644 section 3.4.2.3).
+    """
+    last = ResourceRow.id.desc() if backwards else ResourceRow.id.asc()
+    if by is None:
+        return [last]
+    key = _sort_key(db, by)
+    if by.descending != backwards:
+        return [Desc(key, nulls="FIRST"), last]
+    return [Asc(key, nulls="LAST"), last]
+
+
+def _sort_key(db: Database, by: Sort) -> Any:
+    column = COLUMNS.get(by.attribute.path)
+    if column is not None:
+        return column(db, ResourceRow)
+    value, primary = ValueRow.alias(), ValueRow.alias()
+    keys = value.select(value.key).where(value.resource_id == ResourceRow.id, value.path == by.attribute.path)
+    first = keys.order_by(value.item).limit(1)
+    if "primary" not in by.holder.subs:
+        return first
+    preferred = keys.join(
+        primary,
+        on=(
+            (primary.resource_id == value.resource_id)
+            & (primary.path == f"{by.holder.path}.primary")
+            & (primary.item == value.item)
+            & (primary.key == "true")
+        ),
+    ).limit(1)
+    return fn.coalesce(preferred, first)
+
+
+# --- conditions ---------------------------------------------------------------------------------------------------
+
+_NEVER = SQL("(1 = 0)")
+_ALWAYS = SQL("(1 = 1)")
+
+#: What a set costs, roughly: how many resources it is likely to hold.
+_COSTS = {"eq": 1, "sw": 2, "gt": 3, "ge": 3, "lt": 3, "le": 3, "co": 5, "ew": 5, "ne": 6, "pr": 6, "any": 6}
+_FEW_VALUES = 4
+
+
+def _cost(shape: Shape) -> int | None:
+    """How large the set of a shape is likely to be; None when no index gives it."""
+    match shape:
+        case Comparison(holder, leaf, op) if leaf.path in COLUMNS:
+            return 0 if leaf.path == "id" and op == "eq" else None
+        case Comparison(holder, leaf, op) if holder.links or holder.derived:
+            return 1 if op == "eq" and leaf.key == "value" else 6
+        case Comparison(_, leaf, op):
+            few = leaf.type == "boolean" or leaf.canonical_values
+            return max(_COSTS[op], _FEW_VALUES) if few else _COSTS[op]
+        case SameItem(holder, term):
+            if holder.links or holder.derived:
+                return min([cost for each in _terms(term) if (cost := _cost(each)) is not None], default=6)
+            return _cost(Every(tuple(each for each in _terms(term) if isinstance(each, Comparison))))
+        case Every(terms):
+            return min([cost for each in terms if (cost := _cost(each)) is not None], default=None)
+        case Some(terms):
+            costs = [cost for each in terms if (cost := _cost(each)) is not None]
+            return max(costs) if len(costs) == len(terms) else None
+    return None
+
+
+def _terms(shape: Shape) -> tuple[Shape, ...]:
+    return shape.terms if isinstance(shape, Every) else (shape,)
+
+
+def _driver(terms: Iterable[Shape]) -> Shape | None:
+    """The term whose set is likely to be the smallest."""
+    costs = [(cost, at, term) for at, term in enumerate(terms) if (cost := _cost(term)) is not None]
+    return min(costs)[2] if costs else None
+
+
+class _Compiler:
+    """Builds one condition; holds what every part of it needs. `row` is the resource that is asked about."""
+
+    def __init__(self, db: Database, resource_type: ResourceType) -> None:
+        self.db = db
+        self.resource_type = resource_type
+
+    def chosen(self, shape: Shape, row: Any) -> Any:
+        """The condition, led by the set of its most selective term if there is one."""
+        terms = _terms(shape)
+        driver = _driver(terms)
+        return _both(
+            self.member_of(each, row) if each is driver else self.test(each, row)
+            for each in terms
+        )
+
+    def member_of(self, shape: Shape, row: Any) -> Any:
+        """The resource is in the set of a shape that has a cost."""
+        if isinstance(shape, Comparison) and shape.leaf.path in COLUMNS:
+            return self.test(shape, row)
+        return row.id.in_(self.set(shape))
+
+    def set(self, shape: Shape) -> Any:
+        """A query of the ids of resources that a shape with a cost stands for."""
+        match shape:
+            case Some(terms):
+                whole = self.set(terms[0])
+                for term in terms[1:]:
+                    whole = whole.union_all(self.set(term))
+                return whole
+            case Comparison(holder, leaf) if leaf.path not in COLUMNS:
+                if holder.links or holder.derived:
+                    return self.linked_set(holder, shape)
+                value = ValueRow.alias()
+                return self.value_set(value, leaf, [self.indexed(value, shape)])
+            case SameItem(holder, term):
+                if holder.links or holder.derived:
+                    return self.linked_set(holder, term)
+                value = ValueRow.alias()
+                driver = _driver(each for each in _terms(term) if isinstance(each, Comparison))
+                assert isinstance(driver, Comparison)
+                rest = [self.item_test(each, value) for each in _terms(term) if each is not driver]
+                return self.value_set(value, driver.leaf, [self.indexed(value, driver), *rest])
+        resource = ResourceRow.alias()
+        return resource.select(resource.id).where(
+            resource.app_id == Slot("app"),
+            resource.type == Slot("type"),
+            resource.deleted_at.is_null(),
+            self.chosen(shape, resource),
+        )
+
+    def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
+        return value.select(value.resource_id).where(
+            value.app_id == Slot("app"), value.type == Slot("type"), _at(value, leaf), *tests
+        )
+
+    def test(self, shape: Shape, row: Any) -> Any:
+        """The condition on a resource that is already found."""
+        match shape:
+            case Fixed(holds):
+                return _ALWAYS if holds else _NEVER
+            case Every(terms):
+                return _both(self.test(each, row) for each in terms)
+            case Some(terms):
+                return _either(self.test(each, row) for each in terms)
+            case Complement(term):
+                return ~self.test(term, row)
+            case Schemas(urns):
+                return self.schemas(urns, row)
+            case SameItem(holder, term):
+                if holder.links or holder.derived:
+                    return self.linked(holder, term, row)
+                value = ValueRow.alias()
+                return _exists(value, _of(value, row), _at(value, holder), self.item_test(term, value))
+            case Comparison(holder, leaf, op, slot):
+                if leaf.path in COLUMNS:
+                    name = f"{slot}i" if leaf.type == "dateTime" else slot
+                    return self.compared(COLUMNS[leaf.path](self.db, row), op, Slot(name))
+                if holder.links or holder.derived:
+                    return self.linked(holder, shape, row)
+                value = ValueRow.alias()
+                return _exists(value, _of(value, row), _at(value, leaf), self.plain(value, shape))
+
+    def schemas(self, urns: tuple[str, ...], row: Any) -> Any:
+        """`schemas` follows from what a resource holds: the core URN always, an extension's when it has a value."""
+        if self.resource_type.schema.id in urns:
+            return _ALWAYS
+        value = ValueRow.alias()
+        paths = [
+            leaf.path
+            for extension in self.resource_type.extensions
+            if extension.id in urns
+            for attribute in extension.attributes
+            for leaf in attribute.leaves()
+        ]
+        return _exists(value, _of(value, row), value.path.in_(paths)) if paths else _NEVER
+
+    # --- one comparison ---
+
+    def compared(self, column: Any, op: str, slot: Slot) -> Any:
+        """`column op value` on whole texts or numbers."""
+        match op:
+            case "co":
+                return self.db.contains(column, slot)
+            case "sw":
+                return fn.substr(column, 1, fn.length(slot)) == slot
+            case "ew":
+                return self.db.ends_with(column, slot)
+        signs = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+        return Expression(column, signs[op], slot)
+
+    def plain(self, value: Any, term: Comparison) -> Any:
+        """The test of the key of a row that is already found."""
+        if term.op == "any":
+            return _ALWAYS
+        return value.key != "" if term.op == "pr" else self.compared(value.key, term.op, Slot(term.slot))
+
+    def indexed(self, value: Any, term: Comparison) -> Any:
+        """The same test, its first part as the index answers it."""
+        prefix = fn.substr(value.key, SQL("1"), SQL(str(PREFIX)))
+        start = Slot(f"{term.slot}p")
+        match term.op:
+            case "eq":
+                found = prefix == start
+                return found & self.plain(value, term) if term.long else found
+            case "sw":
+                found = prefix >= start
+                if not term.last:
+                    found &= prefix < Slot(f"{term.slot}n")
+                return found & self.plain(value, term) if term.long else found
+            case "gt" | "ge":
+                return (prefix >= start) & self.plain(value, term)
+            case "lt" | "le":
+                return (prefix <= start) & self.plain(value, term)
+        return self.plain(value, term)
+
+    def item_test(self, shape: Shape, item: Any) -> Any:
+        """The condition on one value of an attribute, given a row of it."""
+        match shape:
+            case Every(terms):
+                return _both(self.item_test(each, item) for each in terms)
+            case Some(terms):
+                return _either(self.item_test(each, item) for each in terms)
+            case Complement(term):
+                return ~self.item_test(term, item)
+        assert isinstance(shape, Comparison)
+        value = ValueRow.alias()
+        same = (value.resource_id == item.resource_id) & (value.item == item.item)
+        return _exists(value, same, _at(value, shape.leaf), self.plain(value, shape))
+
+    # --- links: members of a group, groups of a user ---
+
+    def linked_set(self, holder: Attribute, term: Shape) -> Any:
+        member = MemberRow.alias()
+        if holder.links:
+            return member.select(member.group_id).where(member.member_id.in_(self.others(term)))
+        return member.select(member.member_id).where(member.group_id.in_(self.groups_below(term)))
+
+    def linked(self, holder: Attribute, term: Shape, row: Any) -> Any:
+        member = MemberRow.alias()
+        if holder.links:
+            return _exists(member, member.group_id == row.id, member.member_id.in_(self.others(term)))
+        return _exists(member, member.member_id == row.id, member.group_id.in_(self.groups_below(term)))
+
+    def others(self, term: Shape, type: str | None = None) -> Any:
+        """The living resources of the app that pass a test of the other end."""
+        other = ResourceRow.alias()
+        query = other.select(other.id).where(other.app_id == Slot("app"), other.deleted_at.is_null())
+        if type is not None:
+            query = query.where(other.type == type)
+        return query.where(self.other_end(term, other))
+
+    def groups_below(self, term: Shape) -> Any:
+        """The living groups that pass the test and all groups in them; UNION makes cycles end."""
+        start = self.others(term, core.GROUP.name)
+        if isinstance(term, Comparison) and term.op in ("pr", "any"):
+            return start
+        down = start.cte("down", recursive=True, columns=("id",))
+        member, inner = MemberRow.alias(), ResourceRow.alias()
+        step = (
+            member.select(member.member_id)
+            .join(down, on=(member.group_id == down.c.id))
+            .join(inner, on=(inner.id == member.member_id))
+            .where(inner.type == core.GROUP.name, inner.deleted_at.is_null())
+        )
+        closure = down.union(step)
+        return closure.select_from(closure.c.id)
+
+    def other_end(self, shape: Shape, other: Any) -> Any:
+        """The condition on the resource at the other end of a link."""
+        match shape:
+            case Every(terms):
+                return _both(self.other_end(each, other) for each in terms)
+            case Some(terms):
+                return _either(self.other_end(each, other) for each in terms)
+            case Complement(term):
+                return ~self.other_end(term, other)
+        assert isinstance(shape, Comparison)
+        if shape.op == "any" or (shape.op == "pr" and shape.leaf.key != "display"):
+            return _ALWAYS
+        end = self.end(shape.leaf, other)
+        return end != "" if shape.op == "pr" else self.compared(end, shape.op, Slot(shape.slot))
+
+    def end(self, leaf: Attribute, other: Any) -> Any:
+        """What a sub-attribute of a link is at its other end."""
+        if leaf.key == "value":
+            return other.uuid
+        if leaf.key == "display":
+            return fn.coalesce(*(_only(other, path) for path in ("displayName", "userName")), "")
+        if leaf.key == "$ref":
+            return _joined(Slot("base").typed(), SQL("'/'"), other.type, SQL("'s/'"), other.uuid)
+        assert leaf.key == "type", leaf.path
+        return fn.lower(other.type)
+
+
+def _only(other: Any, path: str) -> Any:
+    value = ValueRow.alias()
+    return value.select(value.key).where(value.resource_id == other.id, value.path == path).limit(1)
+
+
+def _of(value: Any, row: Any) -> Any:
+    return value.resource_id == row.id
+
+
+def _at(value: Any, attribute: Attribute) -> Any:
+    """The row is of this attribute, or of one of its sub-attributes."""
+    paths = [leaf.path for leaf in attribute.leaves()]
+    return value.path == paths[0] if len(paths) == 1 else value.path.in_(paths)
+
+
+def _exists(table: Any, *tests: Any) -> Any:
+    return fn.EXISTS(table.select(SQL("1")).where(*tests))
+
+
+def _both(parts: Iterable[Any]) -> Any:
+    whole, *rest = parts
+    for part in rest:
+        whole = whole & part
+    return whole
+
+
+def _either(parts: Iterable[Any]) -> Any:
+    whole, *rest = parts
+    for part in rest:
+        whole = whole | part
+    return whole
