@@ -14,7 +14,7 @@ from scimlite import migration, tokens
 from scimlite.config import Settings
 from scimlite.db import Database
 from scimlite.journal import Origin
-from scimlite.service import SCIM_PREFIX, StartupError, database
+from scimlite.startup import SCIM_PREFIX, StartupError, database
 from scimlite.tokens import Keyring
 
 #: In the state folder: the address the service was last started on here.

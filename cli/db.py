@@ -10,7 +10,7 @@ import click
 from scimlite import apps, journal, migration
 from scimlite.config import Settings
 from scimlite.db import Database, SqliteDatabase
-from scimlite.service import StartupError, database
+from scimlite.startup import StartupError, database
 
 from .output import json_option, print_json
 

@@ -71,7 +71,7 @@ def _told(error: Exception) -> click.ClickException | None:
     from scimlite.apps import AppError
     from scimlite.config import ConfigError
     from scimlite.errors import ScimError
-    from scimlite.service import StartupError
+    from scimlite.startup import StartupError
     from scimlite.tokens import TokenError
 
     if isinstance(error, ConfigError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -55,8 +56,34 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in listed:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in row))
     Console(width=width(), highlight=False, soft_wrap=False).print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """One labelled value a line; never wrapped, so that an address can be copied."""
+    listed = [(label, value) for label, value in fields if value]
+    longest = max((len(label) for label, _ in listed), default=0)
+    for label, value in listed:
+        click.echo(f"{visible(label):<{longest}}  {visible(value)}")
+
+
+def print_heading(text: str) -> None:
+    """What the lines below are about, after an empty line."""
+    click.echo(f"\n{click.style(text, bold=True)}")
+
+
+def visible(text: str) -> str:
+    """Text as a terminal may show it: what would steer it, or reorder letters, becomes an escape such as \\x1b.
+
+    Names come from outside. Joiners stay: some scripts and emoji need them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in "\u200c\u200d" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def width() -> int:
@@ -66,11 +93,12 @@ def width() -> int:
     return _PIPE_WIDTH
 
 
-def local_time(microseconds: int | None) -> str:
+def local_time(microseconds: int | None, *, seconds: bool = True) -> str:
     """A stored time as the operator's clock shows it; nothing for none."""
     if microseconds is None:
         return ""
-    return datetime.fromtimestamp(microseconds / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+    return datetime.fromtimestamp(microseconds / 1e6).astimezone().strftime(form)
 
 
 def iso_time(microseconds: int | None) -> str | None:
@@ -80,8 +108,9 @@ def iso_time(microseconds: int | None) -> str | None:
     return None if microseconds is None else timestamp(microseconds)
 
 
-def entra_block(name: str, url: str, token: str) -> str:
+def entra_block(name: str, url: str, token: str, *, label: str = "default") -> str:
     """What to paste into the identity provider."""
+    again = url.rsplit("/", 1)[-1] + ("" if label == "default" else f" {shlex.quote(label)}")
     return f"""
   {name} can connect now. In the Microsoft Entra admin center: Enterprise applications >
   your application > Provisioning, Provisioning Mode "Automatic", then paste
@@ -90,5 +119,5 @@ def entra_block(name: str, url: str, token: str) -> str:
     Secret Token  {token}
 
   and press Test Connection. Other identity providers call them SCIM base URL and
-  bearer token. Both can be shown again: scimlite token show {url.rsplit("/", 1)[-1]}
+  bearer token. Both can be shown again: scimlite token show {again}
 """

@@ -213,7 +213,7 @@ def edit(
     """Rename an app or set features; AppError when a feature does not exist or stored data contradict it."""
 
     def work() -> None:
-        app = get(db, slug)
+        app = _lock(db, slug)
         settings = app.settings
         for feature, value in (features or {}).items():
             settings = settings.with_feature(feature, value)
@@ -226,6 +226,12 @@ def edit(
             journal.record(db, app.id, origin, [Entry(Action.APP_EDITED, changes=changes)])
 
     db.transact(work)
+    return get(db, slug)
+
+
+def _lock(db: Database, slug: str) -> App:
+    """The app as it is now, its row locked until the transaction ends; AppError when there is none."""
+    db.rows(db.locking(AppRow.select(AppRow.id).where(AppRow.id == get(db, slug).id)))
     return get(db, slug)
 
 
@@ -269,7 +275,7 @@ def set_enabled(db: Database, slug: str, origin: Origin, *, enabled: bool) -> Ap
     """Let the app's tokens work, or stop them at once in every worker."""
 
     def work() -> None:
-        app = get(db, slug)
+        app = _lock(db, slug)
         if app.enabled != enabled:
             _update(db, app, enabled=int(enabled))
             action = Action.APP_ENABLED if enabled else Action.APP_DISABLED
@@ -308,7 +314,7 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
     """Remove an app with its users, groups and tokens; the journal stays and keeps the app's name."""
 
     def work() -> App:
-        app = get(db, slug)
+        app = _lock(db, slug)
         held = contents(db, app)
         # Aliases stay: the journal of a deleted app is still searched by name.
         for table in (ValueRow, MemberRow, ResourceRow, TokenRow):

@@ -19,6 +19,9 @@ from .errors import Unavailable
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
 _peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
 
+#: Whatever a database may raise.
+DatabaseError = peewee.PeeweeException
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 

@@ -40,7 +40,7 @@ class Found:
     #: userName or displayName.
     name: str
     display: str | None
-    active: bool
+    active: int
     version: int
     created_at: int
     modified_at: int
@@ -85,8 +85,8 @@ class Member:
     type: str
     name: str
     display: str | None
-    active: bool
-    direct: bool
+    active: int
+    direct: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ _COLUMNS = (
 
 def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
     app = next(each for each in apps if each.id == row[1])
-    return Found(row[0], app, *row[2:6], bool(row[6]), *row[7:12])
+    return Found(row[0], app, *row[2 : len(_COLUMNS)])
 
 
 # --- lists --------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
 def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
     """A page of a listing by userName or displayName; the first page is number 1."""
     offset = (number - 1) * size
-    rows = db.rows(_listed(db, listing, *_COLUMNS).order_by(*_ORDER).limit(size).offset(offset))
+    rows = db.rows(_listed(db, listing, *_COLUMNS).order_by(*_order).limit(size).offset(offset))
     if 0 < len(rows) < size or (not rows and number == 1):
         total = offset + len(rows)
     else:
@@ -151,7 +151,7 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
 
 def walk(db: Database, listing: Listing) -> Iterator[Found]:
     """All of a listing in the order of its pages, without holding them or a transaction meanwhile."""
-    query = _listed(db, listing, *_COLUMNS, _PREFIX).order_by(*_ORDER).limit(_CHUNK)
+    query = _listed(db, listing, *_COLUMNS, _key_start).order_by(*_order).limit(_CHUNK)
     rows = db.rows(query)
     while rows:
         for row in rows:
@@ -160,13 +160,13 @@ def walk(db: Database, listing: Listing) -> Iterator[Found]:
             return
         id, key = rows[-1][0], rows[-1][-1]
         # `>=` says no more than the rest, but it is what an index can begin at.
-        beyond = (_PREFIX >= key) & ((_PREFIX > key) | (ValueRow.resource_id > id))
+        beyond = (_key_start >= key) & ((_key_start > key) | (ValueRow.resource_id > id))
         rows = db.rows(query.where(beyond))
 
 
 #: What the index covers of a key, written as the index has it.
-_PREFIX = fn.substr(ValueRow.key, SQL("1"), SQL(str(search.PREFIX)))
-_ORDER = (_PREFIX, ValueRow.resource_id)
+_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(search.PREFIX)))
+_order = (_key_start, ValueRow.resource_id)
 
 
 def _of_apps(column: Any, apps: Sequence[App]) -> Any:
@@ -235,7 +235,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             _of_apps(ValueRow.app_id, apps),
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
-            _PREFIX == key[: search.PREFIX],
+            _key_start == key[: search.PREFIX],
             ValueRow.key == key,
         )
         .limit(_MOST_MATCHES)
@@ -264,9 +264,8 @@ def groups_of(db: Database, found: Found) -> list[Link]:
     """The groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
-    return sorted(
-        links.groups_of(db, found.app.id, [found.row]).get(found.row, []), key=lambda each: fold(each.display)
-    )
+    held = links.groups_of(db, found.app.id, [found.row]).get(found.row, [])
+    return sorted(held, key=lambda group: fold(group.display))
 
 
 # --- members ------------------------------------------------------------------------------------------------------
@@ -280,7 +279,7 @@ def member_counts(db: Database, groups: Sequence[Found]) -> dict[int, int]:
         .where(MemberRow.group_id.in_([group.row for group in groups]), ResourceRow.deleted_at.is_null())
         .group_by(MemberRow.group_id)
     )
-    return dict(db.rows(query)) if groups else {}  # type: ignore[arg-type]
+    return dict(db.rows(query)) if groups else {}
 
 
 def holding(db: Database, group: Found) -> Holding:
@@ -291,7 +290,7 @@ def holding(db: Database, group: Found) -> Holding:
         .where(MemberRow.group_id == group.row, ResourceRow.deleted_at.is_null())
         .group_by(ResourceRow.type)
     )
-    direct: dict[str, int] = dict(db.rows(query))  # type: ignore[arg-type]
+    direct: dict[str, int] = dict(db.rows(query))
     users, groups = direct.get(core.USER.name, 0), direct.get(core.GROUP.name, 0)
     everyone = users
     if groups:
@@ -317,7 +316,7 @@ def members(db: Database, group: Found, *, nested: bool, number: int, size: int)
         .offset((number - 1) * size)
     )
     total = int(db.scalar(wanted(group, fn.count(ResourceRow.id))))
-    return MemberPage(total, [Member(*row[:4], bool(row[4]), bool(row[5])) for row in db.rows(query)])
+    return MemberPage(total, [Member(*row) for row in db.rows(query)])
 
 
 def _held(group: Found, *columns: Any) -> Any:

@@ -185,18 +185,9 @@ def _ADD(db: Database) -> Any:
 
 
 @prepared
-def _LIVING(db: Database) -> Any:
-    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id).where(
-        ResourceRow.app_id == Slot("app"),
-        db.one_of(ResourceRow.uuid, "ids"),
-        ResourceRow.type.in_(_LINKABLE),
-        ResourceRow.deleted_at.is_null(),
-    )
-
-
-@prepared
-def _EVER(db: Database) -> Any:
-    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id).where(
+def _BY_ID(db: Database) -> Any:
+    # Only what the unique index answers: with more conditions SQLite may choose an index over all users.
+    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.deleted_at).where(
         ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids")
     )
 
@@ -205,7 +196,9 @@ def _resolve(db: Database, app: App, ids: list[str], *, living: bool = True) -> 
     """The rows behind public ids of this app; those that do not exist are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(ids, _CHUNK):
-        found.update(db.rows(_LIVING if living else _EVER, app=app.id, ids=chunk))
+        for id, row, kind, deleted_at in db.rows(_BY_ID, app=app.id, ids=chunk):
+            if kind in _LINKABLE and not (living and deleted_at is not None):
+                found[id] = row
     return {id: found[id] for id in ids if id in found}
 
 
@@ -300,6 +293,21 @@ def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: in
 def may_have_changed(db: Database, row: int) -> bool:
     """Whether a user is or was in a group that may show in an answer: then no version vouches for it."""
     return db.row(_ANY, row=row) is not None
+
+
+def changed_since(db: Database, group: int, at: int) -> bool:
+    """Whether a member's own name or life changed after `at`, which shows in the group but is no version of it."""
+    return db.row(_CHANGED_SINCE, group=group, at=at) is not None
+
+
+@prepared
+def _CHANGED_SINCE(db: Database) -> Any:
+    return (
+        MemberRow.select(MemberRow.member_id)
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id == Slot("group"), ResourceRow.modified_at > Slot("at"))
+        .limit(1)
+    )
 
 
 @prepared

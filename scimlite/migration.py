@@ -56,7 +56,7 @@ def _unusable(db: Database, error: Exception) -> Exception:
     """The error for an operator, who may know which database it is and what its driver says."""
     if not isinstance(db.translated(error), Unavailable):
         return error
-    reason = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()
+    reason = " ".join(str(error).split()) or "no reason is known"
     return Unavailable(f"{db.described} cannot be used: {reason}")
 
 

@@ -11,14 +11,13 @@ from functools import cached_property
 from typing import Any
 
 import orjson
-import peewee
 from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 
 from . import errors, journal, tokens
 from .apps import App
-from .db import Database
+from .db import Database, DatabaseError
 from .errors import ScimError
 from .journal import Action, Entry, Origin, Outcome
 from .scim.messages import MEDIA_TYPE
@@ -121,9 +120,12 @@ def register(blueprint: Blueprint, service: Service) -> None:
         call = begin()
         call.service = service
         call.root = (service.base_url or call.request.host_url.rstrip("/") + call.request.script_root) + prefix
-        call.request.max_content_length = service.max_body
+        # One more than allowed: of a body without a length Werkzeug reads this much and forgets the rest silently.
+        call.request.max_content_length = service.max_body + 1
         if not (call.request.endpoint or "").endswith(".ServiceProviderConfig"):
             _authenticate(call, service)
+        if "\0" in call.request.path:
+            raise errors.NotFound("There is nothing at this URL.")
 
     blueprint.register_error_handler(Exception, handle)
     blueprint.after_request(finish)
@@ -199,7 +201,7 @@ def handle(error: Exception) -> Response:
     """Turn any error into its SCIM answer, the one place where that is done; refusals of writes are journalled."""
     call = begin()
     known = _scim_error(error, call)
-    if known.status >= 500 and not isinstance(error, ScimError):
+    if isinstance(known, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
     _journal(known, call)
     return respond(orjson.dumps(known.body(call.id)), known.status, known.headers)
@@ -213,10 +215,6 @@ def _scim_error(error: Exception, call: Call) -> ScimError:
         return _http_error(error, call)
     if isinstance(error, RecursionError):
         return errors.InvalidSyntax("The request is nested too deeply.")
-    if isinstance(error, peewee.OperationalError | peewee.InterfaceError) and call.service is not None:
-        translated = call.db.translated(error)
-        if isinstance(translated, ScimError):
-            return translated
     return errors.InternalError("Something went wrong on our side; the server's log has the details.")
 
 
@@ -225,6 +223,8 @@ def _http_error(error: HTTPException, call: Call) -> ScimError:
     code = error.code or 500
     if isinstance(error, RequestRedirect) or code == 404:
         return errors.NotFound("There is nothing at this URL.")
+    if code == 405 and call.request.method not in METHODS:
+        return errors.NotImplementedHere(f"{call.request.method[:20]} is not a method of SCIM.")
     if code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         headers = {"Allow": allowed} if allowed else None
@@ -256,7 +256,7 @@ def _journal(error: ScimError, call: Call) -> None:
     )
     try:
         journal.record_alone(call.db, call.app.id, call.origin, entry)
-    except (ScimError, peewee.PeeweeException) as failure:
+    except (ScimError, DatabaseError) as failure:
         error_log.error("request=%s could not be journalled", call.id, exc_info=failure)
 
 

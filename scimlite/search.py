@@ -34,7 +34,7 @@ from .scim.path import AttrPath
 from .scim.schema import Attribute, ResourceType
 from .scim.values import microseconds
 
-__all__ = ["BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "order", "sort"]
+__all__ = ["PREFIX", "BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "order", "sort"]
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class _Binder:
                 return _logical(term, self.bound)
             case Compare(path):
                 holder, leaf = self.resolve(path)
-                return self.comparison(holder, leaf, term)
+                return self.compare(holder, leaf, term)
             case ValuePath(path, inner):
                 _, holder = self.resolve(path)
                 return self.value_path(holder, inner)
@@ -117,7 +117,7 @@ class _Binder:
             case And() | Or() | Not():
                 return _logical(term, lambda each: self.bound_item(each, holder))
             case Compare(path):
-                return self.comparison(holder, comparison.sub_attribute(holder, path), term, in_item=True)
+                return self.compare(holder, comparison.sub_attribute(holder, path), term, in_item=True)
             case ValuePath():
                 raise InvalidFilter("A value path cannot stand inside another one.")
         raise AssertionError(term)
@@ -130,7 +130,7 @@ class _Binder:
         found = tuple(extension.id for extension in extensions if test(extension.id))
         return Schemas(found) if found else Fixed(False)
 
-    def comparison(self, holder: Attribute, leaf: Attribute, term: Compare, *, in_item: bool = False) -> Shape:
+    def compare(self, holder: Attribute, leaf: Attribute, term: Compare, *, in_item: bool = False) -> Shape:
         if leaf.returned == "never":
             raise InvalidFilter(f"{leaf.path} cannot be filtered by.")
         bound = comparison.bind(leaf, term.op, term.value)

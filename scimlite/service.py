@@ -10,19 +10,13 @@ import orjson
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import discovery, migration, provider, tokens, views
+from . import discovery, migration, provider, views
 from .config import Settings
-from .db import Database, open_database
+from .db import Database
 from .errors import ScimError, Unavailable
 from .provider import Service
+from .startup import SCIM_PREFIX, check, database
 from .tokens import Keyring
-
-SCIM_PREFIX = "/scim/v2"
-
-
-class StartupError(Exception):
-    """The service cannot start with this database or these keys; the text says what to do."""
-
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -58,27 +52,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         app.wsgi_app = _TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
-
-
-def database(settings: Settings) -> Database:
-    """The database that settings name; nothing is connected or made yet."""
-    return open_database(
-        settings.database_url,
-        busy_timeout=settings.busy_timeout,
-        prepare_threshold=settings.prepare_threshold,
-        described=settings.database_label,
-    )
-
-
-def check(db: Database, keyring: Keyring) -> None:
-    """Raise StartupError unless the database is current and the keys fit its tokens."""
-    status = migration.status(db)
-    if not status.current:
-        raise StartupError(migration.advice(db, status))
-    try:
-        tokens.check_keys(db, keyring)
-    except tokens.TokenError as error:
-        raise StartupError(str(error)) from None
 
 
 def scim_blueprint(

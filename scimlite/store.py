@@ -149,7 +149,7 @@ def find(db: Database, app: App, resource_type: ResourceType, request: SearchReq
         **request.filter.binds,
     }
     statements = _statements(db, resource_type, request)
-    offset = request.start_index - 1
+    offset = max(request.start_index - 1, 0)
     total = None
     if offset > 0 or request.count == 0:
         total = int(db.scalar(statements.count, **binds))
@@ -204,10 +204,8 @@ def _build_search(db: Database, resource_type: ResourceType, request: SearchRequ
         ResourceRow.app_id == Slot("app"),
         ResourceRow.type == Slot("type"),
         ResourceRow.deleted_at.is_null(),
+        search.condition(db, request.filter.shape, resource_type),
     ]
-    condition = search.condition(db, request.filter.shape, resource_type)
-    if condition is not None:
-        where.append(condition)
 
     def page(backwards: bool) -> Any:
         ordered = search.order(db, request.sort, backwards=backwards)

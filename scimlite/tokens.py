@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,7 +21,7 @@ from peewee import fn
 from . import apps, journal
 from .apps import App
 from .db import Database, Slot, prepared
-from .errors import Unauthorized
+from .errors import Unauthorized, Unavailable
 from .journal import Action, Entry, Origin, Outcome
 from .models import AppRow, SigningKeyRow, TokenRow
 
@@ -31,6 +32,8 @@ _LAST_USED_EVERY = 5 * 60 * 1_000_000
 #: A well-signed token that is no longer valid makes one journal row in this time (microseconds).
 _REFUSED_EVERY = 3600 * 1_000_000
 _LONGEST_LABEL = 100
+#: What a token is called unless the operator says otherwise.
+DEFAULT_LABEL = "default"
 
 
 class TokenError(Exception):
@@ -156,7 +159,7 @@ def issue(
     app: App,
     origin: Origin,
     *,
-    label: str = "default",
+    label: str = DEFAULT_LABEL,
     expires_at: int | None = None,
 ) -> tuple[Token, str]:
     """Make a token for an app; returns its row and its text. TokenError when the label cannot be used."""
@@ -176,9 +179,7 @@ def issue(
     return token, keyring.sign(token_id, token.key_id)
 
 
-def _insert(
-    db: Database, keyring: Keyring, app: App, token_id: str, label: str, expires_at: int | None
-) -> None:
+def _insert(db: Database, keyring: Keyring, app: App, token_id: str, label: str, expires_at: int | None) -> None:
     at = journal.now()
     known = SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore()
     db.execute(known)
@@ -201,21 +202,30 @@ def every(db: Database, app: App) -> list[Token]:
 
 
 def get(db: Database, app: App, label: str | None = None) -> Token:
-    """The token with this label (or number), or the app's only active one; TokenError otherwise."""
-    tokens = every(db, app)
-    if label is None:
-        active = [token for token in tokens if token.state(journal.now()) == "active"]
-        if len(active) == 1:
-            return active[0]
-        labels = ", ".join(token.label for token in active)
-        raise TokenError(
-            f"{app.slug} has {len(active)} active tokens" + (f": name one of {labels}." if active else ".")
-        )
+    """The token with this label (or number); without one the app's only active token, or the one called `default`.
+
+    TokenError otherwise, with the labels there are.
+    """
     # The newest first: a label can be used again once its token is revoked.
-    for token in reversed(tokens):
-        if label in (token.label, str(token.id)):
-            return token
-    raise TokenError(f"{app.slug} has no token {label!r}.")
+    newest = list(reversed(every(db, app)))
+    at = journal.now()
+    if label is None:
+        active = [token for token in newest if token.state(at) == "active"]
+        chosen = active if len(active) == 1 else [token for token in active if token.label == DEFAULT_LABEL]
+        if chosen:
+            return chosen[0]
+        if not active:
+            raise TokenError(f"{app.slug} has no active token. Issue one: scimlite token issue {app.slug}")
+        raise TokenError(f"{app.slug} has {len(active)} active tokens. Name one: {_labels(active)}.")
+    for named in (lambda token: token.label == label, lambda token: str(token.id) == label):
+        found = next(filter(named, newest), None)
+        if found is not None:
+            return found
+    raise TokenError(f"{app.slug} has no token {label!r}. " + (f"Tokens: {_labels(newest)}." if newest else ""))
+
+
+def _labels(tokens: Sequence[Token]) -> str:
+    return ", ".join(repr(token.label) for token in reversed(tokens[:10]))
 
 
 def show(db: Database, keyring: Keyring, app: App, token: Token, origin: Origin) -> str:
@@ -303,9 +313,7 @@ def _FOR_REQUEST(db: Database) -> object:
     )
 
 
-def authenticate(
-    db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]
-) -> Caller:
+def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]) -> Caller:
     """The caller that an Authorization header names, in one SELECT; Unauthorized otherwise, without a hint why.
 
     A wrong signature is refused before the database is asked.
@@ -353,10 +361,16 @@ def _note_refusal(db: Database, app: App, token: int, label: str, origin: Origin
             entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=401, detail=f"token {label}: {reason}")
             journal.record(db, app.id, origin, [entry], at)
 
-    db.transact(work)
+    _note(db, work)
 
 
 def _note_use(db: Database, token: int, at: int) -> None:
     newest = fn.coalesce(TokenRow.last_used_at, 0)
     due = (TokenRow.id == token) & (newest <= at - _LAST_USED_EVERY)
-    db.transact(lambda: db.execute(TokenRow.update(last_used_at=at).where(due)))
+    _note(db, lambda: db.execute(TokenRow.update(last_used_at=at).where(due)))
+
+
+def _note(db: Database, work: Callable[[], object]) -> None:
+    """Write what can wait: a locked or read-only database must not make a read fail. The next request tries again."""
+    with suppress(Unavailable):
+        db.transact(work)

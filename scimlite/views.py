@@ -44,7 +44,7 @@ class View(MethodView):
         method = call.request.method
         handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
         if handler is None:
-            known = [name for name in METHODS if hasattr(self, name.lower())]
+            known = [name for name in METHODS if hasattr(self, "get" if name == "HEAD" else name.lower())]
             raise errors.MethodNotAllowed(
                 f"{method} is not possible here; {', '.join(known)} is.", headers={"Allow": ", ".join(known)}
             )
@@ -78,7 +78,10 @@ class _ResourceView(View):
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
-        parsed = messages.load_json(request.get_data(cache=False))
+        raw = request.get_data(cache=False)
+        if len(raw) > self.service.max_body:
+            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
+        parsed = messages.load_json(raw)
         if isinstance(parsed, dict) and call.attempt is not None and request.method in ("POST", "PUT"):
             named = parsed.get("userName") or parsed.get("displayName")
             call.attempt.name = named if isinstance(named, str) else None
@@ -165,16 +168,21 @@ class ResourceView(_ResourceView):
         )
 
     def _unchanged(self, call: Call, resource: store.Resource, wanted: Projection) -> bool:
-        """Whether If-None-Match names this version. No version vouches for groups that a user is or was in."""
+        """Whether If-None-Match names this version, and that vouches for the whole answer.
+
+        No version vouches for groups that a user is or was in, nor a group's for members that changed after it.
+        """
         given = call.request.headers.get("If-None-Match")
         if not given:
             return False
         versions = _versions(given)
         if "*" not in versions and str(resource.version) not in versions:
             return False
+        db = call.db
+        if wanted.wants(wanted.resource_type.links) and links.changed_since(db, resource.row, resource.modified_at):
+            return False
         if not wanted.wants(wanted.resource_type.derived):
             return True
-        db = call.db
         return not (
             resource.derived
             or links.may_have_changed(db, resource.row)

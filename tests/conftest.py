@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from installation import Connected, Installation, running
 from live_service import LiveService
 from postgres_server import PostgresServer, empty_database
 from scimlite.config import Settings
@@ -93,3 +94,24 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
         service.stop()
     for service in services:
         service.assert_no_traceback()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running service, one for all tests of a file and once with each kind of database; each test makes its apps.
+
+    A test file may name settings in SETTINGS, without SCIMLITE_: `SETTINGS = {"MAX_BODY": "65536"}`.
+    """
+    folder = tmp_path_factory.mktemp("installation")
+    settings = getattr(request.module, "SETTINGS", {})
+    if request.param == "sqlite":
+        yield from running(lambda: Installation.new(f"sqlite:///{folder / 'scimlite.db'}", folder, **settings))
+        return
+    with empty_database(request.getfixturevalue("postgres_url")) as url:
+        yield from running(lambda: Installation.new(url, folder, **settings))
+
+
+@pytest.fixture
+def app(installation: Installation) -> Connected:
+    """A new app of the running installation, with a token and a client."""
+    return installation.app()

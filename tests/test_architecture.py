@@ -17,10 +17,11 @@ PACKAGES = {"scimlite": "scimlite", "scimlite_cli": "cli"}
 
 PROTOCOL = {"scimlite.errors", "scimlite.scim", "scimlite.scim.*"}
 STORAGE = {"scimlite.db", "scimlite.models"}
-SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration"}
+SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.startup"}
 FUNCTIONS = {
     "scimlite.apps",
     "scimlite.conditions",
+    "scimlite.directory",
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
@@ -51,6 +52,8 @@ MAY_IMPORT = {
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
+    "scimlite.directory": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.links"},
+    "scimlite.startup": {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.tokens"},
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.store"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
@@ -58,7 +61,7 @@ MAY_IMPORT = {
     "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
-    "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite_cli.*"},
+    "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},
     # The one command that needs the application: it builds what it serves.
     "scimlite_cli.serve": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite_cli.*", "scimlite"},
 }

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidFilter
 from . import quirks, values
 from .filter import And, Compare, Filter, Not, Or, Scalar, ValuePath
-from .path import AttrPath
+from .path import AttrPath, quote
 from .schema import Attribute
 
 _TEXT_TYPES = ("string", "reference")
@@ -34,6 +34,8 @@ def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
 
     A complex attribute stands for its `value` sub-attribute. Raises InvalidFilter naming the attribute.
     """
+    if attribute.returned == "never":
+        raise InvalidFilter(f"{attribute.path} cannot be filtered by.")
     if op == "pr":
         return Bound(attribute, "pr")
     if value is None:
@@ -43,9 +45,7 @@ def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
     if attribute.complex:
         if attribute.value_sub is None:
             raise InvalidFilter(f"{attribute.path} has no value of its own to compare: name a sub-attribute.")
-        attribute = attribute.value_sub
-    if attribute.returned == "never":
-        raise InvalidFilter(f"{attribute.path} cannot be filtered by.")
+        return bind(attribute.value_sub, op, value)
     return Bound(attribute, op, _literal(attribute, op, value))
 
 
@@ -69,7 +69,7 @@ def _literal(attribute: Attribute, op: str, value: Scalar) -> str:
     if op not in operators:
         raise InvalidFilter(f"{attribute.path} is of type {kind}: it cannot be compared with {op}.")
     if not fits:
-        raise InvalidFilter(f"{attribute.path} is of type {kind}: it cannot be compared with {value!r}.")
+        raise InvalidFilter(f"{attribute.path} is of type {kind}: it cannot be compared with {quote(str(value))}.")
     return values.key(attribute, value)
 
 

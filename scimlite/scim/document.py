@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -35,86 +35,72 @@ class Cleaned:
 def clean(resource_type: ResourceType, body: Json) -> Cleaned:
     """Check a resource sent with POST or PUT.
 
-    readOnly and unknown attributes are left out and listed in `ignored` (RFC 7644 section 3.3); values of the
-    linking attribute become ids in `links`. Raises InvalidSyntax when it is no object or names something twice,
-    InvalidValue when a value is wrong or a required one is missing.
+    readOnly and unknown attributes are left out (RFC 7644 section 3.3) and listed in `ignored`, but for those that
+    the service itself puts into its answers, which clients send back; values of the linking attribute become ids in
+    `links`. Raises InvalidSyntax when it is no object or names something twice, InvalidValue when a value is wrong
+    or a required one is missing.
     """
     if not isinstance(body, dict):
         raise InvalidSyntax(f"A {resource_type.name} is a JSON object.")
-    document: Document = {}
-    links: list[str] = []
-    ignored: list[str] = []
-    for name, extension, given in _entries(resource_type, body, ignored):
-        if extension is None:
-            links += _take(resource_type, resource_type.core.get(name.lower()), name, given, document, ignored)
-            continue
-        part: Document = document.get(extension, {})
-        for sub_name, sub_given in _unique_names(given, extension):
-            attribute = resource_type.extension_by_key[extension.lower()].by_key.get(sub_name.lower())
-            _take(resource_type, attribute, f"{extension}:{sub_name}", sub_given, part, ignored)
-        if part:
-            document[extension] = part
-    finished = finish(resource_type, document)
+    intake = _Intake(resource_type)
+    intake.take(body)
+    finished = finish(resource_type, intake.document)
     require(resource_type, finished)
-    return Cleaned(finished, list(dict.fromkeys(links)), ignored)
+    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored)
 
 
-def _entries(
-    resource_type: ResourceType, body: Document, ignored: list[str]
-) -> Iterator[tuple[str, str | None, Json]]:
-    """The members of the body as (name, extension URN or None, value); extension members must be objects."""
-    for name, given in _unique_names(body, "The resource"):
-        extension = resource_type.extension_by_key.get(name.lower())
-        if extension is None:
-            if name.lower() == resource_type.schema.id.lower() and isinstance(given, dict):
-                for inner, value in given.items():
-                    yield inner, None, value
+class _Intake:
+    """A resource while it is read."""
+
+    def __init__(self, resource_type: ResourceType) -> None:
+        self.resource_type = resource_type
+        self.document: Document = {}
+        self.links: list[str] = []
+        self.ignored: list[str] = []
+        self._seen: set[str] = set()
+
+    def take(self, body: Document) -> None:
+        """Read the whole resource."""
+        for name, given in values.unique_names(body, "The resource"):
+            extension = self.resource_type.extension_by_key.get(name.lower())
+            if extension is not None:
+                self._schema(extension.id, extension.by_key, given)
+            elif name.lower() == self.resource_type.schema.id.lower():
+                self._schema(None, self.resource_type.core, given)
             else:
-                yield name, None, given
-        elif given is None:
-            continue
-        elif isinstance(given, dict):
-            yield name, extension.id, given
+                self._attribute(None, self.resource_type.core.get(name.lower()), name, given)
+
+    def _schema(self, urn: str | None, attributes: dict[str, Attribute], given: Json) -> None:
+        """The attributes of one schema, in an object of their own."""
+        where = urn or self.resource_type.schema.id
+        if given is None:
+            return
+        if not isinstance(given, dict):
+            raise InvalidValue(f"{where} takes an object.")
+        for name, value in values.unique_names(given, where):
+            self._attribute(urn, attributes.get(name.lower()), f"{where}:{name}", value)
+
+    def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, given: Json) -> None:
+        """One attribute, None when the schema does not know it."""
+        if attribute is None:
+            if given is not None:
+                values.note(self.ignored, name)
+            return
+        if attribute.path in self._seen:
+            raise InvalidSyntax(f"The resource names {attribute.path} twice.")
+        self._seen.add(attribute.path)
+        if attribute.read_only:
+            if given is not None and not attribute.derived and attribute not in self.resource_type.common:
+                values.note(self.ignored, name)
+        elif attribute.key == "schemas":
+            _check_schemas(given)
+        elif attribute.links:
+            self.links += link_ids(attribute, given, self.ignored)
         else:
-            raise InvalidValue(f"{extension.id} takes an object.")
-
-
-def _unique_names(body: Document, where: str) -> Iterable[tuple[str, Json]]:
-    """The items of an object; names that differ only in case are refused, for nobody can tell which was meant."""
-    if len({name.lower() for name in body}) < len(body):
-        seen: set[str] = set()
-        for name in body:
-            if name.lower() in seen:
-                raise InvalidSyntax(f"{where} names {name!r} twice.")
-            seen.add(name.lower())
-    return body.items()
-
-
-def _take(
-    resource_type: ResourceType,
-    attribute: Attribute | None,
-    name: str,
-    given: Json,
-    document: Document,
-    ignored: list[str],
-) -> list[str]:
-    """Put one attribute's value into the document; returns the ids when it is the linking attribute."""
-    if attribute is None:
-        ignored.append(name)
-        return []
-    if attribute.read_only:
-        return []
-    if attribute.key == "schemas":
-        _check_schemas(given)
-        return []
-    value = values.clean(attribute, given)
-    if value is None:
-        return []
-    if attribute.links:
-        return link_ids(attribute, value)
-    if attribute.mutability != "writeOnly":
-        document[attribute.name] = value
-    return []
+            value = values.clean(attribute, given, self.ignored)
+            if value is not None and attribute.mutability != "writeOnly":
+                holder = self.document if urn is None else self.document.setdefault(urn, {})
+                holder[attribute.name] = value
 
 
 def _check_schemas(given: Json) -> None:
@@ -123,13 +109,14 @@ def _check_schemas(given: Json) -> None:
     raise InvalidValue("schemas takes an array of strings.")
 
 
-def link_ids(attribute: Attribute, items: Iterable[Json]) -> list[str]:
+def link_ids(attribute: Attribute, given: Json, ignored: list[str]) -> list[str]:
     """The ids that values of the linking attribute point at; a value without one is refused."""
     ids: list[str] = []
-    for item in items:
-        if not item.get("value"):
+    for item in values.items_of(given):
+        link = values.clean_item(attribute, item, ignored)
+        if not link or not link.get("value"):
             raise InvalidValue(f"{attribute.path}.value is required.")
-        ids.append(item["value"])
+        ids.append(link["value"])
     return ids
 
 
@@ -144,29 +131,50 @@ def with_defaults(resource_type: ResourceType, document: Document, current: Docu
 
 
 def renewed(resource_type: ResourceType, current: Document, sent: Document) -> Document:
-    """What a PUT makes of a stored document: everything as sent, but the id stays and immutable values must.
+    """What a PUT makes of a stored document: everything as sent, but what clients cannot write stays.
 
-    Raises Mutability when an immutable attribute has a value that differs (RFC 7644 section 3.5.1).
+    Immutable attributes that are not sent stay as well; Mutability is raised when one has a value that differs
+    (RFC 7644 section 3.5.1).
     """
+    kept: Document = {"id": current["id"], **with_defaults(resource_type, sent, current)}
     for urn, attribute in resource_type.attributes:
-        if attribute.mutability == "immutable":
-            before = (current if urn is None else current.get(urn, {})).get(attribute.name)
-            after = (sent if urn is None else sent.get(urn, {})).get(attribute.name)
-            if before is not None and before != after:
-                raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
-    kept = with_defaults(resource_type, {k: v for k, v in sent.items() if k != "schemas"}, current)
-    return finish(resource_type, {"id": current["id"], **kept})
+        if attribute.mutability not in ("immutable", "readOnly"):
+            continue
+        before = (current if urn is None else current.get(urn, {})).get(attribute.name)
+        after = (sent if urn is None else sent.get(urn, {})).get(attribute.name)
+        if before is None or before == after:
+            continue
+        if after is not None:
+            raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
+        if urn is None:
+            kept[attribute.name] = before
+        else:
+            kept[urn] = {**kept.get(urn, {}), attribute.name: before}
+    return finish(resource_type, kept)
 
 
 def require(resource_type: ResourceType, document: Document) -> None:
-    """Raise InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2)."""
+    """Raise InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2).
+
+    The attributes of an extension are required once the resource has something of it; sub-attributes, in each
+    value of their attribute.
+    """
     for urn, attribute in resource_type.attributes:
-        holder = document if urn is None else document.get(urn, {})
         if urn is not None and urn not in document and urn not in resource_type.required_extensions:
             continue
-        if attribute.required and not attribute.read_only and not attribute.links:
-            if holder.get(attribute.name) in (None, "", []):
-                raise InvalidValue(f"{attribute.path} is required and must not be empty.")
+        if attribute.links or attribute.read_only:
+            continue
+        value = (document if urn is None else document.get(urn, {})).get(attribute.name)
+        if attribute.required and _blank(value):
+            raise InvalidValue(f"{attribute.path} is required and must not be empty.")
+        for sub in attribute.sub_attributes:
+            if sub.required and not sub.read_only:
+                if any(_blank(item.get(sub.name)) for item in values.items_of(value)):
+                    raise InvalidValue(f"{sub.path} is required and must not be empty.")
+
+
+def _blank(value: Json) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def finish(resource_type: ResourceType, document: Document) -> Document:
@@ -196,9 +204,10 @@ def _rows(attribute: Attribute, value: Json) -> Iterator[ValueRow]:
             yield ValueRow(attribute.path, item, 0, values.key(attribute, one))
             continue
         for name, given in one.items():
-            sub = attribute.subs[name.lower()]
-            for nth, each in enumerate(given if sub.multi_valued else [given]):
-                yield ValueRow(sub.path, item, nth, values.key(sub, each))
+            sub = attribute.subs.get(name.lower())
+            if sub is not None:
+                for nth, each in enumerate(given if sub.multi_valued else [given]):
+                    yield ValueRow(sub.path, item, nth, values.key(sub, each))
 
 
 def differences(resource_type: ResourceType, old: Document, new: Document) -> dict[str, list[Json]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from ..errors import BadRequest, InvalidSyntax, InvalidValue
 from . import quirks
 from .patch import Operation
+from .path import quote
 
 Json = Any
 
@@ -23,12 +26,15 @@ MEDIA_TYPE = "application/scim+json"
 _MAX_DEPTH = 32
 #: Largest startIndex: what a 64-bit OFFSET can take on both databases.
 _MAX_INTEGER = 2**63 - 1
+_INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def load_json(raw: bytes) -> Json:
     """A body as JSON; InvalidSyntax with the position when it is none, too deep, or holds what no database stores.
 
-    NUL and lone surrogates are legal JSON escapes, but no text column can hold them.
+    NUL and lone surrogates are legal JSON escapes, but no text column can hold them. A name that stands twice in an
+    object is legal too, but nobody can tell which value was meant (RFC 8259 section 4).
     """
     if not raw.strip():
         raise InvalidSyntax("The body is empty; a JSON object is needed.")
@@ -38,9 +44,26 @@ def load_json(raw: bytes) -> Json:
         raise InvalidSyntax(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH and _deeper_than(parsed, _MAX_DEPTH):
         raise InvalidSyntax(f"The body is nested deeper than {_MAX_DEPTH} levels.")
-    if b"\\u0000" in raw and b"\\u0000" in orjson.dumps(parsed).replace(b"\\\\", b""):
+    understood = orjson.dumps(parsed).replace(b"\\\\", b"")
+    if b"\\u0000" in understood:
         raise InvalidValue("The body holds a NUL character.")
+    if _strings(raw.replace(b"\\\\", b"")) != _strings(understood):
+        json.loads(raw, object_pairs_hook=_refuse_twins)
     return parsed
+
+
+def _strings(text: bytes) -> int:
+    """How many strings stand in JSON without escaped backslashes: a name that was given twice is missing one."""
+    return text.count(b'"') - text.count(b'\\"')
+
+
+def _refuse_twins(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidSyntax(f"The body names {quote(name)} twice in one object.")
+        found[name] = value
+    return found
 
 
 def _deeper_than(parsed: Json, limit: int) -> bool:
@@ -71,10 +94,24 @@ class _Message(Schema):
         if not isinstance(data, Mapping):
             return data
         names = {name.lower(): name for name in self.fields}
-        return {names.get(str(name).lower(), name): value for name, value in data.items()}
+        known = {names.get(name.lower(), name): value for name, value in data.items()}
+        if len(known) < len(data):
+            raise ValidationError("A name stands there twice.")
+        return known
 
 
 class _OperationSchema(_Message):
+    """One operation; what it holds beyond RFC 7644 would change its meaning, so that is refused."""
+
+    class Meta:
+        unknown = RAISE
+
+    @pre_load
+    def _without_labels(self, data: Json, **_: Any) -> Json:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if name.lower() not in quirks.OPERATION_LABELS}
+
     op = fields.String(required=True)
     path = fields.String(allow_none=True)
     value = fields.Raw(allow_none=True)
@@ -83,7 +120,7 @@ class _OperationSchema(_Message):
     def _operation(self, data: dict[str, Json], **_: Any) -> Operation:
         op = quirks.operation_name(data["op"])
         if op not in ("add", "replace", "remove"):
-            raise ValidationError(f"{data['op'][:40]!r} is not add, replace or remove.", "op")
+            raise ValidationError(f"{quote(data['op'])} is not add, replace or remove.", "op")
         return Operation(op, data.get("path") or None, data.get("value"), "value" in data)
 
 
@@ -145,10 +182,10 @@ def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
         if not value:
             continue
         if key in given and key in _PARAMETERS:
-            raise BadRequest(f"The parameter {name} is given twice.")
+            raise BadRequest(f"The parameter {_PARAMETERS[key]} is given twice.")
         given[key] = value
-    if "\0" in "".join(given.values()):
-        raise InvalidValue("A parameter holds a NUL character.")
+    if _NOT_TEXT.search("".join(given.values())):
+        raise InvalidValue("A parameter holds a NUL character or half of a surrogate pair.")
     order = given.get("sortorder", "ascending").lower()
     if order not in ("ascending", "descending"):
         raise InvalidValue("sortOrder is ascending or descending.")
@@ -156,24 +193,29 @@ def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
         given.get("filter"),
         given.get("sortby"),
         order == "descending",
-        max(_integer(given, "startindex", "startIndex") or 1, 1),
-        None if "count" not in given else max(_integer(given, "count", "count") or 0, 0),
+        max(_integer(given, "startIndex") or 1, 1),
+        None if "count" not in given else max(_integer(given, "count") or 0, 0),
         _names(given.get("attributes")),
         _names(given.get("excludedattributes")),
     )
 
 
-_PARAMETERS = {"filter", "sortby", "sortorder", "startindex", "count", "attributes", "excludedattributes"}
+_PARAMETERS = {
+    name.lower(): name
+    for name in ("filter", "sortBy", "sortOrder", "startIndex", "count", "attributes", "excludedAttributes")
+}
 
 
-def _integer(given: dict[str, str], key: str, name: str) -> int | None:
-    text = given.get(key)
+def _integer(given: dict[str, str], name: str) -> int | None:
+    text = given.get(name.lower())
     if text is None:
         return None
-    digits = text.strip().removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
-        raise InvalidValue(f"{name} is a whole number, not {text[:40]!r}.")
-    return min(int(text), _MAX_INTEGER)
+    found = _INTEGER.fullmatch(text.strip())
+    if not found:
+        raise InvalidValue(f"{name} is a whole number, not {quote(text)}.")
+    sign, digits = found.groups()
+    number = int(digits) if len(digits) < 19 else _MAX_INTEGER
+    return -number if sign == "-" else number
 
 
 def _names(text: str | None) -> tuple[str, ...]:

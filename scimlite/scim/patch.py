@@ -1,7 +1,7 @@
-"""PATCH (RFC 7644 section 3.5.2): operations become a plan without a look at the document; then the plan is applied.
+"""PATCH (RFC 7644 section 3.5.2): operations become a plan without a look at the document.
 
-Planning checks every operation against the schema, so that all of them apply or none. Applying edits to the document
-is pure and happens after the row is locked. Changes of links (a group's members) never load the links there are.
+Planning checks every operation against the schema, so that all of them apply or none. Edits of the document are
+applied after the row is locked (`apply`). Changes of links (a group's members) never load the links there are.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InvalidPath, InvalidValue, Mutability, NoTarget
+from ..errors import BadRequest, InvalidFilter, InvalidPath, InvalidValue, Mutability, NoTarget
 from . import comparison, document, quirks, values
-from .filter import Compare, Filter, Or
-from .path import AttrPath, PatchPath, parse_attr_path, parse_patch_path
+from .edits import Edit, apply
+from .filter import And, Compare, Filter, Not, Or
+from .path import AttrPath, PatchPath, parse_patch_path, quote
 from .schema import Attribute, ResourceType, Target
 
+__all__ = ["Edit", "LinkStep", "Operation", "Plan", "apply", "plan"]
+
 Json = Any
-Document = dict[str, Json]
+
+#: Edits and steps that one request may come to; each costs a look at the whole attribute or a query.
+_MOST_CHANGES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +33,6 @@ class Operation:
     path: str | None = None
     value: Json = None
     given: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One checked change of the document: add, replace or remove what `target` and `filter` name."""
-
-    op: str
-    target: Target
-    filter: Filter | None = None
-    value: Json = None
-    listed: tuple[Json, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -71,21 +65,22 @@ class Plan:
 
     def add_links(self, ids: Iterable[str]) -> None:
         """Link these, in the given order."""
-        step = self._step()
         for each in ids:
+            step = self._step()
             step.remove.discard(each)
             step.add[each] = None
 
     def remove_links(self, ids: Iterable[str]) -> None:
         """Unlink these; one that is not linked is no error."""
-        step = self._step()
         for each in ids:
+            step = self._step()
             step.add.pop(each, None)
             step.remove.add(each)
 
     def reset_links(self) -> None:
-        """Unlink all."""
-        self.links = [step for step in self.links if step.expect is not None]
+        """Unlink all. What was planned before does not matter then, unless something looked at it."""
+        if not any(step.expect is not None for step in self.links):
+            self.links.clear()
         self.links.append(LinkStep(reset=True))
 
     def remove_links_where(self, condition: Filter) -> None:
@@ -105,180 +100,283 @@ def plan(
     `ignore_unknown`: attributes that the schema does not know are listed in `ignored` instead of refused.
     Raises InvalidPath, InvalidFilter, InvalidValue, Mutability or NoTarget; nothing is applied then.
     """
-    result = Plan()
+    planner = _Planner(resource_type, ignore_unknown)
     for operation in operations:
-        if operation.path is None:
-            _plan_value(result, operation, resource_type, ignore_unknown)
-            continue
-        path = parse_patch_path(operation.path, resource_type.urns)
-        target = _find(result, resource_type, path.attr, path.sub, operation.path, ignore_unknown)
-        if target is not None:
-            _plan_target(result, operation, resource_type, target, path, ignore_unknown)
-    return result
+        planner.take(operation)
+        if len(planner.plan.edits) + len(planner.plan.links) > _MOST_CHANGES:
+            raise BadRequest(f"One PATCH request makes at most {_MOST_CHANGES} changes: send several.")
+    return planner.plan
 
 
-def _plan_value(plan: Plan, operation: Operation, resource_type: ResourceType, ignore_unknown: bool) -> None:
-    """An operation without a path: every key of the value is a path (Entra sends dotted and URN keys)."""
-    if operation.op == "remove":
-        raise NoTarget("A remove operation needs a path (RFC 7644 section 3.5.2.2).")
-    if not isinstance(operation.value, dict):
-        raise InvalidValue(f"{operation.op} without a path takes an object of attributes as its value.")
-    for name, value in operation.value.items():
-        path = parse_attr_path(name, resource_type.urns)
-        target = _find(plan, resource_type, path, path.sub, name, ignore_unknown)
-        if target is None or _read_only(target) or (target.attribute and target.attribute.key == "schemas"):
-            continue
-        step = Operation(operation.op, name, value, given=True)
-        _plan_target(plan, step, resource_type, target, PatchPath(path, None, path.sub), ignore_unknown)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One operation on one attribute. `text` is how the client named it; `by_path`: it is no key of a value."""
+
+    op: str
+    text: str
+    target: Target
+    attribute: Attribute
+    filter: Filter | None
+    value: Json
+    by_path: bool
+
+    @property
+    def leaf(self) -> Attribute:
+        """What the whole path names."""
+        return self.target.sub or self.attribute
+
+    @property
+    def read_only(self) -> bool:
+        """Whether clients cannot write what the path names."""
+        return self.attribute.read_only or self.leaf.read_only
 
 
-def _find(
-    plan: Plan,
-    resource_type: ResourceType,
-    path: AttrPath,
-    sub: str | None,
-    text: str,
-    ignore_unknown: bool,
-) -> Target | None:
-    target = resource_type.find(AttrPath(path.name, sub, path.urn))
-    if target is None and path.name == "" and path.urn and path.urn.lower() == resource_type.schema.id.lower():
-        return Target(None, None)
-    if target is None:
-        if not ignore_unknown:
-            raise InvalidPath(f"{resource_type.name} has no attribute {text!r}.")
-        plan.ignored.append(text)
-    return target
+class _Planner:
+    """Puts operations into a plan, one after the other."""
 
+    def __init__(self, resource_type: ResourceType, ignore_unknown: bool) -> None:
+        self.resource_type = resource_type
+        self.ignore_unknown = ignore_unknown
+        self.plan = Plan()
 
-def _read_only(target: Target) -> bool:
-    attribute = target.attribute
-    return attribute is not None and (attribute.read_only or bool(target.sub and target.sub.read_only))
+    def take(self, operation: Operation) -> None:
+        """One operation of the request."""
+        if operation.path is not None:
+            path = parse_patch_path(operation.path, self.resource_type.urns)
+            if operation.op != "remove" and not operation.given:
+                raise InvalidValue(f"{operation.op} {quote(operation.path)} needs a value.")
+            self.on_path(operation.op, path, operation.path, operation.value, by_path=True)
+        elif operation.op == "remove":
+            raise NoTarget("A remove operation needs a path (RFC 7644 section 3.5.2.2).")
+        else:
+            self.on_keys(operation.op, "", quirks.unwrap_single(operation.value))
 
+    def on_keys(self, op: str, prefix: str, value: Json) -> None:
+        """An operation without a path: every key of the value is a path (Entra sends dotted and URN keys)."""
+        if not isinstance(value, dict):
+            named = f"on {prefix[:-1]}" if prefix else "without a path"
+            raise InvalidValue(f"{op} {named} takes an object of attributes as its value.")
+        for name, given in values.unique_names(value, "The value"):
+            path = self.key(prefix + name)
+            if path is not None:
+                self.on_path(op, path, prefix + name, given, by_path=False)
 
-def _plan_target(
-    plan: Plan,
-    operation: Operation,
-    resource_type: ResourceType,
-    target: Target,
-    path: PatchPath,
-    ignore_unknown: bool,
-) -> None:
-    """One operation on a known target."""
-    attribute = target.attribute
-    if attribute is None:
-        _plan_extension(plan, operation, resource_type, target, ignore_unknown)
-        return
-    if operation.op != "remove" and not operation.given:
-        raise InvalidValue(f"{operation.op} {operation.path} needs a value.")
-    if path.filter is not None:
-        _check_value_path(attribute, path.filter)
-    if attribute.links:
-        _plan_links(plan, operation, target, path)
-        return
-    if _read_only(target):
-        raise Mutability(f"{operation.path} is readOnly.")
-    if attribute.key == "schemas":
-        _check_schemas(operation, resource_type)
-        return
-    edit = _edit(operation, target, path)
-    if edit is not None and attribute.mutability != "writeOnly":
-        plan.edits.append(edit)
+    def key(self, text: str) -> PatchPath | None:
+        """A key as a path; None when it is none and unknown attributes are ignored."""
+        try:
+            return parse_patch_path(text, self.resource_type.urns)
+        except InvalidPath:
+            if not self.ignore_unknown or "[" in text:
+                raise
+            values.note(self.plan.ignored, text)
+            return None
 
+    def on_path(self, op: str, path: PatchPath, text: str, value: Json, *, by_path: bool) -> None:
+        """An operation on what a path or key names."""
+        target = self.find(path, text)
+        if target is None:
+            return
+        if target.attribute is None:
+            self.on_schema(op, target.urn, value)
+            return
+        step = _Step(op, text, target, target.attribute, path.filter, value, by_path)
+        if step.filter is not None:
+            _check_filter(step.attribute, step.filter)
+        if not by_path and (step.read_only or step.attribute.key == "schemas"):
+            return
+        if step.attribute.links:
+            self.on_links(step)
+        elif step.read_only:
+            raise Mutability(f"{step.leaf.path} is readOnly.")
+        elif step.attribute.key == "schemas":
+            _check_schemas(step, self.resource_type)
+        else:
+            edit = self.edit(step)
+            if edit is not None and step.attribute.mutability != "writeOnly":
+                self.plan.edits.append(edit)
 
-def _plan_extension(
-    plan: Plan, operation: Operation, resource_type: ResourceType, target: Target, ignore_unknown: bool
-) -> None:
-    """A path or key that is a schema's URN alone: the value's keys are attributes of that schema."""
-    if operation.op == "remove" or operation.value is None:
-        if target.urn is None:
+    def find(self, path: PatchPath, text: str) -> Target | None:
+        """What a path means; None when it means nothing and unknown attributes are ignored."""
+        name = path.attr.name
+        target = self.resource_type.find(AttrPath(name, path.sub, path.attr.urn))
+        if target is None and not name and path.attr.urn and path.attr.urn.lower() in self.resource_type.urns:
+            return Target(None, None)
+        if target is None:
+            if not self.ignore_unknown:
+                raise InvalidPath(f"{self.resource_type.name} has no attribute {quote(text)}.")
+            values.note(self.plan.ignored, text)
+        return target
+
+    def on_schema(self, op: str, urn: str | None, value: Json) -> None:
+        """A path or key that is a schema's URN alone: the value's keys are attributes of that schema."""
+        if op != "remove" and value is not None:
+            self.on_keys(op, f"{urn or self.resource_type.schema.id}:", value)
+        elif urn is None:
             raise NoTarget("The core schema cannot be removed.")
-        plan.edits.append(Edit("remove", target))
-        return
-    if not isinstance(operation.value, dict):
-        raise InvalidValue(f"{operation.path} takes an object.")
-    prefix = f"{target.urn}:" if target.urn else ""
-    named = {prefix + name: value for name, value in operation.value.items()}
-    _plan_value(plan, Operation(operation.op, None, named, given=True), resource_type, ignore_unknown)
+        elif op != "add":
+            for attribute in self.resource_type.extension_by_key[urn.lower()].attributes:
+                if not attribute.read_only:
+                    self.plan.edits.append(Edit(urn, attribute, "remove"))
+
+    def edit(self, step: _Step) -> Edit | None:
+        """The checked edit for an attribute of the document; None when there is nothing to do."""
+        attribute, urn = step.attribute, step.target.urn
+        if step.op == "remove" or (step.op == "replace" and step.value is None):
+            if step.target.sub is not None:
+                return Edit(urn, attribute, "merge", step.filter, cleared=(step.target.sub.name,))
+            return _removal(step, self.listed(step))
+        if step.target.sub is not None:
+            return self.edit_sub(step, step.target.sub)
+        if attribute.multi_valued and step.filter is None:
+            return self.edit_many(step)
+        return self.edit_one(step)
+
+    def listed(self, step: _Step) -> tuple[Json, ...] | None:
+        """The values that a Remove names instead of all; None when it names none."""
+        if not step.attribute.multi_valued or step.filter is not None:
+            return None
+        given = quirks.listed_values(step.op, step.value)
+        if given is None:
+            return None
+        return tuple(self.understood(step.attribute, item) for item in given if item is not None)
+
+    def edit_sub(self, step: _Step, sub: Attribute) -> Edit:
+        """An edit of one sub-attribute; assigning nothing takes it away (RFC 7643 section 2.5)."""
+        value = values.clean(sub, step.value)
+        if value is None:
+            return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
+        return Edit(step.target.urn, step.attribute, "merge", step.filter, {sub.name: value})
+
+    def edit_many(self, step: _Step) -> Edit | None:
+        """An edit of a multi-valued attribute as a whole."""
+        urn, attribute = step.target.urn, step.attribute
+        given = [self.understood(attribute, item) for item in values.items_of(step.value) if item is not None]
+        if step.op == "add":
+            return Edit(urn, attribute, "append", value=given) if given else None
+        if not given:
+            return _removal(step)
+        return Edit(urn, attribute, "set", value=values.one_primary(attribute, given))
+
+    def edit_one(self, step: _Step) -> Edit | None:
+        """An edit of a single value, or of the items that a filter picks."""
+        urn, attribute = step.target.urn, step.attribute
+        given = quirks.unwrap_single(step.value)
+        if attribute.complex:
+            given = quirks.legacy_manager(attribute, quirks.bare_value(attribute, given))
+            if not attribute.multi_valued and isinstance(given, dict) and self.nothing_asked(step, given):
+                return None
+        value = self.understood(attribute, given, partly=not attribute.multi_valued)
+        cleared = _nulls(attribute, given)
+        if value is None and not cleared:
+            return None if step.op == "add" and step.filter else _removal(step)
+        if attribute.complex and (step.op == "add" or not attribute.multi_valued):
+            return Edit(urn, attribute, "merge", step.filter, value, cleared)
+        return Edit(urn, attribute, "set", step.filter, value)
+
+    def nothing_asked(self, step: _Step, given: dict[str, Json]) -> bool:
+        """Whether an object names no sub-attribute at all, or only such as are to be ignored."""
+        subs = [step.attribute.subs.get(name.lower()) for name in given]
+        if any(sub is not None and (step.by_path or not sub.read_only) for sub in subs):
+            return False
+        if None in subs and not self.ignore_unknown:
+            return False
+        for name, sub in zip(given, subs, strict=True):
+            if sub is None:
+                values.note(self.plan.ignored, f"{step.attribute.path}.{name}")
+        return True
+
+    def understood(self, attribute: Attribute, given: Json, *, partly: bool = False) -> Json:
+        """A value, cleaned; refused when nothing of it can be set, because it would be taken for no value.
+
+        `partly`: nulls count, for they say that a sub-attribute goes.
+        """
+        value = values.clean_item(attribute, given, self.plan.ignored)
+        if value is None and isinstance(given, dict) and not (partly and _settable(attribute, given)):
+            raise InvalidValue(f"{attribute.path}: the value has none of the sub-attributes that can be set.")
+        return value
+
+    def on_links(self, step: _Step) -> None:
+        """Changes of the linking attribute: by value, by `value eq`, by any other filter, or all."""
+        attribute = step.attribute
+        if step.target.sub is not None and step.filter is None:
+            raise Mutability(f"{step.leaf.path} cannot be changed: add and remove {attribute.name}.")
+        if step.target.sub is not None and step.filter is not None:
+            self.plan.expect_link(step.filter, then_refuse=True)
+        elif step.filter is not None:
+            self.on_filtered_links(step, step.filter)
+        elif step.op == "remove":
+            given = quirks.listed_values(step.op, step.value)
+            if given is None:
+                self.plan.reset_links()
+            else:
+                self.plan.remove_links(self.ids(attribute, given))
+        else:
+            ids = self.ids(attribute, step.value)
+            if step.op == "replace":
+                self.plan.reset_links()
+            self.plan.add_links(ids)
+
+    def on_filtered_links(self, step: _Step, condition: Filter) -> None:
+        """A value path of the linking attribute: links come and go, but what one says cannot change."""
+        named = _named_ids(condition)
+        if step.op == "remove" or (step.op == "replace" and step.value is None):
+            if named is None:
+                self.plan.remove_links_where(condition)
+            else:
+                self.plan.remove_links(named)
+        else:
+            same = named is not None and self.ids(step.attribute, step.value) == named
+            self.plan.expect_link(condition, then_refuse=not same)
+
+    def ids(self, attribute: Attribute, given: Json) -> list[str]:
+        """The ids that values of the linking attribute point at."""
+        return document.link_ids(attribute, given, self.plan.ignored)
 
 
-def _check_value_path(attribute: Attribute, condition: Filter) -> None:
+def _settable(attribute: Attribute, given: dict[str, Json]) -> bool:
+    subs = (attribute.subs.get(name.lower()) for name in given)
+    return any(sub is not None and not sub.read_only for sub in subs)
+
+
+def _nulls(attribute: Attribute, given: Json) -> tuple[str, ...]:
+    """The sub-attributes that an object takes away by giving null; not those of a value that is none as a whole."""
+    if not isinstance(given, dict):
+        return ()
+    subs = [(attribute.subs.get(name.lower()), value) for name, value in given.items()]
+    if not attribute.multi_valued and any(sub is attribute.value_sub and value == "" for sub, value in subs):
+        return ()
+    return tuple(sub.name for sub, value in subs if sub and not sub.read_only and value in (None, []))
+
+
+def _removal(step: _Step, listed: tuple[Json, ...] | None = None) -> Edit:
+    """An edit that takes values away; Mutability when the default would take their place, unasked."""
+    if step.attribute.default is not None:
+        raise Mutability(f"{step.attribute.path} always has a value: it can be replaced, but not removed.")
+    return Edit(step.target.urn, step.attribute, "remove", step.filter, listed=listed)
+
+
+def _check_filter(attribute: Attribute, condition: Filter) -> None:
     """Raise when the filter of a value path cannot be compared with this attribute."""
     if not attribute.multi_valued:
         raise InvalidPath(f"{attribute.path} has one value: it takes no filter.")
-    comparison.matches(condition, attribute, {} if attribute.complex else "")
-    _bind_all(condition, attribute)
+    match condition:
+        case Compare():
+            comparison.bind(comparison.sub_attribute(attribute, condition.path), condition.op, condition.value)
+        case And() | Or():
+            for term in condition.terms:
+                _check_filter(attribute, term)
+        case Not():
+            _check_filter(attribute, condition.term)
+        case _:
+            raise InvalidFilter("A value path cannot stand inside another one.")
 
 
-def _bind_all(condition: Filter, attribute: Attribute) -> None:
-    """Check every comparison, those too that a short cut would not reach."""
-    for term in getattr(condition, "terms", None) or [getattr(condition, "term", condition)]:
-        if isinstance(term, Compare):
-            comparison.bind(comparison.sub_attribute(attribute, term.path), term.op, term.value)
-        else:
-            _bind_all(term, attribute)
-
-
-def _check_schemas(operation: Operation, resource_type: ResourceType) -> None:
+def _check_schemas(step: _Step, resource_type: ResourceType) -> None:
     """`schemas` follows from what a resource holds: naming known URNs changes nothing, anything else is refused."""
-    listed = operation.value if isinstance(operation.value, list) else [operation.value]
-    known = all(isinstance(urn, str) and urn.lower() in resource_type.urns for urn in listed)
-    if operation.op == "remove" or not known:
+    listed = values.items_of(step.value)
+    known = listed and all(isinstance(urn, str) and urn.lower() in resource_type.urns for urn in listed)
+    if step.op == "remove" or not known:
         raise Mutability("schemas follows from the attributes that a resource holds.")
-
-
-def _edit(operation: Operation, target: Target, path: PatchPath) -> Edit | None:
-    """The checked edit for an attribute of the document; None when there is nothing to do."""
-    attribute, sub = target.attribute, target.sub
-    assert attribute is not None
-    if operation.op == "remove":
-        listed = None
-        if path.filter is None and sub is None and attribute.multi_valued:
-            given = quirks.listed_values("remove", operation.value)
-            if given is not None:
-                listed = tuple(values.clean(attribute, given) or ())
-        return Edit("remove", target, path.filter, listed=listed)
-    where = operation.path or attribute.path
-    if sub is not None:
-        value = values.clean(sub, operation.value, where)
-    elif path.filter is not None:
-        value = values.clean_item(attribute, quirks.unwrap_single(operation.value), where)
-    else:
-        value = values.clean(attribute, operation.value, where)
-    if value is None:
-        return None if operation.op == "add" else Edit("remove", target, path.filter)
-    return Edit(operation.op, target, path.filter, value)
-
-
-def _plan_links(plan: Plan, operation: Operation, target: Target, path: PatchPath) -> None:
-    """Changes of the linking attribute: by value, by `value eq`, by any other filter, or all."""
-    attribute = target.attribute
-    assert attribute is not None
-    if target.sub is not None:
-        if path.filter is None:
-            raise Mutability(f"{operation.path} cannot be changed: add and remove {attribute.name}.")
-        plan.expect_link(path.filter, then_refuse=True)
-        return
-    if path.filter is not None:
-        if operation.op != "remove":
-            plan.expect_link(path.filter, then_refuse=False)
-            return
-        ids = _named_ids(path.filter)
-        plan.remove_links(ids) if ids is not None else plan.remove_links_where(path.filter)
-        return
-    given = quirks.listed_values(operation.op, operation.value)
-    if operation.op == "remove":
-        if given is None:
-            plan.reset_links()
-        else:
-            plan.remove_links(_link_ids(attribute, given))
-        return
-    if operation.op == "replace":
-        plan.reset_links()
-    plan.add_links(_link_ids(attribute, operation.value))
-
-
-def _link_ids(attribute: Attribute, given: Json) -> list[str]:
-    return document.link_ids(attribute, values.clean(attribute, given) or ())
 
 
 def _named_ids(condition: Filter) -> list[str] | None:
@@ -292,146 +390,3 @@ def _named_ids(condition: Filter) -> list[str] | None:
             return None
         ids.append(term.value)
     return ids
-
-
-def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document) -> Document:
-    """The document after the edits; the given one is not changed.
-
-    Raises NoTarget when a filter matches nothing and does not say how to make an item, Mutability when an
-    immutable value would change or a required one be removed.
-    """
-    changed = dict(current)
-    for edit in edits:
-        if edit.target.attribute is None:
-            changed.pop(edit.target.urn or "", None)
-        elif edit.target.urn is None:
-            _apply_to(changed, edit)
-        else:
-            part = dict(changed.get(edit.target.urn, {}))
-            _apply_to(part, edit)
-            changed[edit.target.urn] = part
-    finished = document.finish(resource_type, document.with_defaults(resource_type, changed))
-    document.require(resource_type, finished)
-    return finished
-
-
-def _apply_to(holder: Document, edit: Edit) -> None:
-    """Change one attribute in the object that holds it."""
-    attribute = edit.target.attribute
-    assert attribute is not None
-    old = holder.get(attribute.name)
-    new = (_apply_many if attribute.multi_valued else _apply_single)(attribute, edit, old)
-    if attribute.mutability == "immutable" and old is not None and new != old:
-        raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
-    if new is None or new == [] or (attribute.complex and new == {}):
-        if attribute.required:
-            raise Mutability(f"{attribute.path} is required: it cannot be removed.")
-        holder.pop(attribute.name, None)
-    else:
-        holder[attribute.name] = new
-
-
-def _apply_single(attribute: Attribute, edit: Edit, old: Json) -> Json:
-    if edit.target.sub is not None:
-        part = {} if edit.op == "remove" else {edit.target.sub.name: edit.value}
-        gone = edit.target.sub.name if edit.op == "remove" else None
-        return _merge(attribute, old or {}, part, gone)
-    if edit.op == "remove":
-        return None
-    return _merge(attribute, old or {}, edit.value) if attribute.complex else edit.value
-
-
-def _merge(attribute: Attribute, old: Document, part: Document, gone: str | None = None) -> Document:
-    """A complex value with some sub-attributes set and one removed.
-
-    A `$ref` belongs to the `value` it came with, so it goes when only `value` changes.
-    """
-    merged = {**old, **part}
-    if gone is not None:
-        merged.pop(gone, None)
-    if "$ref" not in part and merged.get("value") != old.get("value"):
-        merged.pop("$ref", None)
-    for name, value in old.items():
-        if attribute.subs[name.lower()].mutability == "immutable" and merged.get(name) != value:
-            raise Mutability(f"{attribute.path}.{name} is immutable: it cannot change once it has a value.")
-    return merged
-
-
-def _apply_many(attribute: Attribute, edit: Edit, old: Json) -> list[Json]:
-    items: list[Json] = list(old or [])
-    if edit.op == "remove":
-        return _remove_items(attribute, edit, items)
-    if edit.filter is None and edit.target.sub is None:
-        return list(edit.value) if edit.op == "replace" else _append(attribute, items, edit.value)
-    hit = [index for index, item in enumerate(items) if _selected(attribute, edit, item)]
-    if not hit:
-        made = _make_item(attribute, edit)
-        return values.one_primary(attribute, [*items, made], len(items))
-    for index in hit:
-        items[index] = _changed_item(attribute, edit, items[index])
-    return values.one_primary(attribute, items, hit[-1])
-
-
-def _selected(attribute: Attribute, edit: Edit, item: Json) -> bool:
-    return edit.filter is None or comparison.matches(edit.filter, attribute, item)
-
-
-def _changed_item(attribute: Attribute, edit: Edit, item: Json) -> Json:
-    if edit.target.sub is not None:
-        return _merge(attribute, item, {edit.target.sub.name: edit.value})
-    if edit.op == "replace" or not attribute.complex:
-        return edit.value
-    return _merge(attribute, item, edit.value)
-
-
-def _make_item(attribute: Attribute, edit: Edit) -> Json:
-    """The item that an add or replace on a value path creates when nothing matches.
-
-    RFC 7644 section 3.5.2.3 would answer noTarget; Entra ID relies on the item being made
-    (Captain-P-Goldfish/scim-for-keycloak#73). Only a conjunction of `eq` says what to make.
-    """
-    start: dict[str, Json] | None = {}
-    if edit.filter is not None:
-        start = comparison.required_values(edit.filter, attribute)
-    if start is None or not attribute.complex:
-        raise NoTarget(f"No value of {attribute.path} matches the filter.")
-    part = {edit.target.sub.name: edit.value} if edit.target.sub is not None else edit.value
-    return values.clean_item(attribute, {**start, **part}, attribute.path)
-
-
-def _append(attribute: Attribute, items: list[Json], added: list[Json]) -> list[Json]:
-    """The items with the new ones behind them; one that is there already is not added again."""
-    for item in added:
-        if item not in items:
-            items = values.one_primary(attribute, [*items, item], len(items))
-    return items
-
-
-def _remove_items(attribute: Attribute, edit: Edit, items: list[Json]) -> list[Json]:
-    if edit.target.sub is not None:
-        name = edit.target.sub.name
-        kept = [
-            _merge(attribute, item, {}, name) if _selected(attribute, edit, item) else item for item in items
-        ]
-        return [item for item in kept if item]
-    if edit.filter is not None:
-        return [item for item in items if not comparison.matches(edit.filter, attribute, item)]
-    if edit.listed is not None:
-        return [item for item in items if not any(_same(attribute, item, gone) for gone in edit.listed)]
-    return []
-
-
-def _same(attribute: Attribute, item: Json, wanted: Json) -> bool:
-    """Whether an item is the one a Remove with a value names: by `value` when that is given, else by all it names."""
-    if not attribute.complex:
-        return values.key(attribute, item) == values.key(attribute, wanted)
-    names = ["value", "type"] if "value" in wanted else list(wanted)
-    return all(
-        name in item and _equal(attribute.subs[name.lower()], item[name], wanted[name])
-        for name in names
-        if name in wanted
-    )
-
-
-def _equal(sub: Attribute, one: Json, other: Json) -> bool:
-    return values.key(sub, one) == values.key(sub, other)

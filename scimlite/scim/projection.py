@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,17 +36,17 @@ class Projection:
             for target in self.without
         )
 
-    def wants(self, attribute: Attribute | None) -> bool:
-        """Whether an attribute (or a part of it) belongs into the answer."""
+    def wants(self, attribute: Attribute | None, urn: str | None = None) -> bool:
+        """Whether an attribute (or a part of it) belongs into the answer; `urn` is the extension that holds it."""
         if attribute is None:
             return False
         if attribute.returned in ("always", "never"):
             return attribute.returned == "always"
         if self.only is not None:
-            return any(target.attribute is attribute for target in self.only)
+            return bool(_about(self.only, urn, attribute))
         if attribute.returned == "request":
             return False
-        return not any(t.attribute is attribute and t.sub is None for t in self.without)
+        return all(target.sub is not None for target in _about(self.without, urn, attribute))
 
     def apply(self, resource: dict[str, Json]) -> dict[str, Json]:
         """The resource with only what belongs into the answer."""
@@ -68,38 +68,40 @@ class Projection:
 
     def _kept(self, urn: str | None, attribute: Attribute | None, value: Json) -> Json:
         """The value, or the part of it that was asked for; None when nothing was."""
-        if attribute is None or attribute.returned == "never":
+        if attribute is None or not self.wants(attribute, urn):
             return None
-        if attribute.returned == "always":
-            return value
-        if self.only is not None:
-            asked = [t for t in self.only if t.urn == urn and t.attribute in (attribute, None)]
-            asked = [t for t in asked if t.attribute is not None or urn is not None]
-            if not asked:
-                return None
-            names = {t.sub.name for t in asked if t.sub is not None}
-            return value if any(t.sub is None for t in asked) else _parts(attribute, value, names, keep=True)
-        dropped = [t for t in self.without if t.urn == urn and t.attribute in (attribute, None)]
-        dropped = [t for t in dropped if t.attribute is not None or urn is not None]
-        if attribute.returned == "request" or any(t.sub is None for t in dropped):
-            return None
-        return _parts(attribute, value, {t.sub.name for t in dropped if t.sub is not None}, keep=False)
+        asked = _about(self.only or (), urn, attribute)
+        named = {target.sub.name for target in asked if target.sub is not None}
+        if asked and all(target.sub is not None for target in asked) and attribute.returned != "always":
+            return _parts(attribute, value, lambda sub: sub.returned == "always" or sub.name in named)
+        dropped = _about(self.without, urn, attribute)
+        gone = {target.sub.name for target in dropped if target.sub is not None}
+        return _parts(attribute, value, lambda sub: _shown(sub, named, gone))
 
 
-def _parts(attribute: Attribute, value: Json, names: set[str], *, keep: bool) -> Json:
-    """A complex value, or each of several, with only (`keep`) or without the named sub-attributes."""
-    if isinstance(value, list):
-        parts = [_parts(attribute, item, names, keep=keep) for item in value]
-        return [part for part in parts if part] or None
-    if not isinstance(value, dict):
+def _about(targets: Iterable[Target], urn: str | None, attribute: Attribute) -> list[Target]:
+    """Those of the targets that name an attribute, a part of it, or the extension that holds it."""
+    return [t for t in targets if t.urn == urn and (t.attribute is attribute or t.attribute is None)]
+
+
+def _shown(sub: Attribute, named: set[str], gone: set[str]) -> bool:
+    """Whether a sub-attribute is among those that are shown when the whole attribute is."""
+    if sub.returned == "request":
+        return sub.name in named
+    return sub.returned == "always" or sub.name not in gone
+
+
+def _parts(attribute: Attribute, value: Json, wanted: Callable[[Attribute], bool]) -> Json:
+    """A complex value, or each of several, with only some of its sub-attributes, and never with secret ones."""
+    if not attribute.complex:
         return value
-    shown = {}
-    for name, each in value.items():
-        returned = attribute.subs[name.lower()].returned
-        asked = name in names if keep else name not in names and returned != "request"
-        if returned != "never" and (returned == "always" or asked):
-            shown[name] = each
-    return shown or None
+    if isinstance(value, list):
+        parts = [_parts(attribute, item, wanted) for item in value]
+        return [part for part in parts if part] or (None if value else value)
+    subs = ((attribute.subs.get(name.lower()), name, each) for name, each in value.items())
+    return {
+        name: each for sub, name, each in subs if sub is not None and sub.returned != "never" and wanted(sub)
+    } or None
 
 
 def parse(resource_type: ResourceType, attributes: Iterable[str], excluded: Iterable[str]) -> Projection:

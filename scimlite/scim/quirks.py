@@ -53,7 +53,7 @@ def legacy_manager(attribute: Attribute, value: Json) -> Json:
     OneLogin's attribute templates (goauthentik/authentik#11249).
     """
     if isinstance(value, dict) and attribute.name == "manager" and "managerId" in value and "value" not in value:
-        return {"value": value["managerId"], **value}
+        return {"value" if name == "managerId" else name: given for name, given in value.items()}
     return value
 
 
@@ -89,6 +89,11 @@ def operation_name(op: Json) -> Json:
     compliance"; langwatch/langwatch#6972).
     """
     return op.lower() if isinstance(op, str) else op
+
+
+#: Members of a PATCH operation that say nothing: Microsoft's test requests label theirs, as in `"name": "addMember"`
+#: (AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json).
+OPERATION_LABELS = frozenset({"name"})
 
 
 def listed_values(op: str, value: Json) -> list[Json] | None:

@@ -205,11 +205,11 @@ class ResourceType:
 
     @cached_property
     def returned_on_request(self) -> bool:
-        """Whether some stored attribute is left out of answers that do not ask for it by name."""
+        """Whether some stored attribute is left out of answers, or of those that do not ask for it by name."""
         return any(
-            leaf.returned == "request" or attribute.returned == "request"
+            each.returned in ("request", "never") and each.mutability != "writeOnly"
             for _, attribute in self.attributes
-            for leaf in attribute.leaves()
+            for each in (attribute, *attribute.leaves())
         )
 
     def find(self, path: AttrPath) -> Target | None:

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 import struct
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
-from ..errors import InvalidValue
+from ..errors import InvalidSyntax, InvalidValue
 from . import quirks
+from .path import quote
 from .schema import Attribute
 
 Json = Any
 
 #: xsd:dateTime as RFC 7643 section 2.3.5 asks for it: date and time, zone optional (UTC then).
 _DATE_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):([0-5]\d))?", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Added to integer keys so that negative ones sort first as text; beyond any 64-bit integer.
 _INTEGER_BIAS = 10**19
 _INTEGER_LIMIT = 2**63
+#: Names that were not taken are listed for the journal, so many and each so long at most.
+_MOST_IGNORED = 20
+_LONGEST_IGNORED = 200
 
 
 def fold(text: str) -> str:
@@ -41,7 +45,7 @@ def microseconds(text: str) -> int | None:
     match = _DATE_TIME.fullmatch(text)
     if not match:
         return None
-    year, month, day, hour, minute, second, fraction, _, sign, off_h, off_m = match.groups()
+    year, month, day, hour, minute, second, fraction, sign, off_h, off_m = match.groups()
     try:
         zone = UTC
         if sign:
@@ -76,28 +80,48 @@ def _decimal_key(value: float) -> str:
     return f"{(bits ^ 0x7FFFFFFFFFFFFFFF if bits < 0 else bits) + 2**63:020d}"
 
 
-def clean(attribute: Attribute, value: Json, where: str | None = None) -> Json:
+def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """A value as it is stored: canonical names, nothing readOnly, unknown or empty; None when nothing is left.
 
-    Takes the whole value of the attribute (a list for a multi-valued one). Raises InvalidValue naming the
-    attribute when the type is wrong.
+    Takes the whole value of the attribute (a list for a multi-valued one). Unknown sub-attributes are listed in
+    `ignored`. Raises InvalidValue naming the attribute when the type is wrong.
     """
-    where = where or attribute.path
     if attribute.multi_valued:
-        items = value if isinstance(value, list) else [] if value is None else [value]
-        cleaned = [item for item in (clean_item(attribute, item, where) for item in items) if item is not None]
-        return one_primary(attribute, cleaned) or None
-    value = quirks.unwrap_single(value)
-    return clean_item(attribute, value, where)
+        cleaned = [clean_item(attribute, item, ignored) for item in items_of(value)]
+        return one_primary(attribute, [item for item in cleaned if item is not None]) or None
+    return clean_item(attribute, quirks.unwrap_single(value), ignored)
 
 
-def clean_item(attribute: Attribute, value: Json, where: str) -> Json:
+def items_of(value: Json) -> list[Json]:
+    """What a client sent for a multi-valued attribute, as a list: a single value stands for itself."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """Like `clean` for one item of a multi-valued attribute, or the value of a single-valued one."""
     if value is None:
         return None
     if attribute.complex:
-        return _clean_complex(attribute, value, where)
-    return _CHECKS[attribute.type](attribute, value, where)
+        return _clean_complex(attribute, value, ignored)
+    return _CHECKS[attribute.type](attribute, value)
+
+
+def note(ignored: list[str], name: str) -> None:
+    """List a name that was not taken, once; the list stays short, however much a client invents."""
+    shown = name if len(name) <= _LONGEST_IGNORED else f"{name[:_LONGEST_IGNORED]}…"
+    if len(ignored) < _MOST_IGNORED and shown not in ignored:
+        ignored.append(shown)
+
+
+def unique_names(value: dict[str, Json], where: str) -> Iterable[tuple[str, Json]]:
+    """The items of an object; names that differ only in case are refused, for nobody can tell which was meant."""
+    if len({name.lower() for name in value}) < len(value):
+        seen: set[str] = set()
+        for name in value:
+            if name.lower() in seen:
+                raise InvalidSyntax(f"{where} names {quote(name)} twice.")
+            seen.add(name.lower())
+    return value.items()
 
 
 def one_primary(attribute: Attribute, items: list[Json], newest: int | None = None) -> list[Json]:
@@ -112,28 +136,26 @@ def one_primary(attribute: Attribute, items: list[Json], newest: int | None = No
         return items
     keep = newest if newest in marked else marked[-1]
     return [
-        {**item, "primary": False} if index in marked and index != keep else item
+        {**item, "primary": False} if item.get("primary") is True and index != keep else item
         for index, item in enumerate(items)
     ]
 
 
-def _clean_complex(attribute: Attribute, value: Json, where: str) -> Json:
+def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None) -> Json:
     value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, value))
     if not isinstance(value, dict):
-        raise InvalidValue(f"{where} takes an object, not {_kind(value)}.")
+        raise InvalidValue(f"{attribute.path} takes an object, not {_kind(value)}.")
     cleaned: dict[str, Json] = {}
-    for name, given in value.items():
+    for name, given in unique_names(value, attribute.path):
         sub = attribute.subs.get(name.lower())
-        if sub is None or sub.read_only:
-            continue
-        item = clean(sub, given, f"{where}.{sub.name}")
-        if item is not None:
-            cleaned[sub.name] = item
-    cleaned = quirks.drop_blank_reference(attribute, cleaned)
-    for sub in attribute.sub_attributes:
-        if sub.required and cleaned and sub.name not in cleaned and not sub.read_only:
-            raise InvalidValue(f"{where}.{sub.name} is required.")
-    return cleaned or None
+        if sub is None:
+            if ignored is not None and given is not None:
+                note(ignored, f"{attribute.path}.{name}")
+        elif not sub.read_only:
+            item = clean(sub, given)
+            if item is not None:
+                cleaned[sub.name] = item
+    return quirks.drop_blank_reference(attribute, cleaned) or None
 
 
 def _kind(value: Json) -> str:
@@ -149,49 +171,51 @@ def _kind(value: Json) -> str:
     return names[type(value)]
 
 
-def _check_string(attribute: Attribute, value: Json, where: str) -> Json:
+def _check_string(attribute: Attribute, value: Json) -> Json:
     if not isinstance(value, str):
-        raise InvalidValue(f"{where} takes a string, not {_kind(value)}.")
+        raise InvalidValue(f"{attribute.path} takes a string, not {_kind(value)}.")
     return value
 
 
-def _check_boolean(attribute: Attribute, value: Json, where: str) -> Json:
+def _check_boolean(attribute: Attribute, value: Json) -> Json:
     value = quirks.string_boolean(value)
     if not isinstance(value, bool):
-        raise InvalidValue(f"{where} takes true or false, not {_kind(value)}.")
+        raise InvalidValue(f"{attribute.path} takes true or false, not {_kind(value)}.")
     return value
 
 
-def _check_integer(attribute: Attribute, value: Json, where: str) -> Json:
+def _check_integer(attribute: Attribute, value: Json) -> Json:
     if isinstance(value, bool) or not isinstance(value, int) or not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
-        raise InvalidValue(f"{where} takes an integer of at most 64 bits.")
+        raise InvalidValue(f"{attribute.path} takes an integer of at most 64 bits.")
     return value
 
 
-def _check_decimal(attribute: Attribute, value: Json, where: str) -> Json:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise InvalidValue(f"{where} takes a number, not {_kind(value)}.")
+def _check_decimal(attribute: Attribute, value: Json) -> Json:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidValue(f"{attribute.path} takes a number, not {_kind(value)}.")
+    if not (math.isfinite(value) if isinstance(value, float) else abs(value) < 2**64):
+        raise InvalidValue(f"{attribute.path} takes a smaller number.")
     return value
 
 
-def _check_date_time(attribute: Attribute, value: Json, where: str) -> Json:
+def _check_date_time(attribute: Attribute, value: Json) -> Json:
     if not isinstance(value, str) or microseconds(value) is None:
-        raise InvalidValue(f"{where} takes a time such as 2026-01-31T08:00:00Z.")
+        raise InvalidValue(f"{attribute.path} takes a time such as 2026-01-31T08:00:00Z.")
     return value
 
 
-def _check_binary(attribute: Attribute, value: Json, where: str) -> Json:
+def _check_binary(attribute: Attribute, value: Json) -> Json:
     if isinstance(value, str):
         text = "".join(value.split())
         try:
             base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-            return value
         except (binascii.Error, ValueError):
-            raise InvalidValue(f"{where} takes base64.") from None
-    raise InvalidValue(f"{where} takes base64 in a string, not {_kind(value)}.")
+            raise InvalidValue(f"{attribute.path} takes base64.") from None
+        return value
+    raise InvalidValue(f"{attribute.path} takes base64 in a string, not {_kind(value)}.")
 
 
-_CHECKS: dict[str, Callable[[Attribute, Json, str], Json]] = {
+_CHECKS: dict[str, Callable[[Attribute, Json], Json]] = {
     "string": _check_string,
     "reference": _check_string,
     "boolean": _check_boolean,

@@ -10,7 +10,7 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import apps, journal, migration, service, tokens
+from scimlite import apps, journal, migration, startup, tokens
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database
@@ -52,7 +52,7 @@ class Installation:
             **{f"SCIMLITE_{name}": value for name, value in settings.items()},
         }
         read = Settings.from_environment(env)
-        db = service.database(read)
+        db = startup.database(read)
         migration.upgrade(db)
         return cls(env, folder, db, Keyring(read.secret_keys))
 
@@ -131,7 +131,7 @@ class Watch:
 
 def watch(installation: Installation, app: Connected) -> Watch:
     """Look at the journal from here on."""
-    return Watch(installation, app, journal.latest_id(installation.db))
+    return Watch(installation, app, max((row.id for row in installation.journal(app)), default=0))
 
 
 def running(make: Callable[[], Installation], **start: Any) -> Iterator[Installation]:

@@ -26,9 +26,7 @@ class LiveService:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(
-        cls, settings_env: Mapping[str, str], *, workers: int, threads: int, folder: Path
-    ) -> LiveService:
+    def start(cls, settings_env: Mapping[str, str], *, workers: int, threads: int, folder: Path) -> LiveService:
         """Run `scimlite serve` and wait until it answers.
 
         In: SCIMLITE_* variables; the folder for the log. Out: the running service. Raises AssertionError,
@@ -78,9 +76,7 @@ class LiveService:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise AssertionError(
-                    f"scimlite serve ended with {self.process.returncode}:\n{self.log.read_text()}"
-                )
+                raise AssertionError(f"scimlite serve ended with {self.process.returncode}:\n{self.log.read_text()}")
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
                     return
@@ -90,6 +86,4 @@ class LiveService:
             except OSError as error:
                 reason = str(error)
             time.sleep(0.05)
-        raise AssertionError(
-            f"scimlite serve did not get ready in 30 seconds ({reason}):\n{self.log.read_text()}"
-        )
+        raise AssertionError(f"scimlite serve did not get ready in 30 seconds ({reason}):\n{self.log.read_text()}")

@@ -137,6 +137,10 @@ class ScimClient:
             self._connection.close()
             self._connection = None
 
+    def __del__(self) -> None:
+        # Tests make many clients; a socket that nobody closed would be a warning and so an error.
+        self.close()
+
     def get(self, path: str, **kwargs: Any) -> Answer:
         """GET."""
         return self.request("GET", path, **kwargs)
@@ -202,9 +206,7 @@ def send_raw(url: str, request: bytes, timeout: float = 30) -> bytes:
     return received
 
 
-def assert_scim_error(
-    answer: Answer, status: int, scim_type: str | None = None, detail: str | None = None
-) -> Json:
+def assert_scim_error(answer: Answer, status: int, scim_type: str | None = None, detail: str | None = None) -> Json:
     """The answer is an error in the one form that errors have; `detail` is part of its text. Returns the body."""
     assert answer.status == status, f"{answer.status}: {answer.content[:1000]!r}"
     assert answer.headers["content-type"] == MEDIA_TYPE

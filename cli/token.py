@@ -1,0 +1,224 @@
+"""`scimlite token`: issue, show, rotate and revoke bearer tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scimlite import apps, journal, tokens
+from scimlite.apps import App
+from scimlite.tokens import DEFAULT_LABEL, Keyring, Token
+
+from .context import Context
+from .installation import with_installation
+from .moments import DEADLINE, DURATION
+from .output import entra_block, iso_time, json_option, local_time, print_json, print_table, visible
+
+
+@click.group()
+def token() -> None:
+    """Issue, show, rotate and revoke the bearer tokens of an app.
+
+    A token is never stored, only its signed id: with the secret key it can be shown again at any time. SLUG is the
+    app's slug or exact name, LABEL the token's label; without LABEL it is the app's only active token, or the one
+    that is called "default".
+
+    \b
+    Example: scimlite token show entra-id
+    """
+
+
+@token.command()
+@click.argument("slug")
+@click.option("--label", default=DEFAULT_LABEL, show_default=True, metavar="LABEL", help="What it is called.")
+@click.option(
+    "--expires",
+    type=DEADLINE,
+    metavar="WHEN",
+    help="When it ends: 90d from now, or when 2027-01-31 begins.  [default: never]",
+)
+@json_option
+@with_installation
+def issue(context: Context, slug: str, label: str, expires: int | None, as_json: bool) -> None:
+    """Make another token for an app. Tokens that exist go on working.
+
+    The token alone goes to stdout, what to paste into the identity provider to stderr.
+
+    \b
+    Examples: scimlite token issue entra-id --label 2027 --expires 365d
+              scimlite token issue entra-id --label ci --expires 2027-01-31
+    """
+    app = apps.get(context.db, slug)
+    made, text = tokens.issue(context.db, context.keyring, app, context.origin, label=label, expires_at=expires)
+    _print(context, app, made, text, as_json=as_json)
+
+
+@token.command(name="list")
+@click.argument("slug")
+@json_option
+@with_installation
+def list_(context: Context, slug: str, as_json: bool) -> None:
+    """List an app's tokens: state, expiry, last use, and the secret key each one needs.
+
+    A secret key can be dropped from SCIMLITE_SECRET_KEY once no active token needs it: rotate those that do.
+
+    \b
+    Example: scimlite token list entra-id
+    """
+    app = apps.get(context.db, slug)
+    listed = tokens.every(context.db, app)
+    keyring = context.keyring
+    if as_json:
+        print_json([_data(each, keyring) for each in listed])
+        return
+    at = journal.now()
+    print_table(
+        ("Label", "State", "Issued", "Expires", "Last used", "Secret key"),
+        [
+            (
+                each.label,
+                each.state(at),
+                local_time(each.issued_at, seconds=False),
+                local_time(each.expires_at, seconds=False) or "never",
+                local_time(each.last_used_at, seconds=False) or "never",
+                _key(each, keyring) + (f" ({each.key_id})" if each.key_id != keyring.newest else ""),
+            )
+            for each in listed
+        ],
+        empty=f"{app.slug} has no token. Issue one: scimlite token issue {app.slug}",
+    )
+
+
+@token.command()
+@click.argument("slug")
+@click.argument("label", required=False)
+@json_option
+@with_installation
+def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
+    """Print a token again. That it was shown, and to whom, is in the report.
+
+    The token alone goes to stdout, what to paste into the identity provider to stderr.
+
+    \b
+    Examples: scimlite token show entra-id
+              scimlite token show entra-id 2027 2>/dev/null | xclip
+    """
+    app = apps.get(context.db, slug)
+    found = _usable(app, tokens.get(context.db, app, label))
+    text = tokens.show(context.db, context.keyring, app, found, context.origin)
+    _print(context, app, found, text, as_json=as_json)
+
+
+@token.command()
+@click.argument("slug")
+@click.argument("label", required=False)
+@click.option(
+    "--overlap",
+    type=DURATION,
+    default="7d",
+    show_default=True,
+    metavar="TIME",
+    help="How long the old one still works.",
+)
+@json_option
+@with_installation
+def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json: bool) -> None:
+    """Replace a token: print a new one under the same label, and let the old one end after the overlap.
+
+    A token that expires gets a successor with the same length of life. With several secret keys the new token is
+    signed with the newest.
+
+    \b
+    Examples: scimlite token rotate entra-id
+              scimlite token rotate entra-id default --overlap 2h
+    """
+    app = apps.get(context.db, slug)
+    old = _usable(app, tokens.get(context.db, app, label))
+    made, text = tokens.rotate(context.db, context.keyring, app, old, context.origin, overlap=overlap)
+    retired = next(each for each in tokens.every(context.db, app) if each.id == old.id)
+    if retired.state(journal.now()) == "active":
+        told = f"The old token works until {local_time(retired.expires_at)}."
+    else:
+        told = "The old token has stopped working."
+    _print(context, app, made, text, as_json=as_json, told=told)
+
+
+@token.command()
+@click.argument("slug")
+@click.argument("label")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_installation
+def revoke(context: Context, slug: str, label: str, yes: bool) -> None:
+    """Stop a token at once, in every running service, for good.
+
+    \b
+    Example: scimlite token revoke entra-id 2026
+    """
+    app = apps.get(context.db, slug)
+    found = tokens.get(context.db, app, label)
+    if found.revoked_at is not None:
+        click.echo(f"{_called(found)} was already revoked at {local_time(found.revoked_at)}.", err=True)
+        return
+    if not yes:
+        used = local_time(found.last_used_at)
+        click.echo(
+            f"{_called(found)} of {app.slug} was {f'last used at {used}' if used else 'never used'}. Clients that "
+            "have it are refused from now on. It cannot be undone.",
+            err=True,
+        )
+        click.confirm("Revoke it?", abort=True, err=True)
+    tokens.revoke(context.db, app, found, context.origin)
+    click.echo(f"{_called(found)} of {app.slug} is revoked.", err=True)
+
+
+def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool, told: str = "") -> None:
+    """The token on stdout, everything about it on stderr."""
+    url = context.scim_url(app.slug)
+    if as_json:
+        print_json({"app": app.slug, "base_url": url, "token": text, **_data(made, context.keyring)})
+        return
+    click.echo(entra_block(app.name, url, text, label=made.label), err=True)
+    ends = f"It ends at {local_time(made.expires_at)}." if made.expires_at is not None else ""
+    disabled = f"{app.slug} is disabled and refuses it: scimlite app enable {app.slug}" if not app.enabled else ""
+    for line in (ends, told, disabled):
+        if line:
+            click.echo(f"  {line}", err=True)
+    if ends or told or disabled:
+        click.echo(err=True)
+    click.echo(text)
+
+
+def _usable(app: App, found: Token) -> Token:
+    """The token, unless it has ended: nobody can use it any more."""
+    state = found.state(journal.now())
+    if state != "active":
+        raise click.ClickException(
+            f"{_called(found)} of {app.slug} is {state} and does not work any more. "
+            f"Issue a new one: scimlite token issue {app.slug}"
+        )
+    return found
+
+
+def _called(found: Token) -> str:
+    return f"The token {visible(found.label)!r}"
+
+
+def _key(found: Token, keyring: Keyring) -> str:
+    """`newest`, `old` or `missing`: how the secret key that a token needs stands to those that are given."""
+    if found.key_id == keyring.newest:
+        return "newest"
+    return "old" if found.key_id in keyring else "missing"
+
+
+def _data(found: Token, keyring: Keyring) -> dict[str, Any]:
+    return {
+        "label": found.label,
+        "state": found.state(journal.now()),
+        "issued_at": iso_time(found.issued_at),
+        "expires_at": iso_time(found.expires_at),
+        "revoked_at": iso_time(found.revoked_at),
+        "last_used_at": iso_time(found.last_used_at),
+        "secret_key": found.key_id,
+        "secret_key_is": _key(found, keyring),
+    }

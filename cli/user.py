@@ -1,0 +1,253 @@
+"""`scimlite user`: list users, and show one with groups and history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from scimlite import directory, journal
+from scimlite.directory import Found, Listing
+from scimlite.journal import Record, Selection
+from scimlite.scim import core
+
+from .choosing import app_option, chosen_apps, page_options, print_place, the_one
+from .context import Context
+from .installation import with_installation
+from .output import (
+    iso_time,
+    json_option,
+    local_time,
+    print_csv,
+    print_fields,
+    print_heading,
+    print_json,
+    print_table,
+    visible,
+)
+from .report import as_data
+
+_RECENT = 10
+#: What `--csv` and `--json` call the facts of a user in a list.
+_FIELDS = (
+    "app",
+    "id",
+    "user_name",
+    "display_name",
+    "email",
+    "external_id",
+    "state",
+    "created_at",
+    "modified_at",
+)
+#: Shown by themselves, not among the attributes.
+_NOT_ATTRIBUTES = ("schemas", "id")
+
+
+@click.group()
+def user() -> None:
+    """List users, and show one with groups and history.
+
+    \b
+    Example: scimlite user show ann@example.com
+    """
+
+
+@user.command(name="list")
+@app_option
+@click.option("--search", metavar="TEXT", help="Part of a userName, displayName or e-mail address, without case.")
+@click.option(
+    "--active/--disabled", "active", default=None, help="Only users who may, or may not, use the application."
+)
+@page_options
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; all users unless --page is given.")
+@with_installation
+def list_(
+    context: Context,
+    slug: str | None,
+    search: str | None,
+    active: bool | None,
+    page: int | None,
+    per_page: int,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """List users by userName, a page at a time.
+
+    \b
+    Examples: scimlite user list --search miller
+              scimlite user list --app entra-id --disabled --csv > disabled.csv
+    """
+    if as_json and as_csv:
+        raise click.UsageError("Give --json or --csv, not both.")
+    wanted = Listing(core.USER, chosen_apps(context, slug), search or None, active)
+    if as_csv and page is None:
+        print_csv(_FIELDS, (tuple(_data(each).values()) for each in directory.walk(context.db, wanted)))
+        return
+    number = page or 1
+    found = directory.page(context.db, wanted, number=number, size=per_page)
+    if as_csv:
+        print_csv(_FIELDS, (tuple(_data(each).values()) for each in found.found))
+    elif as_json:
+        print_json(
+            {"total": found.total, "page": number, "per_page": per_page, "users": [_data(each) for each in found.found]}
+        )
+    else:
+        if found.found or not found.total:
+            filtered = search or active is not None
+            _print_list(
+                found.found, one_app=len(wanted.apps) == 1, empty=f"No user{' matches' if filtered else ' yet'}."
+            )
+        print_place("user", number, per_page, len(found.found), found.total)
+
+
+def _print_list(users: list[Found], *, one_app: bool, empty: str) -> None:
+    """The table, without columns that say nothing new."""
+    rows = [
+        {
+            "userName": each.name,
+            "Name": each.display or "",
+            "E-mail": "" if _email(each).lower() == each.name.lower() else _email(each),
+            "State": each.state,
+            "App": each.app.slug,
+            "Changed": local_time(each.modified_at, seconds=False),
+        }
+        for each in users
+    ]
+    optional = {"Name", "E-mail"}
+    columns = [
+        name
+        for name in ("userName", "Name", "E-mail", "State", "App", "Changed")
+        if not (name in optional and not any(row[name] for row in rows)) and not (name == "App" and one_app)
+    ]
+    print_table(columns, [[row[name] for name in columns] for row in rows], empty=empty)
+
+
+@user.command()
+@click.argument("user")
+@app_option
+@json_option
+@with_installation
+def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
+    """Show a user: attributes, groups, state, and what last happened.
+
+    USER is an id, a userName (without case) or an externalId. When nobody goes by it now, users who went by it
+    before and deleted ones are looked for.
+
+    \b
+    Examples: scimlite user show ann@example.com
+              scimlite user show ann@example.com --app entra-id --json
+    """
+    found = the_one(context, core.USER, slug, user)
+    groups = directory.groups_of(context.db, found)
+    history = journal.read(context.db, Selection(user=found.id, app_id=found.app.id), limit=_RECENT)
+    if as_json:
+        print_json(
+            {
+                **_data(found),
+                "deleted_at": iso_time(found.deleted_at),
+                "version": found.version,
+                "attributes": {name: value for name, value in found.attributes.items() if name not in _NOT_ATTRIBUTES},
+                "groups": [{"id": each.id, "name": each.display, "membership": each.kind} for each in groups],
+                "history": [as_data(each) for each in history],
+            }
+        )
+        return
+    click.echo(click.style(visible(found.name), bold=True))
+    print_fields(
+        [
+            ("State", found.state),
+            ("App", found.app.slug),
+            ("Id", found.id),
+            ("Created", local_time(found.created_at)),
+            ("Changed", f"{local_time(found.modified_at)}, version {found.version}"),
+            ("Deleted", local_time(found.deleted_at)),
+        ]
+    )
+    print_heading("Attributes")
+    print_fields(list(_flat(found.attributes)))
+    print_heading("Groups")
+    print_table(
+        ("Group", "Membership", "Id"), [(each.display, each.kind, each.id) for each in groups], empty="In no group."
+    )
+    print_heading(f"Last {_RECENT} entries of the report" if len(history) == _RECENT else "History")
+    print_table(
+        ("Time", "Action", "Outcome", "What", "By"),
+        [(local_time(each.at), each.action, each.outcome, _what(each), _by(each)) for each in history],
+        empty="Nothing is known.",
+    )
+
+
+def _data(found: Found) -> dict[str, Any]:
+    attributes = found.attributes
+    values = (
+        found.app.slug,
+        found.id,
+        found.name,
+        found.display,
+        _email(found) or None,
+        attributes.get("externalId"),
+        found.state,
+        iso_time(found.created_at),
+        iso_time(found.modified_at),
+    )
+    return dict(zip(_FIELDS, values, strict=True))
+
+
+def _email(found: Found) -> str:
+    """The preferred e-mail address, else the first."""
+    listed = [each for each in found.attributes.get("emails", []) if each.get("value")]
+    preferred = [each for each in listed if each.get("primary")] or listed
+    return str(preferred[0]["value"]) if preferred else ""
+
+
+def _flat(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Attributes one a line: `name.givenName`, `emails`, `department` of an extension."""
+    for name, value in attributes.items():
+        if name in _NOT_ATTRIBUTES:
+            continue
+        if name == core.ENTERPRISE_URN:
+            yield from _flat(value)
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{inner}", text) for inner, text in _flat(value))
+        elif isinstance(value, list):
+            yield from ((name, _item(each)) for each in value)
+        else:
+            yield name, _text(value)
+
+
+def _item(value: Any) -> str:
+    """One value of several: `ann@example.com (work, primary)`."""
+    if not isinstance(value, dict):
+        return _text(value)
+    marks = [_text(value["type"])] if value.get("type") else []
+    marks += ["primary"] if value.get("primary") else []
+    main = value.get("value") or value.get("formatted")
+    if main is None:
+        main = ", ".join(_text(each) for key, each in value.items() if key not in ("type", "primary"))
+    return f"{_text(main)} ({', '.join(marks)})" if marks else _text(main)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _what(record: Record) -> str:
+    """What an entry is about: the group, the changes, the reason."""
+    changes = [
+        f"{path.rsplit(':', 1)[-1]}: {_value(old)} → {_value(new)}" for path, (old, new) in record.changes.items()
+    ]
+    return "\n".join(filter(None, [record.group or record.group_id, *changes, record.detail]))
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return ", ".join(map(_item, value)) if isinstance(value, list) else _item(value)
+
+
+def _by(record: Record) -> str:
+    return " / ".join(filter(None, [record.client, record.token]))

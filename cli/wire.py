@@ -1,0 +1,189 @@
+"""Asks a SCIM service over HTTP as an identity provider does, and says in plain words what is in the way."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+MEDIA_TYPE = "application/scim+json"
+_JSON_TYPES = (MEDIA_TYPE, "application/json")
+#: An identity provider waits about a minute; who sits in front of a terminal does not.
+_TIMEOUT = 30.0
+
+
+class Trouble(Exception):
+    """Why something does not work, and what to do about it; `final` when nothing else can work either."""
+
+    def __init__(self, meaning: str, advice: str, *, status: int | None = None, final: bool = False) -> None:
+        super().__init__(meaning)
+        self.meaning = meaning
+        self.advice = advice
+        self.status = status
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; Trouble when it is none."""
+        try:
+            found = json.loads(self.content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise wrong_address(self)
+        return found
+
+    @property
+    def detail(self) -> str:
+        """What a SCIM error says, else nothing."""
+        try:
+            found = json.loads(self.content).get("detail")
+        except (ValueError, AttributeError):
+            return ""
+        return found if isinstance(found, str) else ""
+
+
+def split_url(url: str) -> SplitResult:
+    """A SCIM base URL in parts, without query and final slash; ValueError says how one is written."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{url!r} is not a SCIM base URL: give one such as https://scim.example.com/scim/v2/entra-id.")
+    # Entra ID's own switches (?aadOptscim062020) stay with Entra ID.
+    return parts._replace(path=parts.path.rstrip("/"), query="", fragment="")
+
+
+class Wire:
+    """One connection to one SCIM base URL with one token."""
+
+    def __init__(self, base: SplitResult, token: str, *, why_unauthorized: Callable[[], tuple[str, str]]) -> None:
+        """`why_unauthorized` tells the meaning of a 401 and what to do."""
+        self.base = base
+        self._token = token
+        self._why_unauthorized = why_unauthorized
+        assert base.hostname is not None
+        self._connection: http.client.HTTPConnection
+        if base.scheme == "https":
+            self._connection = http.client.HTTPSConnection(
+                base.hostname, base.port, timeout=_TIMEOUT, context=ssl.create_default_context()
+            )
+        else:
+            self._connection = http.client.HTTPConnection(base.hostname, base.port, timeout=_TIMEOUT)
+
+    def ask(self, method: str, path: str, body: Any = None, *, expect: tuple[int, ...] = (200,)) -> Answer:
+        """Send a request to a path below the base URL; Trouble when no expected answer comes back."""
+        headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": "scimlite app test"}
+        content = None
+        if body is not None:
+            content = json.dumps(body).encode()
+            headers["Content-Type"] = MEDIA_TYPE
+        try:
+            self._connection.request(method, self.base.path + path, content, headers)
+            response = self._connection.getresponse()
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise _unreachable(error, self.base) from error
+        if answer.status not in expect:
+            raise self._unexpected(answer)
+        if answer.content and answer.headers.get("content-type", "").partition(";")[0].strip() not in _JSON_TYPES:
+            raise wrong_address(answer)
+        return answer
+
+    def close(self) -> None:
+        """Close the connection; the next request opens it again."""
+        self._connection.close()
+
+    def _unexpected(self, answer: Answer) -> Trouble:
+        """What an answer means that was not hoped for."""
+        status, ours = answer.status, "x-request-id" in answer.headers
+        if status == 401 and ours:
+            return Trouble(*self._why_unauthorized(), status=status, final=True)
+        if 300 <= status < 400:
+            return Trouble(
+                f"The address only redirects, to {answer.headers.get('location', 'nowhere')}.",
+                "Identity providers do not follow: give them, and --url, the address it redirects to.",
+                status=status,
+                final=True,
+            )
+        if status in (502, 503, 504):
+            return Trouble(
+                answer.detail or "A proxy answers, and the service behind it does not.",
+                "Look whether the service runs, and at its log; then whether the database answers "
+                "(`scimlite db status`).",
+                status=status,
+                final=True,
+            )
+        if not answer.detail or not ours:
+            return wrong_address(answer)
+        if status >= 500:
+            return Trouble(answer.detail, "Look for the request id in the service's log.", status=status)
+        return Trouble(
+            answer.detail,
+            "`scimlite report --outcome refused` has the request, `scimlite app show` what the app allows.",
+            status=status,
+        )
+
+
+def wrong_address(answer: Answer) -> Trouble:
+    """What it means that something else answers than the endpoint of an app."""
+    kind = answer.headers.get("content-type", "no content type")
+    return Trouble(
+        f"What answers there ({answer.status}, {kind}) is not the SCIM endpoint of an app.",
+        "Compare the address with the one of `scimlite app show`: it ends in /scim/v2/ and the app's slug. "
+        "If a proxy is in front, let it pass the whole path on.",
+        status=answer.status,
+        final=True,
+    )
+
+
+def _unreachable(error: Exception, base: SplitResult) -> Trouble:
+    """What an exception of the network means."""
+    port = base.port or (443 if base.scheme == "https" else 80)
+    place = f"{base.hostname} port {port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        meaning = f"The certificate of {place} is not accepted: {error.verify_message.rstrip('.')}."
+        advice = (
+            f"Entra ID takes only certificates of public authorities. Install one for {base.hostname}, "
+            "with its whole chain, in the TLS proxy."
+        )
+    elif isinstance(error, ssl.SSLError):
+        meaning = f"{place} does not speak TLS as it should ({error.reason or 'no reason given'})."
+        advice = "If it is the service itself, without a TLS proxy in front, its address begins with http://."
+    elif isinstance(error, socket.gaierror):
+        meaning = f"The name {base.hostname} cannot be resolved."
+        advice = "Correct the name in SCIMLITE_BASE_URL or --url, or add it to the DNS."
+    elif isinstance(error, ConnectionRefusedError):
+        meaning = f"Nothing listens at {place}: the service does not run there."
+        advice = "Start it with `scimlite serve`, or name its address with --url or SCIMLITE_BASE_URL."
+    elif isinstance(error, TimeoutError):
+        meaning = f"{place} does not answer within {_TIMEOUT:.0f} seconds."
+        advice = "Look whether a firewall drops the connection, and at the service's log."
+    elif isinstance(error, ConnectionError | http.client.HTTPException):
+        meaning = f"{place} takes the connection and does not answer in HTTP."
+        advice = (
+            "If a TLS proxy listens there, the address begins with https://."
+            if base.scheme == "http"
+            else "Look at the log of what listens there."
+        )
+    else:
+        meaning = f"{place} cannot be reached: {getattr(error, 'strerror', None) or error}."
+        advice = "Look at the address and at the network between here and there."
+    return Trouble(meaning, advice, final=True)
