@@ -13,6 +13,7 @@ from scimlite.directory import Contact
 from scimlite.journal import Action, Record, Selection
 from scimlite.tokens import Token
 
+from .connection_test import connection_test
 from .context import Context
 from .installation import with_installation
 from .output import (
@@ -206,9 +207,10 @@ def show(context: Context, slug: str, as_json: bool) -> None:
 )
 @with_installation
 def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[str, str], ...]) -> None:
-    """Rename an app or set its features; `scimlite app show` says what there is and what it does.
+    """Rename an app or set its features.
 
-    Either everything that is asked for is done, or nothing. Running services follow at once.
+    `scimlite app show` says which features there are and what they do. Either everything that is asked for is
+    done, or nothing. Running services follow at once.
 
     \b
     Examples: scimlite app edit entra-id --feature patch-answer=body
@@ -239,9 +241,10 @@ def enable(context: Context, slug: str) -> None:
 @click.argument("slug")
 @with_installation
 def disable(context: Context, slug: str) -> None:
-    """Refuse all of an app's tokens at once, in every running service; nothing is removed.
+    """Refuse all of an app's tokens at once; nothing is removed.
 
-    Entra ID takes the refusals for a wrong token and puts its job in quarantine after a while.
+    Every running service follows. Entra ID takes the refusals for a wrong token and puts its job in quarantine
+    after a while.
 
     \b
     Example: scimlite app disable entra-id
@@ -254,7 +257,9 @@ def disable(context: Context, slug: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_installation
 def delete(context: Context, slug: str, yes: bool) -> None:
-    """Remove an app with its users, groups and tokens, for good; what happened in it stays in the report.
+    """Remove an app with its users, groups and tokens, for good.
+
+    What happened in it stays in the report.
 
     \b
     Example: scimlite app delete okta-test
@@ -272,6 +277,9 @@ def delete(context: Context, slug: str, yes: bool) -> None:
         click.confirm("Remove it?", abort=True, err=True)
     deleted = apps.delete(context.db, found.slug, context.origin)
     click.echo(f"Removed {deleted.slug}.", err=True)
+
+
+app.add_command(connection_test, "test")
 
 
 def _switch(context: Context, slug: str, *, on: bool) -> None:

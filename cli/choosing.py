@@ -32,7 +32,7 @@ def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--per-page", type=size, default=_PER_PAGE, show_default=True, metavar="N", help="Rows in a page."
         ),
-        click.option("--page", type=click.IntRange(1, 10**9), metavar="N", help="Which page.  [default: 1]"),
+        click.option("--page", type=click.IntRange(min=1), metavar="N", help="Which page.  [default: 1]"),
     ):
         command = option(command)
     return command

@@ -23,7 +23,11 @@ from .output import (
     print_json,
     print_table,
     visible,
+    width,
 )
+
+#: Columns from which ids are shown too.
+_WIDE = 120
 
 
 @click.group()
@@ -147,26 +151,29 @@ def show(
             ("Users in all", f"{held.everyone:,}, those in its groups included" if held.groups else ""),
         ]
     )
-    print_heading("Members, those of its groups included" if nested else "Members")
+    heading = "Members, those of its groups included" if nested else "Members"
+    print_heading(heading + (", when it was deleted" if found.deleted_at is not None else ""))
     if members.members or not members.total:
         _print_members(members.members, nested=nested)
     print_place("member", number, per_page, len(members.members), members.total)
 
 
 def _print_members(members: list[directory.Member], *, nested: bool) -> None:
-    columns = ("Type", "Name", "Display name", "State", *(("Membership",) if nested else ()), "Id")
+    """The table; a narrow one without ids, which `scimlite user show` tells."""
     rows = [
-        (
-            each.type.lower(),
-            each.name,
-            each.display if each.display and each.display != each.name else "",
-            "" if each.type == core.GROUP.name else "active" if each.active else "disabled",
-            *(("direct" if each.direct else "indirect",) if nested else ()),
-            each.id,
-        )
+        {
+            "Type": each.type.lower(),
+            "Name": each.name,
+            "Display name": each.display if each.display and each.display != each.name else "",
+            "State": "" if each.type == core.GROUP.name else "active" if each.active else "disabled",
+            "Membership": "direct" if each.direct else "indirect",
+            "Id": each.id,
+        }
         for each in members
     ]
-    print_table(columns, rows, empty="No members.")
+    left_out = {*(() if nested else ("Membership",)), *(() if width() >= _WIDE else ("Id",))}
+    columns = [name for name in ("Type", "Name", "Display name", "State", "Membership", "Id") if name not in left_out]
+    print_table(columns, [[row[name] for name in columns] for row in rows], empty="No members.")
 
 
 def _data(found: Found) -> dict[str, Any]:

@@ -124,10 +124,11 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
 @json_option
 @with_installation
 def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json: bool) -> None:
-    """Replace a token: print a new one under the same label, and let the old one end after the overlap.
+    """Replace a token; the old one goes on working for a while.
 
-    A token that expires gets a successor with the same length of life. With several secret keys the new token is
-    signed with the newest.
+    The new one has the old one's label, and is alone on stdout; what to paste into the identity provider goes to
+    stderr. A token that expires gets a successor with the same length of life. With several secret keys the new
+    token is signed with the newest.
 
     \b
     Examples: scimlite token rotate entra-id

@@ -301,7 +301,14 @@ def contents(db: Database, app: App) -> Contents:
         ResourceRow.app_id == app.id, ResourceRow.deleted_at.is_null()
     )
     users = living.where(ResourceRow.type == "User")
-    members = MemberRow.select(fn.count(MemberRow.member_id)).where(MemberRow.app_id == app.id)
+    # Rows of what was deleted stay, so that it can be restored with them.
+    held, holder = ResourceRow.alias(), ResourceRow.alias()
+    members = (
+        MemberRow.select(fn.count(MemberRow.member_id))
+        .join(held, on=(held.id == MemberRow.member_id))
+        .join(holder, on=(holder.id == MemberRow.group_id))
+        .where(MemberRow.app_id == app.id, held.deleted_at.is_null(), holder.deleted_at.is_null())
+    )
     return Contents(
         db.scalar(users),
         db.scalar(users.where(ResourceRow.active == 0)),

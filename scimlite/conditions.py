@@ -7,12 +7,13 @@ becomes the set and the others tests of the few rows it gives, whatever a databa
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import SQL, Asc, Desc, Expression, fn
+from peewee import SQL, Asc, Desc, Expression, NodeList, fn
 
 from .db import Database, Slot
 from .models import MemberRow, ResourceRow, ValueRow
@@ -189,30 +190,32 @@ def _cost(shape: Shape) -> int | None:
         case Comparison(holder, leaf, op) if leaf.path in COLUMNS:
             return 0 if leaf.path == "id" and op == "eq" else None
         case Comparison(holder, leaf, op) if holder.links or holder.derived:
-            return 1 if op == "eq" and leaf.key == "value" else 6
+            return _COSTS["eq" if op == "eq" and leaf.key == "value" else "any"]
         case Comparison(_, leaf, op):
             few = leaf.type == "boolean" or leaf.canonical_values
             return max(_COSTS[op], _FEW_VALUES) if few else _COSTS[op]
         case SameItem(holder, term):
-            if holder.links or holder.derived:
-                return min([cost for each in _terms(term) if (cost := _cost(each)) is not None], default=6)
-            return _cost(Every(tuple(each for each in _terms(term) if isinstance(each, Comparison))))
-        case Every(terms):
-            return min([cost for each in terms if (cost := _cost(each)) is not None], default=None)
+            driver = _driver(each for each in _terms(term) if isinstance(each, Comparison))
+            if driver is None:
+                return _COSTS["any"] if holder.links or holder.derived else None
+            return _cost(driver)
         case Some(terms):
-            costs = [cost for each in terms if (cost := _cost(each)) is not None]
-            return max(costs) if len(costs) == len(terms) else None
+            # Only one level of these: a set in a set in a set is more than SQLite's parser takes.
+            drivers = [_driver(_terms(term), nested=True) for term in terms]
+            costs = [_cost(driver) for driver in drivers if driver is not None]
+            return max(cost for cost in costs if cost is not None) if len(costs) == len(terms) else None
     return None
+
+
+def _driver(terms: Iterable[Shape], *, nested: bool = False) -> Shape | None:
+    """The term whose set is likely to be the smallest."""
+    usable = (term for term in terms if not (nested and isinstance(term, Some)))
+    costs = [(cost, at, term) for at, term in enumerate(usable) if (cost := _cost(term)) is not None]
+    return min(costs)[2] if costs else None
 
 
 def _terms(shape: Shape) -> tuple[Shape, ...]:
     return shape.terms if isinstance(shape, Every) else (shape,)
-
-
-def _driver(terms: Iterable[Shape]) -> Shape | None:
-    """The term whose set is likely to be the smallest."""
-    costs = [(cost, at, term) for at, term in enumerate(terms) if (cost := _cost(term)) is not None]
-    return min(costs)[2] if costs else None
 
 
 class _Compiler:
@@ -222,14 +225,11 @@ class _Compiler:
         self.db = db
         self.resource_type = resource_type
 
-    def chosen(self, shape: Shape, row: Any) -> Any:
+    def chosen(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
         """The condition, led by the set of its most selective term if there is one."""
         terms = _terms(shape)
-        driver = _driver(terms)
-        return _both(
-            self.member_of(each, row) if each is driver else self.test(each, row)
-            for each in terms
-        )
+        driver = _driver(terms, nested=nested)
+        return _all_of(self.member_of(each, row) if each is driver else self.test(each, row) for each in terms)
 
     def member_of(self, shape: Shape, row: Any) -> Any:
         """The resource is in the set of a shape that has a cost."""
@@ -241,7 +241,7 @@ class _Compiler:
         """A query of the ids of resources that a shape with a cost stands for."""
         match shape:
             case Some(terms):
-                return _halved([self.set(term) for term in terms], operator.add)
+                return functools.reduce(operator.add, [self.set(term) for term in terms])
             case Comparison(holder, leaf) if leaf.path not in COLUMNS:
                 if holder.links or holder.derived:
                     return self.linked_set(holder, shape)
@@ -260,13 +260,12 @@ class _Compiler:
             resource.app_id == Slot("app"),
             resource.type == Slot("type"),
             resource.deleted_at.is_null(),
-            self.chosen(shape, resource),
+            self.chosen(shape, resource, nested=True),
         )
 
     def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
-        return value.select(value.resource_id).where(
-            value.app_id == Slot("app"), value.type == Slot("type"), _at(value, leaf), *tests
-        )
+        asked = [value.app_id == Slot("app"), value.type == Slot("type"), _at(value, leaf), *tests]
+        return value.select(value.resource_id).where(_all_of(asked))
 
     def test(self, shape: Shape, row: Any) -> Any:
         """The condition on a resource that is already found."""
@@ -274,11 +273,11 @@ class _Compiler:
             case Fixed(holds):
                 return _ALWAYS if holds else _NEVER
             case Every(terms):
-                return _both(self.test(each, row) for each in terms)
+                return _all_of(self.test(each, row) for each in terms)
             case Some(terms):
-                return _either(self.test(each, row) for each in terms)
+                return _any_of(self.test(each, row) for each in terms)
             case Complement(term):
-                return ~self.test(term, row)
+                return _not(self.test(term, row))
             case Schemas(urns):
                 return self.schemas(urns, row)
             case SameItem(holder, term):
@@ -352,11 +351,11 @@ class _Compiler:
         """The condition on one value of an attribute, given a row of it."""
         match shape:
             case Every(terms):
-                return _both(self.item_test(each, item) for each in terms)
+                return _all_of(self.item_test(each, item) for each in terms)
             case Some(terms):
-                return _either(self.item_test(each, item) for each in terms)
+                return _any_of(self.item_test(each, item) for each in terms)
             case Complement(term):
-                return ~self.item_test(term, item)
+                return _not(self.item_test(term, item))
         assert isinstance(shape, Comparison)
         value = ValueRow.alias()
         same = (value.resource_id == item.resource_id) & (value.item == item.item)
@@ -404,11 +403,11 @@ class _Compiler:
         """The condition on the resource at the other end of a link."""
         match shape:
             case Every(terms):
-                return _both(self.other_end(each, other) for each in terms)
+                return _all_of(self.other_end(each, other) for each in terms)
             case Some(terms):
-                return _either(self.other_end(each, other) for each in terms)
+                return _any_of(self.other_end(each, other) for each in terms)
             case Complement(term):
-                return ~self.other_end(term, other)
+                return _not(self.other_end(term, other))
         assert isinstance(shape, Comparison)
         if shape.op == "any" or (shape.op == "pr" and shape.leaf.key != "display"):
             return _ALWAYS
@@ -450,17 +449,18 @@ def _exists(table: Any, *tests: Any) -> Any:
     return Expression(fn.EXISTS(table.select(SQL("1")).where(*tests)), "IS", SQL("TRUE"))
 
 
-def _both(parts: Iterable[Any]) -> Any:
-    return _halved(list(parts), operator.and_)
+def _all_of(parts: Iterable[Any]) -> Any:
+    return _chained(" AND ", list(parts))
 
 
-def _either(parts: Iterable[Any]) -> Any:
-    return _halved(list(parts), operator.or_)
+def _any_of(parts: Iterable[Any]) -> Any:
+    return _chained(" OR ", list(parts))
 
 
-def _halved(parts: list[Any], joined: Callable[[Any, Any], Any]) -> Any:
-    """The parts joined in pairs of pairs: SQLite's parser takes no hundred brackets one in another."""
-    if len(parts) == 1:
-        return parts[0]
-    middle = len(parts) // 2
-    return joined(_halved(parts[:middle], joined), _halved(parts[middle:], joined))
+def _chained(glue: str, parts: list[Any]) -> Any:
+    """The parts in one pair of brackets: SQLite's parser takes no hundred pairs one in another."""
+    return parts[0] if len(parts) == 1 else NodeList(parts, glue, parens=True)
+
+
+def _not(part: Any) -> Any:
+    return NodeList((SQL("NOT"), part), parens=True)

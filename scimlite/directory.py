@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -140,28 +140,35 @@ def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
 
 def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
     """A page of a listing by userName or displayName; the first page is number 1."""
-    offset = (number - 1) * size
-    rows = db.rows(_listed(db, listing, *_COLUMNS).order_by(*_order).limit(size).offset(offset))
-    if 0 < len(rows) < size or (not rows and number == 1):
-        total = offset + len(rows)
+    offset = _offset(number, size)
+    query = _listed(db, listing, ValueRow.resource_id).order_by(*_order).limit(size).offset(offset)
+    ids = [row[0] for row in db.rows(query)]
+    if 0 < len(ids) < size or (not ids and number == 1):
+        total = offset + len(ids)
     else:
-        total = int(db.scalar(_counted(db, listing)))
-    return Page(total, [_found(row, listing.apps) for row in rows])
+        total = int(db.scalar(_listed(db, listing, fn.count(ValueRow.resource_id))))
+    return Page(total, _in_order(db, listing.apps, ids))
+
+
+def _offset(number: int, size: int) -> int:
+    """How many rows come before a page; no database counts further than 64 bits."""
+    return min((number - 1) * size, 2**62)
 
 
 def walk(db: Database, listing: Listing) -> Iterator[Found]:
-    """All of a listing in the order of its pages, without holding them or a transaction meanwhile."""
-    query = _listed(db, listing, *_COLUMNS, _key_start).order_by(*_order).limit(_CHUNK)
-    rows = db.rows(query)
-    while rows:
-        for row in rows:
-            yield _found(row, listing.apps)
-        if len(rows) < _CHUNK:
-            return
-        id, key = rows[-1][0], rows[-1][-1]
-        # `>=` says no more than the rest, but it is what an index can begin at.
-        beyond = (_key_start >= key) & ((_key_start > key) | (ValueRow.resource_id > id))
-        rows = db.rows(query.where(beyond))
+    """All of a listing, app by app, without holding them or a transaction meanwhile."""
+    for app in listing.apps:
+        query = _listed(db, replace(listing, apps=[app]), ValueRow.resource_id, _key_start)
+        query = query.order_by(*_order).limit(_CHUNK)
+        rows = db.rows(query)
+        while rows:
+            yield from _in_order(db, [app], [row[0] for row in rows])
+            if len(rows) < _CHUNK:
+                break
+            id, key = rows[-1]
+            # `>=` says no more than the rest, but it is what an index can begin at.
+            beyond = (_key_start >= key) & ((_key_start > key) | (ValueRow.resource_id > id))
+            rows = db.rows(query.where(beyond))
 
 
 #: What the index covers of a key, written as the index has it.
@@ -175,37 +182,28 @@ def _of_apps(column: Any, apps: Sequence[App]) -> Any:
 
 
 def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
-    """The living resources of a listing, each by the value that names it."""
+    """The living resources of a listing, each as the value that names it: the index alone has their order."""
     kind = listing.resource_type.name
-    query = (
-        ValueRow.select(*columns)
-        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-        .where(_of_apps(ValueRow.app_id, listing.apps), ValueRow.type == kind, ValueRow.path == _NAMED_BY[kind])
+    query = ValueRow.select(*columns).where(
+        _of_apps(ValueRow.app_id, listing.apps), ValueRow.type == kind, ValueRow.path == _NAMED_BY[kind]
     )
-    return query.where(*_conditions(db, listing))
-
-
-def _counted(db: Database, listing: Listing) -> Any:
-    living = (_of_apps(ResourceRow.app_id, listing.apps), ResourceRow.type == listing.resource_type.name)
-    query = ResourceRow.select(fn.count(ResourceRow.id)).where(*living, ResourceRow.deleted_at.is_null())
-    conditions = _conditions(db, listing)
-    return query.where(*conditions) if conditions else query
-
-
-def _conditions(db: Database, listing: Listing) -> list[Any]:
-    conditions = []
     if listing.active is not None:
-        conditions.append(ResourceRow.active == int(listing.active))
+        query = query.join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
+        query = query.where(ResourceRow.active == int(listing.active))
     if listing.text is not None:
-        value, kind = ValueRow.alias(), listing.resource_type.name
-        matching = value.select(value.resource_id).where(
-            _of_apps(value.app_id, listing.apps),
-            value.type == kind,
+        value = ValueRow.alias()
+        holds = value.select(SQL("1")).where(
+            value.resource_id == ValueRow.resource_id,
             value.path.in_(_SEARCHED[kind]),
             db.contains(value.key, fold(listing.text)),
         )
-        conditions.append(ResourceRow.id.in_(matching))
-    return conditions
+        query = query.where(fn.EXISTS(holds))
+    return query
+
+
+def _in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Found]:
+    found = {each.row: each for each in _rows(db, apps, set(ids))}
+    return [found[id] for id in ids if id in found]
 
 
 # --- one user or group --------------------------------------------------------------------------------------------
@@ -236,7 +234,8 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
             _key_start == key[: search.PREFIX],
-            ValueRow.key == key,
+            # Not `==`, which SQLite would put into the line above and then no longer find the index for it.
+            ValueRow.key.between(key, key),
         )
         .limit(_MOST_MATCHES)
     )
@@ -313,7 +312,7 @@ def members(db: Database, group: Found, *, nested: bool, number: int, size: int)
         .join(value, on=((value.resource_id == ResourceRow.id) & (user | other)))
         .order_by(ResourceRow.type, value.key, ResourceRow.id)
         .limit(size)
-        .offset((number - 1) * size)
+        .offset(_offset(number, size))
     )
     total = int(db.scalar(wanted(group, fn.count(ResourceRow.id))))
     return MemberPage(total, [Member(*row) for row in db.rows(query)])

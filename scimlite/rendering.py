@@ -61,17 +61,19 @@ def _linked(resource: Resource, projection: Projection, base: str) -> dict[str, 
     resource_type = projection.resource_type
     linked: dict[str, Json] = {}
     if resource_type.links is not None and resource.links is not None and projection.wants(resource_type.links):
-        linked[resource_type.links.name] = _members(resource.links, base)
+        named = projection.names(resource_type.links.subs["display"])
+        linked[resource_type.links.name] = _members(resource.links, base, with_display=named)
     if resource_type.derived is not None and resource.derived and projection.wants(resource_type.derived):
         linked[resource_type.derived.name] = _groups(resource.derived, base)
     return linked
 
 
-def _members(links: Sequence[Link], base: str) -> list[Json]:
-    return [
-        {"value": id, "$ref": f"{base}/{kind}s/{id}", "type": kind, "display": display}
-        for id, kind, display in links
-    ]
+def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Json]:
+    members: list[Json] = [{"value": id, "$ref": f"{base}/{kind}s/{id}", "type": kind} for id, kind, _ in links]
+    if with_display:
+        for member, link in zip(members, links, strict=True):
+            member["display"] = link.display
+    return members
 
 
 def _groups(links: Sequence[Link], base: str) -> list[Json]:

@@ -173,11 +173,20 @@ def _logical(term: And | Or | Not, bound: Callable[[Filter], Shape]) -> Shape:
 
 
 def _flat(kind: type[Every] | type[Some], terms: list[Shape]) -> Shape:
-    """`(a and b) and c` is `a and b and c`."""
+    """`(a and b) and c` is `a and b and c`. The deepest comes first: so a parser has the least to keep in mind."""
     flat: list[Shape] = []
     for term in terms:
         flat += term.terms if isinstance(term, kind) else [term]
-    return kind(tuple(flat))
+    return kind(tuple(sorted(flat, key=_depth, reverse=True)))
+
+
+def _depth(term: Shape) -> int:
+    match term:
+        case Every(terms) | Some(terms):
+            return 1 + max(_depth(each) for each in terms)
+        case Complement(inner) | SameItem(_, inner):
+            return 1 + _depth(inner)
+    return 0
 
 
 def _presence(holder: Attribute, leaf: Attribute, *, absent: bool) -> Shape:

@@ -435,7 +435,9 @@ def _change(
             _write(db, app, resource_type, resource, old, new, who)
             _remember(db, app, who, old)
         if entries:
-            journal.record(db, app.id, origin, entries, resource.modified_at)
+            # Refused members alone change nothing: then the resource's time is of an older change.
+            changed = differences or linked.changed
+            journal.record(db, app.id, origin, entries, resource.modified_at if changed else journal.now())
         return resource
 
     return _unique(db, app, resource_type, None, id, lambda: db.transact(work), seen)

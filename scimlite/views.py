@@ -82,7 +82,7 @@ class _ResourceView(View):
         if len(raw) > self.service.max_body:
             raise errors.PayloadTooLarge("The body is larger than this service accepts.")
         parsed = messages.load_json(raw)
-        if isinstance(parsed, dict) and call.attempt is not None and request.method in ("POST", "PUT"):
+        if isinstance(parsed, dict) and call.attempt is not None and request.method == "POST":
             named = parsed.get("userName") or parsed.get("displayName")
             call.attempt.name = named if isinstance(named, str) else None
         return parsed

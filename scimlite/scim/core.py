@@ -189,7 +189,8 @@ GROUP_SCHEMA = schema(
             "The users and groups in the group.",
             _simple("value", "The member's id.", case_exact=True, mutability="immutable"),
             _reference("$ref", "The member's URI.", "User", "Group", mutability="immutable"),
-            _simple("display", "The member's name.", mutability="readOnly"),
+            # Not by default: RFC 7643 section 8.7.1 does not have it, and strict clients compare what they sent.
+            _simple("display", "The member's name.", mutability="readOnly", returned="request"),
             _simple(
                 "type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"
             ),

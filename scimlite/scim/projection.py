@@ -48,6 +48,10 @@ class Projection:
             return False
         return all(target.sub is not None for target in _about(self.without, urn, attribute))
 
+    def names(self, sub: Attribute) -> bool:
+        """Whether a sub-attribute that is returned on request was asked for by its own name."""
+        return self.only is not None and any(target.sub is sub for target in self.only)
+
     def apply(self, resource: dict[str, Json]) -> dict[str, Json]:
         """The resource with only what belongs into the answer."""
         shown: dict[str, Json] = {}

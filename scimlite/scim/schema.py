@@ -209,6 +209,7 @@ class ResourceType:
         return any(
             each.returned in ("request", "never") and each.mutability != "writeOnly"
             for _, attribute in self.attributes
+            if not (attribute.links or attribute.derived)
             for each in (attribute, *attribute.leaves())
         )
 

@@ -169,9 +169,7 @@ def test_401_is_one_answer_whatever_the_reason(installation: Installation, app: 
         "expired": f"Bearer {expired}",
     }
     anonymous = installation.client(app.slug, None)
-    answers = {
-        reason: anonymous.get("/Users", headers={"Authorization": given}) for reason, given in headers.items()
-    }
+    answers = {reason: anonymous.get("/Users", headers={"Authorization": given}) for reason, given in headers.items()}
     answers["disabled app"] = disabled.client.get("/Users")
     answers["deleted app"] = deleted.client.get("/Users")
     answers["unknown slug"] = installation.client("no-such-app", app.text).get("/Users")

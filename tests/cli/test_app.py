@@ -1,0 +1,247 @@
+"""`scimlite app`: make, show, change and remove apps."""
+
+import re
+from datetime import datetime
+
+import pytest
+
+from scimlite import apps, journal, tokens
+from scimlite.journal import Action, Entry, Origin, Outcome, Selection
+
+
+def actions(site, slug):
+    app = apps.get(site.installation.db, slug)
+    return [row.action for row in journal.read(site.installation.db, Selection(app_id=app.id))]
+
+
+# --- create -------------------------------------------------------------------------------------------------------
+
+
+def test_create_prints_what_entra_asks_for(site):
+    printed = site.ok("app", "create", "Entra ID")
+    url = re.search(r"Tenant URL +(\S+)\n", printed).group(1)
+    token = re.search(r"Secret Token +(\S+)\n", printed).group(1)
+    assert url == "http://127.0.0.1:8000/scim/v2/entra-id"
+    assert site.installation.keyring.token_id(token)
+    assert "scimlite token show entra-id" in printed
+    assert actions(site, "entra-id") == ["app_created", "token_issued"]
+
+
+def test_create_for_programs(site):
+    made = site.json("app", "create", "Okta, Übung", "--slug", "okta-2")
+    assert made["slug"] == "okta-2"
+    assert made["name"] == "Okta, Übung"
+    assert made["base_url"] == "http://127.0.0.1:8000/scim/v2/okta-2"
+    assert made["enabled"] is True
+    assert datetime.fromisoformat(made["created_at"]).utcoffset().total_seconds() == 0
+    db, app = site.installation.db, apps.get(site.installation.db, "okta-2")
+    header = f"Bearer {made['token']}"
+    caller = tokens.authenticate(db, site.installation.keyring, header, "okta-2", lambda: Origin("test"))
+    assert (caller.app.id, caller.label) == (app.id, made["token_label"])
+
+
+def test_the_base_url_is_the_one_that_clients_know(site):
+    made = site.json("app", "create", "Behind a proxy", SCIMLITE_BASE_URL="https://scim.example.com/x/")
+    assert made["base_url"] == "https://scim.example.com/x/scim/v2/behind-a-proxy"
+
+
+def test_create_says_that_entra_wants_https(site):
+    assert "SCIMLITE_BASE_URL" in site.run("app", "create", "Plain").stderr
+    assert site.run("app", "create", "Safe", SCIMLITE_BASE_URL="https://scim.example.com").stderr == ""
+
+
+@pytest.mark.parametrize("slug", ["", "Upper", "under_score", "dot.dot", "a/b", "x" * 64, "ä"])
+def test_a_slug_that_cannot_stand_in_a_url_is_refused(site, slug):
+    assert "1 to 63 of a-z, 0-9 and hyphens" in site.fails("app", "create", "Odd", "--slug", slug)
+
+
+def test_a_name_without_a_latin_letter_needs_a_slug(site):
+    assert "--slug" in site.fails("app", "create", "日本")
+
+
+def test_a_slug_is_taken_once(site):
+    site.app("Twice")
+    assert "There is an app 'twice' already" in site.fails("app", "create", "TWICE")
+    assert actions(site, "twice") == ["app_created", "token_issued"]
+
+
+def test_a_wrong_secret_key_is_noticed_before_anything_is_made(site):
+    site.app("With the right key")
+    said = site.fails("app", "create", "With another key", SCIMLITE_SECRET_KEY="another key which signed nothing here")
+    assert "SCIMLITE_SECRET_KEY" in said
+    assert apps.find(site.installation.db, "with-another-key") is None
+
+
+# --- list and show ------------------------------------------------------------------------------------------------
+
+
+def test_list_counts_what_apps_hold(site):
+    slug = site.app("Counted")
+    ann = site.user(slug, "ann")
+    site.group(slug, "Team", ann, site.user(slug, "bob", active=False))
+    row = next(each for each in site.json("app", "list") if each["slug"] == slug)
+    assert (row["users"], row["disabled_users"], row["groups"], row["memberships"]) == (2, 1, 1, 2)
+    line = next(line for line in site.ok("app", "list").splitlines() if line.startswith(slug))
+    assert "2 (1 disabled)" in line
+    site.delete(slug, ann)
+    row = next(each for each in site.json("app", "list") if each["slug"] == slug)
+    assert (row["users"], row["memberships"]) == (1, 1)
+
+
+def test_show_tells_features_with_what_they_do(site):
+    slug = site.app("Shown")
+    printed = site.ok("app", "show", slug)
+    assert "http://127.0.0.1:8000/scim/v2/shown" in printed
+    for feature in apps.AppSettings.__dataclass_fields__.values():
+        line = next(line for line in printed.splitlines() if line.startswith(feature.name.replace("_", "-")))
+        assert feature.metadata["help"][:40] in line
+    assert re.search(r"^default +active +", printed, re.MULTILINE)
+
+
+def test_show_for_programs(site):
+    slug = site.app("Shown to programs")
+    site.user(slug, "ann")
+    shown = site.json("app", "show", slug)
+    assert shown["base_url"].endswith(f"/scim/v2/{slug}")
+    assert shown["features"]["patch-answer"] == "auto"
+    assert [(token["label"], token["state"]) for token in shown["tokens"]] == [("default", "active")]
+    assert shown["users"] == 1
+    assert shown["first_contact"] == shown["last_contact"]
+    assert "scimlite_" not in site.ok("app", "show", slug)
+
+
+def test_an_app_is_found_by_its_exact_name(site):
+    site.app("Okta (production)", "--slug", "okta-p")
+    assert site.json("app", "show", "Okta (production)")["slug"] == "okta-p"
+
+
+def test_contact_is_what_the_client_did_and_not_the_operator(site):
+    slug = site.app("Quiet")
+    site.ok("app", "edit", slug, "--name", "Very quiet")
+    shown = site.json("app", "show", slug)
+    assert (shown["first_contact"], shown["last_contact"]) == (None, None)
+    site.user(slug, "ann")
+    first = site.json("app", "show", slug)["last_contact"]
+    site.user(slug, "bob")
+    shown = site.json("app", "show", slug)
+    assert shown["first_contact"] == first < shown["last_contact"]
+
+
+def test_show_says_that_the_client_is_refused_since(site):
+    slug = site.app("Locked out")
+    site.user(slug, "ann")
+    refusal = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=401, detail="token default: the token has expired")
+    origin = Origin("idp/1.0", "default", "fedcba9876543210")
+    db = site.installation.db
+    journal.record_alone(db, apps.get(db, slug).id, origin, refusal)
+    assert site.json("app", "show", slug)["last_refusal"]["detail"] == refusal.detail
+    assert refusal.detail in site.ok("app", "show", slug)
+    site.user(slug, "bob")
+    assert site.json("app", "show", slug)["last_refusal"] is None
+
+
+def test_an_app_that_does_not_exist(site):
+    site.app("Exists")
+    for command in ("show", "enable", "disable", "delete"):
+        said = site.fails("app", command, "nope")
+        assert "There is no app 'nope'" in said
+        assert "exists" in said
+    assert "There is no app 'nope'" in site.fails("app", "edit", "nope", "--name", "x")
+
+
+# --- edit, enable, disable ----------------------------------------------------------------------------------------
+
+
+def test_edit_sets_features_and_the_name(site):
+    slug = site.app("Edited")
+    result = site.run(
+        "app",
+        "edit",
+        slug,
+        "--name",
+        "New name",
+        "--feature",
+        "patch-answer=body",
+        "--feature",
+        "Unknown members=refuse",
+    )
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "patch-answer: auto -> body" in result.stderr
+    shown = site.json("app", "show", slug)
+    assert shown["name"] == "New name"
+    assert (shown["features"]["patch-answer"], shown["features"]["unknown-members"]) == ("body", "refuse")
+    assert actions(site, slug)[-1] == "app_edited"
+
+
+def test_what_changes_nothing_says_so(site):
+    slug = site.app("Unchanged")
+    assert "like that already" in site.run("app", "edit", slug, "--feature", "patch-answer=auto").stderr
+    assert actions(site, slug)[-1] == "token_issued"
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        ("patch-answer", "write name=value"),
+        ("patch-answer=", "auto or body or empty"),
+        ("patch-answer=BODY", "auto or body or empty"),
+        ("nope=on", "There is no feature 'nope'. Features: "),
+    ],
+)
+def test_a_feature_that_cannot_be_set_is_a_usage_error(site, feature, said):
+    slug = site.app("Featured", "--slug", f"f{len(feature)}")
+    assert said in site.fails("app", "edit", slug, "--feature", feature, code=2)
+
+
+def test_edit_without_anything_to_change_is_a_usage_error(site):
+    assert "--feature" in site.fails("app", "edit", site.app("Nothing"), code=2)
+
+
+def test_edit_does_everything_or_nothing(site):
+    slug = site.app("All or nothing")
+    site.ok("app", "edit", slug, "--feature", "unique-group-names=off")
+    site.group(slug, "Team")
+    site.group(slug, "TEAM")
+    said = site.fails("app", "edit", slug, "--name", "Changed", "--feature", "unique-group-names=on")
+    assert "TEAM" in said
+    assert site.json("app", "show", slug)["name"] == "All or nothing"
+
+
+def test_disable_and_enable(site):
+    slug = site.app("Switched")
+    assert "is now disabled" in site.run("app", "disable", slug).stderr
+    assert site.json("app", "show", slug)["enabled"] is False
+    assert "was already disabled" in site.run("app", "disable", slug).stderr
+    assert "is now enabled" in site.run("app", "enable", slug).stderr
+    assert actions(site, slug)[2:] == ["app_disabled", "app_enabled"]
+
+
+# --- delete -------------------------------------------------------------------------------------------------------
+
+
+def test_delete_says_what_goes_and_asks(site):
+    slug = site.app("Asked")
+    site.group(slug, "Team", site.user(slug, "ann"))
+    result = site.run("app", "delete", slug, input="n\n")
+    assert result.exit_code == 1
+    assert "1 user, 1 group, 1 membership and 1 active token" in result.stderr
+    assert site.json("app", "show", slug)["users"] == 1
+    assert site.run("app", "delete", slug, input="y\n").exit_code == 0
+    assert "There is no app" in site.fails("app", "show", slug)
+
+
+def test_delete_asks_nothing_when_told_so(site):
+    slug = site.app("Not asked")
+    app = apps.get(site.installation.db, slug)
+    result = site.run("app", "delete", slug, "--yes")
+    assert (result.exit_code, result.stderr) == (0, f"Removed {slug}.\n")
+    rows = journal.read(site.installation.db, Selection(app_id=app.id))
+    assert rows[-1].action == "app_deleted"
+    assert site.app("Not asked") == slug
+
+
+def test_delete_without_somebody_to_ask_removes_nothing(site):
+    slug = site.app("Nobody there")
+    assert site.run("app", "delete", slug, input="").exit_code == 1
+    assert site.json("app", "show", slug)["slug"] == slug

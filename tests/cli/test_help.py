@@ -1,0 +1,141 @@
+"""What every command has: help with an example, and a database it does not make by accident."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from command_line import CommandLine
+from scimlite_cli.main import cli
+
+
+def every(command, path=()):
+    """All commands with the words that call them."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from every(command.get_command(context, name), (*path, name))
+
+
+COMMANDS = {" ".join(path) or "scimlite": (path, command) for path, command in every(cli)}
+HELPED = {name: each for name, each in COMMANDS.items() if name != "scimlite"}
+
+
+def words(path, text):
+    """What `scimlite path --help` says."""
+    result = CommandLine({}).run(*path, "--help")
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.parametrize(("path", "command"), HELPED.values(), ids=HELPED.keys())
+def test_help_has_an_example_that_calls_the_command(path, command):
+    printed = words(path, command)
+    assert re.search(rf"^ +Examples?: .*scimlite {' '.join(path)}\b", printed, re.MULTILINE), printed
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_help_begins_with_a_short_sentence(path, command):
+    first = command.help.strip().split("\n\n")[0].replace("\n", " ")
+    assert first.endswith((".", ":")) or path == ()
+    assert "..." not in words(path, command).split("Commands:")[-1], "a summary is cut off"
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_every_option_says_what_it_does(path, command):
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_examples_are_commands_that_exist():
+    for name, (path, command) in COMMANDS.items():
+        for line in words(path, command).splitlines():
+            for called in re.findall(r"scimlite((?: [a-z]+)+)", line):
+                first = called.split()
+                known = [n for n in range(1, len(first) + 1) if " ".join(first[:n]) in COMMANDS]
+                assert known, f"{name}: {line.strip()}"
+
+
+def test_data_for_programs_wherever_there_is_data():
+    for name, (_, command) in COMMANDS.items():
+        if name.split()[-1] in ("list", "show", "report", "test", "create", "issue", "rotate"):
+            assert "as_json" in [parameter.name for parameter in command.params], name
+
+
+def test_the_first_help_is_fast():
+    """It imports neither the web framework nor the database."""
+    program = (
+        "import sys\nfrom scimlite_cli.main import cli\n"
+        "cli(['--help'], standalone_mode=False)\n"
+        "heavy = {'flask', 'werkzeug', 'peewee', 'psycopg', 'gunicorn', 'rich', 'marshmallow'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_command_that_does_not_exist_lists_those_that_do():
+    result = CommandLine({}).run("aps")
+    assert result.exit_code == 2
+    assert "app, token, user" in result.stderr
+
+
+# --- which command makes a database -------------------------------------------------------------------------------
+
+READING = [
+    ("app", "list"),
+    ("app", "create", "First"),
+    ("report",),
+    ("user", "list"),
+    ("group", "list"),
+    ("token", "list", "first"),
+]
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_at_the_default_place_whichever_command_comes_first_makes_the_database(tmp_path, arguments):
+    here = CommandLine({"SCIMLITE_STATE_DIR": str(tmp_path / "state")})
+    said = here.run(*arguments).stderr
+    assert (tmp_path / "state" / "scimlite.db").exists()
+    assert "db upgrade" not in said
+    assert here.ok("app", "list", "--json").startswith("[")
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_at_another_place_only_upgrade_makes_it(nothing, arguments, settings):
+    said = nothing.fails(*arguments)
+    assert "There is no scimlite database in" in said
+    assert "scimlite db upgrade" in said
+    place = settings.sqlite_path or settings.database_url.rsplit("/", 1)[-1]
+    assert str(place) in said
+    assert settings.sqlite_path is None or not settings.sqlite_path.exists()
+    nothing.ok("db", "upgrade")
+    assert nothing.ok("app", "list", "--json") == "[]\n"
+
+
+def test_serve_makes_it_too(serve, settings_env):
+    serve(settings_env, workers=1)
+    assert CommandLine(settings_env).ok("app", "list", "--json") == "[]\n"
+
+
+def test_a_wrong_setting_is_a_usage_error(tmp_path):
+    here = CommandLine({"SCIMLITE_STATE_DIR": str(tmp_path), "SCIMLITE_DATABASE_URL": "mysql://x"})
+    said = here.fails("app", "list", code=2)
+    assert "SCIMLITE_DATABASE_URL" in said
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_database_out_of_reach_is_said_so(tmp_path):
+    here = CommandLine(
+        {
+            "SCIMLITE_STATE_DIR": str(tmp_path),
+            "SCIMLITE_DATABASE_URL": "postgresql://nobody:hunter2@127.0.0.1:1/nothing",
+            "SCIMLITE_SECRET_KEY": "k" * 32,
+        }
+    )
+    said = here.fails("app", "list")
+    assert "cannot be reached" in said
+    assert "hunter2" not in said

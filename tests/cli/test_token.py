@@ -1,0 +1,218 @@
+"""`scimlite token`: issue, show, rotate and revoke bearer tokens."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scimlite import apps, journal, tokens
+from scimlite.errors import Unauthorized
+from scimlite.journal import Origin, Selection
+
+OTHER_KEY = "another key for tests and never for a service"
+
+
+def works(site, slug, token):
+    """Whether a service lets this token in."""
+    try:
+        keyring = site.installation.keyring
+        return (
+            tokens.authenticate(site.installation.db, keyring, f"Bearer {token}", slug, lambda: Origin("test"))
+            is not None
+        )
+    except Unauthorized:
+        return False
+
+
+def acts(site, slug):
+    app = apps.get(site.installation.db, slug)
+    rows = journal.read(site.installation.db, Selection(app_id=app.id))
+    return [(row.action, row.detail) for row in rows if row.action.startswith("token_")][1:]
+
+
+def by_label(site, slug, **kwargs):
+    return {each["label"]: each for each in site.json("token", "list", slug, **kwargs)}
+
+
+# --- issue --------------------------------------------------------------------------------------------------------
+
+
+def test_issue_prints_the_token_alone_on_stdout(site):
+    slug = site.app("Issue")
+    result = site.run("token", "issue", slug, "--label", "second")
+    assert re.fullmatch(r"scimlite_[\w.-]+\n", result.stdout)
+    assert works(site, slug, result.stdout.strip())
+    assert f"Secret Token  {result.stdout}" in result.stderr
+    assert f"scimlite token show {slug} second" in result.stderr
+    assert acts(site, slug) == [("token_issued", "token second")]
+    first = site.ok("token", "show", slug, "default")
+    assert works(site, slug, first.strip())
+
+
+def test_a_token_that_expires(site):
+    slug = site.app("Expiring")
+    made = site.json("token", "issue", slug, "--label", "90 days", "--expires", "90d")
+    assert made["app"] == slug
+    left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
+    site.ok("token", "issue", slug, "--label", "dated", "--expires", "2099-01-31T08:00Z")
+    assert by_label(site, slug)["dated"]["expires_at"] == "2099-01-31T08:00:00.000000Z"
+
+
+@pytest.mark.parametrize("expires", ["2020-01-31", "soon", "-1d", "0d"])
+def test_an_expiry_that_cannot_be(site, expires):
+    slug = site.app(f"Never {expires}")
+    assert "90d" in site.fails("token", "issue", slug, "--label", "x", "--expires", expires, code=2)
+    assert list(by_label(site, slug)) == ["default"]
+
+
+def test_a_label_names_one_working_token(site):
+    slug = site.app("Labels")
+    assert "Choose another label" in site.fails("token", "issue", slug)
+    site.ok("token", "revoke", slug, "default", "--yes")
+    site.ok("token", "issue", slug)
+    assert [each["state"] for each in site.json("token", "list", slug)] == ["revoked", "active"]
+    assert "1 to 100 printable" in site.fails("token", "issue", slug, "--label", "a\x1b[31mb")
+
+
+# --- show ---------------------------------------------------------------------------------------------------------
+
+
+def test_show_prints_the_same_token_again(site):
+    made = site.json("app", "create", "Again")
+    result = site.run("token", "show", made["slug"])
+    assert result.stdout == made["token"] + "\n"
+    assert "Tenant URL    " + made["base_url"] in result.stderr
+    assert site.json("token", "show", made["slug"])["token"] == made["token"]
+    assert acts(site, made["slug"]) == [("token_shown", "token default")] * 2
+
+
+def test_show_needs_a_label_only_when_it_cannot_know(site):
+    slug = site.app("Several")
+    site.ok("token", "issue", slug, "--label", "2027")
+    assert site.json("token", "show", slug)["label"] == "default"
+    site.ok("token", "issue", slug, "--label", "2028")
+    site.ok("token", "revoke", slug, "default", "--yes")
+    assert "Name one: '2027', '2028'" in site.fails("token", "show", slug)
+    assert site.json("token", "show", slug, "2028")["label"] == "2028"
+    assert "Tokens: 'default', '2027', '2028'" in site.fails("token", "show", slug, "nope")
+
+
+def test_a_token_that_does_not_work_is_not_shown(site):
+    slug = site.app("Ended")
+    site.ok("token", "revoke", slug, "default", "--yes")
+    assert f"scimlite token issue {slug}" in site.fails("token", "show", slug, "default")
+    assert f"scimlite token issue {slug}" in site.fails("token", "show", slug)
+
+
+def test_show_says_that_the_app_is_disabled(site):
+    slug = site.app("Off")
+    site.ok("app", "disable", slug)
+    assert f"scimlite app enable {slug}" in site.run("token", "show", slug).stderr
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+def test_list_says_which_token_needs_an_old_key(site):
+    slug = site.app("Keys")
+    key = site.env["SCIMLITE_SECRET_KEY"]
+    both = {"SCIMLITE_SECRET_KEY": f"{OTHER_KEY},{key}"}
+    assert by_label(site, slug)["default"]["secret_key_is"] == "newest"
+    assert by_label(site, slug, **both)["default"]["secret_key_is"] == "old"
+    assert re.search(r"old \([0-9a-f]{12}\)", site.ok("token", "list", slug, **both))
+    before = site.ok("token", "show", slug)
+    assert site.ok("token", "show", slug, **both) == before
+    site.ok("token", "rotate", slug, **both)
+    listed = site.json("token", "list", slug, **both)
+    assert [each["secret_key_is"] for each in listed] == ["old", "newest"]
+    site.ok("token", "revoke", slug, "default", "--yes", **both)
+
+
+def test_a_key_that_fits_nothing_is_refused(site):
+    slug = site.app("Wrong key")
+    for command in ("list", "show", "issue", "rotate"):
+        assert "secret_key" in site.fails("token", command, slug, SCIMLITE_SECRET_KEY="w" * 32)
+
+
+# --- rotate -------------------------------------------------------------------------------------------------------
+
+
+def test_rotate_lets_the_old_token_work_on_for_a_while(site):
+    made = site.json("app", "create", "Rotated")
+    slug = made["slug"]
+    result = site.run("token", "rotate", slug)
+    new = result.stdout.strip()
+    assert new != made["token"]
+    assert works(site, slug, made["token"])
+    assert works(site, slug, new)
+    old, fresh = site.json("token", "list", slug)
+    assert (fresh["label"], fresh["expires_at"]) == ("default", None)
+    left = datetime.fromisoformat(old["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+    assert "The old token works until " in result.stderr
+    # What the block says can be shown again without a label can be.
+    assert site.ok("token", "show", slug).strip() == new
+    assert [action for action, _ in acts(site, slug)] == ["token_rotated", "token_shown"]
+
+
+def test_rotate_without_overlap_stops_the_old_token(site):
+    made = site.json("app", "create", "At once")
+    result = site.run("token", "rotate", made["slug"], "default", "--overlap", "0d")
+    assert "The old token has stopped working." in result.stderr
+    assert not works(site, made["slug"], made["token"])
+    assert works(site, made["slug"], result.stdout.strip())
+
+
+def test_rotate_keeps_the_length_of_life(site):
+    slug = site.app("Length")
+    site.ok("token", "issue", slug, "--label", "short", "--expires", "30d")
+    made = site.json("token", "rotate", slug, "short", "--overlap", "1h")
+    left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=29, hours=23) < left <= timedelta(days=30)
+
+
+def test_only_a_working_token_is_rotated(site):
+    slug = site.app("Rotate revoked")
+    site.ok("token", "revoke", slug, "default", "--yes")
+    assert f"scimlite token issue {slug}" in site.fails("token", "rotate", slug, "default")
+    assert "7d" in site.fails("token", "rotate", slug, "--overlap", "long", code=2)
+
+
+# --- revoke -------------------------------------------------------------------------------------------------------
+
+
+def test_revoke_asks_and_stops_the_token(site):
+    made = site.json("app", "create", "Revoked")
+    slug = made["slug"]
+    result = site.run("token", "revoke", slug, "default", input="n\n")
+    assert result.exit_code == 1
+    assert "never used" in result.stderr
+    assert works(site, slug, made["token"])
+    assert "last used at" in site.run("token", "revoke", slug, "default", input="y\n").stderr
+    assert not works(site, slug, made["token"])
+    assert "already revoked" in site.run("token", "revoke", slug, "default", "--yes").stderr
+    assert [action for action, _ in acts(site, slug)].count("token_revoked") == 1
+
+
+def test_revoke_needs_a_label(site):
+    assert "LABEL" in site.fails("token", "revoke", site.app("No label"), code=2)
+
+
+def test_a_label_goes_before_a_number(site):
+    slug = site.app("Numbers")
+    first = tokens.every(site.installation.db, apps.get(site.installation.db, slug))[0]
+    site.ok("token", "issue", slug, "--label", str(first.id))
+    site.ok("token", "revoke", slug, str(first.id), "--yes")
+    assert {label: each["state"] for label, each in by_label(site, slug).items()} == {
+        "default": "active",
+        str(first.id): "revoked",
+    }
+
+
+def test_list_is_for_people_too(site):
+    slug = site.app("Listed")
+    printed = site.ok("token", "list", slug)
+    assert printed.split()[:2] == ["Label", "State"]
+    assert re.search(r"^default +active .* never +never +newest", printed, re.MULTILINE)
+    assert "scimlite_" not in printed

@@ -1,0 +1,205 @@
+"""Apps full of people for tests of searching: filled through the store, asked through the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from scimlite import apps, migration, search, store
+from scimlite.apps import App
+from scimlite.db import Database
+from scimlite.journal import Origin
+from scimlite.rendering import render
+from scimlite.scim import core, document
+from scimlite.scim.filter import parse_filter
+from scimlite.scim.path import parse_attr_path
+from scimlite.scim.projection import Projection
+from scimlite.scim.schema import Attribute, ResourceType, schema
+
+Json = Any
+
+ORIGIN = Origin("tests")
+BASE = "https://scim.example.com/scim/v2/people"
+STAFF_URN = "urn:example:params:scim:schemas:extension:staff:2.0:User"
+
+#: An extension with the types and shapes of attributes that the core schemas lack.
+STAFF = schema(
+    STAFF_URN,
+    "Staff",
+    "What the core schemas have no example of.",
+    [
+        Attribute("level", "integer"),
+        Attribute("score", "decimal"),
+        Attribute("hired", "dateTime"),
+        Attribute("tags", multi_valued=True),
+        Attribute("codes", multi_valued=True, case_exact=True),
+        Attribute("levels", "integer", multi_valued=True),
+        Attribute("badge", "binary", case_exact=True),
+        Attribute(
+            "lockers",
+            "complex",
+            (
+                Attribute("number", "integer"),
+                Attribute("since", "dateTime"),
+                Attribute("open", "boolean"),
+                Attribute("keys", multi_valued=True),
+            ),
+            multi_valued=True,
+        ),
+        Attribute("desk", "complex", (Attribute("floor", "integer"), Attribute("room"))),
+    ],
+    core=False,
+)
+
+USER = replace(core.USER, extensions=(*core.USER.extensions, STAFF))
+
+_PLACE = re.compile(r"«(.+?)\.(id|ref|created|lastModified|version)»")
+
+
+@dataclass
+class People:
+    """One app with its users and groups. `«boss.id»` in a filter or a body is the id of whom people call boss."""
+
+    db: Database
+    app: App
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def in_new_app(cls, db: Database, slug: str = "people", **features: str) -> People:
+        """An empty app in a database that is made when there is none."""
+        migration.upgrade(db)
+        app = apps.create(db, slug, slug, ORIGIN)
+        return cls(db, apps.edit(db, slug, ORIGIN, features=features) if features else app)
+
+    def resource_type(self, endpoint: str) -> ResourceType:
+        """The type behind an endpoint; users have the STAFF extension as well."""
+        return USER if endpoint == "Users" else self.app.resource_types[endpoint]
+
+    # --- filling ---
+
+    def load(self, directory: dict[str, Json]) -> None:
+        """Create users, then groups, then set members (which may form a circle); delete what is listed."""
+
+        def work() -> None:
+            for user in directory.get("users", ()):
+                self.add("Users", user)
+            for group in directory.get("groups", ()):
+                self.add("Groups", {"displayName": group["displayName"]})
+            for group in directory.get("groups", ()):
+                if set(group) - {"displayName"}:
+                    self.put("Groups", group["displayName"], group)
+            for user in directory.get("replaced", ()):
+                self.put("Users", user["userName"], user)
+            for endpoint, name in directory.get("deleted", ()):
+                self.delete(endpoint, name)
+
+        self.db.transact(work)
+
+    def add(self, endpoint: str, body: dict[str, Json]) -> str:
+        """Create a resource and return its id."""
+        resource_type = self.resource_type(endpoint)
+        cleaned = document.clean(resource_type, self._ready(body))
+        resource = store.create(self.db, self.app, resource_type, cleaned, ORIGIN)
+        self.ids[body.get("userName") or body["displayName"]] = resource.id
+        return resource.id
+
+    def put(self, endpoint: str, name: str, body: dict[str, Json]) -> None:
+        """Replace a resource."""
+        resource_type = self.resource_type(endpoint)
+        cleaned = document.clean(resource_type, self._ready(body))
+        store.replace_resource(self.db, self.app, resource_type, self.ids[name], cleaned, ORIGIN)
+
+    def delete(self, endpoint: str, name: str) -> None:
+        """Delete a resource."""
+        store.delete(self.db, self.app, self.resource_type(endpoint), self.ids[name], ORIGIN)
+
+    def _ready(self, body: dict[str, Json]) -> Json:
+        """A body with its places filled in and members, which are named by what people call them, as SCIM has them."""
+        ready = {name: value for name, value in body.items() if name != "members"}
+        if "members" in body:
+            ready["members"] = [{"value": self.ids[name]} for name in body["members"]]
+        return self._filled(ready)
+
+    def _filled(self, value: Json) -> Json:
+        match value:
+            case str():
+                return self.text(value)
+            case {"repeat": pieces}:
+                return "".join(piece * times for piece, times in pieces)
+            case dict():
+                return {name: self._filled(each) for name, each in value.items()}
+            case list():
+                return [self._filled(each) for each in value]
+        return value
+
+    def text(self, text: str) -> str:
+        """A text with its places filled in."""
+        return _PLACE.sub(self._place, text)
+
+    def _place(self, found: re.Match[str]) -> str:
+        name, what = found[1], found[2]
+        if what == "id":
+            return self.ids[name]
+        resource = next(each for each in self._named[name] if each["id"] == self.ids[name])
+        meta = resource["meta"]
+        return str(meta["location"] if what == "ref" else meta[what].replace('"', '\\"'))
+
+    @property
+    def _named(self) -> dict[str, list[Json]]:
+        named: dict[str, list[Json]] = {}
+        for endpoint in ("Users", "Groups"):
+            for resource in self.everything(endpoint):
+                named.setdefault(name_of(resource), []).append(resource)
+        return named
+
+    # --- asking ---
+
+    def request(
+        self,
+        endpoint: str,
+        filter: str | None = None,
+        *,
+        by: str | None = None,
+        descending: bool = False,
+        start: int = 1,
+        count: int = 1000,
+    ) -> store.SearchRequest:
+        """A query as the HTTP side would make it."""
+        resource_type = self.resource_type(endpoint)
+        term = parse_filter(filter, resource_type.urns) if filter is not None else None
+        sort = None
+        if by is not None:
+            sort = search.sort(parse_attr_path(by, resource_type.urns), resource_type, descending=descending)
+        return store.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
+
+    def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
+        """The total and one page of resources as a client gets them."""
+        resource_type = self.resource_type(endpoint)
+        page = store.find(self.db, self.app, resource_type, self.request(endpoint, filter, **options))
+        shown = Projection(resource_type)
+        return page.total, [orjson.loads(render(resource, shown, BASE)) for resource in page.resources]
+
+    def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:
+        """The names of what a query finds, in its order."""
+        total, resources = self.page(endpoint, filter, **options)
+        if not options.keys() & {"start", "count"}:
+            assert total == len(resources)
+        return [name_of(resource) for resource in resources]
+
+    def everything(self, endpoint: str) -> list[Json]:
+        """All resources of an endpoint, in the order of their creation."""
+        return self.page(endpoint)[1]
+
+
+def name_of(resource: dict[str, Json]) -> str:
+    """What people call a resource: its userName or displayName."""
+    return str(resource.get("userName") or resource["displayName"])
+
+
+def names_of(resources: Iterable[dict[str, Json]]) -> list[str]:
+    """What people call resources."""
+    return [name_of(resource) for resource in resources]

@@ -1,0 +1,182 @@
+"""The migrations make what the models describe, once, and the service starts on nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import scimlite
+import scimlite_cli
+from commands import COMMAND, Commands
+from postgres_server import free_port
+from scimlite import migration, models, startup
+from scimlite.config import Settings
+from scimlite.db import Database
+
+NEXT = "9999_what_comes_next"
+
+
+@pytest.fixture
+def command(settings_env: dict[str, str]) -> Commands:
+    return Commands(settings_env)
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    opened = startup.database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def upgraded(db: Database) -> Database:
+    migration.upgrade(db)
+    return db
+
+
+def test_tables_are_those_of_the_models(upgraded):
+    tables = {table._meta.table_name for table in models.TABLES}
+    assert set(upgraded.peewee.get_tables()) == tables | {"schema_migration"}
+
+
+@pytest.mark.parametrize("table", models.TABLES, ids=lambda table: table._meta.table_name)
+def test_columns_are_those_of_the_model(upgraded, table):
+    described = {field.column_name: (field.null, kind(field.field_type)) for field in table._meta.sorted_fields}
+    found = {
+        column.name: (column.null and not column.primary_key, kind(column.data_type))
+        for column in upgraded.peewee.get_columns(table._meta.table_name)
+    }
+    assert found == described
+    names = table._meta.primary_key
+    key = list(names.field_names) if hasattr(names, "field_names") else [names.column_name]
+    assert upgraded.peewee.get_primary_keys(table._meta.table_name) == key
+
+
+def kind(data_type: str) -> str:
+    """`integer` or `text`: SQLite knows no more, and PostgreSQL's sizes are looked at below."""
+    return "text" if data_type.upper() == "TEXT" else "integer"
+
+
+def test_integers_on_postgresql_have_the_size_of_the_model(upgraded):
+    if upgraded.kind != "postgresql":
+        pytest.skip("An integer of SQLite has any size.")
+    for table in models.TABLES:
+        described = {
+            field.column_name: field.field_type.lower()
+            for field in table._meta.sorted_fields
+            if kind(field.field_type) == "integer"
+        }
+        columns = upgraded.peewee.get_columns(table._meta.table_name)
+        assert {c.name: c.data_type for c in columns if c.name in described} == described
+
+
+def test_text_that_is_ordered_has_the_same_order_on_both_databases(upgraded):
+    if upgraded.kind != "postgresql":
+        pytest.skip("SQLite orders by bytes.")
+    query = "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE collation_name = 'C'"
+    found = {row[0] for row in upgraded.peewee.execute_sql(query).fetchall()}
+    assert {"value.key", "value.unique_key", "journal.user_key", "alias.name"} <= found
+
+
+def test_names_begin_with_consecutive_numbers(db):
+    names = migration.status(db).pending
+    assert [name[:4] for name in names] == [f"{number:04d}" for number in range(1, len(names) + 1)]
+
+
+def test_upgrade_by_several_processes_at_once_is_done_by_one(command):
+    processes = [
+        subprocess.Popen(
+            [COMMAND, "db", "upgrade"],
+            env=command.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], told
+    assert sorted("initialised" in out for out, _ in told) == [False, False, False, True], told
+    assert command("db", "status", "--json").ok().json["current"] is True
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(db, monkeypatch, tmp_path):
+    (tmp_path / "0001_half.py").write_text(
+        "def up(migrator, db):\n    db.execute_sql('CREATE TABLE half (id INTEGER)')\n    raise ValueError('oh')\n"
+    )
+    monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
+    with pytest.raises(ValueError, match="oh"):
+        migration.upgrade(db)
+    assert db.peewee.get_tables() == []
+    monkeypatch.undo()
+    migration.upgrade(db)
+    assert migration.status(db).current
+
+
+class TestOtherVersions:
+    """A database is served by its own version only, and says to the others what to do."""
+
+    @pytest.fixture
+    def next_version(self, tmp_path: Path) -> dict[str, str]:
+        """Variables with which `scimlite` is a version that brings one migration more."""
+        for package in (scimlite, scimlite_cli):
+            folder = Path(package.__file__).parent
+            shutil.copytree(folder, tmp_path / "next" / package.__name__, ignore=shutil.ignore_patterns("__pycache__"))
+        migrations = tmp_path / "next" / "scimlite" / "migrations"
+        (migrations / f"{NEXT}.py").write_text(
+            "def up(migrator, db):\n    db.execute_sql('CREATE TABLE news (id INTEGER)')\n"
+        )
+        return {"PYTHONPATH": str(tmp_path / "next")}
+
+    def test_an_outdated_schema_is_refused_with_the_command_to_run(self, upgraded, command, next_version):
+        for arguments in (("serve", "--port", str(free_port())), ("app", "list"), ("report",)):
+            ran = command.process(*arguments, **next_version)
+            assert (ran.code, ran.out) == (1, "")
+            assert f"needs an upgrade ({NEXT}): run `scimlite db upgrade`, or `scimlite serve --upgrade`" in ran.err
+            assert "Traceback" not in ran.err
+        ran = command.process("db", "status", "--json", **next_version)
+        assert (ran.code, ran.json["current"], ran.json["pending"]) == (1, False, [NEXT])
+        assert "news" not in upgraded.peewee.get_tables()
+
+    def test_it_is_upgraded_by_the_command(self, upgraded, command, next_version):
+        ran = command.process("db", "upgrade", **next_version).ok()
+        assert f"is up to date: applied {NEXT}." in ran.out
+        assert command.process("db", "status", **next_version).code == 0
+        assert "news" in upgraded.peewee.get_tables()
+
+    def test_it_is_upgraded_by_serve_when_told(self, upgraded, command, next_version):
+        port = free_port()
+        with command.started("serve", "--port", str(port), "--upgrade", **next_version) as service:
+            while "Listening at" not in service.line("stderr"):
+                pass
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+                assert answer.status == 200
+            assert service.interrupt() == 0
+        assert command.process("db", "status", **next_version).code == 0
+
+    def test_a_newer_schema_is_refused_also_with_upgrade(self, upgraded, command, next_version):
+        command.process("db", "upgrade", **next_version).ok()
+        port = str(free_port())
+        for arguments in (("serve", "--port", port), ("serve", "--port", port, "--upgrade"), ("app", "list")):
+            ran = command.process(*arguments)
+            assert (ran.code, ran.out) == (1, "")
+            assert f"was made by a newer scimlite ({NEXT}): install that version" in ran.err
+            assert "Traceback" not in ran.err
+
+    def test_an_empty_database_is_initialised_by_serve(self, settings_env, serve, db):
+        serve(settings_env)
+        assert migration.status(db).current
+
+
+def test_a_named_empty_database_is_made_by_no_other_command(command, db):
+    for arguments in (("app", "list"), ("report",), ("app", "create", "Entra ID")):
+        ran = command(*arguments)
+        assert ran.code == 1
+        assert "Run `scimlite db upgrade` to make one there" in ran.err
+    assert migration.status(db).empty
