@@ -65,7 +65,9 @@ def app() -> None:
 @json_option
 @with_installation
 def create(context: Context, name: str, slug: str | None, as_json: bool) -> None:
-    """Make an app with a first token, and print what to paste into the identity provider.
+    """Make an app with a token; print what the identity provider needs.
+
+    That is the SCIM base URL and the bearer token, which Entra ID calls Tenant URL and Secret Token.
 
     \b
     Examples: scimlite app create "Entra ID"
@@ -92,7 +94,7 @@ def create(context: Context, name: str, slug: str | None, as_json: bool) -> None
 @json_option
 @with_installation
 def list_(context: Context, as_json: bool) -> None:
-    """List the apps, how much they hold, and when their clients were last here.
+    """List the apps with their users, groups and last contact.
 
     \b
     Example: scimlite app list
@@ -130,7 +132,7 @@ def list_(context: Context, as_json: bool) -> None:
 @json_option
 @with_installation
 def show(context: Context, slug: str, as_json: bool) -> None:
-    """Show an app: base URL, contents, tokens, and its features with what they do.
+    """Show an app: base URL, contents, tokens and features.
 
     \b
     Example: scimlite app show entra-id

@@ -81,6 +81,7 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
         migration.upgrade(db)
         status = migration.status(db)
     if not status.current:
+        db.close()
         raise StartupError(migration.advice(db, status))
     return Context(settings, db)
 

@@ -48,7 +48,9 @@ def group() -> None:
 def list_(
     context: Context, slug: str | None, search: str | None, page: int | None, per_page: int, as_json: bool
 ) -> None:
-    """List groups by displayName, with the number of their direct members, a page at a time.
+    """List groups by displayName, a page at a time.
+
+    Members are counted that are directly in a group.
 
     \b
     Example: scimlite group list --app entra-id --search sales

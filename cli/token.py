@@ -59,7 +59,7 @@ def issue(context: Context, slug: str, label: str, expires: int | None, as_json:
 @json_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
-    """List an app's tokens: state, expiry, last use, and the secret key each one needs.
+    """List an app's tokens, and which secret key each one needs.
 
     A secret key can be dropped from SCIMLITE_SECRET_KEY once no active token needs it: rotate those that do.
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from peewee import SQL, fn
 
-from . import links, search
+from . import conditions, links
 from .apps import App
 from .db import Database
 from .journal import Action
@@ -172,7 +172,7 @@ def walk(db: Database, listing: Listing) -> Iterator[Found]:
 
 
 #: What the index covers of a key, written as the index has it.
-_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(search.PREFIX)))
+_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(conditions.PREFIX)))
 _order = (_key_start, ValueRow.resource_id)
 
 
@@ -233,7 +233,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             _of_apps(ValueRow.app_id, apps),
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
-            _key_start == key[: search.PREFIX],
+            _key_start == key[: conditions.PREFIX],
             # Not `==`, which SQLite would put into the line above and then no longer find the index for it.
             ValueRow.key.between(key, key),
         )
@@ -252,10 +252,10 @@ def _formerly(db: Database, apps: Sequence[App], text: str) -> set[int]:
     return {row[0] for row in db.rows(query)}
 
 
-def _rows(db: Database, apps: Sequence[App], ids: set[int], *conditions: Any) -> list[Found]:
+def _rows(db: Database, apps: Sequence[App], ids: set[int], *where: Any) -> list[Found]:
     if not ids:
         return []
-    query = ResourceRow.select(*_COLUMNS).where(ResourceRow.id.in_(sorted(ids)), *conditions).order_by(ResourceRow.id)
+    query = ResourceRow.select(*_COLUMNS).where(ResourceRow.id.in_(sorted(ids)), *where).order_by(ResourceRow.id)
     return [_found(row, apps) for row in db.rows(query)]
 
 

@@ -52,7 +52,12 @@ MAY_IMPORT = {
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
-    "scimlite.directory": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.links"},
+    "scimlite.directory": PROTOCOL | STORAGE | {
+        "scimlite.apps",
+        "scimlite.conditions",
+        "scimlite.journal",
+        "scimlite.links",
+    },
     "scimlite.startup": {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.tokens"},
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.store"},

@@ -52,6 +52,7 @@ def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
 def _literal(attribute: Attribute, op: str, value: Scalar) -> str:
     """The key of the literal; InvalidFilter when type and operator do not go together."""
     kind = attribute.type
+    operators: tuple[str, ...]
     if kind == "boolean":
         value = quirks.string_boolean(value)
         fits, operators = isinstance(value, bool), ("eq", "ne")

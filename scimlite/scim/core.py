@@ -114,9 +114,7 @@ USER_SCHEMA = schema(
             _simple("value", "The address."),
             ("aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"),
         ),
-        _plural(
-            "photos", "pictures", _reference("value", "Where it is.", "external"), ("photo", "thumbnail")
-        ),
+        _plural("photos", "pictures", _reference("value", "Where it is.", "external"), ("photo", "thumbnail")),
         _complex(
             "addresses",
             "The user's postal addresses.",
@@ -191,9 +189,7 @@ GROUP_SCHEMA = schema(
             _reference("$ref", "The member's URI.", "User", "Group", mutability="immutable"),
             # Not by default: RFC 7643 section 8.7.1 does not have it, and strict clients compare what they sent.
             _simple("display", "The member's name.", mutability="readOnly", returned="request"),
-            _simple(
-                "type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"
-            ),
+            _simple("type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"),
             multi_valued=True,
             links=True,
         ),

@@ -168,9 +168,10 @@ def require(resource_type: ResourceType, document: Document) -> None:
         if attribute.required and _blank(value):
             raise InvalidValue(f"{attribute.path} is required and must not be empty.")
         for sub in attribute.sub_attributes:
-            if sub.required and not sub.read_only:
-                if any(_blank(item.get(sub.name)) for item in values.items_of(value)):
-                    raise InvalidValue(f"{sub.path} is required and must not be empty.")
+            if not sub.required or sub.read_only:
+                continue
+            if any(_blank(item.get(sub.name)) for item in values.items_of(value)):
+                raise InvalidValue(f"{sub.path} is required and must not be empty.")
 
 
 def _blank(value: Json) -> bool:

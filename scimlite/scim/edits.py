@@ -1,44 +1,22 @@
-"""Edits of a document: what a PATCH request comes to once it is checked, and how they are applied.
+"""Applying the edits of a PATCH request to a document.
 
-Applying is pure: the given document is not changed, so that it can happen again when a transaction is repeated.
+It is pure: the given document is not changed, so that it can happen again when a transaction is repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from ..errors import Mutability, NoTarget
 from . import comparison, document, quirks, values
-from .filter import Filter
+from .changes import Edit
 from .schema import Attribute, ResourceType
 
 Json = Any
 Document = dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One checked change of the attribute that `urn` (None: the core schema) holds.
-
-    | action | one value | several values |
-    | --- | --- | --- |
-    | set | it becomes `value` | the values become `value`; with a filter, each that matches becomes `value` |
-    | merge | sub-attributes become those of `value`, `cleared` ones go | the same, for those that match the filter |
-    | append | - | those of `value` that are not there are added |
-    | remove | it goes | all go, or those that match the filter, or those that `listed` names |
-    """
-
-    urn: str | None
-    attribute: Attribute
-    action: Literal["set", "merge", "append", "remove"]
-    filter: Filter | None = None
-    value: Json = None
-    cleared: tuple[str, ...] = field(default=())
-    listed: tuple[Json, ...] | None = None
 
 
 def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document) -> Document:
@@ -68,7 +46,7 @@ def _apply_to(holder: Document, edit: Edit) -> None:
     if attribute.mutability == "immutable" and old is not None and new != old:
         raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
     if new is None or new == [] or new == {}:
-        if attribute.required:
+        if attribute.required and edit.action != "drop":
             raise Mutability(f"{attribute.path} is required: it cannot be removed.")
         holder.pop(attribute.name, None)
     else:
@@ -83,6 +61,8 @@ def _single(edit: Edit, old: Json) -> Json:
 
 def _many(edit: Edit, old: Json) -> list[Json]:
     items: list[Json] = list(old or [])
+    if edit.action == "drop":
+        return []
     if edit.action == "remove":
         if edit.listed is not None:
             return _remaining(edit.attribute, items, edit.listed)

@@ -41,14 +41,16 @@ def load_json(raw: bytes) -> Json:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise InvalidSyntax(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        raise InvalidSyntax(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
     if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH and _deeper_than(parsed, _MAX_DEPTH):
         raise InvalidSyntax(f"The body is nested deeper than {_MAX_DEPTH} levels.")
     understood = orjson.dumps(parsed).replace(b"\\\\", b"")
     if b"\\u0000" in understood:
         raise InvalidValue("The body holds a NUL character.")
     if _strings(raw.replace(b"\\\\", b"")) != _strings(understood):
-        json.loads(raw, object_pairs_hook=_refuse_twins)
+        json.loads(raw, object_pairs_hook=_refuse_twins, parse_int=str)
     return parsed
 
 

@@ -6,13 +6,14 @@ applied after the row is locked (`apply`). Changes of links (a group's members) 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadRequest, InvalidFilter, InvalidPath, InvalidValue, Mutability, NoTarget
 from . import comparison, document, quirks, values
-from .edits import Edit, apply
+from .changes import Edit, LinkStep, Plan
+from .edits import apply
 from .filter import And, Compare, Filter, Not, Or
 from .path import AttrPath, PatchPath, parse_patch_path, quote
 from .schema import Attribute, ResourceType, Target
@@ -35,66 +36,7 @@ class Operation:
     given: bool = False
 
 
-@dataclass(slots=True)
-class LinkStep:
-    """A change of links, in this order: drop all, drop those matching, then drop and add the named ones.
-
-    `expect` is a filter that must match some link, with the refusal when it does not.
-    """
-
-    reset: bool = False
-    remove_where: Filter | None = None
-    remove: set[str] = field(default_factory=set)
-    add: dict[str, None] = field(default_factory=dict)
-    expect: Filter | None = None
-    then_refuse: bool = False
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a PATCH request comes to."""
-
-    edits: list[Edit] = field(default_factory=list)
-    links: list[LinkStep] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-
-    def _step(self) -> LinkStep:
-        if not self.links or self.links[-1].expect is not None:
-            self.links.append(LinkStep())
-        return self.links[-1]
-
-    def add_links(self, ids: Iterable[str]) -> None:
-        """Link these, in the given order."""
-        for each in ids:
-            step = self._step()
-            step.remove.discard(each)
-            step.add[each] = None
-
-    def remove_links(self, ids: Iterable[str]) -> None:
-        """Unlink these; one that is not linked is no error."""
-        for each in ids:
-            step = self._step()
-            step.add.pop(each, None)
-            step.remove.add(each)
-
-    def reset_links(self) -> None:
-        """Unlink all. What was planned before does not matter then, unless something looked at it."""
-        if not any(step.expect is not None for step in self.links):
-            self.links.clear()
-        self.links.append(LinkStep(reset=True))
-
-    def remove_links_where(self, condition: Filter) -> None:
-        """Unlink those that match."""
-        self.links.append(LinkStep(remove_where=condition))
-
-    def expect_link(self, condition: Filter, *, then_refuse: bool) -> None:
-        """Refuse unless some link matches; when one does, refuse as well if the change itself is not allowed."""
-        self.links.append(LinkStep(expect=condition, then_refuse=then_refuse))
-
-
-def plan(
-    operations: Sequence[Operation], resource_type: ResourceType, *, ignore_unknown: bool = False
-) -> Plan:
+def plan(operations: Sequence[Operation], resource_type: ResourceType, *, ignore_unknown: bool = False) -> Plan:
     """Check operations against the schema and put them in a form that can be applied.
 
     `ignore_unknown`: attributes that the schema does not know are listed in `ignored` instead of refused.
@@ -216,7 +158,7 @@ class _Planner:
         elif op != "add":
             for attribute in self.resource_type.extension_by_key[urn.lower()].attributes:
                 if not attribute.read_only:
-                    self.plan.edits.append(Edit(urn, attribute, "remove"))
+                    self.plan.edits.append(Edit(urn, attribute, "drop"))
 
     def edit(self, step: _Step) -> Edit | None:
         """The checked edit for an attribute of the document; None when there is nothing to do."""

@@ -30,9 +30,7 @@ class Projection:
         if self.only is not None or self.resource_type.returned_on_request:
             return False
         return all(
-            target.attribute is not None
-            and target.sub is None
-            and (target.attribute.links or target.attribute.derived)
+            target.attribute is not None and target.sub is None and (target.attribute.links or target.attribute.derived)
             for target in self.without
         )
 

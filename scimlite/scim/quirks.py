@@ -67,9 +67,7 @@ def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[s
     return value
 
 
-def unqualified_extension_attribute(
-    extensions: Iterable[Schema], name: str
-) -> tuple[str | None, Attribute | None]:
+def unqualified_extension_attribute(extensions: Iterable[Schema], name: str) -> tuple[str | None, Attribute | None]:
     """An extension's attribute named without its URN in a path or filter, when the core schema has no such name.
 
     Entra's documented `"path":"manager"` and reference checks `id eq … and manager eq …` (Microsoft, "Tutorial:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 from click.testing import CliRunner
+
 from scimlite_cli.moments import DEADLINE, DURATION, MOMENT, deadline, duration, moment
 
 SECOND = 1_000_000

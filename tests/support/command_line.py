@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from click.testing import CliRunner, Result
-from scimlite_cli.main import cli
 
 from installation import Installation
 from scimlite import apps, store
 from scimlite.journal import Origin
 from scimlite.scim import document, patch
 from scimlite.store import Resource
+from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.
 CLIENT = Origin("idp/1.0", "default", "0123456789abcdef")
@@ -37,6 +37,7 @@ class CommandLine:
             env={**given, "COLUMNS": str(columns), **env},
             catch_exceptions=False,
             prog_name="scimlite",
+            terminal_width=min(columns, 100),
         )
 
     def ok(self, *args: str, **kwargs: Any) -> str:

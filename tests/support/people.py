@@ -177,11 +177,10 @@ class People:
         return store.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
 
     def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
-        """The total and one page of resources as a client gets them."""
+        """The total and one page of resources as a client gets them that asks for everything."""
         resource_type = self.resource_type(endpoint)
         page = store.find(self.db, self.app, resource_type, self.request(endpoint, filter, **options))
-        shown = Projection(resource_type)
-        return page.total, [orjson.loads(render(resource, shown, BASE)) for resource in page.resources]
+        return page.total, [_shown(resource, resource_type) for resource in page.resources]
 
     def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:
         """The names of what a query finds, in its order."""
@@ -193,6 +192,13 @@ class People:
     def everything(self, endpoint: str) -> list[Json]:
         """All resources of an endpoint, in the order of their creation."""
         return self.page(endpoint)[1]
+
+
+def _shown(resource: store.Resource, resource_type: ResourceType) -> dict[str, Json]:
+    shown: dict[str, Json] = orjson.loads(render(resource, Projection(resource_type), BASE))
+    for member, link in zip(shown.get("members", []), resource.links or [], strict=True):
+        member["display"] = link.display
+    return shown
 
 
 def name_of(resource: dict[str, Json]) -> str:

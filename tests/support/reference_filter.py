@@ -59,6 +59,17 @@ def sort_value(path: AttrPath, resource: dict[str, Json], resource_type: Resourc
     return _comparable(_sub(attribute, sub) if sub else attribute, values[0]) if values else None
 
 
+def in_order(
+    resources: list[dict[str, Json]], path: AttrPath, resource_type: ResourceType, *, descending: bool
+) -> list[dict[str, Json]]:
+    """Resources sorted by an attribute: those without it last, descending first; equal ones as they came."""
+    keyed = [(sort_value(path, resource, resource_type), resource) for resource in resources]
+    without = [resource for key, resource in keyed if key is None]
+    having = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
+    ordered = [resource for _, resource in having]
+    return without + ordered if descending else ordered + without
+
+
 def _located(path: AttrPath, resource: dict[str, Json], resource_type: ResourceType) -> tuple[Attribute, Json]:
     """The attribute that a path names, and the object that has it: the resource or its extension."""
     core: list[tuple[Attribute, Json]] = [(attribute, resource) for attribute in resource_type.common]
