@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,14 @@ def upgrade() -> None:
     \b
     Example: scimlite db backup before.db && scimlite db upgrade
     """
-    opened = database(Settings.from_environment())
-    before = migration.status(opened)
-    if before.unknown:
-        raise StartupError(migration.advice(opened, before))
-    try:
-        applied = migration.upgrade(opened)
-    except OSError as error:
-        raise click.ClickException(f"{opened.described} cannot be written: {error.strerror}.") from None
-    finally:
-        opened.close()
+    with closing(database(Settings.from_environment())) as opened:
+        before = migration.status(opened)
+        if before.unknown:
+            raise StartupError(migration.advice(opened, before))
+        try:
+            applied = migration.upgrade(opened)
+        except OSError as error:
+            raise click.ClickException(f"{opened.described} cannot be written: {error.strerror}.") from None
     if not applied:
         click.echo(f"{opened.described} is up to date; nothing was changed.")
     elif before.empty:
@@ -65,19 +64,18 @@ def status(ctx: click.Context, as_json: bool) -> None:
     \b
     Example: scimlite db status --json
     """
-    opened = database(Settings.from_environment())
-    found = migration.status(opened)
-    told: dict[str, Any] = {
-        "database": opened.described,
-        "kind": opened.kind,
-        "current": found.current,
-        "applied": found.applied,
-        "pending": found.pending,
-        "unknown": found.unknown,
-        "bytes": opened.size() if isinstance(opened, SqliteDatabase) else None,
-        **(_contents(opened) if found.current else {}),
-    }
-    opened.close()
+    with closing(database(Settings.from_environment())) as opened:
+        found = migration.status(opened)
+        told: dict[str, Any] = {
+            "database": opened.described,
+            "kind": opened.kind,
+            "current": found.current,
+            "applied": found.applied,
+            "pending": found.pending,
+            "unknown": found.unknown,
+            "bytes": opened.size() if isinstance(opened, SqliteDatabase) else None,
+            **(_contents(opened) if found.current else {}),
+        }
     if as_json:
         print_json(told)
     else:
@@ -142,23 +140,23 @@ def backup(file: Path) -> None:
     Example: scimlite db backup /backup/scimlite-$(date +%F).db
     """
     settings = Settings.from_environment()
-    opened = database(settings)
-    if not isinstance(opened, SqliteDatabase):
-        raise click.ClickException(
-            f"{opened.described} is backed up with PostgreSQL's own tool: "
-            f'pg_dump --format=custom --file={file} "$SCIMLITE_DATABASE_URL"'
-        )
-    found = migration.status(opened)
-    if found.empty and not found.unknown:
-        raise StartupError(migration.advice(opened, found))
-    try:
-        opened.backup(file)
-    except FileExistsError:
-        raise click.ClickException(f"{file} exists already, and nothing is written over. Name another file.") from None
-    except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
-    finally:
-        opened.close()
+    with closing(database(settings)) as opened:
+        if not isinstance(opened, SqliteDatabase):
+            raise click.ClickException(
+                f"{opened.described} is backed up with PostgreSQL's own tool: "
+                f'pg_dump --format=custom --file={file} "$SCIMLITE_DATABASE_URL"'
+            )
+        found = migration.status(opened)
+        if found.empty and not found.unknown:
+            raise StartupError(migration.advice(opened, found))
+        try:
+            opened.backup(file)
+        except FileExistsError:
+            raise click.ClickException(
+                f"{file} exists already, and nothing is written over. Name another file."
+            ) from None
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
     click.echo(f"Wrote {file}, {_size(file.stat().st_size)}.")
     if (settings.state_dir / "secret_key").exists():
         click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -100,9 +99,4 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `scimlite` script."""
-    try:
-        cli(prog_name="scimlite")
-    except BrokenPipeError:
-        # `scimlite report | head`: the reader has enough.
-        sys.stderr.close()
-        sys.exit(0)
+    cli(prog_name="scimlite")

@@ -75,6 +75,7 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
             "control_socket_disable": True,
             "timeout": 120,
             "keepalive": 75,
+            "graceful_timeout": 10,
             "errorlog": "-",
             "loglevel": "info",
             "proc_name": "scimlite",

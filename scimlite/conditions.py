@@ -10,91 +10,18 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from peewee import SQL, Asc, Desc, Expression, NodeList, fn
+from peewee import SQL, Expression, NodeList, fn
 
 from .db import Database, Slot
 from .models import MemberRow, ResourceRow, ValueRow
 from .scim import core
 from .scim.schema import Attribute, ResourceType
+from .shapes import Comparison, Complement, Every, Fixed, SameItem, Schemas, Shape, Some
 
 #: How much of a key the index covers (migration 0001).
 PREFIX = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """What is the same for all resources."""
-
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Schemas:
-    """The resource's `schemas` name one of these."""
-
-    urns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Some value of `leaf` passes a test; false when there is none.
-
-    `op` is one of the grammar's, where `ne` means some value that differs, or `any`: a value, be it empty. The
-    compared key is bound under `slot`; `long` and `last` tell keys that need another test than most.
-    """
-
-    holder: Attribute
-    leaf: Attribute
-    op: str
-    slot: str = ""
-    #: The key is longer than what the index covers.
-    long: bool = False
-    #: No text follows all those that start with the key.
-    last: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """All of the terms."""
-
-    terms: tuple[Shape, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Some:
-    """One of the terms."""
-
-    terms: tuple[Shape, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Complement:
-    """Not the term."""
-
-    term: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class SameItem:
-    """The term, about one and the same value of a complex or multi-valued attribute."""
-
-    holder: Attribute
-    term: Shape
-
-
-Shape = Fixed | Schemas | Comparison | Every | Some | Complement | SameItem
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """The attribute to sort by, already a simple one, and the direction."""
-
-    attribute: Attribute
-    holder: Attribute
-    descending: bool = False
 
 
 def condition(db: Database, shape: Shape, resource_type: ResourceType) -> Any:
@@ -134,44 +61,6 @@ COLUMNS: dict[str, Callable[[Database, Any], Any]] = {
     "meta.location": _location,
     "meta.resourceType": lambda db, row: row.type,
 }
-
-
-# --- sorting ------------------------------------------------------------------------------------------------------
-
-
-def order(db: Database, by: Sort | None, *, backwards: bool = False) -> list[Any]:
-    """ORDER BY terms: the sort key, then the order of creation, so that pages never overlap.
-
-    A resource without the attribute comes last ascending, first descending (RFC 7644 section 3.4.2.3).
-    """
-    last = ResourceRow.id.desc() if backwards else ResourceRow.id.asc()
-    if by is None:
-        return [last]
-    key = _sort_key(db, by)
-    if by.descending != backwards:
-        return [Desc(key, nulls="FIRST"), last]
-    return [Asc(key, nulls="LAST"), last]
-
-
-def _sort_key(db: Database, by: Sort) -> Any:
-    column = COLUMNS.get(by.attribute.path)
-    if column is not None:
-        return column(db, ResourceRow)
-    value, primary = ValueRow.alias(), ValueRow.alias()
-    keys = value.select(value.key).where(value.resource_id == ResourceRow.id, value.path == by.attribute.path)
-    first = keys.order_by(value.item).limit(1)
-    if "primary" not in by.holder.subs:
-        return first
-    preferred = keys.join(
-        primary,
-        on=(
-            (primary.resource_id == value.resource_id)
-            & (primary.path == f"{by.holder.path}.primary")
-            & (primary.item == value.item)
-            & (primary.key == "true")
-        ),
-    ).limit(1)
-    return fn.coalesce(preferred, first)
 
 
 # --- conditions ---------------------------------------------------------------------------------------------------
@@ -442,9 +331,9 @@ def _at(value: Any, attribute: Attribute) -> Any:
 
 
 def _exists(table: Any, *tests: Any) -> Any:
-    """Rows that pass; PostgreSQL takes no part of `IS TRUE` for a join, so that its guesses cannot turn the order round.
+    """Whether there is such a row. PostgreSQL makes no join of what `IS TRUE` follows.
 
-    A hundred joins would also take it half a minute, where a hundred tests take a second.
+    Its guesses then cannot turn the order round, and a hundred joins would take it half a minute.
     """
     return Expression(fn.EXISTS(table.select(SQL("1")).where(*tests)), "IS", SQL("TRUE"))
 

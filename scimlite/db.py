@@ -146,13 +146,6 @@ class Database:
         with _peewee_errors:
             cursor.executemany(sql, [tuple(row[name] for name in names) for row in rows])
 
-    def iterate(self, query: Any, **binds: Any) -> Iterator[Row]:
-        """The rows one by one, for exports that must not be held in memory."""
-        sql, params = self._bound(query, binds)
-        cursor = self._run(sql, params)
-        while chunk := cursor.fetchmany(1000):
-            yield from chunk
-
     def _bound(self, query: Any, binds: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
         sql, params = query.text(self) if isinstance(query, Statement) else self.compile(query)
         return sql, tuple([self._value(binds[p.name]) if type(p) is _Place else p for p in params])

@@ -264,7 +264,7 @@ def _told(
                 linked.entries.append(_entry(action, id, kind, name, group, status))
     for id in unknown:
         detail = f"member {id[:100]} does not exist in this app; the others were applied"
-        linked.entries.append(Entry(Action.MEMBER_ADDED, Outcome.REFUSED, group=group, status=status, detail=detail))
+        linked.entries.append(Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id[:100], None), group, status=status, detail=detail))
     return linked
 
 

@@ -1,6 +1,6 @@
-"""Filters and sort orders of requests: checked against a resource type, and parted into a shape and its values.
+"""Filters of requests: checked against a resource type, and parted into a shape and the values compared with.
 
-The shape is what `conditions` compiles, once for all filters that differ only in the values compared with.
+The shape is what `conditions` compiles, once for all filters that differ only in their values.
 
 Two-valued logic: a comparison with an absent attribute is false, except `ne`, which is true; `not` is the complement.
 """
@@ -11,30 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import (
-    COLUMNS,
-    PREFIX,
-    Comparison,
-    Complement,
-    Every,
-    Fixed,
-    SameItem,
-    Schemas,
-    Shape,
-    Some,
-    Sort,
-    condition,
-    link_condition,
-    order,
-)
-from .errors import InvalidFilter, InvalidPath
+from .conditions import COLUMNS, PREFIX, condition, link_condition
+from .errors import InvalidFilter
 from .scim import comparison
 from .scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from .scim.path import AttrPath
 from .scim.schema import Attribute, ResourceType
 from .scim.values import microseconds
+from .shapes import Comparison, Complement, Every, Fixed, SameItem, Schemas, Shape, Some
+from .sorting import Sort, order, sort
 
-__all__ = ["PREFIX", "BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "order", "sort"]
+__all__ = ["BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "order", "sort"]
 
 
 @dataclass(slots=True)
@@ -57,21 +44,6 @@ def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -
     """Check a filter that stands in the brackets of a value path of `attribute`."""
     binder = _Binder(resource_type)
     return BoundFilter(binder.bound_item(term, attribute), binder.binds)
-
-
-def sort(path: AttrPath, resource_type: ResourceType, *, descending: bool) -> Sort:
-    """The order that `sortBy` names; a complex attribute sorts by its `value` (RFC 7644 section 3.4.2.3)."""
-    target = resource_type.find(path)
-    if target is None or target.attribute is None or target.leaf is None:
-        raise InvalidPath(f"sortBy: {resource_type.name} has no attribute {str(path)!r}.")
-    leaf = target.leaf
-    if leaf.complex:
-        if leaf.value_sub is None:
-            raise InvalidPath(f"sortBy: {leaf.path} has no value of its own; name a sub-attribute.")
-        leaf = leaf.value_sub
-    if target.attribute.links or target.attribute.derived or leaf.returned == "never" or leaf.path == "schemas":
-        raise InvalidPath(f"sortBy: resources cannot be sorted by {leaf.path}.")
-    return Sort(leaf, target.attribute, descending)
 
 
 class _Binder:

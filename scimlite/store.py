@@ -390,7 +390,8 @@ class _Who:
         self.is_group = resource_type.links is not None
         self.name = str(document.get("userName") or document.get("displayName") or id)
         self.external_id = document.get("externalId")
-        self.active = int(document.get("active", True))
+        # A user whose `active` was removed may not use the application: nothing says that it may.
+        self.active = int(bool(document.get("active"))) if self.is_user else 1
         self.pair = (id, self.name)
 
 

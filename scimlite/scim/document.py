@@ -121,12 +121,17 @@ def link_ids(attribute: Attribute, given: Json, ignored: list[str]) -> list[str]
 
 
 def with_defaults(resource_type: ResourceType, document: Document, current: Document | None = None) -> Document:
-    """The document with what `current` has, or else the default, for attributes that declare one and have no value."""
-    missing = {
-        attribute.name: (current or {}).get(attribute.name, attribute.default)
-        for urn, attribute in resource_type.attributes
-        if urn is None and attribute.default is not None and attribute.name not in document
-    }
+    """The document with a value for attributes that declare a default and have none.
+
+    A new resource gets the default; one that replaces `current` keeps what that has, and nothing where it has nothing.
+    """
+    missing: Document = {}
+    for urn, attribute in resource_type.attributes:
+        if urn is None and attribute.default is not None and attribute.name not in document:
+            if current is None:
+                missing[attribute.name] = attribute.default
+            elif attribute.name in current:
+                missing[attribute.name] = current[attribute.name]
     return {**document, **missing} if missing else document
 
 

@@ -33,7 +33,7 @@ def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document)
             part = dict(changed.get(edit.urn, {}))
             _apply_to(part, edit)
             changed[edit.urn] = part
-    finished = document.finish(resource_type, document.with_defaults(resource_type, changed))
+    finished = document.finish(resource_type, changed)
     document.require(resource_type, finished)
     return finished
 

@@ -50,7 +50,7 @@ def load_json(raw: bytes) -> Json:
     if b"\\u0000" in understood:
         raise InvalidValue("The body holds a NUL character.")
     if _strings(raw.replace(b"\\\\", b"")) != _strings(understood):
-        json.loads(raw, object_pairs_hook=_refuse_twins, parse_int=str)
+        json.loads(raw, object_pairs_hook=_refuse_twins)
     return parsed
 
 

@@ -152,6 +152,7 @@ class _Planner:
     def on_schema(self, op: str, urn: str | None, value: Json) -> None:
         """A path or key that is a schema's URN alone: the value's keys are attributes of that schema."""
         if op != "remove" and value is not None:
+            value = quirks.without_nested_schemas(value) if urn else value
             self.on_keys(op, f"{urn or self.resource_type.schema.id}:", value)
         elif urn is None:
             raise NoTarget("The core schema cannot be removed.")
@@ -291,9 +292,9 @@ def _nulls(attribute: Attribute, given: Json) -> tuple[str, ...]:
 
 
 def _removal(step: _Step, listed: tuple[Json, ...] | None = None) -> Edit:
-    """An edit that takes values away; Mutability when the default would take their place, unasked."""
-    if step.attribute.default is not None:
-        raise Mutability(f"{step.attribute.path} always has a value: it can be replaced, but not removed.")
+    """An edit that takes values away; InvalidValue when nothing is assigned where only Remove should take away."""
+    if step.attribute.default is not None and step.op != "remove":
+        raise InvalidValue(f"{step.attribute.path} takes a value; to take it away, use remove.")
     return Edit(step.target.urn, step.attribute, "remove", step.filter, listed=listed)
 
 

@@ -80,6 +80,16 @@ def unqualified_extension_attribute(extensions: Iterable[Schema], name: str) -> 
     return None, None
 
 
+def without_nested_schemas(value: Json) -> Json:
+    """An extension's object that repeats `schemas` inside itself.
+
+    scim2-models writes extensions like that in PATCH values (seen from scim2-client and scim2-tester).
+    """
+    if isinstance(value, dict):
+        return {name: inner for name, inner in value.items() if name.lower() != "schemas"}
+    return value
+
+
 def operation_name(op: Json) -> Json:
     """`Add`, `Replace`, `Remove` capitalised.
 

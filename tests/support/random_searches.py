@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -13,15 +16,16 @@ from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
 
 Json = Any
+T = TypeVar("T")
 
 #: Few, so that random filters often find something; each with relatives that naive code takes for the same.
 TEXTS = [
     *("a", "A", "ab", "AB", "b", "aa", "", " ", "a ", " a", "%", "_", "a%", "a_b", "axb", "*", "\\", "\\%", "'", '"'),
     *("ß", "ẞ", "ss", "SS", "s", "İ", "i", "ı", "I", "i\u0307", "é", "e\u0301", "É", "e", "\u212b", "å", "Σ", "ς", "σ"),
-    *("😀", "\ufb00", "ff", "\uffee", "\ue000", "\ud7ff", "\U0010ffff", "\U0010ffff\U0010ffff", "\u1f80", "\u1100\u1161"),
-    *("가", "1", "10", "9", "-1", "true", "null", "work", "WORK", "home", "and", "tab\t", "line\n", "\u00a0", "a b"),
-    *("a" * 199, "a" * 200, "a" * 200 + "b", "a" * 200 + "B", "a" * 201, "a" * 300, "é" * 200, "ß" * 100, "s" * 200 + "t"),
-    *("\U0010ffff" * 200, "\U0010ffff" * 201),
+    *("😀", "\ufb00", "ff", "\uffee", "\ue000", "\ud7ff", "\U0010ffff", "\U0010ffff\U0010ffff", "\u1f80", "가"),
+    *("\u1100\u1161", "1", "10", "9", "-1", "true", "null", "work", "WORK", "home", "and", "tab\t", "line\n", "\u00a0"),
+    *("a" * 199, "a" * 200, "a" * 200 + "b", "a" * 200 + "B", "a" * 201, "a" * 300, "é" * 200, "ß" * 100, "a b"),
+    *("s" * 200 + "t", "\U0010ffff" * 200, "\U0010ffff" * 201),
 ]
 INTEGERS = [0, 1, -1, 2, 9, 10, -10, 2**31, 2**53 + 1, 2**63 - 1, -(2**63) + 1]
 DECIMALS = [0, -0.0, 1, 1.5, -1.5, 2, 10, 1e300, -1e300, 5e-324, 0.1, 9007199254740993]
@@ -31,6 +35,8 @@ TIMES = [
     *("2011-05-13T04:42:33-00:30", "2030-01-01t00:00:00z"),
 ]
 BINARIES = ["QUJD", "QUJE", "qujd", "QUI="]
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 _POOLS: dict[str, list[Json]] = {
     "string": TEXTS,
@@ -62,6 +68,7 @@ def _value(attribute: Attribute) -> st.SearchStrategy[Json]:
     return st.lists(one, max_size=3) if attribute.multi_valued else one
 
 
+@cache
 def _body(resource_type: ResourceType) -> st.SearchStrategy[dict[str, Json]]:
     """Some attributes of a resource; what must be there or unique is for the caller to add."""
     parts: dict[str, st.SearchStrategy[Json]] = {}
@@ -107,75 +114,74 @@ def directories(draw: st.DrawFn) -> dict[str, Json]:
 
 
 @st.composite
-def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, *, holder: Attribute, known: list[Json]) -> Compare:
-    """A comparison that type and operator allow, with a value that the resources at hand may well have."""
-    kind = draw(st.integers(0, 9))
-    if kind == 0:
-        return Compare(path, "pr")
-    if kind == 1:
-        return Compare(path, draw(st.sampled_from(["eq", "ne"])), None)
-    leaf = attribute.value_sub if attribute.complex else attribute
-    if leaf is None or leaf.returned == "never" or (holder.derived and leaf.key == "type"):
-        return Compare(path, "pr")
-    pool = [value for value in known if _fits(leaf, value)] if holder.links or holder.derived else []
-    if leaf.path in ("id", "meta.location", "meta.version", "meta.created", "meta.lastModified", "schemas"):
-        pool = [value for value in known if _fits(leaf, value)]
-    elif leaf.key == "resourcetype":
-        pool = ["User", "Group", "user"]
-    elif leaf.key == "type" and holder.links:
-        pool = ["User", "group", "x"]
-    elif leaf.name == "value" and holder.key == "manager":
-        pool = [value for value in known if _fits(leaf, value)]
-    value = draw(st.sampled_from(pool or _POOLS[leaf.type]))
-    if isinstance(value, str) and leaf.type in ("string", "reference") and draw(st.integers(0, 3)) == 0:
-        value = value[draw(st.integers(0, len(value))) :] if draw(st.booleans()) else value[: len(value) // 2 + 1]
-    return Compare(path, draw(st.sampled_from(_OPERATORS[leaf.type])), value)
-
-
-def _fits(leaf: Attribute, value: Json) -> bool:
-    if leaf.type == "dateTime":
-        return isinstance(value, str) and value[:2] == "20" and value.endswith("Z")
-    return isinstance(value, str)
-
-
-def _item_filter(attribute: Attribute, known: list[Json]) -> st.SearchStrategy[Filter]:
-    subs = attribute.sub_attributes or (attribute,)
-    names = {sub: "value" if sub is attribute else sub.name for sub in subs}
-    one = st.sampled_from(subs).flatmap(
-        lambda sub: _compare(AttrPath(names[sub]), sub, holder=attribute, known=known)
-    )
-    return _trees(one)
-
-
-def _trees(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Filter]:
-    def joined(inner: st.SearchStrategy[Filter]) -> st.SearchStrategy[Filter]:
-        several = st.lists(inner, min_size=2, max_size=3).map(tuple)
-        return st.one_of(several.map(And), several.map(Or), inner.map(Not))
-
-    return st.recursive(one, joined, max_leaves=4)
-
-
-def filters(resource_type: ResourceType, known: list[Json]) -> st.SearchStrategy[Filter]:
+def filters(draw: st.DrawFn, resource_type: ResourceType, known: list[Json]) -> Filter:
     """Filters over all attributes of a type; `known` are ids, times and the like that resources really have."""
 
-    def of_attribute(pair: tuple[str | None, Attribute]) -> st.SearchStrategy[Filter]:
-        urn, attribute = pair
-        choices: list[st.SearchStrategy[Any]] = []
+    def comparison() -> Filter:
+        urn, attribute = _one_of(draw, _filterable(resource_type))
         whole = AttrPath(attribute.name, urn=urn)
-        if not attribute.complex or attribute.value_sub:
-            choices.append(_compare(whole, attribute, holder=attribute, known=known))
-        else:
-            choices.append(st.just(Compare(whole, "pr")))
-        for sub in attribute.sub_attributes:
-            path = AttrPath(attribute.name, sub.name, urn)
-            choices.append(_compare(path, sub, holder=attribute, known=known))
-        if attribute.multi_valued or attribute.complex:
-            inside = _item_filter(attribute, known).map(lambda term: ValuePath(whole, term))
-            choices += [inside] * max(len(choices) // 2, 1)
-        return st.one_of(choices)
+        if (attribute.multi_valued or attribute.complex) and draw(_COIN):
+            return ValuePath(whole, _tree(draw, lambda: _in_item(draw, attribute, known), 2))
+        sub = _one_of(draw, (None, *attribute.sub_attributes))
+        if sub is None:
+            return _compare(draw, whole, attribute, attribute, known)
+        return _compare(draw, AttrPath(attribute.name, sub.name, urn), sub, attribute, known)
 
-    usable = [pair for pair in resource_type.attributes if pair[1].returned != "never"]
-    return _trees(st.sampled_from(usable).flatmap(of_attribute))
+    return _tree(draw, comparison, 3)
+
+
+_COIN = st.booleans()
+_PERCENT = st.integers(0, 99)
+
+
+def _one_of(draw: st.DrawFn, choices: Sequence[T]) -> T:
+    return choices[draw(st.integers(0, len(choices) - 1))]
+
+
+@cache
+def _filterable(resource_type: ResourceType) -> tuple[tuple[str | None, Attribute], ...]:
+    return tuple(pair for pair in resource_type.attributes if pair[1].returned != "never")
+
+
+def _tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filter:
+    """A comparison, or several joined by the logical operators."""
+    kind = draw(_PERCENT)
+    if depth == 0 or kind < 40:
+        return comparison()
+    if kind < 60:
+        return Not(_tree(draw, comparison, depth - 1))
+    terms = tuple(_tree(draw, comparison, depth - 1) for _ in range(draw(st.integers(2, 3))))
+    return And(terms) if kind < 80 else Or(terms)
+
+
+def _in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
+    """A comparison of a sub-attribute, or of the `value` that a simple one is."""
+    sub = _one_of(draw, holder.sub_attributes or (holder,))
+    return _compare(draw, AttrPath("value" if sub is holder else sub.name), sub, holder, known)
+
+
+def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, holder: Attribute, known: list[Json]) -> Compare:
+    """A comparison that type and operator allow, with a value that the resources at hand may well have."""
+    kind = draw(_PERCENT)
+    leaf = attribute.value_sub if attribute.complex else attribute
+    if kind < 10 or leaf is None or (holder.derived and leaf.key == "type"):
+        return Compare(path, "pr")
+    op = _one_of(draw, _OPERATORS[leaf.type])
+    if kind < 20:
+        return Compare(path, _one_of(draw, ("eq", "ne")), None)
+    value = _one_of(draw, _pool(leaf, holder, known))
+    if kind < 40 and isinstance(value, str) and leaf.type in ("string", "reference"):
+        cut = draw(st.integers(0, len(value)))
+        value = value[cut:] if draw(_COIN) else value[:cut]
+    return Compare(path, op, value)
+
+
+def _pool(leaf: Attribute, holder: Attribute, known: list[Json]) -> Sequence[Json]:
+    if leaf.key == "type" and holder.links:
+        return ("User", "group", "x")
+    if holder.links or holder.derived or holder.key in ("id", "meta", "schemas", "manager"):
+        return [value for value in known if leaf.type != "dateTime" or _TIME.fullmatch(value)] or TIMES
+    return _POOLS[leaf.type]
 
 
 def sort_paths(resource_type: ResourceType) -> st.SearchStrategy[AttrPath]:
@@ -196,4 +202,4 @@ def known_values(resources: list[dict[str, Json]]) -> list[Json]:
         found |= dict.fromkeys([resource["id"], *resource["schemas"], *map(str, resource["meta"].values())])
         for link in [*resource.get("members", []), *resource.get("groups", [])]:
             found |= dict.fromkeys([link["value"], link["$ref"], link["display"]])
-    return list(found) or [STAFF_URN]
+    return list(found) or [STAFF_URN, "User"]

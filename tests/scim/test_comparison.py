@@ -1,0 +1,211 @@
+"""Comparisons with typed attributes, and items of a value path that satisfy a filter or say how to make one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scimlite.errors import InvalidFilter
+from scimlite.scim import comparison, values
+from scimlite.scim.comparison import Bound, bind, matches, required_values
+from scimlite.scim.core import USER
+from scimlite.scim.filter import Filter, ValuePath, parse_value_path
+from scimlite.scim.path import AttrPath
+from scimlite.scim.schema import Attribute, ResourceType
+
+EMAILS = USER.core["emails"]
+ITEM = {"value": "Ada@Example.com", "type": "work", "primary": True, "display": ""}
+
+
+def term(text: str) -> Filter:
+    return parse_value_path(f"emails[{text}]")[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'type eq "WORK"',
+        'value co "EXAMPLE"',
+        'value sw "ada@"',
+        'value ew ".COM"',
+        'value gt "a"',
+        'value le "ada@example.com"',
+        "type pr",
+        "primary eq true",
+        'primary eq "True"',
+        "primary ne false",
+        "display eq null",
+        'display eq ""',
+        "type ne null",
+        'type ne "home"',
+        'type eq "home" or primary eq true',
+        'type eq "work" and value co "@"',
+        'not (type eq "home")',
+    ],
+)
+def test_matches(text: str) -> None:
+    assert matches(term(text), EMAILS, ITEM)
+    assert not matches(term(f"not ({text})"), EMAILS, ITEM)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'type eq "home"',
+        "display pr",
+        "type eq null",
+        'value gt "b"',
+        "primary eq false",
+        'type eq "work" and primary eq false',
+        'type eq "home" or display pr',
+    ],
+)
+def test_does_not_match(text: str) -> None:
+    assert not matches(term(text), EMAILS, ITEM)
+    assert matches(term(f"not ({text})"), EMAILS, ITEM)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('type eq "x"', False),
+        ('type ne "x"', True),
+        ('type co ""', False),
+        ("type pr", False),
+        ("type eq null", True),
+        ("type ne null", False),
+        ('not (type eq "x")', True),
+        ("primary eq false", False),
+    ],
+)
+def test_what_is_absent_is_only_unequal(text: str, expected: bool) -> None:
+    assert matches(term(text), EMAILS, {"value": "x"}) is expected
+
+
+def test_several_values_in_one_sub_attribute(device: ResourceType) -> None:
+    owner = device.core["owner"]
+    item = {"value": "7", "phones": ["1", "2"]}
+    assert matches(term('phones eq "2"'), owner, item)
+    assert matches(term('phones ne "2"'), owner, item)
+    assert not matches(term('phones eq "3"'), owner, item)
+
+
+def test_plain_values_are_their_own_value(device: ResourceType) -> None:
+    assert matches(term('value sw "A"'), device.core["tags"], "abc")
+    assert matches(term("value gt 2"), device.core["counts"], 10)
+    with pytest.raises(InvalidFilter, match="tags has no sub-attribute 'type'"):
+        matches(term('type eq "a"'), device.core["tags"], "abc")
+
+
+OPERATORS = {
+    "string": "eq ne co sw ew gt ge lt le",
+    "reference": "eq ne co sw ew gt ge lt le",
+    "boolean": "eq ne",
+    "binary": "eq ne",
+    "integer": "eq ne gt ge lt le",
+    "decimal": "eq ne gt ge lt le",
+    "dateTime": "eq ne gt ge lt le",
+}
+LITERALS: dict[str, list[Any]] = {
+    "string": ["x", ""],
+    "reference": ["x"],
+    "boolean": [True, "False"],
+    "binary": ["AQ"],
+    "integer": [5, -5],
+    "decimal": [5, 1.5],
+    "dateTime": ["2011-05-13T04:42:34Z", "2011-05-13T06:42:34+02:00"],
+}
+FOREIGN: dict[str, list[Any]] = {
+    "string": [5, True, 1.5],
+    "reference": [5],
+    "boolean": ["x", 1, 0],
+    "binary": [5],
+    "integer": ["5", 1.5, True, 2**63],
+    "decimal": ["5", True],
+    "dateTime": ["yesterday", 5, "2011-05-13"],
+}
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+@pytest.mark.parametrize("op", ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"])
+def test_operators_of_each_type(kind: str, op: str) -> None:
+    attribute = Attribute("it", kind, path="it")
+    for literal in LITERALS[kind]:
+        if op in OPERATORS[kind].split():
+            assert bind(attribute, op, literal).op == op
+        else:
+            with pytest.raises(InvalidFilter, match=f"it is of type {kind}: it cannot be compared with {op}"):
+                bind(attribute, op, literal)
+    for literal in FOREIGN[kind]:
+        with pytest.raises(InvalidFilter, match=f"it is of type {kind}"):
+            bind(attribute, op, literal)
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_null_and_presence_go_with_each_type(kind: str) -> None:
+    attribute = Attribute("it", kind, path="it")
+    assert bind(attribute, "pr", None) == Bound(attribute, "pr")
+    assert bind(attribute, "eq", None) == Bound(attribute, "absent")
+    assert bind(attribute, "ne", None) == Bound(attribute, "pr")
+    with pytest.raises(InvalidFilter, match="it gt null cannot be compared"):
+        bind(attribute, "gt", None)
+
+
+def test_a_complex_attribute_stands_for_its_value() -> None:
+    bound = bind(EMAILS, "eq", "Ada@Example.com")
+    assert (bound.attribute.path, bound.key) == ("emails.value", "ada@example.com")
+    assert bind(USER.extensions[0].by_key["manager"], "eq", "M7").key == "M7"
+    assert bind(EMAILS, "pr", None).attribute is EMAILS
+    with pytest.raises(InvalidFilter, match="name has no value of its own to compare: name a sub-attribute"):
+        bind(USER.core["name"], "eq", "x")
+
+
+@pytest.mark.parametrize("op", ["eq", "pr", "ne", "co"])
+def test_what_is_never_returned_cannot_be_guessed_by_filters(op: str, device: ResourceType) -> None:
+    for attribute in (USER.core["password"], device.core["secret"], device.core["owner"].subs["code"]):
+        with pytest.raises(InvalidFilter, match="cannot be filtered by"):
+            bind(attribute, op, None if op == "pr" else "x")
+
+
+def test_long_values_are_cut_in_the_error() -> None:
+    with pytest.raises(InvalidFilter) as refused:
+        bind(Attribute("it", "integer", path="it"), "eq", "x" * 5000)
+    assert len(refused.value.detail) < 150
+
+
+def test_sub_attribute() -> None:
+    assert comparison.sub_attribute(EMAILS, AttrPath("VALUE")) is EMAILS.subs["value"]
+    for path in (AttrPath("foo"), AttrPath("value", "x"), AttrPath("value", urn="urn:x:y")):
+        with pytest.raises(InvalidFilter, match="emails has no sub-attribute"):
+            comparison.sub_attribute(EMAILS, path)
+
+
+def test_value_paths_do_not_nest() -> None:
+    with pytest.raises(InvalidFilter, match="cannot stand inside another"):
+        matches(ValuePath(AttrPath("emails"), term("type pr")), EMAILS, ITEM)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('type eq "work"', {"type": "work"}),
+        ('TYPE eq "work" and primary eq "True"', {"type": "work", "primary": True}),
+        ("primary eq false", {"primary": False}),
+        ('type eq "a" and (value eq "b" and display eq "c")', {"type": "a", "value": "b", "display": "c"}),
+        ('type eq "a" or type eq "b"', None),
+        ('not (type eq "a")', None),
+        ('type ne "a"', None),
+        ("type pr", None),
+        ("type eq null", None),
+        ('type eq "a" and value sw "b"', None),
+    ],
+)
+def test_what_a_filter_asks_an_item_to_hold(text: str, expected: dict[str, Any] | None) -> None:
+    assert required_values(term(text), EMAILS) == expected
+
+
+def test_operators_compare_keys_like_values() -> None:
+    number = Attribute("it", "decimal", path="it")
+    for op, holds in {"gt": False, "ge": False, "lt": True, "le": True, "eq": False, "ne": True}.items():
+        assert comparison.OPERATORS[op](values.key(number, -2), bind(number, op, -1.5).key) is holds

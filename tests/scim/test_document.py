@@ -1,0 +1,104 @@
+"""Whole resources, row by row from cases/documents.json: read, indexed, renewed by PUT and compared.
+
+A row of `clean` has the `document` that a `body` is stored as, without what `finish` adds.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scimlite.errors import ScimError
+from scimlite.scim import document, messages
+from scimlite.scim.core import USER
+from scimlite.scim.schema import ResourceType
+
+CASES = json.loads(Path(__file__).with_name("cases").joinpath("documents.json").read_text("utf-8"))
+
+
+def rows(section: str, *, refused: bool = False) -> list[Any]:
+    chosen = [case for case in CASES[section] if ("error" in case) == refused]
+    return [pytest.param(case, id=case["name"]) for case in chosen]
+
+
+@pytest.mark.parametrize("case", rows("clean"))
+def test_reads(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    resource_type = resource_types[case.get("type", "User")]
+    body = messages.load_json(json.dumps(case["body"]).encode())
+    before = copy.deepcopy(body)
+    cleaned = document.clean(resource_type, body)
+    assert cleaned.document == document.finish(resource_type, case["document"])
+    assert cleaned.document["schemas"] == case.get("schemas", cleaned.document["schemas"])
+    assert cleaned.links == case.get("links", [])
+    assert cleaned.ignored == case.get("ignored", [])
+    assert body == before
+    assert document.clean(resource_type, cleaned.document).document == cleaned.document
+
+
+@pytest.mark.parametrize("case", rows("clean", refused=True))
+def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    with pytest.raises(ScimError) as refused:
+        document.clean(resource_types[case.get("type", "User")], case["body"])
+    assert (refused.value.status, refused.value.scim_type) == (400, case["error"]["scimType"])
+    assert case["error"]["detail"] in refused.value.detail
+
+
+@pytest.mark.parametrize("case", rows("value_rows"))
+def test_indexes(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    resource_type = resource_types[case.get("type", "User")]
+    found = document.value_rows(resource_type, document.finish(resource_type, case["document"]))
+    assert sorted(list(row) for row in found) == sorted(case["rows"])
+
+
+@pytest.mark.parametrize("case", rows("renewed"))
+def test_renews(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    resource_type = resource_types[case.get("type", "User")]
+    current = document.finish(resource_type, {"id": "1", **case["current"]})
+    cleaned = document.clean(resource_type, case["body"])
+    renewed = document.renewed(resource_type, current, cleaned.document)
+    assert renewed == document.finish(resource_type, {"id": "1", **case["document"]})
+    assert list(renewed)[:2] == ["schemas", "id"]
+
+
+@pytest.mark.parametrize("case", rows("renewed", refused=True))
+def test_does_not_renew(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    resource_type = resource_types[case.get("type", "User")]
+    current = document.finish(resource_type, {"id": "1", **case["current"]})
+    cleaned = document.clean(resource_type, case["body"])
+    with pytest.raises(ScimError) as refused:
+        document.renewed(resource_type, current, cleaned.document)
+    assert refused.value.scim_type == case["error"]["scimType"]
+    assert case["error"]["detail"] in refused.value.detail
+
+
+@pytest.mark.parametrize("case", rows("differences"))
+def test_compares(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
+    resource_type = resource_types[case.get("type", "User")]
+    old, new = (document.finish(resource_type, {"id": "1", **case[side]}) for side in ("old", "new"))
+    assert document.differences(resource_type, old, new) == case["differences"]
+    turned = {path: [now, was] for path, (was, now) in case["differences"].items()}
+    assert document.differences(resource_type, new, old) == turned
+
+
+def test_what_has_no_value_gets_its_default() -> None:
+    sent = document.clean(USER, {"userName": "ada"}).document
+    assert document.with_defaults(USER, sent)["active"] is True
+    assert document.with_defaults(USER, sent, {"active": False})["active"] is False
+    assert document.with_defaults(USER, {**sent, "active": False})["active"] is False
+
+
+def test_what_was_not_taken_is_listed_shortly() -> None:
+    body = {"userName": "ada", "x" * 1000: 1, **{f"attribute{number}": 1 for number in range(1000)}}
+    ignored = document.clean(USER, body).ignored
+    assert len(ignored) == 20
+    assert ignored[0] == "x" * 200 + "…"
+
+
+def test_stored_values_of_a_former_schema_do_no_harm() -> None:
+    former = {"userName": "ada", "name": {"givenName": "Ada", "former": "x"}, "shoeSize": "43"}
+    rows = document.value_rows(USER, document.finish(USER, former))
+    assert sorted(row.path for row in rows) == ["name.givenName", "userName"]

@@ -1,0 +1,97 @@
+"""Each oddity that real clients send is understood, by itself; what is not odd comes back as it is."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from scimlite.scim import quirks
+from scimlite.scim.core import ENTERPRISE_SCHEMA, ENTERPRISE_URN, GROUP, URN_ALIASES, USER
+
+MANAGER = ENTERPRISE_SCHEMA.by_key["manager"]
+EMAILS = USER.core["emails"]
+NAME = USER.core["name"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [("True", True), ("False", False), ("true", True), (" FALSE ", False), ("yes", "yes"), (True, True), (1, 1), ([], [])],
+)
+def test_string_boolean(sent: Any, meant: Any) -> None:
+    """Entra ID, Known issues and resolutions with SCIM 2.0 protocol compliance; Keycloak, OneLogin."""
+    assert quirks.string_boolean(sent) is meant or quirks.string_boolean(sent) == meant
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [(["x"], "x"), ([{"value": "1"}], {"value": "1"}), ([], None), (["a", "b"], ["a", "b"]), ("x", "x"), (None, None)],
+)
+def test_unwrap_single(sent: Any, meant: Any) -> None:
+    """Entra ID's manager, Tutorial: develop a SCIM endpoint; Captain-P-Goldfish/SCIM-SDK 6f51b6c5, 3c72ca31."""
+    assert quirks.unwrap_single(sent) == meant
+
+
+def test_bare_value() -> None:
+    """Captain-P-Goldfish/SCIM-SDK#541 (manager); AzureAD/SCIMReferenceCode (members)."""
+    assert quirks.bare_value(MANAGER, "77") == {"value": "77"}
+    assert quirks.bare_value(GROUP.core["members"], "77") == {"value": "77"}
+    assert quirks.bare_value(NAME, "Ada") == "Ada"
+    assert quirks.bare_value(MANAGER, {"value": "77"}) == {"value": "77"}
+    assert quirks.bare_value(MANAGER, 77) == 77
+
+
+def test_legacy_manager() -> None:
+    """OneLogin, goauthentik/authentik#11249."""
+    assert quirks.legacy_manager(MANAGER, {"managerId": "7", "displayName": "B"}) == {"value": "7", "displayName": "B"}
+    assert quirks.legacy_manager(MANAGER, {"value": "1", "managerId": "7"}) == {"value": "1", "managerId": "7"}
+    assert quirks.legacy_manager(EMAILS, {"managerId": "7"}) == {"managerId": "7"}
+    assert quirks.legacy_manager(MANAGER, None) is None
+
+
+def test_drop_blank_reference() -> None:
+    """Entra ID clears a manager with a blank: results of Microsoft's SCIM Validator."""
+    assert quirks.drop_blank_reference(MANAGER, {"value": "", "$ref": "x"}) == {}
+    assert quirks.drop_blank_reference(MANAGER, {"value": "7"}) == {"value": "7"}
+    assert quirks.drop_blank_reference(EMAILS, {"value": "", "type": "work"}) == {"value": "", "type": "work"}
+
+
+def test_unqualified_extension_attribute() -> None:
+    """Entra ID's "path":"manager", Tutorial: develop a SCIM endpoint; AWS IAM Identity Center, ListUsers."""
+    assert quirks.unqualified_extension_attribute(USER.extensions, "Manager") == (ENTERPRISE_URN, MANAGER)
+    assert quirks.unqualified_extension_attribute(USER.extensions, "shoeSize") == (None, None)
+
+
+def test_operation_name() -> None:
+    """Entra ID, Known issues and resolutions with SCIM 2.0 protocol compliance; langwatch/langwatch#6972."""
+    assert [quirks.operation_name(op) for op in ("Add", "REPLACE", "remove", 5)] == ["add", "replace", "remove", 5]
+
+
+def test_operation_labels() -> None:
+    """AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json."""
+    assert "name" in quirks.OPERATION_LABELS
+    assert not quirks.OPERATION_LABELS & {"op", "path", "value"}
+
+
+def test_listed_values() -> None:
+    """Entra ID, ssosync and authentik remove members by a value array: pingidentity/scim2#174, SimpleIdServer#164."""
+    assert quirks.listed_values("remove", [{"value": "1"}]) == [{"value": "1"}]
+    assert quirks.listed_values("remove", "1") == ["1"]
+    assert quirks.listed_values("remove", []) == []
+    assert quirks.listed_values("remove", None) is None
+    assert quirks.listed_values("add", ["1"]) is None
+
+
+def test_urn_aliases() -> None:
+    """A sample in Microsoft's documentation without a colon; OneLogin's templates, goauthentik/authentik#11249."""
+    assert set(URN_ALIASES.values()) == {ENTERPRISE_URN}
+    assert all(USER.extension_by_key[alias.lower()] is ENTERPRISE_SCHEMA for alias in URN_ALIASES)
+
+
+def test_every_quirk_says_where_it_was_seen_and_has_a_test() -> None:
+    functions = {name: each for name, each in vars(quirks).items() if inspect.isfunction(each)}
+    for name, function in functions.items():
+        source = inspect.getdoc(function) or ""
+        assert "#" in source or "Microsoft" in source, name
+        assert inspect.getdoc(globals()[f"test_{name}"]), name

@@ -1,0 +1,239 @@
+"""Single values: how text is folded, that keys sort and compare like what they stand for, and what is refused."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scimlite.errors import InvalidSyntax, InvalidValue
+from scimlite.scim import values
+from scimlite.scim.core import USER
+from scimlite.scim.schema import Attribute
+
+TEXT = Attribute("text", path="text")
+EXACT = Attribute("text", case_exact=True, path="text")
+BOOLEAN = Attribute("flag", "boolean", path="flag")
+INTEGER = Attribute("whole", "integer", path="whole")
+DECIMAL = Attribute("number", "decimal", path="number")
+TIME = Attribute("time", "dateTime", path="time")
+BINARY = Attribute("bytes", "binary", case_exact=True, path="bytes")
+
+
+# -- text --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("BJensen@Example.com", "bjensen@EXAMPLE.COM"),
+        ("Straße", "STRASSE"),
+        ("ẞ", "ß"),
+        ("Ärger", "ärger"),
+        ("Zo\u00eb", "Zoe\u0308"),
+        ("ZOE\u0308", "zo\u00eb"),
+        ("\u00c5", "\u212b"),  # the letter and the sign of the unit
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("\u0130", "I\u0307"),  # the Turkish capital with a dot, composed or not
+        ("q\u0323\u0307", "Q\u0307\u0323"),
+        ("ǅ", "ǆ"),
+    ],
+)
+def test_fold_makes_one_of(one: str, other: str) -> None:
+    assert values.fold(one) == values.fold(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a", "b"),
+        ("i", "\u0131"),  # a Turkish letter without a dot is another one
+        ("i", "\u0130"),
+        ("e", "é"),
+        ("a", "a "),
+        ("a", "\u0430"),  # the Cyrillic letter that looks alike
+        ("1", "\u00b9"),  # only compatible, not the same
+        ("", " "),
+    ],
+)
+def test_fold_tells_apart(one: str, other: str) -> None:
+    assert values.fold(one) != values.fold(other)
+
+
+@given(st.text())
+def test_fold_is_final(text: str) -> None:
+    folded = values.fold(text)
+    assert values.fold(folded) == folded
+    assert unicodedata.is_normalized("NFC", folded)
+
+
+@given(st.text())
+def test_fold_does_not_see_how_letters_are_composed(text: str) -> None:
+    assert values.fold(unicodedata.normalize("NFD", text)) == values.fold(unicodedata.normalize("NFC", text))
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_fold_of_ascii_is_lower_case(text: str) -> None:
+    assert values.fold(text) == text.lower() == text.casefold()
+
+
+def test_exact_text_is_its_own_key() -> None:
+    assert values.key(EXACT, "Zoe\u0308 ß") == "Zoe\u0308 ß"
+    assert values.key(TEXT, "Zoe\u0308 ß") == "zo\u00eb ss"
+
+
+# -- numbers -----------------------------------------------------------------------------------------------
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_integer_keys_sort_like_integers(one: int, other: int) -> None:
+    assert (values.key(INTEGER, one) < values.key(INTEGER, other)) == (one < other)
+    assert len(values.key(INTEGER, one)) == 20
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FLOATS, FLOATS)
+def test_decimal_keys_sort_like_numbers(one: float, other: float) -> None:
+    assert (values.key(DECIMAL, one) < values.key(DECIMAL, other)) == (one < other)
+    assert (values.key(DECIMAL, one) == values.key(DECIMAL, other)) == (one == other)
+    assert len(values.key(DECIMAL, one)) == 20
+
+
+def test_decimal_keys_of_what_is_equal() -> None:
+    assert values.key(DECIMAL, -0.0) == values.key(DECIMAL, 0) == values.key(DECIMAL, 0.0)
+    assert values.key(DECIMAL, 1) == values.key(DECIMAL, 1.0)
+    numbers = [-1.7e308, -(2**53), -1.5, -1, -5e-324, 0, 5e-324, 0.1, 1, 1.5, 2**53, 1.7e308]
+    assert sorted(numbers, key=lambda number: values.key(DECIMAL, number)) == numbers
+
+
+@pytest.mark.parametrize("value", [True, "1", "", [1, 2], {}, 1.0, 1.5, 2**63, -(2**63) - 1, 10**400, math.nan])
+def test_no_integer(value: Any) -> None:
+    with pytest.raises(InvalidValue, match=r"^whole takes an integer"):
+        values.clean(INTEGER, value)
+
+
+@pytest.mark.parametrize("value", [False, "1.5", {}, math.nan, math.inf, -math.inf, 10**400, [1, 2]])
+def test_no_decimal(value: Any) -> None:
+    with pytest.raises(InvalidValue, match=r"^number takes a"):
+        values.clean(DECIMAL, value)
+
+
+# -- times -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:00", 0),
+        ("1970-01-01t00:00:00z", 0),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1969-12-31T18:30:00-05:30", 0),
+        ("1970-01-01T00:00:00.5Z", 500_000),
+        ("1970-01-01T00:00:00.000001Z", 1),
+        ("1970-01-01T00:00:00.0000019Z", 1),
+        ("1969-12-31T23:59:59.9Z", -100_000),
+        ("2011-05-13T04:42:34Z", 1_305_261_754_000_000),
+        ("0001-01-01T00:00:00Z", -62_135_596_800_000_000),
+        ("0001-01-01T00:00:00+14:00", -62_135_646_800_000_000 - 400_000_000),
+        ("9999-12-31T23:59:59.999999Z", 253_402_300_799_999_999),
+        ("9999-12-31T23:59:59-14:00", 253_402_351_199_000_000),
+        ("2024-02-29T00:00:00Z", 1_709_164_800_000_000),
+    ],
+)
+def test_times(text: str, expected: int) -> None:
+    assert values.microseconds(text) == expected
+    assert values.clean(TIME, text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-01-31",
+        "2026-01-31 08:00:00",
+        "2026-01-31T08:00",
+        "2026-01-31T08:00:00.",
+        "2026-01-31T08:00:00+01",
+        "2026-01-31T08:00:00+01:60",
+        "2026-01-31T08:00:00+24:00",
+        "2026-01-31T08:00:00 Z",
+        "2026-01-31T08:00:00Z\n",
+        "2026-01-31T24:00:01Z",
+        "2026-01-31T08:60:00Z",
+        "2026-01-31T08:00:61Z",
+        "2026-02-30T00:00:00Z",
+        "2025-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "-0001-01-01T00:00:00Z",
+        "٢٠٢٦-01-31T08:00:00Z",
+    ],
+)
+def test_no_times(text: str) -> None:
+    assert values.microseconds(text) is None
+    with pytest.raises(InvalidValue, match=r"^time takes a time such as"):
+        values.clean(TIME, text)
+
+
+ZONES = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-14 * 60, 14 * 60))
+TIMES = st.datetimes(timezones=ZONES)
+
+
+@given(TIMES, TIMES)
+def test_time_keys_sort_like_times(one: datetime, other: datetime) -> None:
+    keys = [values.key(TIME, moment.isoformat()) for moment in (one, other)]
+    assert (keys[0] < keys[1]) == (one < other)
+    assert {len(key) for key in keys} == {20}
+    since = one - datetime(1970, 1, 1, tzinfo=UTC)
+    assert values.microseconds(one.isoformat()) == Fraction(since // timedelta(microseconds=1))
+
+
+# -- the rest ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "AQID", "AQ==", "AQ", "A-_9", "A+/9", "AQ ID\n"])
+def test_base64_comes_back_as_it_was_sent(value: str) -> None:
+    assert values.clean(BINARY, value) == value
+
+
+@pytest.mark.parametrize("value", ["A", "=", "AQ=I", "é", "A*ID", 5, {}, ["AQ", "AQ"]])
+def test_no_base64(value: Any) -> None:
+    with pytest.raises(InvalidValue, match=r"^bytes takes base64"):
+        values.clean(BINARY, value)
+
+
+def test_boolean_keys() -> None:
+    assert [values.key(BOOLEAN, value) for value in (True, False)] == ["true", "false"]
+
+
+def test_objects_cannot_name_a_thing_twice() -> None:
+    assert dict(values.unique_names({"a": 1, "B": 2}, "It")) == {"a": 1, "B": 2}
+    with pytest.raises(InvalidSyntax, match="It names “A” twice"):
+        values.unique_names({"a": 1, "A": 2}, "It")
+
+
+def test_one_primary() -> None:
+    emails = USER.core["emails"]
+    items = [{"value": "a", "primary": True}, {"value": "b", "primary": True}, {"value": "c"}]
+    assert [item.get("primary") for item in values.one_primary(emails, items)] == [False, True, None]
+    assert [item.get("primary") for item in values.one_primary(emails, items, 0)] == [True, False, None]
+    assert [item.get("primary") for item in values.one_primary(emails, items, 2)] == [False, True, None]
+    assert items[0]["primary"] is True
+    assert values.one_primary(Attribute("tags", multi_valued=True), ["a", "b"]) == ["a", "b"]
+
+
+def test_the_error_names_the_attribute_by_its_path() -> None:
+    manager = USER.extensions[0].by_key["manager"]
+    with pytest.raises(InvalidValue, match=r"^urn:.*:User:manager\.value takes a string, not a boolean\.$"):
+        values.clean(manager, {"value": True})
