@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from scimlite import apps, create_app, tokens
 from scimlite.config import Settings
@@ -17,6 +18,18 @@ from .output import entra_block
 
 #: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
 _LONGEST_REQUEST_LINE = 8190
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type information
+    """gunicorn's thread worker, in which a new connection that says nothing yet waits without a thread.
+
+    gunicorn lets it keep one for five seconds, so that some idle connections would stop the service for everybody.
+    """
+
+    def handle(self, conn: Any) -> Any:
+        if not conn.initialized and not conn.wait_for_data(0):
+            return _DEFER
+        return super().handle(conn)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
@@ -66,7 +79,7 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
             "bind": f"{shown}:{port}",
             "workers": workers,
             "threads": threads,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             # One import for all workers; each opens its own connections.
             "preload_app": True,
             "limit_request_line": _LONGEST_REQUEST_LINE,

@@ -178,9 +178,7 @@ def create(db: Database, name: str, slug: str | None, origin: Origin) -> App:
     name = _checked_name(name)
     chosen = slug if slug is not None else slug_of(name)
     if not _SLUG.fullmatch(chosen):
-        raise AppError(
-            f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug."
-        )
+        raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
 
     def work() -> None:
         values = {"slug": chosen, "name": name, "enabled": 1, "settings": "{}", "version": 1}

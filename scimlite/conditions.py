@@ -25,8 +25,13 @@ PREFIX = 200
 
 
 def condition(db: Database, shape: Shape, resource_type: ResourceType) -> Any:
-    """The expression over ResourceRow that a shape stands for."""
-    return _Compiler(db, resource_type).chosen(shape, ResourceRow)
+    """The expression over ResourceRow of the app's living resources of this type that a shape stands for."""
+    return _Compiler(db, resource_type).found(shape, ResourceRow)
+
+
+def narrow(shape: Shape) -> bool:
+    """Whether an index is likely to give few resources, so that no order is worth walking through all of them."""
+    return _narrow(_driver(_terms(shape)))
 
 
 def link_condition(db: Database, resource_type: ResourceType, shape: Shape, other: Any) -> Any:
@@ -69,15 +74,19 @@ _NEVER = SQL("(1 = 0)")
 _ALWAYS = SQL("(1 = 1)")
 
 #: What a set costs, roughly: how many resources it is likely to hold.
-_COSTS = {"eq": 1, "sw": 2, "gt": 3, "ge": 3, "lt": 3, "le": 3, "co": 5, "ew": 5, "ne": 6, "pr": 6, "any": 6}
-_FEW_VALUES = 4
+_COSTS = {"eq": 1, "sw": 3, "gt": 4, "ge": 4, "lt": 4, "le": 4, "co": 6, "ew": 6, "ne": 7, "pr": 7, "any": 7}
+#: Who asks for what was modified since asks for little: what came since the last time.
+_COLUMN_COSTS = {"id": {"eq": 0}, "meta.lastModified": dict.fromkeys(("eq", "gt", "ge", "lt", "le"), 2)}
+_NARROW = 4
+#: An attribute with few different values, such as a type or a boolean.
+_FEW_VALUES = 5
 
 
 def _cost(shape: Shape) -> int | None:
     """How large the set of a shape is likely to be; None when no index gives it."""
     match shape:
         case Comparison(holder, leaf, op) if leaf.path in COLUMNS:
-            return 0 if leaf.path == "id" and op == "eq" else None
+            return _COLUMN_COSTS.get(leaf.path, {}).get(op)
         case Comparison(holder, leaf, op) if holder.links or holder.derived:
             return _COSTS["eq" if op == "eq" and leaf.key == "value" else "any"]
         case Comparison(_, leaf, op):
@@ -103,6 +112,11 @@ def _driver(terms: Iterable[Shape], *, nested: bool = False) -> Shape | None:
     return min(costs)[2] if costs else None
 
 
+def _narrow(driver: Shape | None) -> bool:
+    cost = _cost(driver) if driver is not None else None
+    return cost is not None and cost <= _NARROW
+
+
 def _terms(shape: Shape) -> tuple[Shape, ...]:
     return shape.terms if isinstance(shape, Every) else (shape,)
 
@@ -114,17 +128,27 @@ class _Compiler:
         self.db = db
         self.resource_type = resource_type
 
-    def chosen(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
-        """The condition, led by the set of its most selective term if there is one."""
+    def found(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
+        """The condition, led by the set of its most selective term if there is one.
+
+        What the row belongs to must hold as well, but when the set is small it is hidden from the planners: without
+        statistics, or with old ones, they take an index over all resources of an app for just as good.
+        """
         terms = _terms(shape)
         driver = _driver(terms, nested=nested)
-        return _all_of(self.member_of(each, row) if each is driver else self.test(each, row) for each in terms)
-
-    def member_of(self, shape: Shape, row: Any) -> Any:
-        """The resource is in the set of a shape that has a cost."""
-        if isinstance(shape, Comparison) and shape.leaf.path in COLUMNS:
-            return self.test(shape, row)
-        return row.id.in_(self.set(shape))
+        tests = [self.test(each, row) for each in terms if each is not driver]
+        app, type, living = row.app_id == Slot("app"), row.type == Slot("type"), row.deleted_at.is_null()
+        if driver is None:
+            return _all_of([app, type, living, *tests])
+        if isinstance(driver, Comparison) and driver.leaf.path in COLUMNS:
+            first = self.test(driver, row)
+            if driver.leaf.path == "id":
+                return _all_of([app, first, _hidden(type, living), *tests])
+            return _all_of([app, type, first, _hidden(living), *tests])
+        first = row.id.in_(self.set(driver))
+        if _narrow(driver):
+            return _all_of([first, _hidden(app, type, living), *tests])
+        return _all_of([app, type, living, first, *tests])
 
     def set(self, shape: Shape) -> Any:
         """A query of the ids of resources that a shape with a cost stands for."""
@@ -145,12 +169,7 @@ class _Compiler:
                 rest = [self.item_test(each, value) for each in _terms(term) if each is not driver]
                 return self.value_set(value, driver.leaf, [self.indexed(value, driver), *rest])
         resource = ResourceRow.alias()
-        return resource.select(resource.id).where(
-            resource.app_id == Slot("app"),
-            resource.type == Slot("type"),
-            resource.deleted_at.is_null(),
-            self.chosen(shape, resource, nested=True),
-        )
+        return resource.select(resource.id).where(self.found(shape, resource, nested=True))
 
     def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
         asked = [value.app_id == Slot("app"), value.type == Slot("type"), _at(value, leaf), *tests]
@@ -255,22 +274,28 @@ class _Compiler:
     def linked_set(self, holder: Attribute, term: Shape) -> Any:
         member = MemberRow.alias()
         if holder.links:
-            return member.select(member.group_id).where(member.member_id.in_(self.others(term)))
+            return member.select(member.group_id).where(self.among_others(member.member_id, term))
         return member.select(member.member_id).where(member.group_id.in_(self.groups_below(term)))
 
     def linked(self, holder: Attribute, term: Shape, row: Any) -> Any:
         member = MemberRow.alias()
         if holder.links:
-            return _exists(member, member.group_id == row.id, member.member_id.in_(self.others(term)))
+            return _exists(member, member.group_id == row.id, self.among_others(member.member_id, term))
         return _exists(member, member.member_id == row.id, member.group_id.in_(self.groups_below(term)))
+
+    def among_others(self, column: Any, term: Shape) -> Any:
+        """The column is the id of a resource at the other end; of the one, as a value, where there can be but one."""
+        others = self.others(term)
+        return column == others if _names_one(term) else column.in_(others)
 
     def others(self, term: Shape, type: str | None = None) -> Any:
         """The living resources of the app that pass a test of the other end."""
         other = ResourceRow.alias()
-        query = other.select(other.id).where(other.app_id == Slot("app"), other.deleted_at.is_null())
-        if type is not None:
-            query = query.where(other.type == type)
-        return query.where(self.other_end(term, other))
+        app, living = other.app_id == Slot("app"), other.deleted_at.is_null()
+        more = [other.type == type] if type is not None else []
+        if _names_one(term):
+            return other.select(other.id).where(_all_of([app, self.other_end(term, other), _hidden(living, *more)]))
+        return other.select(other.id).where(_all_of([app, *more, living, self.other_end(term, other)]))
 
     def groups_below(self, term: Shape) -> Any:
         """The living groups that pass the test and all groups in them; UNION makes cycles end."""
@@ -336,6 +361,16 @@ def _exists(table: Any, *tests: Any) -> Any:
     Its guesses then cannot turn the order round, and a hundred joins would take it half a minute.
     """
     return Expression(fn.EXISTS(table.select(SQL("1")).where(*tests)), "IS", SQL("TRUE"))
+
+
+def _hidden(*tests: Any) -> Any:
+    """Tests that no planner takes for something that an index answers."""
+    return Expression(_all_of(tests), "IS", SQL("TRUE"))
+
+
+def _names_one(term: Shape) -> bool:
+    """Whether the other end is given by its id."""
+    return any(isinstance(each, Comparison) and each.leaf.key == "value" and each.op == "eq" for each in _terms(term))
 
 
 def _all_of(parts: Iterable[Any]) -> Any:

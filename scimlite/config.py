@@ -117,8 +117,7 @@ class Settings:
         if "SCIMLITE_DEFAULT_COUNT" in given:
             raise ConfigError(
                 "SCIMLITE_DEFAULT_COUNT",
-                f"is {settings.default_count}, more than SCIMLITE_MAX_RESULTS allows "
-                f"({settings.max_results})",
+                f"is {settings.default_count}, more than SCIMLITE_MAX_RESULTS allows ({settings.max_results})",
             )
         return dataclasses.replace(settings, default_count=settings.max_results)
 
@@ -298,9 +297,7 @@ def _database_url(value: str) -> str:
                 "special characters of the password, such as %40 for @"
             )
         return url
-    raise refuse(
-        "give sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database"
-    )
+    raise refuse("give sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database")
 
 
 def _without_password(url: str) -> str:

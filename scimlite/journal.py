@@ -17,6 +17,8 @@ from .scim.values import fold
 
 #: Details and client names are for reading; a client cannot fill the database with them.
 _LONGEST_TEXT = 1000
+#: Names that people are found by are cut to this: PostgreSQL's B-tree takes no entry over 2,704 bytes.
+_LONGEST_KEY = 500
 #: Rows read at once where all of them could be more than memory holds.
 _PAGE = 1000
 
@@ -184,7 +186,7 @@ def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> dict[str,
         "outcome": str(entry.outcome),
         "user_uuid": user_uuid,
         "user_name": user_name,
-        "user_key": fold(user_name)[:_LONGEST_TEXT] if user_name and user_uuid is None else None,
+        "user_key": fold(user_name)[:_LONGEST_KEY] if user_name and user_uuid is None else None,
         "group_uuid": group_uuid,
         "group_name": group_name,
         "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
@@ -201,7 +203,7 @@ def known_as(db: Database, app_id: int, uuid: str, names: Iterable[str | None]) 
     """Remember names a user is known by (userName folded here, externalId as it is), inside a transaction."""
     db.execute_many(
         _INSERT_ALIAS,
-        [{"app": app_id, "name": name[:_LONGEST_TEXT], "uuid": uuid} for name in names if name],
+        [{"app": app_id, "name": name[:_LONGEST_KEY], "uuid": uuid} for name in names if name],
     )
 
 
@@ -302,10 +304,10 @@ def _where(query: Any, db: Database, selection: Selection) -> Any:
 
 def _about(db: Database, user: str) -> Any:
     """Rows about a person named by id, externalId, or any userName they ever had."""
-    names = {user[:_LONGEST_TEXT], fold(user)[:_LONGEST_TEXT]}
+    names = {user[:_LONGEST_KEY], fold(user)[:_LONGEST_KEY]}
     uuids = {row[0] for row in db.rows(AliasRow.select(AliasRow.user_uuid).where(AliasRow.name.in_(names)))}
     uuids.add(user.lower())
-    return JournalRow.user_uuid.in_(sorted(uuids)) | (JournalRow.user_key == fold(user)[:_LONGEST_TEXT])
+    return JournalRow.user_uuid.in_(sorted(uuids)) | (JournalRow.user_key == fold(user)[:_LONGEST_KEY])
 
 
 def latest_id(db: Database) -> int:

@@ -52,9 +52,7 @@ NOTHING = Linked()
 def _MEMBERS(db: Database) -> Any:
     other = ResourceRow.alias()
     return (
-        MemberRow.select(
-            MemberRow.group_id, other.uuid, other.type, fn.coalesce(other.display, other.name)
-        )
+        MemberRow.select(MemberRow.group_id, other.uuid, other.type, fn.coalesce(other.display, other.name))
         .join(other, on=(other.id == MemberRow.member_id))
         .where(db.one_of(MemberRow.group_id, "groups"), other.deleted_at.is_null())
         .order_by(MemberRow.group_id, MemberRow.member_id)
@@ -131,9 +129,7 @@ class _Outcome:
                 self.removed[row] = None
 
 
-def change(
-    db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: tuple[str, str], status: int
-) -> Linked:
+def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: tuple[str, str], status: int) -> Linked:
     """Carry out steps on a locked group's links; the members that are there are never loaded.
 
     Raises InvalidValue naming members that do not exist when the app refuses them, NoTarget or Mutability when a
@@ -253,9 +249,7 @@ def _NAMES(db: Database) -> Any:
     )
 
 
-def _told(
-    db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int
-) -> Linked:
+def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int) -> Linked:
     """The journal rows of a change: one for each member that came, went, or does not exist."""
     linked = Linked(bool(outcome.added or outcome.removed))
     for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
@@ -264,7 +258,9 @@ def _told(
                 linked.entries.append(_entry(action, id, kind, name, group, status))
     for id in unknown:
         detail = f"member {id[:100]} does not exist in this app; the others were applied"
-        linked.entries.append(Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id[:100], None), group, status=status, detail=detail))
+        linked.entries.append(
+            Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id[:100], None), group, status=status, detail=detail)
+        )
     return linked
 
 
@@ -286,7 +282,8 @@ def _OF_GROUP(db: Database) -> Any:
 def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: int) -> list[Entry]:
     """The journal rows of a deleted group's members: their membership ended, though the rows stay for a restore."""
     return [
-        _entry(Action.MEMBER_REMOVED, id, kind, name, pair, status) for id, kind, name in db.rows(_OF_GROUP, group=group)
+        _entry(Action.MEMBER_REMOVED, id, kind, name, pair, status)
+        for id, kind, name in db.rows(_OF_GROUP, group=group)
     ]
 
 

@@ -42,7 +42,7 @@ def render(resource: Resource, projection: Projection, base: str) -> bytes:
     parts = [resource.document[:-1].encode()]
     for name, value in _linked(resource, projection, base).items():
         parts.append(b'"%s":%s' % (name.encode(), orjson.dumps(value)))
-    return b"%s,\"meta\":%s}" % (b",".join(parts), _meta(resource, projection, base))
+    return b'%s,"meta":%s}' % (b",".join(parts), _meta(resource, projection, base))
 
 
 def _meta(resource: Resource, projection: Projection, base: str) -> bytes:
@@ -78,6 +78,5 @@ def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Js
 
 def _groups(links: Sequence[Link], base: str) -> list[Json]:
     return [
-        {"value": id, "$ref": f"{base}/Groups/{id}", "display": display, "type": kind}
-        for id, kind, display in links
+        {"value": id, "$ref": f"{base}/Groups/{id}", "display": display, "type": kind} for id, kind, display in links
     ]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import COLUMNS, PREFIX, condition, link_condition
+from .conditions import COLUMNS, PREFIX, condition, link_condition, narrow
 from .errors import InvalidFilter
 from .scim import comparison
 from .scim.filter import And, Compare, Filter, Not, Or, ValuePath
@@ -21,7 +21,7 @@ from .scim.values import microseconds
 from .shapes import Comparison, Complement, Every, Fixed, SameItem, Schemas, Shape, Some
 from .sorting import Sort, order, sort
 
-__all__ = ["BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "order", "sort"]
+__all__ = ["BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "narrow", "order", "sort"]
 
 
 @dataclass(slots=True)

@@ -200,19 +200,15 @@ def _statements(db: Database, resource_type: ResourceType, request: SearchReques
 
 
 def _build_search(db: Database, resource_type: ResourceType, request: SearchRequest) -> _Search:
-    where = [
-        ResourceRow.app_id == Slot("app"),
-        ResourceRow.type == Slot("type"),
-        ResourceRow.deleted_at.is_null(),
-        search.condition(db, request.filter.shape, resource_type),
-    ]
+    where = search.condition(db, request.filter.shape, resource_type)
+    narrow = search.narrow(request.filter.shape)
 
     def page(backwards: bool) -> Any:
-        ordered = search.order(db, request.sort, backwards=backwards)
-        query = ResourceRow.select(*_COLUMNS).where(*where).order_by(*ordered)
+        ordered = search.order(db, request.sort, narrow=narrow, backwards=backwards)
+        query = ResourceRow.select(*_COLUMNS).where(where).order_by(*ordered)
         return prepared(lambda db: query.limit(Slot("limit")).offset(Slot("offset")))
 
-    count = ResourceRow.select(fn.count(ResourceRow.id)).where(*where)
+    count = ResourceRow.select(fn.count(ResourceRow.id)).where(where)
     return _Search(page(False), page(True), prepared(lambda db: count))
 
 
@@ -271,9 +267,7 @@ def _BURY(db: Database) -> Any:
     ).where(ResourceRow.id == Slot("row"))
 
 
-def create(
-    db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin
-) -> Resource:
+def create(db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin) -> Resource:
     """Store a new resource; Uniqueness when a unique value is taken, InvalidValue when a member is refused."""
     id = str(uuid.uuid4())
     filled = documents.with_defaults(resource_type, cleaned.document)
@@ -395,16 +389,14 @@ class _Who:
         self.pair = (id, self.name)
 
 
-def _lock(
-    db: Database, app: App, resource_type: ResourceType, id: str, if_match: Sequence[str]
-) -> Resource:
+def _lock(db: Database, app: App, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Resource:
     """The resource, locked until the transaction ends; checks If-Match inside it."""
     row = db.row(_LOCK, app=app.id, uuid=id, type=resource_type.name)
     if row is None:
         raise _not_found(resource_type, id)
     resource = Resource(*row)
     if if_match and "*" not in if_match and str(resource.version) not in if_match:
-        raise PreconditionFailed(f"{resource_type.name} {id} has changed: its version is W/\"{resource.version}\".")
+        raise PreconditionFailed(f'{resource_type.name} {id} has changed: its version is W/"{resource.version}".')
     return resource
 
 
@@ -509,9 +501,7 @@ def _remember(db: Database, app: App, who: _Who, before: Document) -> None:
     journal.known_as(db, app.id, who.id, names)
 
 
-def _entry(
-    action: Action, who: _Who, changes: dict[str, list[Any]], status: int, ignored: Iterable[str]
-) -> Entry:
+def _entry(action: Action, who: _Who, changes: dict[str, list[Any]], status: int, ignored: Iterable[str]) -> Entry:
     listed = ", ".join(list(ignored)[:20])
     return Entry(
         action,
@@ -564,5 +554,3 @@ def _taken(db: Database, app: App, resource_type: ResourceType, new: Document, i
             if any(row[0] != id for row in held):
                 return f"Another {resource_type.name} of this app already has this {value.path}."
     return f"Another {resource_type.name} of this app already has one of these unique values."
-
-

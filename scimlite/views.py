@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 from flask.views import MethodView
+from werkzeug.exceptions import HTTPException
 
 from . import errors, journal, links, search, store
 from .journal import Action
@@ -78,14 +79,24 @@ class _ResourceView(View):
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
-        raw = request.get_data(cache=False)
-        if len(raw) > self.service.max_body:
-            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
-        parsed = messages.load_json(raw)
+        parsed = messages.load_json(self._raw(call))
         if isinstance(parsed, dict) and call.attempt is not None and request.method == "POST":
             named = parsed.get("userName") or parsed.get("displayName")
             call.attempt.name = named if isinstance(named, str) else None
         return parsed
+
+    def _raw(self, call: Call) -> bytes:
+        try:
+            raw = call.request.get_data(cache=False)
+        except HTTPException:
+            raise
+        except Exception:  # the web server's own, for a malformed chunk or a client that went away
+            raise errors.BadRequest("The body did not arrive whole.") from None
+        if len(raw) < (call.request.content_length or 0):
+            raise errors.BadRequest("The body did not arrive whole.")
+        if len(raw) > self.service.max_body:
+            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
+        return raw
 
     def if_match(self, call: Call) -> list[str]:
         """The versions that If-Match names, `*` included; empty when there is no such header."""
@@ -111,9 +122,7 @@ class CollectionView(_ResourceView):
         query = messages.load_query(call.request.args.items(multi=True))
         wanted = projection.parse(resource_type, query.attributes, query.excluded)
         base = call.base
-        page = store.find(
-            call.db, call.app, resource_type, self._search(resource_type, query, wanted, base)
-        )
+        page = store.find(call.db, call.app, resource_type, self._search(resource_type, query, wanted, base))
         rendered = [render(resource, wanted, base) for resource in page.resources]
         return respond(messages.list_response(rendered, page.total, query.start_index))
 
@@ -184,9 +193,7 @@ class ResourceView(_ResourceView):
         if not wanted.wants(wanted.resource_type.derived):
             return True
         return not (
-            resource.derived
-            or links.may_have_changed(db, resource.row)
-            or journal.left_a_group(db, resource.id)
+            resource.derived or links.may_have_changed(db, resource.row) or journal.left_a_group(db, resource.id)
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
@@ -207,9 +214,7 @@ class ResourceView(_ResourceView):
             resource_type,
             ignore_unknown=app.settings.unknown_attributes == "ignore",
         )
-        resource = store.patch(
-            call.db, app, resource_type, id, plan, call.origin, if_match=self.if_match(call)
-        )
+        resource = store.patch(call.db, app, resource_type, id, plan, call.origin, if_match=self.if_match(call))
         return self._patched(call, resource, wanted)
 
     def _patched(self, call: Call, resource: store.Resource, wanted: Projection) -> Response:
@@ -260,4 +265,3 @@ def add_routes(blueprint: Blueprint, service: Service) -> None:
             merge_slashes=False,
             provide_automatic_options=False,
         )
-

@@ -56,7 +56,9 @@ MAY_IMPORT = {
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
-    "scimlite.directory": PROTOCOL | STORAGE | {
+    "scimlite.directory": PROTOCOL
+    | STORAGE
+    | {
         "scimlite.apps",
         "scimlite.conditions",
         "scimlite.journal",

@@ -143,9 +143,7 @@ class TestDatabaseURL:
     def test_postgresql_has_no_file(self):
         assert read(**POSTGRES).sqlite_path is None
 
-    @pytest.mark.parametrize(
-        "url", ["postgresql://", "postgresql://a,b:5433/x?target_session_attrs=read-write"]
-    )
+    @pytest.mark.parametrize("url", ["postgresql://", "postgresql://a,b:5433/x?target_session_attrs=read-write"])
     def test_libpq_decides_what_a_postgresql_url_is(self, url):
         assert read(**POSTGRES | {"SCIMLITE_DATABASE_URL": url}).database_url == url
 

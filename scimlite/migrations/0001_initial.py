@@ -23,7 +23,8 @@ _STATEMENTS = (
     # What composite foreign keys of value and member refer to: a row can only point into its own app.
     "CREATE UNIQUE INDEX resource_app ON resource (app_id, id)",
     "CREATE INDEX resource_living ON resource (app_id, type, id) WHERE deleted_at IS NULL",
-    "CREATE INDEX resource_modified ON resource (app_id, type, modified_at) WHERE deleted_at IS NULL",
+    # Tombstones as well: so that it is the only index for those who ask what changed (see conditions.py).
+    "CREATE INDEX resource_modified ON resource (app_id, type, modified_at)",
     """CREATE TABLE value (
         app_id {bigint} NOT NULL, type {text} NOT NULL, resource_id {bigint} NOT NULL, path {text} NOT NULL,
         item INTEGER NOT NULL, nth SMALLINT NOT NULL, key {text} NOT NULL, unique_key {text},

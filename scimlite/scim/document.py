@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import InvalidSyntax, InvalidValue, Mutability
-from . import values
+from . import quirks, values
 from .schema import Attribute, ResourceType
 
 Json = Any
@@ -77,7 +77,7 @@ class _Intake:
             return
         if not isinstance(given, dict):
             raise InvalidValue(f"{where} takes an object.")
-        for name, value in values.unique_names(given, where):
+        for name, value in values.unique_names(quirks.without_nested_schemas(given) if urn else given, where):
             self._attribute(urn, attributes.get(name.lower()), f"{where}:{name}", value)
 
     def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, given: Json) -> None:

@@ -93,9 +93,7 @@ def split_sub_attribute(text: str) -> str | None:
 
 def quote(text: str, start: int = 0) -> str:
     """At most 40 characters of `text` for an error message, safe to print and to encode."""
-    shown = "".join(
-        char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + 40]
-    )
+    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + 40])
     return f"“{shown}”" if len(text) <= start + 40 else f"“{shown}…”"
 
 

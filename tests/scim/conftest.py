@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from scimlite.scim.core import COMMON, GROUP, USER
@@ -87,3 +89,9 @@ def resource_types() -> dict[str, ResourceType]:
 def device() -> ResourceType:
     """A type with every kind of attribute."""
     return DEVICE
+
+
+@pytest.fixture(scope="session")
+def type_named(resource_types: dict[str, ResourceType]) -> Callable[[str], ResourceType]:
+    """The look-up of a resource type, for hypothesis, which shows a failed test's arguments in full."""
+    return lambda name: resource_types[name]

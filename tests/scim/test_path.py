@@ -71,9 +71,7 @@ def test_quote_shows_forty_characters_and_nothing_unprintable() -> None:
     assert quote("abc\0\ud800\n", 2) == r"“c\u0000\ud800\u000a”"
 
 
-WORDS = st.sampled_from(
-    [CORE, ENTERPRISE.upper(), "emails", "$ref", "type eq", '"work"', *'.:[]()" \\\0\ud800é']
-)
+WORDS = st.sampled_from([CORE, ENTERPRISE.upper(), "emails", "$ref", "type eq", '"work"', *'.:[]()" \\\0\ud800é'])
 
 
 @given(st.text() | st.text(string.printable) | st.lists(WORDS).map("".join))

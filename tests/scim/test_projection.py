@@ -157,7 +157,12 @@ def test_unknown_stored_attributes_are_not_shown() -> None:
 def test_names_of_members_are_shown_on_request() -> None:
     group = {"id": "1", "members": [{"value": "a", "display": "A"}]}
     display = GROUP.core["members"].subs["display"]
-    for attributes, shown in (("", False), ("members", False), ("members.display", True), ("members,MEMBERS.DISPLAY", True)):
+    for attributes, shown in (
+        ("", False),
+        ("members", False),
+        ("members.display", True),
+        ("members,MEMBERS.DISPLAY", True),
+    ):
         projection = asked(GROUP, attributes)
         assert projection.names(display) is shown
         assert ("display" in projection.apply(group)["members"][0]) is shown

@@ -51,7 +51,7 @@ LOOKUPS = {
         'manager eq "{other}" and id eq "{user}"',
         'userName sw "user1234"',
         'meta.lastModified gt "{recently}"',
-        'meta.lastModified ge "{recently}" and userName sw "user"',
+        'meta.lastModified ge "{recently}"',
         'userName eq "user1234@example.com" and active eq true',
         'active eq true and userName eq "user1234@example.com"',
         'userName eq "user1234@example.com" and not (title eq "Title 1")',
@@ -82,7 +82,7 @@ class Crowd(People):
 
     def fill(self, first: int) -> None:
         """Write users and groups; `first` is the first number that no row has yet."""
-        self.rows: dict[str, list[Any]] = {"resource": [], "value": [], "member": []}
+        self.rows = {"resource": [], "value": [], "member": []}
         numbers = itertools.count(first)
         users = [self._resource(core.USER, _user(number), next(numbers)) for number in range(USERS)]
         for number, user in enumerate(users):
@@ -279,7 +279,7 @@ def test_a_look_up_uses_an_index(crowd: Crowd, endpoint: str, text: str) -> None
 def analyzed(crowd: Crowd) -> Iterator[Crowd]:
     """The same databases with statistics."""
     crowd.db.peewee.execute_sql("ANALYZE")
-    yield crowd
+    return crowd
 
 
 @pytest.mark.parametrize(("endpoint", "text"), CASES)

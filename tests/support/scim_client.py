@@ -90,7 +90,7 @@ class ScimClient:
             sent["Authorization"] = f"Bearer {self.token}"
         content: bytes | Iterable[bytes] | None = raw
         if body is not _UNSET:
-            content = json.dumps(body).encode()
+            content = json.dumps(body, ensure_ascii=False).encode()
         if content is not None:
             sent["Content-Type"] = MEDIA_TYPE
         for name, value in (headers or {}).items():
