@@ -203,6 +203,9 @@ def handle(error: Exception) -> Response:
     known = _scim_error(error, call)
     if isinstance(known, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
+    elif isinstance(known, errors.Unavailable):
+        # The kind of error only: its text may quote what was being written.
+        error_log.error("request=%s database unavailable: %s", call.id, type(error.__cause__ or error).__name__)
     _journal(known, call)
     return respond(orjson.dumps(known.body(call.id)), known.status, known.headers)
 

@@ -420,16 +420,15 @@ def _change(
         who = _Who(resource_type, id, new)
         linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
         entries = linked.entries
-        if differences or change.ignored:
+        if differences:
             action = _action(who, _Who(resource_type, id, old))
-            if differences:
-                entries = [_entry(action, who, differences, 200, change.ignored), *entries]
-        if differences or linked.changed:
+            entries = [_entry(action, who, differences, 200, change.ignored), *entries]
+        changed = bool(differences) or linked.changed
+        if changed:
             _write(db, app, resource_type, resource, old, new, who)
             _remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
-            changed = differences or linked.changed
             journal.record(db, app.id, origin, entries, resource.modified_at if changed else journal.now())
         return resource
 
