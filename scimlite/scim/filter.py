@@ -148,9 +148,11 @@ def _type_name(value: Scalar) -> str:
 # -- words -------------------------------------------------------------------------------------------------
 
 # RFC 7644 asks for blanks between words; a bracket parts words as well, a quotation mark does not: a string
-# that touches a word is mostly one with a forgotten backslash. A `"` that begins no string is a word, too.
+# that touches a word is mostly one with a forgotten backslash. Quirk: it may touch the operator before it, as in
+# RFC 7644's own example `members[value eq"2819…"]` (section 3.5.2.2). A `"` that begins no string is a word, too.
 _STRING = r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"'
-_WORD = re.compile(rf'(?<=[{BLANKS}]){_STRING}(?=[{BLANKS})\]]|\Z)|[^{BLANKS}"()\[\]]+|[()\[\]"]')
+_TOUCHABLE = rf"(?<=[{BLANKS}](?i:eq|ne|co|sw|ew|gt|ge|lt|le))"
+_WORD = re.compile(rf'(?:(?<=[{BLANKS}])|{_TOUCHABLE}){_STRING}(?=[{BLANKS})\]]|\Z)|[^{BLANKS}"()\[\]]+|[()\[\]"]')
 _NO_VALUE = frozenset({"", "(", ")", "[", "]", '"'})
 _CLOSED_STRING = re.compile(_STRING)
 _STRING_BODY = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*')

@@ -86,6 +86,9 @@ def _deeper_than(parsed: Json, limit: int) -> bool:
 class _Message(Schema):
     """A message whose attribute names are compared without case (RFC 7643 section 2.1)."""
 
+    #: Names, in lower case, that may be there and say nothing.
+    labels: frozenset[str] = frozenset()
+
     class Meta:
         unknown = EXCLUDE
 
@@ -93,11 +96,12 @@ class _Message(Schema):
 
     @pre_load
     def _canonical_names(self, data: Json, **_: Any) -> Json:
-        if not isinstance(data, Mapping):
+        if not isinstance(data, Mapping) or data.keys() <= self.fields.keys():
             return data
         names = {name.lower(): name for name in self.fields}
-        known = {names.get(name.lower(), name): value for name, value in data.items()}
-        if len(known) < len(data):
+        said = {name: value for name, value in data.items() if name.lower() not in self.labels}
+        known = {names.get(name.lower(), name): value for name, value in said.items()}
+        if len(known) < len(said):
             raise ValidationError("A name stands there twice.")
         return known
 
@@ -105,14 +109,10 @@ class _Message(Schema):
 class _OperationSchema(_Message):
     """One operation; what it holds beyond RFC 7644 would change its meaning, so that is refused."""
 
+    labels = quirks.OPERATION_LABELS
+
     class Meta:
         unknown = RAISE
-
-    @pre_load
-    def _without_labels(self, data: Json, **_: Any) -> Json:
-        if not isinstance(data, Mapping):
-            return data
-        return {name: value for name, value in data.items() if name.lower() not in quirks.OPERATION_LABELS}
 
     op = fields.String(required=True)
     path = fields.String(allow_none=True)

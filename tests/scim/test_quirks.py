@@ -30,7 +30,8 @@ NAME = USER.core["name"]
 )
 def test_string_boolean(sent: Any, meant: Any) -> None:
     """Entra ID, Known issues and resolutions with SCIM 2.0 protocol compliance; Keycloak, OneLogin."""
-    assert quirks.string_boolean(sent) is meant or quirks.string_boolean(sent) == meant
+    understood = quirks.string_boolean(sent)
+    assert (type(understood), understood) == (type(meant), meant)
 
 
 @pytest.mark.parametrize(
