@@ -184,7 +184,7 @@ def _pool(leaf: Attribute, holder: Attribute, known: list[Json]) -> Sequence[Jso
     return _POOLS[leaf.type]
 
 
-def sort_paths(resource_type: ResourceType) -> st.SearchStrategy[AttrPath]:
+def sort_paths(resource_type: ResourceType) -> list[AttrPath]:
     """Everything that resources can be sorted by."""
     paths: list[AttrPath] = []
     for urn, attribute in resource_type.attributes:
@@ -192,7 +192,7 @@ def sort_paths(resource_type: ResourceType) -> st.SearchStrategy[AttrPath]:
             if not attribute.complex or attribute.value_sub:
                 paths.append(AttrPath(attribute.name, urn=urn))
             paths += [AttrPath(attribute.name, sub.name, urn) for sub in attribute.sub_attributes]
-    return st.sampled_from(paths)
+    return paths
 
 
 def known_values(resources: list[dict[str, Json]]) -> list[Json]:
