@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from .links import Link
+from .resources import Resource
 from .scim.projection import Projection
-from .store import Resource
 
 Json = Any
 

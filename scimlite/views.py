@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
-from . import errors, journal, links, search, store
+from . import errors, journal, links, resources, search, store
 from .journal import Action
 from .provider import METHODS, Attempt, Call, Service, begin, empty, respond
 from .rendering import etag, location, render
@@ -103,7 +103,7 @@ class _ResourceView(View):
         given = call.request.headers.get("If-Match")
         return _versions(given) or ["none"] if given else []
 
-    def respond(self, call: Call, resource: store.Resource, wanted: Projection, status: int = 200) -> Response:
+    def respond(self, call: Call, resource: resources.Resource, wanted: Projection, status: int = 200) -> Response:
         """A resource as the answer to a request."""
         headers = {"ETag": etag(resource), "Location": location(resource, wanted, call.base)}
         return respond(render(resource, wanted, call.base), status, headers)
@@ -122,20 +122,20 @@ class CollectionView(_ResourceView):
         query = messages.load_query(call.request.args.items(multi=True))
         wanted = projection.parse(resource_type, query.attributes, query.excluded)
         base = call.base
-        page = store.find(call.db, call.app, resource_type, self._search(resource_type, query, wanted, base))
+        page = resources.find(call.db, call.app, resource_type, self._search(resource_type, query, wanted, base))
         rendered = [render(resource, wanted, base) for resource in page.resources]
         return respond(messages.list_response(rendered, page.total, query.start_index))
 
     def _search(
         self, resource_type: ResourceType, query: messages.Query, wanted: Projection, base: str
-    ) -> store.SearchRequest:
+    ) -> resources.SearchRequest:
         term = parse_filter(query.filter, resource_type.urns) if query.filter is not None else None
         sort = None
         if query.sort_by is not None:
             path = parse_attr_path(query.sort_by, resource_type.urns)
             sort = search.sort(path, resource_type, descending=query.descending)
         count = self.service.default_count if query.count is None else query.count
-        return store.SearchRequest(
+        return resources.SearchRequest(
             search.bind(term, resource_type),
             sort,
             query.start_index,
@@ -166,8 +166,8 @@ class ResourceView(_ResourceView):
             return empty(304, {"ETag": etag(resource)})
         return self.respond(call, resource, wanted)
 
-    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> store.Resource:
-        return store.get(
+    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> resources.Resource:
+        return resources.get(
             call.db,
             call.app,
             resource_type,
@@ -176,7 +176,7 @@ class ResourceView(_ResourceView):
             with_derived=wanted.wants(resource_type.derived),
         )
 
-    def _unchanged(self, call: Call, resource: store.Resource, wanted: Projection) -> bool:
+    def _unchanged(self, call: Call, resource: resources.Resource, wanted: Projection) -> bool:
         """Whether If-None-Match names this version, and that vouches for the whole answer.
 
         No version vouches for groups that a user is or was in, nor a group's for members that changed after it.
@@ -217,7 +217,7 @@ class ResourceView(_ResourceView):
         resource = store.patch(call.db, app, resource_type, id, plan, call.origin, if_match=self.if_match(call))
         return self._patched(call, resource, wanted)
 
-    def _patched(self, call: Call, resource: store.Resource, wanted: Projection) -> Response:
+    def _patched(self, call: Call, resource: resources.Resource, wanted: Projection) -> Response:
         """The answer to a PATCH as the app's setting wants it; with `attributes` always the resource."""
         headers = {"ETag": etag(resource)}
         answer = call.app.settings.patch_answer
@@ -231,10 +231,10 @@ class ResourceView(_ResourceView):
         return self.respond(call, resource, wanted)
 
     def _completed(
-        self, call: Call, resource: store.Resource, wanted: Projection, at_most_links: int | None = None
-    ) -> store.Resource:
+        self, call: Call, resource: resources.Resource, wanted: Projection, at_most_links: int | None = None
+    ) -> resources.Resource:
         """A written resource with the links and derived attributes that its answer needs."""
-        store.attach(
+        resources.attach(
             call.db,
             call.app,
             wanted.resource_type,

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
+    "scimlite.resources",
     "scimlite.search",
     "scimlite.shapes",
     "scimlite.sorting",
@@ -55,6 +56,7 @@ MAY_IMPORT = {
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.journal", "scimlite.mapping"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
+    "scimlite.resources": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.search"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
     "scimlite.directory": PROTOCOL
     | STORAGE
@@ -66,7 +68,7 @@ MAY_IMPORT = {
     },
     "scimlite.startup": {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.tokens"},
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
-    "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.store"},
+    "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.resources"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
     "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.provider", "scimlite.rendering"},
     "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},

@@ -13,7 +13,7 @@ import pytest
 from people import ORIGIN, USER, People, name_of
 from postgres_server import empty_database
 from random_searches import sort_paths
-from scimlite import apps, store
+from scimlite import apps, resources, store
 from scimlite.db import Database, open_database
 from scimlite.errors import InvalidValue, NotFound
 from scimlite.models import MemberRow, ResourceRow, ValueRow
@@ -127,7 +127,7 @@ def test_a_resource_of_another_app_cannot_be_reached(ours: People, theirs: Peopl
     cleaned = document.clean(USER, {"userName": "taken over"})
     plan = patch.Plan()
     calls: list[Callable[[], Any]] = [
-        lambda: store.get(ours.db, ours.app, USER, foreign),
+        lambda: resources.get(ours.db, ours.app, USER, foreign),
         lambda: store.replace_resource(ours.db, ours.app, USER, foreign, cleaned, ORIGIN),
         lambda: store.patch(ours.db, ours.app, USER, foreign, plan, ORIGIN),
         lambda: store.delete(ours.db, ours.app, USER, foreign, ORIGIN),
@@ -135,14 +135,14 @@ def test_a_resource_of_another_app_cannot_be_reached(ours: People, theirs: Peopl
     for call in calls:
         with pytest.raises(NotFound):
             call()
-    assert store.get(theirs.db, theirs.app, USER, foreign).version == 1
+    assert resources.get(theirs.db, theirs.app, USER, foreign).version == 1
 
 
 def test_a_user_of_another_app_is_no_member(ours: People, theirs: People) -> None:
     group = ours.resource_type("Groups")
     body = {"displayName": "Mixed", "members": [{"value": theirs.ids["alice"]}, {"value": ours.ids["alice"]}]}
     made = store.create(ours.db, ours.app, group, document.clean(group, body), ORIGIN)
-    linked = store.get(ours.db, ours.app, group, made.id).links or []
+    linked = resources.get(ours.db, ours.app, group, made.id).links or []
     assert [link.id for link in linked] == [ours.ids["alice"]]
     assert "Mixed" not in theirs.names("Users", f'groups.display eq "Mixed" or groups eq "{made.id}"')
     store.delete(ours.db, ours.app, group, made.id, ORIGIN)

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from installation import Installation
 from scimlite import apps, store
 from scimlite.journal import Origin
+from scimlite.resources import Resource
 from scimlite.scim import document, patch
-from scimlite.store import Resource
 from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.

@@ -1,0 +1,217 @@
+"""Reading resources: one by its id, or a page of a query; never inside a transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peewee import fn
+
+from . import links, search
+from .apps import App
+from .db import Database, Slot, prepared
+from .errors import NotFound, PreconditionFailed
+from .links import Link
+from .models import ResourceRow
+from .scim.schema import ResourceType
+
+#: Compiled searches kept for each process; a client asks few different questions.
+_MOST_SEARCHES = 500
+
+
+@dataclass(slots=True)
+class Resource:
+    """A resource as it was read or written; `document` is JSON without `meta`, links and derived attributes.
+
+    `links` are what it links to, `derived` what links to it; None when they were not asked for.
+    """
+
+    row: int
+    id: str
+    type: str
+    version: int
+    created_at: int
+    modified_at: int
+    document: str
+    links: list[Link] | None = None
+    derived: list[Link] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A query, already checked: what to find, in which order, and which page of it."""
+
+    filter: search.BoundFilter
+    sort: search.Sort | None = None
+    start_index: int = 1
+    count: int = 100
+    #: The app's SCIM base URL, which `meta.location` and `$ref` are compared with.
+    base: str = ""
+    with_links: bool = True
+    with_derived: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a query and how many resources match in all."""
+
+    total: int
+    resources: list[Resource] = field(default_factory=list)
+
+
+_COLUMNS = (
+    ResourceRow.id,
+    ResourceRow.uuid,
+    ResourceRow.type,
+    ResourceRow.version,
+    ResourceRow.created_at,
+    ResourceRow.modified_at,
+    ResourceRow.document,
+)
+
+
+def _named(query: Any) -> Any:
+    return query.where(
+        ResourceRow.app_id == Slot("app"),
+        ResourceRow.uuid == Slot("uuid"),
+        ResourceRow.type == Slot("type"),
+        ResourceRow.deleted_at.is_null(),
+    )
+
+
+@prepared
+def _GET(db: Database) -> Any:
+    return _named(ResourceRow.select(*_COLUMNS))
+
+
+def get(
+    db: Database,
+    app: App,
+    resource_type: ResourceType,
+    id: str,
+    *,
+    with_links: bool = True,
+    with_derived: bool = True,
+) -> Resource:
+    """A living resource by its id; NotFound otherwise."""
+    row = db.row(_GET, app=app.id, uuid=id, type=resource_type.name)
+    if row is None:
+        raise _not_found(resource_type, id)
+    resource = Resource(*row)
+    attach(db, app, resource_type, [resource], with_links=with_links, with_derived=with_derived)
+    return resource
+
+
+def _not_found(resource_type: ResourceType, id: str) -> NotFound:
+    return NotFound(f"There is no {resource_type.name} {id[:100]!r} in this app.")
+
+
+@prepared
+def _LOCK(db: Database) -> Any:
+    return db.locking(_named(ResourceRow.select(*_COLUMNS)))
+
+
+def lock(db: Database, app: App, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Resource:
+    """The resource, locked until the transaction ends; checks If-Match inside it."""
+    row = db.row(_LOCK, app=app.id, uuid=id, type=resource_type.name)
+    if row is None:
+        raise _not_found(resource_type, id)
+    resource = Resource(*row)
+    if if_match and "*" not in if_match and str(resource.version) not in if_match:
+        raise PreconditionFailed(f'{resource_type.name} {id} has changed: its version is W/"{resource.version}".')
+    return resource
+
+
+def attach(
+    db: Database,
+    app: App,
+    resource_type: ResourceType,
+    resources: list[Resource],
+    *,
+    with_links: bool,
+    with_derived: bool,
+    at_most_links: int | None = None,
+) -> None:
+    """Add links and derived attributes to resources, with one query for all of them."""
+    if resource_type.links is not None and with_links:
+        found = links.members_of(db, [resource.row for resource in resources], at_most=at_most_links)
+        for resource in resources:
+            resource.links = found.get(resource.row, [])
+    if resource_type.derived is not None and with_derived:
+        found = links.groups_of(db, app.id, [resource.row for resource in resources])
+        for resource in resources:
+            resource.derived = found.get(resource.row, [])
+
+
+def find(db: Database, app: App, resource_type: ResourceType, request: SearchRequest) -> Page:
+    """One page of a query. The total is exact, computed by the database with the same condition."""
+    binds = {
+        "app": app.id,
+        "type": resource_type.name,
+        "base": request.base,
+        "endpoint": resource_type.endpoint,
+        **request.filter.binds,
+    }
+    statements = _statements(db, resource_type, request)
+    offset = max(request.start_index - 1, 0)
+    total = None
+    if offset > 0 or request.count == 0:
+        total = int(db.scalar(statements.count, **binds))
+        if offset >= total or request.count == 0:
+            return Page(total)
+    limit = request.count if total is None else min(request.count, total - offset)
+    if total is not None and offset > total // 2:
+        # Pages near the end are read from the end: an OFFSET costs what it skips.
+        rows = db.rows(statements.backwards, **binds, limit=limit, offset=total - offset - limit)
+        rows.reverse()
+    else:
+        rows = db.rows(statements.forwards, **binds, limit=limit, offset=offset)
+    if total is None:
+        # A first page that is not full has everything.
+        total = len(rows) if len(rows) < limit else int(db.scalar(statements.count, **binds))
+    resources = [Resource(*row) for row in rows]
+    if resources:
+        attach(
+            db,
+            app,
+            resource_type,
+            resources,
+            with_links=request.with_links,
+            with_derived=request.with_derived,
+        )
+    return Page(total, resources)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    forwards: Any
+    backwards: Any
+    count: Any
+
+
+_searches: dict[Any, _Search] = {}
+
+
+def _statements(db: Database, resource_type: ResourceType, request: SearchRequest) -> _Search:
+    """The statements of a search by its shape: built once, then only bound."""
+    key = (db.kind, resource_type, request.filter.shape, request.sort)
+    found = _searches.get(key)
+    if found is None:
+        if len(_searches) >= _MOST_SEARCHES:
+            _searches.clear()
+        found = _searches[key] = _build_search(db, resource_type, request)
+    return found
+
+
+def _build_search(db: Database, resource_type: ResourceType, request: SearchRequest) -> _Search:
+    where = search.condition(db, request.filter.shape, resource_type)
+    narrow = search.narrow(request.filter.shape)
+
+    def page(backwards: bool) -> Any:
+        ordered = search.order(db, request.sort, narrow=narrow, backwards=backwards)
+        query = ResourceRow.select(*_COLUMNS).where(where).order_by(*ordered)
+        return prepared(lambda db: query.limit(Slot("limit")).offset(Slot("offset")))
+
+    count = ResourceRow.select(fn.count(ResourceRow.id)).where(where)
+    return _Search(page(False), page(True), prepared(lambda db: count))
