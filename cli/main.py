@@ -16,6 +16,7 @@ _COMMANDS = {
     "user": "List users and show one with groups and history.",
     "group": "List groups and show one with its members.",
     "report": "Show what was provisioned, refused or failed, when, and by whom.",
+    "journal": "Delete old entries of the report.",
     "serve": "Run the service.",
     "db": "Upgrade, inspect and back up the database.",
 }

@@ -16,11 +16,13 @@ from scimlite.apps import AppError
 from scimlite.db import Database
 from scimlite.errors import Unavailable
 from scimlite.journal import Action, Outcome, Record, Selection
+from scimlite.summary import summarize
 
 from .context import Context
 from .installation import with_installation
 from .moments import MOMENT
 from .output import iso_time, json_option, local_time, print_csv, print_json_lines, visible, width
+from .summary import print_summary
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -78,6 +80,7 @@ _FIELDS = (
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with new entries as they come, until Ctrl-C.")
+@click.option("--summary", is_flag=True, help="Count instead: by action and outcome, by reason of refusal.")
 @with_installation
 def report(
     context: Context,
@@ -91,6 +94,7 @@ def report(
     as_json: bool,
     as_csv: bool,
     follow: bool,
+    summary: bool,
 ) -> None:
     """Show what was provisioned, refused or failed, when, and by whom; the newest entry is the last.
 
@@ -100,12 +104,15 @@ def report(
     \b
     Example: scimlite report --user alice@example.com --since 7d
              scimlite report --app entra-id --outcome refused
+             scimlite report --summary --app entra-id --since 7d
              scimlite report --json --since 2026-11-01 --until 2026-12-01
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: choose one.")
     if follow and until is not None:
         raise click.UsageError("--follow goes on for ever: leave out --until.")
+    if summary and (follow or limit is not None):
+        raise click.UsageError("--summary counts everything: leave out --follow and --limit.")
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--since is not before --until, so nothing can be in between.")
     db = context.db
@@ -117,7 +124,9 @@ def report(
         action=action,
         outcome=outcome,
     )
-    if follow:
+    if summary:
+        print_summary(summarize(db, selection), nothing=_nothing(db, selection), as_json=as_json, as_csv=as_csv)
+    elif follow:
         with_past = limit is not None or since is not None
         _say_followed(_followed(db, selection, limit=limit if with_past else 0), as_json, as_csv)
     elif as_json or as_csv:

@@ -47,6 +47,7 @@ class Action(StrEnum):
     TOKEN_SHOWN = "token_shown"
     TOKEN_ROTATED = "token_rotated"
     TOKEN_REVOKED = "token_revoked"
+    JOURNAL_PRUNED = "journal_pruned"
 
 
 class Outcome(StrEnum):
@@ -254,7 +255,7 @@ def iterate(db: Database, selection: Selection) -> Iterator[Record]:
 
 def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Record]:
     """The rows of a selection whose ids are not among those seen, oldest first."""
-    found = db.rows(_where(JournalRow.select(JournalRow.id), db, selection).order_by(JournalRow.at, JournalRow.id))
+    found = db.rows(where(JournalRow.select(JournalRow.id), db, selection).order_by(JournalRow.at, JournalRow.id))
     new = [row[0] for row in found if row[0] not in seen]
     records = {}
     for chunk in chunks(new, _PAGE):
@@ -278,10 +279,11 @@ def _joined() -> Any:
 
 
 def _selected(db: Database, selection: Selection) -> Any:
-    return _where(_joined(), db, selection)
+    return where(_joined(), db, selection)
 
 
-def _where(query: Any, db: Database, selection: Selection) -> Any:
+def where(query: Any, db: Database, selection: Selection) -> Any:
+    """A query over the journal, limited to a selection."""
     for column, value in (
         (JournalRow.app_id, selection.app_id),
         (JournalRow.action, selection.action),

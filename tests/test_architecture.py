@@ -30,6 +30,8 @@ FUNCTIONS = {
     "scimlite.shapes",
     "scimlite.sorting",
     "scimlite.store",
+    "scimlite.summary",
+    "scimlite.pruning",
     "scimlite.tokens",
 }
 HTTP = {"scimlite.provider", "scimlite.views", "scimlite.discovery", "scimlite.service"}
@@ -53,6 +55,8 @@ MAY_IMPORT = {
     "scimlite.sorting": PROTOCOL | STORAGE | {"scimlite.conditions"},
     "scimlite.search": PROTOCOL | STORAGE | {"scimlite.conditions", "scimlite.shapes", "scimlite.sorting"},
     "scimlite.journal": PROTOCOL | STORAGE,
+    "scimlite.summary": PROTOCOL | STORAGE | {"scimlite.journal"},
+    "scimlite.pruning": PROTOCOL | STORAGE | {"scimlite.journal"},
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.journal", "scimlite.mapping"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},

@@ -1,0 +1,55 @@
+"""`scimlite journal`: what is kept of the report."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from scimlite import pruning
+
+from .context import Context
+from .installation import with_installation
+from .moments import DURATION, now
+from .output import local_time
+
+
+@click.group()
+def journal() -> None:
+    """Delete old entries of the report. Users and groups, deleted ones too, stay as they are.
+
+    \b
+    Example: scimlite journal prune --older-than 180d
+    """
+
+
+@journal.command()
+@click.option(
+    "--older-than", "age", type=DURATION, required=True, metavar="TIME", help="How old what goes is: 180d, 52w."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_installation
+def prune(context: Context, age: int, yes: bool) -> None:
+    """Delete entries of the report that are older than a time. It cannot be undone.
+
+    That it was done, and how many entries went, is a new entry. The service goes on meanwhile; a run that was
+    stopped can be repeated.
+
+    \b
+    Examples: scimlite journal prune --older-than 180d
+              scimlite journal prune --older-than 52w --yes
+    """
+    before = now() - age
+    count = pruning.prunable(context.db, before)
+    if not count:
+        click.echo(f"No entry is from before {local_time(before)}.", err=True)
+        return
+    if not yes:
+        click.echo(f"{count:,} entries are from before {local_time(before)}. It cannot be undone.", err=True)
+        click.confirm("Delete them?", abort=True, err=True)
+    gone = 0
+    with click.progressbar(length=count, label="Deleting", file=sys.stderr) as bar:
+        for step in pruning.prune(context.db, before, context.origin):
+            gone += step
+            bar.update(step)
+    click.echo(f"{gone:,} entries were deleted.", err=True)

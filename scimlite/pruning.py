@@ -1,0 +1,62 @@
+"""Old entries of the journal deleted, some at a time: the one place where something of the journal goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from peewee import fn
+
+from . import journal
+from .db import Database, Slot, prepared
+from .journal import Action, Entry, Origin
+from .models import AliasRow, JournalRow, ResourceRow
+
+#: Entries deleted in one transaction: writers wait for no longer than that takes.
+_CHUNK = 2000
+
+
+def prunable(db: Database, before: int) -> int:
+    """How many entries are older than a time (microseconds since 1970 UTC)."""
+    return int(db.scalar(JournalRow.select(fn.count(JournalRow.id)).where(JournalRow.at < before)))
+
+
+def prune(db: Database, before: int, origin: Origin) -> Iterator[int]:
+    """Delete the entries before a time, the oldest first; gives how many each step deleted.
+
+    Each step is a transaction, so that one which is stopped can be gone on with. The last one forgets the names of
+    people of whom nothing is left, and journals how many entries went.
+    """
+    total = 0
+    while gone := db.transact(lambda: db.execute(_PRUNE, before=before, limit=_CHUNK)):
+        total += gone
+        yield gone
+    if total:
+        detail = f"{total} entries from before {_day(before)}"
+
+        def work() -> None:
+            db.execute(_FORGET)
+            journal.record(db, None, origin, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
+
+        db.transact(work)
+
+
+def _day(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+@prepared
+def _PRUNE(db: Database) -> object:
+    oldest = JournalRow.alias()
+    listed = oldest.select(oldest.id).where(oldest.at < Slot("before")).order_by(oldest.at, oldest.id)
+    return JournalRow.delete().where(JournalRow.id.in_(listed.limit(Slot("limit"))))
+
+
+@prepared
+def _FORGET(db: Database) -> object:
+    """Names that lead to no resource and to no entry any more."""
+    stored = ResourceRow.select(ResourceRow.id).where(
+        ResourceRow.app_id == AliasRow.app_id, ResourceRow.uuid == AliasRow.user_uuid
+    )
+    told = JournalRow.select(JournalRow.id).where(JournalRow.user_uuid == AliasRow.user_uuid)
+    return AliasRow.delete().where(~fn.EXISTS(stored), ~fn.EXISTS(told))
