@@ -54,6 +54,10 @@ lint: $(VENV)/.installed-test ## check style and types only
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
+.PHONY: bench
+bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/performance.md (half an hour)
+	$(VENV)/bin/python bench/run.py $(BENCH)
+
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
 	rm -rf $(VENV) build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,11 +19,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-# Nothing here has to survive a power cut, and CREATE DATABASE is several times faster without syncing.
+# Nothing of a test has to survive a power cut, and CREATE DATABASE is several times faster without syncing.
+NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 SETTINGS = (
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
     "listen_addresses=127.0.0.1",
     # A socket's path may have some 100 bytes, which a long TMPDIR already exceeds.
     "unix_socket_directories=",
@@ -44,12 +42,13 @@ class PostgresServer:
     workers only learn the folder's name.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
+        self._settings = SETTINGS if durable else (*NOT_DURABLE, *SETTINGS)
 
     @classmethod
-    def in_new_folder(cls) -> PostgresServer:
-        return cls(Path(tempfile.mkdtemp(prefix="scimlite-postgres-")))
+    def in_new_folder(cls, *, durable: bool = False) -> PostgresServer:
+        return cls(Path(tempfile.mkdtemp(prefix="scimlite-postgres-")), durable=durable)
 
     def url(self) -> str:
         """The superuser's URL of the running server, which is started when it does not run yet."""
@@ -87,7 +86,7 @@ class PostgresServer:
         data = home / "data"
         initdb = [f"{binaries}/initdb", "-D", str(data), "-U", "postgres", "-A", "scram-sha-256"]
         self._run([*initdb, "--pwfile", str(password), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
-        options = " ".join(f"-c {setting}" for setting in SETTINGS)
+        options = " ".join(f"-c {setting}" for setting in self._settings)
         for attempt in range(3):
             port = free_port()
             start = [f"{binaries}/pg_ctl", "-D", str(data), "-w", "-l", str(home / "log")]

@@ -1,0 +1,178 @@
+"""Measure scimlite against Flask itself, and write docs/performance.md.
+
+    make bench                             everything on both databases
+    make bench BENCH="--database sqlite --users 1000 --only get,lookup"
+
+Each scenario's CPU is server CPU per correct answer, as a multiple of that of "hello" (a constant JSON answer by
+Flask under the same gunicorn settings) just before and after it. Figures that are more than 15 % worse than the
+committed ones are marked and make the exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import servers
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "docs" / "performance.json"
+PAGE = ROOT / "docs" / "performance.md"
+#: Scenario of scimload to the most it may cost on SQLite and on PostgreSQL, in hellos.
+TARGETS: dict[str, tuple[float, float]] = {
+    "get": (1.8, 3.0),
+    "lookup": (2.0, 3.3),
+    "lookup-miss": (2.0, 3.3),
+    "lookup-ext": (2.0, 3.3),
+    "lookup-email": (2.4, 3.6),
+    "group-lookup": (2.2, 3.5),
+    "member-get-excl": (2.2, 3.5),
+    "list": (5, 6),
+    "patch": (4.5, 7),
+    "put": (5, 7.5),
+    "create": (5, 7.5),
+    "delete": (4, 6.5),
+    "member-add": (4.5, 7),
+    "member-remove": (4.5, 7),
+}
+DATABASES = {"sqlite": servers.sqlite, "postgresql": servers.postgresql}
+#: What scimload has to be told so that a scenario is run.
+_RUN_AS = {"delete": "create", "member-get-excl": "member-get", "member-remove": "member-add"}
+_WORSE = 1.15
+_KEPT = (
+    "rps",
+    "p50",
+    "p99",
+    "server_cpu_us",
+    "ref_cpu_us",
+    "cpu_ratio",
+    "ref_rps",
+    "ratio",
+    "errors",
+    "secs",
+    "rss_mb",
+)
+
+
+def main() -> None:
+    """Measure what is asked for, write the page, and fail when something became slower."""
+    arguments = _arguments()
+    known: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    measured: dict[str, Any] = {}
+    with servers.hello() as reference:
+        for name in arguments.database or DATABASES:
+            print(f"{name}:", file=sys.stderr)
+            with DATABASES[name]() as env, servers.service(env) as service:
+                measured[name] = _measure(service, reference, arguments)
+    slower = _compare(known, measured)
+    if not arguments.only:
+        FIGURES.write_text(json.dumps(measured, indent=1) + "\n")
+        PAGE.write_text(_page(measured, arguments))
+        print(f"{PAGE.relative_to(ROOT)} is written.", file=sys.stderr)
+    for line in slower:
+        print(line, file=sys.stderr)
+    sys.exit(1 if slower else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", action="append", choices=list(DATABASES), help="only this one")
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--duration", type=float, default=3.0, help="seconds of one measurement")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="scenarios; writes no page")
+    return parser.parse_args()
+
+
+def _measure(service: servers.Server, reference: servers.Server, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run scimload; scenario to its medians."""
+    wanted = list(dict.fromkeys(_RUN_AS.get(name, name) for name in arguments.only or [*TARGETS, "entra-cycle"]))
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        options = {
+            "--token": service.token,
+            "--users": arguments.users,
+            "--scenarios": ",".join(wanted),
+            "--conc": 8,
+            "--duration": arguments.duration,
+            "--repeats": arguments.repeats,
+            "--members": min(1000, arguments.users // 2),
+            "--seed-secs": 900,
+            "--cycle-users": arguments.users,
+            "--cycle-groups": 100,
+            "--cycle-adds": 2 * arguments.users,
+            "--cap": 300,
+            "--server-pid": service.pid,
+            "--ref": reference.url,
+            "--ref-pid": reference.pid,
+            "--out": out.name,
+        }
+        words = [str(word) for pair in options.items() for word in pair]
+        subprocess.run([sys.executable, str(servers.HERE / "scimload.py"), service.url, *words], check=True)
+        summary = json.loads(Path(out.name).read_text())["summary"]
+    kept = (
+        "rps",
+        "p50",
+        "p99",
+        "server_cpu_us",
+        "ref_cpu_us",
+        "cpu_ratio",
+        "ref_rps",
+        "ratio",
+        "errors",
+        "secs",
+        "rss_mb",
+    )
+    return {
+        each["scenario"]: {key: each[key] for key in _KEPT if key in each}
+        for each in summary
+        if each["conc"] == 8 or each["scenario"].startswith("member")
+    }
+
+
+def _compare(known: dict[str, Any], measured: dict[str, Any]) -> list[str]:
+    """What became more than 15 % dearer than the committed figures, in words."""
+    worse = []
+    for database, scenarios in measured.items():
+        for name, now in scenarios.items():
+            before = known.get(database, {}).get(name, {}).get("cpu_ratio")
+            if before and now.get("cpu_ratio", 0) > before * _WORSE:
+                worse.append(f"SLOWER {database} {name}: {before} hellos before, {now['cpu_ratio']} now")
+    return worse
+
+
+def _page(measured: dict[str, Any], arguments: argparse.Namespace) -> str:
+    packages = ("flask", "gunicorn", "peewee", "psycopg", "orjson")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench`. CPU is the server's, per correct answer, as a multiple of hello's in the same run: hello",
+        "is a constant JSON answer by Flask under the same gunicorn settings (2 workers of 4 threads). A database server's",
+        f"own CPU is not counted. {arguments.users:,} users, 8 connections, durable storage, default settings, median of",
+        f"{arguments.repeats}.",
+        "",
+        f"{platform.machine()}, Python {platform.python_version()}, {versions}.",
+        "",
+        "| scenario | database | CPU in hellos | at most | CPU us | requests/s | p50 ms | p99 ms | errors |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in [*TARGETS, "entra-cycle"]:
+        for at, database in enumerate(DATABASES):
+            found = measured.get(database, {}).get(name)
+            if found:
+                most = TARGETS[name][at] if name in TARGETS else ""
+                shown = [found.get(key, "") for key in ("server_cpu_us", "rps", "p50", "p99", "errors")]
+                cells = [name, database, found.get("cpu_ratio", ""), most, *shown]
+                lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

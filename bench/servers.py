@@ -1,0 +1,139 @@
+"""The servers of a measurement: hello, and scimlite on a fresh database, under the same gunicorn settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# The tests' own way to a PostgreSQL server.
+sys.path.insert(0, str(HERE.parent / "tests" / "support"))
+
+from postgres_server import PostgresServer, empty_database, free_port  # noqa: E402  # found by the line above
+
+#: As in the targets: two workers of four threads.
+_WORKERS, _THREADS = "2", "4"
+_KEY = "a key for measurements and never for a service"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its URL, its process, and the token when it is scimlite."""
+
+    url: str
+    pid: int
+    token: str = ""
+
+
+@contextmanager
+def _running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> Iterator[int]:
+    process = subprocess.Popen(
+        command, env={**os.environ, **env}, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(ready, process)
+        yield process.pid
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise SystemExit(f"The server behind {url} did not start (exit code {process.returncode}).")
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise SystemExit(f"{url} does not answer.")
+
+
+@contextmanager
+def hello() -> Iterator[Server]:
+    """The reference, running."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/hello"
+    # -k gthread and no control socket, as scimlite's own server has it.
+    options = ["-b", f"127.0.0.1:{port}", "-w", _WORKERS, "-k", "gthread", "--threads", _THREADS, "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", *options, "--keep-alive", "75", "hello:app"]
+    with _running(command, {}, HERE, url) as pid:
+        yield Server(url, pid)
+
+
+def environment(database_url: str, folder: Path) -> dict[str, str]:
+    """The settings of a fresh installation."""
+    return {
+        "SCIMLITE_STATE_DIR": str(folder / "state"),
+        "SCIMLITE_DATABASE_URL": database_url,
+        "SCIMLITE_SECRET_KEY": _KEY,
+    }
+
+
+def scimlite(env: dict[str, str], *words: str) -> str:
+    """What a command prints."""
+    program = Path(sys.executable).with_name("scimlite")
+    done = subprocess.run([program, *words], env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"scimlite {' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def service(env: dict[str, str]) -> Iterator[Server]:
+    """scimlite on an installation, running, with an app to measure; default settings."""
+    if not json.loads(scimlite(env, "app", "list", "--json")):
+        scimlite(env, "app", "create", "Bench")
+    token = scimlite(env, "token", "show", "bench").strip()
+    port = free_port()
+    program = str(Path(sys.executable).with_name("scimlite"))
+    command = [program, "serve", "--port", str(port), "--workers", _WORKERS, "--threads", _THREADS]
+    with _running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as pid:
+        yield Server(f"http://127.0.0.1:{port}/scim/v2/bench", pid, token)
+
+
+@contextmanager
+def sqlite() -> Iterator[dict[str, str]]:
+    """An installation on a new SQLite file, durable as scimlite makes it."""
+    folder = Path(tempfile.mkdtemp(prefix="scimlite-bench-"))
+    try:
+        env = environment(f"sqlite:///{folder / 'scimlite.db'}", folder)
+        scimlite(env, "db", "upgrade")
+        yield env
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgresql() -> Iterator[dict[str, str]]:
+    """An installation on a new database of the server at SCIMLITE_BENCH_PG_URL, else of one started for it."""
+    folder = Path(tempfile.mkdtemp(prefix="scimlite-bench-"))
+    server = None
+    try:
+        url = os.environ.get("SCIMLITE_BENCH_PG_URL")
+        if url is None:
+            # fsync stays on: what is measured is durable.
+            server = PostgresServer.in_new_folder(durable=True)
+            url = server.url()
+        with empty_database(url) as database:
+            env = environment(database, folder)
+            scimlite(env, "db", "upgrade")
+            yield env
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
