@@ -116,19 +116,6 @@ def _measure(service: servers.Server, reference: servers.Server, arguments: argp
         words = [str(word) for pair in options.items() for word in pair]
         subprocess.run([sys.executable, str(servers.HERE / "scimload.py"), service.url, *words], check=True)
         summary = json.loads(Path(out.name).read_text())["summary"]
-    kept = (
-        "rps",
-        "p50",
-        "p99",
-        "server_cpu_us",
-        "ref_cpu_us",
-        "cpu_ratio",
-        "ref_rps",
-        "ratio",
-        "errors",
-        "secs",
-        "rss_mb",
-    )
     return {
         each["scenario"]: {key: each[key] for key in _KEPT if key in each}
         for each in summary
