@@ -198,8 +198,17 @@ def _elsewhere(slug: str, rest: str) -> Response:
 
 
 def handle(error: Exception) -> Response:
-    """Turn any error into its SCIM answer, the one place where that is done; refusals of writes are journalled."""
+    """Turn any error into its SCIM answer."""
     call = begin()
+    known = failure(error, call)
+    return respond(orjson.dumps(known.body(call.id)), known.status, known.headers)
+
+
+def failure(error: Exception, call: Call) -> ScimError:
+    """What a client is told about any error, the one place where that is decided.
+
+    What is our own fault is logged; refusals of writes are journalled as the call's attempt.
+    """
     known = _scim_error(error, call)
     if isinstance(known, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
@@ -207,7 +216,7 @@ def handle(error: Exception) -> Response:
         # The kind of error only: its text may quote what was being written.
         error_log.error("request=%s database unavailable: %s", call.id, type(error.__cause__ or error).__name__)
     _journal(known, call)
-    return respond(orjson.dumps(known.body(call.id)), known.status, known.headers)
+    return known
 
 
 def _scim_error(error: Exception, call: Call) -> ScimError:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Blueprint, Response
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
-from . import errors, journal, links, resources, search, store
+from . import errors, journal, links, operations, resources, search
 from .journal import Action
+from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, begin, empty, respond
 from .rendering import etag, location, render
-from .scim import document, messages, patch, projection
+from .scim import messages, projection
 from .scim.filter import parse_filter
 from .scim.path import parse_attr_path
 from .scim.projection import Projection
 from .scim.schema import ResourceType
 
 _JSON_TYPES = ("application/scim+json", "application/json")
-_ENTITY_TAG = re.compile(r'\*|(?:W/)?"([^"]*)"')
-#: Above this many members a PATCH of a group is answered with 204 (app setting `patch answer`: auto).
-_MOST_MEMBERS_ANSWERED = 100
-
-_WRITES = {
-    "POST": Action.CREATED,
-    "PUT": Action.UPDATED,
-    "PATCH": Action.UPDATED,
-    "DELETE": Action.DELETED,
-}
 
 
 class View(MethodView):
@@ -51,27 +41,6 @@ class View(MethodView):
             )
         return handler(call, **arguments)
 
-
-class _ResourceView(View):
-    """Common ground of the endpoints for users, groups and other resources."""
-
-    def resource_type(self, call: Call, endpoint: str, id: str | None = None) -> ResourceType:
-        """The type behind an endpoint of this app; NotFound otherwise. Notes what is tried, for the journal."""
-        found = call.app.resource_types.get(endpoint)
-        if found is None:
-            raise errors.NotFound(f"There is nothing at /{endpoint[:100]}.")
-        action = _WRITES.get(call.request.method)
-        if action is not None:
-            call.attempt = Attempt(action, found.name, id)
-        return found
-
-    def projection(self, call: Call, resource_type: ResourceType) -> Projection:
-        """What `attributes` and `excludedAttributes` of the request ask for."""
-        if not call.request.query_string:
-            return Projection(resource_type)
-        query = messages.load_query(call.request.args.items(multi=True))
-        return projection.parse(resource_type, query.attributes, query.excluded)
-
     def body(self, call: Call) -> Any:
         """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
         request = call.request
@@ -79,11 +48,7 @@ class _ResourceView(View):
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
-        parsed = messages.load_json(self._raw(call))
-        if isinstance(parsed, dict) and call.attempt is not None and request.method == "POST":
-            named = parsed.get("userName") or parsed.get("displayName")
-            call.attempt.name = named if isinstance(named, str) else None
-        return parsed
+        return messages.load_json(self._raw(call))
 
     def _raw(self, call: Call) -> bytes:
         try:
@@ -98,10 +63,37 @@ class _ResourceView(View):
             raise errors.PayloadTooLarge("The body is larger than this service accepts.")
         return raw
 
+
+class _ResourceView(View):
+    """Common ground of the endpoints for users, groups and other resources."""
+
+    def projection(self, call: Call, resource_type: ResourceType) -> Projection:
+        """What `attributes` and `excludedAttributes` of the request ask for."""
+        if not call.request.query_string:
+            return Projection(resource_type)
+        query = messages.load_query(call.request.args.items(multi=True))
+        return projection.parse(resource_type, query.attributes, query.excluded)
+
     def if_match(self, call: Call) -> list[str]:
         """The versions that If-Match names, `*` included; empty when there is no such header."""
-        given = call.request.headers.get("If-Match")
-        return _versions(given) or ["none"] if given else []
+        return operations.if_match(call.request.headers.get("If-Match"))
+
+    def answer(self, call: Call, answer: Answer) -> Response:
+        """A write as the answer to a request."""
+        resource, wanted = answer.resource, answer.wanted
+        if resource is None:
+            return empty(answer.status)
+        if answer.status == 204:
+            return empty(204, {"ETag": etag(resource)})
+        resources.attach(
+            call.db,
+            call.app,
+            wanted.resource_type,
+            [resource],
+            with_links=resource.links is None and wanted.wants(wanted.resource_type.links),
+            with_derived=resource.derived is None and wanted.wants(wanted.resource_type.derived),
+        )
+        return self.respond(call, resource, wanted, answer.status)
 
     def respond(self, call: Call, resource: resources.Resource, wanted: Projection, status: int = 200) -> Response:
         """A resource as the answer to a request."""
@@ -109,15 +101,11 @@ class _ResourceView(View):
         return respond(render(resource, wanted, call.base), status, headers)
 
 
-def _versions(header: str) -> list[str]:
-    return ["*" if match.group() == "*" else match.group(1) for match in _ENTITY_TAG.finditer(header)]
-
-
 class CollectionView(_ResourceView):
     """`/Users`, `/Groups`: list, search and create."""
 
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = self.resource_type(call, endpoint)
+        resource_type = operations.resource_type(call, endpoint)
         call.attempt = Attempt(Action.SEARCHED)
         query = messages.load_query(call.request.args.items(multi=True))
         wanted = projection.parse(resource_type, query.attributes, query.excluded)
@@ -146,20 +134,16 @@ class CollectionView(_ResourceView):
         )
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = self.resource_type(call, endpoint)
+        resource_type = operations.resource_type(call, endpoint)
         wanted = self.projection(call, resource_type)
-        cleaned = document.clean(resource_type, self.body(call))
-        resource = store.create(call.db, call.app, resource_type, cleaned, call.origin)
-        if resource_type.links is not None and wanted.wants(resource_type.links):
-            resource.links = links.members_of(call.db, [resource.row]).get(resource.row, [])
-        return self.respond(call, resource, wanted, 201)
+        return self.answer(call, operations.create(call, resource_type, self.body(call), wanted))
 
 
 class ResourceView(_ResourceView):
     """`/Users/<id>`, `/Groups/<id>`: read, replace, patch and delete."""
 
     def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(call, endpoint)
+        resource_type = operations.resource_type(call, endpoint)
         wanted = self.projection(call, resource_type)
         resource = self._read(call, resource_type, id, wanted)
         if self._unchanged(call, resource, wanted):
@@ -184,7 +168,7 @@ class ResourceView(_ResourceView):
         given = call.request.headers.get("If-None-Match")
         if not given:
             return False
-        versions = _versions(given)
+        versions = operations.versions(given)
         if "*" not in versions and str(resource.version) not in versions:
             return False
         db = call.db
@@ -197,58 +181,20 @@ class ResourceView(_ResourceView):
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(call, endpoint, id)
+        resource_type = operations.resource_type(call, endpoint, id)
         wanted = self.projection(call, resource_type)
-        cleaned = document.clean(resource_type, self.body(call))
-        resource = store.replace_resource(
-            call.db, call.app, resource_type, id, cleaned, call.origin, if_match=self.if_match(call)
-        )
-        return self.respond(call, self._completed(call, resource, wanted), wanted)
+        body = self.body(call)
+        return self.answer(call, operations.replace(call, resource_type, id, body, self.if_match(call), wanted))
 
     def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(call, endpoint, id)
+        resource_type = operations.resource_type(call, endpoint, id)
         wanted = self.projection(call, resource_type)
-        app = call.app
-        plan = patch.plan(
-            messages.load_patch(self.body(call)),
-            resource_type,
-            ignore_unknown=app.settings.unknown_attributes == "ignore",
-        )
-        resource = store.patch(call.db, app, resource_type, id, plan, call.origin, if_match=self.if_match(call))
-        return self._patched(call, resource, wanted)
-
-    def _patched(self, call: Call, resource: resources.Resource, wanted: Projection) -> Response:
-        """The answer to a PATCH as the app's setting wants it; with `attributes` always the resource."""
-        headers = {"ETag": etag(resource)}
-        answer = call.app.settings.patch_answer
-        if wanted.only is None and answer == "empty":
-            return empty(204, headers)
-        brief = wanted.only is None and answer == "auto"
-        at_most = _MOST_MEMBERS_ANSWERED + 1 if brief else None
-        resource = self._completed(call, resource, wanted, at_most)
-        if brief and len(resource.links or ()) > _MOST_MEMBERS_ANSWERED:
-            return empty(204, headers)
-        return self.respond(call, resource, wanted)
-
-    def _completed(
-        self, call: Call, resource: resources.Resource, wanted: Projection, at_most_links: int | None = None
-    ) -> resources.Resource:
-        """A written resource with the links and derived attributes that its answer needs."""
-        resources.attach(
-            call.db,
-            call.app,
-            wanted.resource_type,
-            [resource],
-            with_links=wanted.wants(wanted.resource_type.links),
-            with_derived=wanted.wants(wanted.resource_type.derived),
-            at_most_links=at_most_links,
-        )
-        return resource
+        body = self.body(call)
+        return self.answer(call, operations.patch(call, resource_type, id, body, self.if_match(call), wanted))
 
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = self.resource_type(call, endpoint, id)
-        store.delete(call.db, call.app, resource_type, id, call.origin, if_match=self.if_match(call))
-        return empty(204)
+        resource_type = operations.resource_type(call, endpoint, id)
+        return self.answer(call, operations.delete(call, resource_type, id, self.if_match(call)))
 
 
 def add_routes(blueprint: Blueprint, service: Service) -> None:

@@ -34,7 +34,13 @@ FUNCTIONS = {
     "scimlite.pruning",
     "scimlite.tokens",
 }
-HTTP = {"scimlite.provider", "scimlite.views", "scimlite.discovery", "scimlite.service"}
+HTTP = {
+    "scimlite.provider",
+    "scimlite.operations",
+    "scimlite.views",
+    "scimlite.discovery",
+    "scimlite.service",
+}
 
 # Module: what it may import of this project. A pattern speaks for the modules that no other entry names.
 MAY_IMPORT = {
@@ -74,7 +80,8 @@ MAY_IMPORT = {
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.resources"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
-    "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.provider", "scimlite.rendering"},
+    "scimlite.operations": PROTOCOL | FUNCTIONS | {"scimlite.provider"},
+    "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.operations", "scimlite.provider", "scimlite.rendering"},
     "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),

@@ -83,7 +83,7 @@ def _deeper_than(parsed: Json, limit: int) -> bool:
     return True
 
 
-class _Message(Schema):
+class Message(Schema):
     """A message whose attribute names are compared without case (RFC 7643 section 2.1)."""
 
     #: Names, in lower case, that may be there and say nothing.
@@ -106,7 +106,7 @@ class _Message(Schema):
         return known
 
 
-class _OperationSchema(_Message):
+class _OperationSchema(Message):
     """One operation; what it holds beyond RFC 7644 would change its meaning, so that is refused."""
 
     labels = quirks.OPERATION_LABELS
@@ -126,13 +126,14 @@ class _OperationSchema(_Message):
         return Operation(op, data.get("path") or None, data.get("value"), "value" in data)
 
 
-class _PatchSchema(_Message):
+class _PatchSchema(Message):
     Operations = fields.List(
         fields.Nested(_OperationSchema), required=True, validate=validate.Length(min=1, error="Nothing to do.")
     )
 
 
-def _load(schema: Schema, body: Json, what: str) -> Json:
+def load(schema: Schema, body: Json, what: str) -> Json:
+    """A message by its schema; InvalidSyntax naming `what` it is and the first thing that is wrong with it."""
     if not isinstance(body, dict):
         raise InvalidSyntax(f"{what} is a JSON object.")
     try:
@@ -155,7 +156,7 @@ _PATCH_SCHEMA = _PatchSchema()
 
 def load_patch(body: Json) -> list[Operation]:
     """The operations of a PATCH request (RFC 7644 section 3.5.2); InvalidSyntax naming what is wrong."""
-    loaded: list[Operation] = _load(_PATCH_SCHEMA, body, "The PatchOp message")["Operations"]
+    loaded: list[Operation] = load(_PATCH_SCHEMA, body, "The PatchOp message")["Operations"]
     return loaded
 
 
