@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from peewee import SQL, Expression, NodeList, fn
@@ -18,20 +18,28 @@ from .db import Database, Slot
 from .models import MemberRow, ResourceRow, ValueRow
 from .scim import core
 from .scim.schema import Attribute, ResourceType
-from .shapes import Comparison, Complement, Every, Fixed, SameItem, Schemas, Shape, Some
+from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
 #: How much of a key the index covers (migration 0001).
 PREFIX = 200
 
 
-def condition(db: Database, shape: Shape, resource_type: ResourceType) -> Any:
-    """The expression over ResourceRow of the app's living resources of this type that a shape stands for."""
-    return _Compiler(db, resource_type).found(shape, ResourceRow)
+def condition(db: Database, shape: Shape | OfTypes, types: Sequence[ResourceType]) -> Any:
+    """The expression over ResourceRow of the app's living resources of these types that a shape stands for."""
+    if not isinstance(shape, OfTypes):
+        return _Compiler(db, types[0]).found(shape, ResourceRow)
+    sets = []
+    for number, (resource_type, term) in enumerate(shape.terms):
+        if term != Fixed(False):
+            row = ResourceRow.alias()
+            found = _Compiler(db, resource_type, str(number)).found(term, row)
+            sets.append(row.select(row.id).where(found))
+    return ResourceRow.id.in_(functools.reduce(operator.add, sets)) if sets else _NEVER
 
 
-def narrow(shape: Shape) -> bool:
+def narrow(shape: Shape | OfTypes) -> bool:
     """Whether an index is likely to give few resources, so that no order is worth walking through all of them."""
-    return _narrow(_driver(_terms(shape)))
+    return isinstance(shape, OfTypes) or _narrow(_driver(_terms(shape)))
 
 
 def link_condition(db: Database, resource_type: ResourceType, shape: Shape, other: Any) -> Any:
@@ -42,12 +50,12 @@ def link_condition(db: Database, resource_type: ResourceType, shape: Shape, othe
 # --- columns ------------------------------------------------------------------------------------------------------
 
 
-def _version_text(db: Database, row: Any) -> Any:
+def _version_text(db: Database, row: Any, of: str) -> Any:
     return db.by_code_point(_joined(SQL("'W/\"'"), row.version.cast("TEXT"), SQL("'\"'")))
 
 
-def _location(db: Database, row: Any) -> Any:
-    return _joined(Slot("base").typed(), SQL("'/'"), Slot("endpoint").typed(), SQL("'/'"), row.uuid)
+def _location(db: Database, row: Any, of: str) -> Any:
+    return _joined(Slot("base").typed(), SQL("'/'"), Slot(f"endpoint{of}").typed(), SQL("'/'"), row.uuid)
 
 
 def _joined(*parts: Any) -> Any:
@@ -57,14 +65,14 @@ def _joined(*parts: Any) -> Any:
     return whole
 
 
-#: Attributes that every resource has and that stand in its row, by index path.
-COLUMNS: dict[str, Callable[[Database, Any], Any]] = {
-    "id": lambda db, row: row.uuid,
-    "meta.created": lambda db, row: row.created_at,
-    "meta.lastModified": lambda db, row: row.modified_at,
+#: Attributes that every resource has and that stand in its row, by index path; `of` ends the names of a type's Slots.
+COLUMNS: dict[str, Callable[[Database, Any, str], Any]] = {
+    "id": lambda db, row, of: row.uuid,
+    "meta.created": lambda db, row, of: row.created_at,
+    "meta.lastModified": lambda db, row, of: row.modified_at,
     "meta.version": _version_text,
     "meta.location": _location,
-    "meta.resourceType": lambda db, row: row.type,
+    "meta.resourceType": lambda db, row, of: row.type,
 }
 
 
@@ -122,11 +130,16 @@ def _terms(shape: Shape) -> tuple[Shape, ...]:
 
 
 class _Compiler:
-    """Builds one condition; holds what every part of it needs. `row` is the resource that is asked about."""
+    """Builds one condition; holds what every part of it needs. `row` is the resource that is asked about.
 
-    def __init__(self, db: Database, resource_type: ResourceType) -> None:
+    `of` ends the names of the Slots of the type and its endpoint, where several types are asked for at once.
+    """
+
+    def __init__(self, db: Database, resource_type: ResourceType, of: str = "") -> None:
         self.db = db
         self.resource_type = resource_type
+        self.of = of
+        self.type = Slot(f"type{of}")
 
     def found(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
         """The condition, led by the set of its most selective term if there is one.
@@ -137,7 +150,7 @@ class _Compiler:
         terms = _terms(shape)
         driver = _driver(terms, nested=nested)
         tests = [self.test(each, row) for each in terms if each is not driver]
-        app, type, living = row.app_id == Slot("app"), row.type == Slot("type"), row.deleted_at.is_null()
+        app, type, living = row.app_id == Slot("app"), row.type == self.type, row.deleted_at.is_null()
         if driver is None:
             return _all_of([app, type, living, *tests])
         if isinstance(driver, Comparison) and driver.leaf.path in COLUMNS:
@@ -172,7 +185,7 @@ class _Compiler:
         return resource.select(resource.id).where(self.found(shape, resource, nested=True))
 
     def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
-        asked = [value.app_id == Slot("app"), value.type == Slot("type"), _at(value, leaf), *tests]
+        asked = [value.app_id == Slot("app"), value.type == self.type, _at(value, leaf), *tests]
         return value.select(value.resource_id).where(_all_of(asked))
 
     def test(self, shape: Shape, row: Any) -> Any:
@@ -196,7 +209,7 @@ class _Compiler:
             case Comparison(holder, leaf, op, slot):
                 if leaf.path in COLUMNS:
                     name = f"{slot}i" if leaf.type == "dateTime" else slot
-                    return self.compared(COLUMNS[leaf.path](self.db, row), op, Slot(name))
+                    return self.compared(COLUMNS[leaf.path](self.db, row, self.of), op, Slot(name))
                 if holder.links or holder.derived:
                     return self.linked(holder, shape, row)
                 value = ValueRow.alias()

@@ -8,9 +8,9 @@ import orjson
 from flask import Blueprint, Response
 
 from . import errors
+from .endpoints import View
 from .provider import METHODS, Call, Service, respond
 from .scim import messages
-from .views import View
 
 Json = Any
 
@@ -20,7 +20,9 @@ class ServiceProviderConfigView(View):
 
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
-        config = messages.service_provider_config(location, max_results=self.service.max_results)
+        config = messages.service_provider_config(
+            location, max_results=self.service.max_results, page_size=self.service.default_count
+        )
         return respond(orjson.dumps(config))
 
 

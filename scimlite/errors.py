@@ -73,6 +73,18 @@ class Mutability(BadRequest):
     scim_type = "mutability"
 
 
+class InvalidCursor(BadRequest):
+    """The cursor is none of ours, or of another query (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCursor"
+
+
+class InvalidCount(BadRequest):
+    """The count does not fit the cursor (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCount"
+
+
 class TooMany(BadRequest):
     """The query would give more results than the provider will compute."""
 

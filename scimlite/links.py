@@ -210,7 +210,7 @@ def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
     """A query of the group's members that match a filter, and its binds."""
     attribute = core.GROUP.links
     assert attribute is not None
-    bound = search.bind_item(condition, attribute, core.GROUP)
+    shape, binds = search.bind_item(condition, attribute, core.GROUP)
     other = ResourceRow.alias()
     query = (
         MemberRow.select(MemberRow.member_id)
@@ -218,10 +218,10 @@ def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
         .where(
             MemberRow.group_id == Slot("group"),
             other.deleted_at.is_null(),
-            search.link_condition(db, core.GROUP, bound.shape, other),
+            search.link_condition(db, core.GROUP, shape, other),
         )
     )
-    return query, bound.binds
+    return query, binds
 
 
 def _remove_where(db: Database, app: App, group: int, condition: Filter) -> list[int]:

@@ -133,7 +133,7 @@ def register(blueprint: Blueprint, service: Service) -> None:
     def catch_all(slug: str = "", rest: str = "") -> Response:
         return _elsewhere(slug, rest)
 
-    for rule in ("/", "/<slug>", "/<slug>/<scimpath:rest>"):
+    for rule in ("/", "/<slug>/<scimpath:rest>"):
         blueprint.add_url_rule(
             rule, "catch_all", catch_all, methods=METHODS, merge_slashes=False, provide_automatic_options=False
         )

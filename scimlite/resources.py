@@ -60,7 +60,8 @@ class Page:
     resources: list[Resource] = field(default_factory=list)
 
 
-_COLUMNS = (
+#: What a Resource is made of, in its order.
+COLUMNS = (
     ResourceRow.id,
     ResourceRow.uuid,
     ResourceRow.type,
@@ -82,7 +83,7 @@ def _named(query: Any) -> Any:
 
 @prepared
 def _GET(db: Database) -> Any:
-    return _named(ResourceRow.select(*_COLUMNS))
+    return _named(ResourceRow.select(*COLUMNS))
 
 
 def get(
@@ -109,7 +110,7 @@ def _not_found(resource_type: ResourceType, id: str) -> NotFound:
 
 @prepared
 def _LOCK(db: Database) -> Any:
-    return db.locking(_named(ResourceRow.select(*_COLUMNS)))
+    return db.locking(_named(ResourceRow.select(*COLUMNS)))
 
 
 def lock(db: Database, app: App, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Resource:
@@ -144,16 +145,13 @@ def attach(
             resource.derived = found.get(resource.row, [])
 
 
-def find(db: Database, app: App, resource_type: ResourceType, request: SearchRequest) -> Page:
-    """One page of a query. The total is exact, computed by the database with the same condition."""
-    binds = {
-        "app": app.id,
-        "type": resource_type.name,
-        "base": request.base,
-        "endpoint": resource_type.endpoint,
-        **request.filter.binds,
-    }
-    statements = _statements(db, resource_type, request)
+def find(db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest) -> Page:
+    """One page of a query over resources of these types.
+
+    The total is exact, computed by the database with the same condition.
+    """
+    binds = search_binds(app, types, request)
+    statements = _statements(db, types, request)
     offset = max(request.start_index - 1, 0)
     total = None
     if offset > 0 or request.count == 0:
@@ -170,17 +168,31 @@ def find(db: Database, app: App, resource_type: ResourceType, request: SearchReq
     if total is None:
         # A first page that is not full has everything.
         total = len(rows) if len(rows) < limit else int(db.scalar(statements.count, **binds))
+    return Page(total, complete(db, app, types, request, rows))
+
+
+def count(db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest) -> int:
+    """How many resources a query matches."""
+    return int(db.scalar(_statements(db, types, request).count, **search_binds(app, types, request)))
+
+
+def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest) -> dict[str, Any]:
+    """What the Slots of a search's condition are bound to."""
+    one = types[0]
+    binds = {"app": app.id, "base": request.base, "type": one.name, "endpoint": one.endpoint}
+    return {**binds, **request.filter.binds}
+
+
+def complete(
+    db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest, rows: Sequence[Sequence[Any]]
+) -> list[Resource]:
+    """Rows of a search as resources, with the links and derived attributes that it asks for."""
     resources = [Resource(*row) for row in rows]
-    if resources:
-        attach(
-            db,
-            app,
-            resource_type,
-            resources,
-            with_links=request.with_links,
-            with_derived=request.with_derived,
-        )
-    return Page(total, resources)
+    for each in types:
+        of_type = [resource for resource in resources if resource.type == each.name]
+        if of_type:
+            attach(db, app, each, of_type, with_links=request.with_links, with_derived=request.with_derived)
+    return resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,24 +205,24 @@ class _Search:
 _searches: dict[Any, _Search] = {}
 
 
-def _statements(db: Database, resource_type: ResourceType, request: SearchRequest) -> _Search:
+def _statements(db: Database, types: Sequence[ResourceType], request: SearchRequest) -> _Search:
     """The statements of a search by its shape: built once, then only bound."""
-    key = (db.kind, resource_type, request.filter.shape, request.sort)
+    key = (db.kind, *types, request.filter.shape, request.sort)
     found = _searches.get(key)
     if found is None:
         if len(_searches) >= _MOST_SEARCHES:
             _searches.clear()
-        found = _searches[key] = _build_search(db, resource_type, request)
+        found = _searches[key] = _build_search(db, types, request)
     return found
 
 
-def _build_search(db: Database, resource_type: ResourceType, request: SearchRequest) -> _Search:
-    where = search.condition(db, request.filter.shape, resource_type)
+def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRequest) -> _Search:
+    where = search.condition(db, request.filter.shape, types)
     narrow = search.narrow(request.filter.shape)
 
     def page(backwards: bool) -> Any:
         ordered = search.order(db, request.sort, narrow=narrow, backwards=backwards)
-        query = ResourceRow.select(*_COLUMNS).where(where).order_by(*ordered)
+        query = ResourceRow.select(*COLUMNS).where(where).order_by(*ordered)
         return prepared(lambda db: query.limit(Slot("limit")).offset(Slot("offset")))
 
     count = ResourceRow.select(fn.count(ResourceRow.id)).where(where)

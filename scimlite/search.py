@@ -7,7 +7,7 @@ Two-valued logic: a comparison with an absent attribute is false, except `ne`, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,17 +18,31 @@ from .scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from .scim.path import AttrPath
 from .scim.schema import Attribute, ResourceType
 from .scim.values import microseconds
-from .shapes import Comparison, Complement, Every, Fixed, SameItem, Schemas, Shape, Some
-from .sorting import Sort, order, sort
+from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
+from .sorting import Sort, after, order, rank, ranked_order, sort
 
-__all__ = ["BoundFilter", "Sort", "bind", "bind_item", "condition", "link_condition", "narrow", "order", "sort"]
+__all__ = [
+    "BoundFilter",
+    "Sort",
+    "after",
+    "bind",
+    "bind_across",
+    "bind_item",
+    "condition",
+    "link_condition",
+    "narrow",
+    "order",
+    "rank",
+    "ranked_order",
+    "sort",
+]
 
 
 @dataclass(slots=True)
 class BoundFilter:
     """A filter's shape, and what its Slots are bound to."""
 
-    shape: Shape
+    shape: Shape | OfTypes
     binds: dict[str, Any] = field(default_factory=dict)
 
 
@@ -40,23 +54,59 @@ def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
     return BoundFilter(binder.bound(term), binder.binds)
 
 
-def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -> BoundFilter:
-    """Check a filter that stands in the brackets of a value path of `attribute`."""
+def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilter:
+    """Check a filter against several types: what a type lacks has no value there (RFC 7644 section 3.4.2.1).
+
+    InvalidFilter names what none of the types has.
+    """
+    if term is not None:
+        _check_known(term, types)
+    parts: list[tuple[ResourceType, Shape]] = []
+    binds: dict[str, Any] = {}
+    for number, resource_type in enumerate(types):
+        binder = _Binder(resource_type, lenient=True, prefix=f"t{number}")
+        parts.append((resource_type, binder.bound(term) if term is not None else Fixed(True)))
+        binds |= binder.binds | {f"type{number}": resource_type.name, f"endpoint{number}": resource_type.endpoint}
+    return BoundFilter(OfTypes(tuple(parts)), binds)
+
+
+def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
+    """Raise InvalidFilter unless every attribute that a filter names is one of some type."""
+    match term:
+        case And(terms) | Or(terms):
+            for each in terms:
+                _check_known(each, types)
+        case Not(inner):
+            _check_known(inner, types)
+        case Compare(path) | ValuePath(path):
+            if not any((found := each.find(path)) and found.leaf for each in types):
+                raise InvalidFilter(f"No resource type of this app has an attribute {str(path)!r}.")
+
+
+def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -> tuple[Shape, dict[str, Any]]:
+    """Check a filter that stands in the brackets of a value path of `attribute`; its shape and binds."""
     binder = _Binder(resource_type)
-    return BoundFilter(binder.bound_item(term, attribute), binder.binds)
+    return binder.bound_item(term, attribute), binder.binds
 
 
 class _Binder:
-    """Makes one filter's shape and collects its values."""
+    """Makes one filter's shape and collects its values, under names that begin with `prefix`.
 
-    def __init__(self, resource_type: ResourceType) -> None:
+    `lenient`: an attribute that the type lacks has no value, instead of being refused.
+    """
+
+    def __init__(self, resource_type: ResourceType, *, lenient: bool = False, prefix: str = "") -> None:
         self.resource_type = resource_type
+        self.lenient = lenient
+        self.prefix = prefix
         self.binds: dict[str, Any] = {}
 
     def bound(self, term: Filter) -> Shape:
         match term:
             case And() | Or() | Not():
                 return _logical(term, self.bound)
+            case Compare(path) | ValuePath(path) if self.lenient and not self.has(path):
+                return Fixed(isinstance(term, Compare) and _true_of_nothing(term))
             case Compare(path):
                 holder, leaf = self.resolve(path)
                 return self.compare(holder, leaf, term)
@@ -64,6 +114,11 @@ class _Binder:
                 _, holder = self.resolve(path)
                 return self.value_path(holder, inner)
         raise AssertionError(term)
+
+    def has(self, path: AttrPath) -> bool:
+        """Whether the type has such an attribute."""
+        target = self.resource_type.find(path)
+        return target is not None and target.attribute is not None
 
     def resolve(self, path: AttrPath) -> tuple[Attribute, Attribute]:
         """The top-level attribute and the one that the whole path names."""
@@ -125,13 +180,18 @@ class _Binder:
 
     def slots(self, bound: comparison.Bound, term: Compare) -> tuple[str, bool, bool]:
         """Bind what the comparison is made with; returns the Slots' common name, and what is special about the key."""
-        name = f"v{len(self.binds)}"
+        name = f"{self.prefix}v{len(self.binds)}"
         start = bound.key[:PREFIX]
         following = _successor(start) if bound.op == "sw" else None
         self.binds |= {name: bound.key, f"{name}p": start, f"{name}n": following}
         if bound.attribute.type == "dateTime":
             self.binds[f"{name}i"] = microseconds(str(term.value))
         return name, len(bound.key) >= PREFIX, bound.op == "sw" and following is None
+
+
+def _true_of_nothing(term: Compare) -> bool:
+    """Whether a comparison holds for what has no value: it differs from everything, and equals null."""
+    return (term.op == "eq") if term.value is None and term.op != "pr" else term.op == "ne"
 
 
 def _logical(term: And | Or | Not, bound: Callable[[Filter], Shape]) -> Shape:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scim.schema import Attribute
+from .scim.schema import Attribute, ResourceType
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,13 @@ class SameItem:
 
     holder: Attribute
     term: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class OfTypes:
+    """Resources of several types, each with a term of its own: never inside another shape."""
+
+    terms: tuple[tuple[ResourceType, Shape], ...]
 
 
 Shape = Fixed | Schemas | Comparison | Every | Some | Complement | SameItem

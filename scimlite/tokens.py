@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from peewee import fn
 
 from . import apps, journal
@@ -69,6 +69,11 @@ class Keyring:
                 f"This token was signed with the secret key {key_id}, which is not in SCIMLITE_SECRET_KEY."
             )
         return _PREFIX + _signer([key]).sign(token_id).decode()
+
+    def serializer(self, salt: str) -> URLSafeSerializer:
+        """Signs small data that clients carry for us; what one salt signed no other verifies."""
+        kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        return URLSafeSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
 
     def token_id(self, text: str) -> str | None:
         """The id inside a token with a right signature, else None; the database is not asked."""

@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response
-from flask.views import MethodView
-from werkzeug.exceptions import HTTPException
 
-from . import errors, journal, links, operations, resources, search
+from . import journal, links, operations, queries, resources
+from .endpoints import View
 from .journal import Action
 from .operations import Answer
-from .provider import METHODS, Attempt, Call, Service, begin, empty, respond
+from .provider import METHODS, Attempt, Call, Service, empty, respond
 from .rendering import etag, location, render
 from .scim import messages, projection
-from .scim.filter import parse_filter
-from .scim.path import parse_attr_path
 from .scim.projection import Projection
 from .scim.schema import ResourceType
-
-_JSON_TYPES = ("application/scim+json", "application/json")
-
-
-class View(MethodView):
-    """An endpoint: its methods get the call; those that it lacks are 405 with what it has."""
-
-    init_every_request = False
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-
-    def dispatch_request(self, **arguments: Any) -> Any:
-        call = begin()
-        method = call.request.method
-        handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
-        if handler is None:
-            known = [name for name in METHODS if hasattr(self, "get" if name == "HEAD" else name.lower())]
-            raise errors.MethodNotAllowed(
-                f"{method} is not possible here; {', '.join(known)} is.", headers={"Allow": ", ".join(known)}
-            )
-        return handler(call, **arguments)
-
-    def body(self, call: Call) -> Any:
-        """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
-        request = call.request
-        if request.content_type and request.mimetype not in _JSON_TYPES:
-            raise errors.UnsupportedMediaType(
-                f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
-            )
-        return messages.load_json(self._raw(call))
-
-    def _raw(self, call: Call) -> bytes:
-        try:
-            raw = call.request.get_data(cache=False)
-        except HTTPException:
-            raise
-        except Exception:  # the web server's own, for a malformed chunk or a client that went away
-            raise errors.BadRequest("The body did not arrive whole.") from None
-        if len(raw) < (call.request.content_length or 0):
-            raise errors.BadRequest("The body did not arrive whole.")
-        if len(raw) > self.service.max_body:
-            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
-        return raw
 
 
 class _ResourceView(View):
@@ -108,30 +59,7 @@ class CollectionView(_ResourceView):
         resource_type = operations.resource_type(call, endpoint)
         call.attempt = Attempt(Action.SEARCHED)
         query = messages.load_query(call.request.args.items(multi=True))
-        wanted = projection.parse(resource_type, query.attributes, query.excluded)
-        base = call.base
-        page = resources.find(call.db, call.app, resource_type, self._search(resource_type, query, wanted, base))
-        rendered = [render(resource, wanted, base) for resource in page.resources]
-        return respond(messages.list_response(rendered, page.total, query.start_index))
-
-    def _search(
-        self, resource_type: ResourceType, query: messages.Query, wanted: Projection, base: str
-    ) -> resources.SearchRequest:
-        term = parse_filter(query.filter, resource_type.urns) if query.filter is not None else None
-        sort = None
-        if query.sort_by is not None:
-            path = parse_attr_path(query.sort_by, resource_type.urns)
-            sort = search.sort(path, resource_type, descending=query.descending)
-        count = self.service.default_count if query.count is None else query.count
-        return resources.SearchRequest(
-            search.bind(term, resource_type),
-            sort,
-            query.start_index,
-            min(count, self.service.max_results),
-            base,
-            wanted.wants(resource_type.links),
-            wanted.wants(resource_type.derived),
-        )
+        return queries.answer(call, self.service, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = operations.resource_type(call, endpoint)

@@ -33,10 +33,13 @@ FUNCTIONS = {
     "scimlite.summary",
     "scimlite.pruning",
     "scimlite.tokens",
+    "scimlite.cursors",
 }
 HTTP = {
     "scimlite.provider",
+    "scimlite.endpoints",
     "scimlite.operations",
+    "scimlite.queries",
     "scimlite.views",
     "scimlite.discovery",
     "scimlite.service",
@@ -65,6 +68,9 @@ MAY_IMPORT = {
     "scimlite.pruning": PROTOCOL | STORAGE | {"scimlite.journal"},
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.journal", "scimlite.mapping"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
+    "scimlite.cursors": PROTOCOL
+    | STORAGE
+    | {"scimlite.apps", "scimlite.resources", "scimlite.search", "scimlite.tokens"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.resources": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.search"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
@@ -80,9 +86,19 @@ MAY_IMPORT = {
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.resources"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
+    "scimlite.endpoints": PROTOCOL | {"scimlite.provider"},
+    "scimlite.queries": PROTOCOL | FUNCTIONS | {"scimlite.endpoints", "scimlite.provider", "scimlite.rendering"},
     "scimlite.operations": PROTOCOL | FUNCTIONS | {"scimlite.provider"},
-    "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.operations", "scimlite.provider", "scimlite.rendering"},
-    "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},
+    "scimlite.views": PROTOCOL
+    | FUNCTIONS
+    | {
+        "scimlite.endpoints",
+        "scimlite.operations",
+        "scimlite.provider",
+        "scimlite.queries",
+        "scimlite.rendering",
+    },
+    "scimlite.discovery": PROTOCOL | {"scimlite.endpoints", "scimlite.provider"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
     "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
-from ..errors import BadRequest, InvalidSyntax, InvalidValue
+from ..errors import BadRequest, InvalidCount, InvalidSyntax, InvalidValue
 from . import quirks
 from .patch import Operation
 from .path import quote
@@ -171,6 +171,8 @@ class Query:
     count: int | None = None
     attributes: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    #: RFC 9865: None without cursor pagination, empty for its first page.
+    cursor: str | None = None
 
 
 def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
@@ -182,30 +184,98 @@ def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
     given: dict[str, str] = {}
     for name, value in parameters:
         key = name.lower()
-        if not value:
+        if not value and key != "cursor":
             continue
         if key in given and key in _PARAMETERS:
             raise BadRequest(f"The parameter {_PARAMETERS[key]} is given twice.")
         given[key] = value
     if _NOT_TEXT.search("".join(given.values())):
         raise InvalidValue("A parameter holds a NUL character or half of a surrogate pair.")
-    order = given.get("sortorder", "ascending").lower()
-    if order not in ("ascending", "descending"):
-        raise InvalidValue("sortOrder is ascending or descending.")
-    return Query(
+    return _query(
         given.get("filter"),
         given.get("sortby"),
-        order == "descending",
-        max(_integer(given, "startIndex") or 1, 1),
-        None if "count" not in given else max(_integer(given, "count") or 0, 0),
+        given.get("sortorder"),
+        _integer(given, "startIndex"),
+        _integer(given, "count"),
         _names(given.get("attributes")),
         _names(given.get("excludedattributes")),
+        given.get("cursor"),
+    )
+
+
+def _query(
+    filter: str | None,
+    sort_by: str | None,
+    order: str | None,
+    start_index: int | None,
+    count: int | None,
+    attributes: tuple[str, ...],
+    excluded: tuple[str, ...],
+    cursor: str | None,
+) -> Query:
+    """The query that parameters come to, wherever they stood."""
+    order = (order or "ascending").lower()
+    if order not in ("ascending", "descending"):
+        raise InvalidValue("sortOrder is ascending or descending.")
+    if cursor is not None and start_index is not None:
+        raise InvalidValue("cursor and startIndex cannot be used together.")
+    if cursor is not None and count is not None and count < 0:
+        raise InvalidCount("count is not below 0.")
+    return Query(
+        filter,
+        sort_by,
+        order == "descending",
+        min(max(start_index or 1, 1), _MAX_INTEGER),
+        None if count is None else max(count, 0),
+        attributes,
+        excluded,
+        cursor,
+    )
+
+
+class _SearchSchema(Message):
+    """A SearchRequest (RFC 7644 section 3.4.3, RFC 9865 section 3)."""
+
+    attributes = fields.List(fields.String(), allow_none=True)
+    excludedAttributes = fields.List(fields.String(), allow_none=True)
+    filter = fields.String(allow_none=True)
+    sortBy = fields.String(allow_none=True)
+    sortOrder = fields.String(allow_none=True)
+    startIndex = fields.Integer(strict=True, allow_none=True)
+    count = fields.Integer(strict=True, allow_none=True)
+    cursor = fields.String(allow_none=True)
+
+
+_SEARCH_SCHEMA = _SearchSchema()
+
+
+def load_search(body: Json) -> Query:
+    """The query that a SearchRequest message asks; InvalidSyntax or InvalidValue naming what is wrong."""
+    given = load(_SEARCH_SCHEMA, body, "The SearchRequest message")
+    return _query(
+        given.get("filter") or None,
+        given.get("sortBy") or None,
+        given.get("sortOrder"),
+        given.get("startIndex"),
+        given.get("count"),
+        tuple(given.get("attributes") or ()),
+        tuple(given.get("excludedAttributes") or ()),
+        given.get("cursor"),
     )
 
 
 _PARAMETERS = {
     name.lower(): name
-    for name in ("filter", "sortBy", "sortOrder", "startIndex", "count", "attributes", "excludedAttributes")
+    for name in (
+        "filter",
+        "sortBy",
+        "sortOrder",
+        "startIndex",
+        "count",
+        "attributes",
+        "excludedAttributes",
+        "cursor",
+    )
 }
 
 
@@ -237,7 +307,26 @@ def list_response(resources: Iterable[bytes], total: int, start_index: int) -> b
     )
 
 
-def service_provider_config(location: str, *, max_results: int) -> dict[str, Json]:
+def cursor_response(
+    resources: Iterable[bytes], total: int, *, next_cursor: str | None, previous_cursor: str | None
+) -> bytes:
+    """A ListResponse of cursor pagination (RFC 9865 section 2); cursors are URL-safe texts."""
+    joined = list(resources)
+    cursors = b"".join(
+        b'"%s":"%s",' % (name, cursor.encode())
+        for name, cursor in ((b"previousCursor", previous_cursor), (b"nextCursor", next_cursor))
+        if cursor is not None
+    )
+    return b'{"schemas":["%s"],"totalResults":%d,"itemsPerPage":%d,%s"Resources":[%s]}' % (
+        LIST_URN.encode(),
+        total,
+        len(joined),
+        cursors,
+        b",".join(joined),
+    )
+
+
+def service_provider_config(location: str, *, max_results: int, page_size: int) -> dict[str, Json]:
     """What this service can do (RFC 7643 section 5), exactly as it is."""
     return {
         "schemas": [SERVICE_PROVIDER_URN],
@@ -247,6 +336,13 @@ def service_provider_config(location: str, *, max_results: int) -> dict[str, Jso
         "changePassword": {"supported": False},
         "sort": {"supported": True},
         "etag": {"supported": True},
+        "pagination": {
+            "cursor": True,
+            "index": True,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": page_size,
+            "maxPageSize": max_results,
+        },
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

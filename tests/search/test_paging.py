@@ -170,7 +170,7 @@ def test_sorting_with_a_filter_is_the_filter_of_the_sorted(people: People) -> No
 )
 def test_what_cannot_be_sorted_by_is_refused(people: People, path: str) -> None:
     with pytest.raises(InvalidPath) as refusal:
-        search.sort(parse_attr_path(path), USER, descending=False)
+        search.sort(parse_attr_path(path), [USER], descending=False)
     assert path in str(refusal.value.detail)
 
 

@@ -201,7 +201,7 @@ def statements(crowd: Crowd, endpoint: str, text: str) -> Iterator[tuple[str, tu
     """The statements of a search with their parameters: a page from the front, one from the end, the total."""
     request = crowd.request(endpoint, text.format_map(crowd.places))
     resource_type = crowd.resource_type(endpoint)
-    found = resources._statements(crowd.db, resource_type, request)
+    found = resources._statements(crowd.db, [resource_type], request)
     binds = {"app": crowd.app.id, "type": resource_type.name, "base": BASE, "endpoint": endpoint}
     for statement in (found.forwards, found.backwards, found.count):
         yield crowd.db._bound(statement, {**binds, **request.filter.binds, "limit": 100, "offset": 0})

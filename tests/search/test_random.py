@@ -124,10 +124,10 @@ def _check(people: People, everything: list[Any], question: Any) -> None:
         expected = [each for each in everything if reference_filter.matches(term, each, resource_type)]
     if path is not None:
         note(f"sorted by {path}{' descending' * descending}, {count} from {start}")
-        order = search.sort(path, resource_type, descending=descending)
+        order = search.sort(path, [resource_type], descending=descending)
         expected = reference_filter.in_order(expected, path, resource_type, descending=descending)
     request = resources.SearchRequest(search.bind(term, resource_type), order, start, count, BASE)
-    page = resources.find(people.db, people.app, resource_type, request)
+    page = resources.find(people.db, people.app, [resource_type], request)
     names = {each["id"]: name for each, name in zip(everything, names_of(everything), strict=True)}
     found = [names[resource.id] for resource in page.resources]
     assert (page.total, found) == (len(expected), names_of(expected)[start - 1 : start - 1 + count])

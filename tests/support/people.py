@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, migration, search, store
+from scimlite import apps, migration, resources, search, store
 from scimlite.apps import App
 from scimlite.db import Database
 from scimlite.journal import Origin
@@ -167,19 +167,19 @@ class People:
         descending: bool = False,
         start: int = 1,
         count: int = 1000,
-    ) -> store.SearchRequest:
+    ) -> resources.SearchRequest:
         """A query as the HTTP side would make it."""
         resource_type = self.resource_type(endpoint)
         term = parse_filter(filter, resource_type.urns) if filter is not None else None
         sort = None
         if by is not None:
-            sort = search.sort(parse_attr_path(by, resource_type.urns), resource_type, descending=descending)
-        return store.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
+            sort = search.sort(parse_attr_path(by, resource_type.urns), [resource_type], descending=descending)
+        return resources.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
 
     def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
         """The total and one page of resources as a client gets them that asks for everything."""
         resource_type = self.resource_type(endpoint)
-        page = store.find(self.db, self.app, resource_type, self.request(endpoint, filter, **options))
+        page = resources.find(self.db, self.app, [resource_type], self.request(endpoint, filter, **options))
         return page.total, [_shown(resource, resource_type) for resource in page.resources]
 
     def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:
@@ -194,7 +194,7 @@ class People:
         return self.page(endpoint)[1]
 
 
-def _shown(resource: store.Resource, resource_type: ResourceType) -> dict[str, Json]:
+def _shown(resource: resources.Resource, resource_type: ResourceType) -> dict[str, Json]:
     shown: dict[str, Json] = orjson.loads(render(resource, Projection(resource_type), BASE))
     for member, link in zip(shown.get("members", []), resource.links or [], strict=True):
         member["display"] = link.display

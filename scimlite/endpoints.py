@@ -1,0 +1,56 @@
+"""What every endpoint has: its methods get the call, a method that it lacks is 405, a body is JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+from werkzeug.exceptions import HTTPException
+
+from . import errors
+from .provider import METHODS, Call, Service, begin
+from .scim import messages
+
+_JSON_TYPES = ("application/scim+json", "application/json")
+
+
+class View(MethodView):
+    """An endpoint: its methods get the call; those that it lacks are 405 with what it has."""
+
+    init_every_request = False
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def dispatch_request(self, **arguments: Any) -> Any:
+        call = begin()
+        method = call.request.method
+        handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
+        if handler is None:
+            known = [name for name in METHODS if hasattr(self, "get" if name == "HEAD" else name.lower())]
+            raise errors.MethodNotAllowed(
+                f"{method} is not possible here; {', '.join(known)} is.", headers={"Allow": ", ".join(known)}
+            )
+        return handler(call, **arguments)
+
+    def body(self, call: Call) -> Any:
+        """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
+        request = call.request
+        if request.content_type and request.mimetype not in _JSON_TYPES:
+            raise errors.UnsupportedMediaType(
+                f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
+            )
+        return messages.load_json(self._raw(call))
+
+    def _raw(self, call: Call) -> bytes:
+        try:
+            raw = call.request.get_data(cache=False)
+        except HTTPException:
+            raise
+        except Exception:  # the web server's own, for a malformed chunk or a client that went away
+            raise errors.BadRequest("The body did not arrive whole.") from None
+        if len(raw) < (call.request.content_length or 0):
+            raise errors.BadRequest("The body did not arrive whole.")
+        if len(raw) > self.service.max_body:
+            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
+        return raw

@@ -1,0 +1,122 @@
+"""Queries over HTTP: GET of a collection or of the root, and POST of a SearchRequest to `/.search`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response
+
+from . import cursors, errors, resources, search
+from .endpoints import View
+from .journal import Action
+from .provider import METHODS, Attempt, Call, Service, respond
+from .rendering import render
+from .resources import SearchRequest
+from .scim import messages, projection
+from .scim.filter import parse_filter
+from .scim.messages import Query
+from .scim.path import parse_attr_path
+from .scim.projection import Projection
+from .scim.schema import ResourceType
+
+
+def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Query) -> Response:
+    """One page of a query over resources of these types, as a ListResponse."""
+    wanted = {each.name: projection.parse(each, query.attributes, query.excluded) for each in types}
+    request = _request(call, service, types, query, wanted)
+    if query.cursor is not None:
+        return _cursor_page(call, service, types, query, wanted, request)
+    page = resources.find(call.db, call.app, types, request)
+    rendered = [render(each, wanted[each.type], call.base) for each in page.resources]
+    return respond(messages.list_response(rendered, page.total, query.start_index))
+
+
+def _request(
+    call: Call, service: Service, types: Sequence[ResourceType], query: Query, wanted: dict[str, Projection]
+) -> SearchRequest:
+    """The query, checked against the schemas."""
+    urns = frozenset().union(*(each.urns for each in types))
+    term = parse_filter(query.filter, urns) if query.filter is not None else None
+    sort = None
+    if query.sort_by is not None:
+        sort = search.sort(parse_attr_path(query.sort_by, urns), types, descending=query.descending)
+    return SearchRequest(
+        search.bind(term, types[0]) if len(types) == 1 else search.bind_across(term, types),
+        sort,
+        query.start_index,
+        min(service.default_count if query.count is None else query.count, service.max_results),
+        call.base,
+        any(each.wants(each.resource_type.links) for each in wanted.values()),
+        any(each.wants(each.resource_type.derived) for each in wanted.values()),
+    )
+
+
+def _cursor_page(
+    call: Call,
+    service: Service,
+    types: Sequence[ResourceType],
+    query: Query,
+    wanted: dict[str, Projection],
+    request: SearchRequest,
+) -> Response:
+    asked = (query.filter, query.sort_by, query.descending)
+    written = cursors.Cursors(service.keyring, call.app, types, asked)
+    place = None
+    if query.cursor:
+        given = None if query.count is None else request.count
+        place, size = written.read(query.cursor, given)
+        request = replace(request, count=size)
+    page = cursors.find(call.db, call.app, types, request, place)
+    rendered = [render(each, wanted[each.type], call.base) for each in page.resources]
+    body = messages.cursor_response(
+        rendered,
+        page.total,
+        next_cursor=written.write(page.next, request.count),
+        previous_cursor=written.write(page.previous, request.count),
+    )
+    return respond(body)
+
+
+def types_of(call: Call, endpoint: str | None) -> list[ResourceType]:
+    """The type behind an endpoint of the app, or all types for its root; NotFound otherwise."""
+    known = call.app.resource_types
+    if endpoint is None:
+        return list(known.values())
+    if endpoint not in known:
+        raise errors.NotFound(f"There is nothing at /{endpoint[:100]}.")
+    return [known[endpoint]]
+
+
+class RootView(View):
+    """The app's base URL: a query over resources of every type (RFC 7644 section 3.4.2.1)."""
+
+    def get(self, call: Call, slug: str) -> Response:
+        call.attempt = Attempt(Action.SEARCHED)
+        query = messages.load_query(call.request.args.items(multi=True))
+        return answer(call, self.service, types_of(call, None), query)
+
+
+class SearchView(View):
+    """`/.search`, below the base URL or an endpoint: a query in the body (RFC 7644 section 3.4.3)."""
+
+    def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
+        types = types_of(call, endpoint)
+        call.attempt = Attempt(Action.SEARCHED)
+        query = messages.load_search(self.body(call))
+        return answer(call, self.service, types, query)
+
+
+def add_routes(blueprint: Blueprint, service: Service) -> None:
+    """The query endpoints that are not a collection's own."""
+    rules: tuple[tuple[str, type[View], str], ...] = (
+        ("/<slug>", RootView, "Root"),
+        ("/<slug>/", RootView, "RootSlash"),
+        ("/<slug>/.search", SearchView, "RootSearch"),
+        ("/<slug>/<endpoint>/.search", SearchView, "Search"),
+    )
+    options: dict[str, Any] = {"methods": METHODS, "strict_slashes": False, "merge_slashes": False}
+    for rule, view, name in rules:
+        view_func = view.as_view(name, service)
+        blueprint.add_url_rule(rule, view_func=view_func, provide_automatic_options=False, **options)
