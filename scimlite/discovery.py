@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from . import errors
+from . import apps, errors
 from .provider import METHODS, Call, Service, respond
 from .scim import messages
 from .views import View
@@ -16,11 +16,16 @@ Json = Any
 
 
 class ServiceProviderConfigView(View):
-    """`/ServiceProviderConfig`: the one answer that needs no token."""
+    """`/ServiceProviderConfig`: the one answer that needs no token; an app that is not there changes no password."""
 
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
-        config = messages.service_provider_config(location, max_results=self.service.max_results)
+        app = apps.find(call.db, slug)
+        config = messages.service_provider_config(
+            location,
+            max_results=self.service.max_results,
+            change_password=app is not None and app.settings.passwords == "hash",
+        )
         return respond(orjson.dumps(config))
 
 

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
+    "scimlite.passwords",
     "scimlite.resources",
     "scimlite.search",
     "scimlite.shapes",
@@ -34,7 +35,7 @@ FUNCTIONS = {
     "scimlite.pruning",
     "scimlite.tokens",
 }
-HTTP = {"scimlite.provider", "scimlite.views", "scimlite.discovery", "scimlite.service"}
+HTTP = {"scimlite.provider", "scimlite.views", "scimlite.me", "scimlite.discovery", "scimlite.service"}
 
 # Module: what it may import of this project. A pattern speaks for the modules that no other entry names.
 MAY_IMPORT = {
@@ -61,6 +62,7 @@ MAY_IMPORT = {
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.resources": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.search"},
+    "scimlite.passwords": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
     "scimlite.directory": PROTOCOL
     | STORAGE
@@ -75,7 +77,8 @@ MAY_IMPORT = {
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.resources"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
     "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.provider", "scimlite.rendering"},
-    "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},
+    "scimlite.me": PROTOCOL | {"scimlite.provider", "scimlite.views"},
+    "scimlite.discovery": PROTOCOL | {"scimlite.apps", "scimlite.provider", "scimlite.views"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
     "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},
@@ -85,6 +88,7 @@ MAY_IMPORT = {
 
 # Library: the modules that may import it. Libraries that are not named here are free.
 LIBRARIES = {
+    "argon2": {"scimlite.passwords"},
     "flask": HTTP,
     "werkzeug": HTTP,
     "click": {"scimlite_cli.*"},

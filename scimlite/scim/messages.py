@@ -236,14 +236,14 @@ def list_response(resources: Iterable[bytes], total: int, start_index: int) -> b
     )
 
 
-def service_provider_config(location: str, *, max_results: int) -> dict[str, Json]:
+def service_provider_config(location: str, *, max_results: int, change_password: bool) -> dict[str, Json]:
     """What this service can do (RFC 7643 section 5), exactly as it is."""
     return {
         "schemas": [SERVICE_PROVIDER_URN],
         "patch": {"supported": True},
         "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": True, "maxResults": max_results},
-        "changePassword": {"supported": False},
+        "changePassword": {"supported": change_password},
         "sort": {"supported": True},
         "etag": {"supported": True},
         "authenticationSchemes": [
