@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from scimlite import apps, journal, tokens
+from scimlite import apps, directory, journal, tokens
 from scimlite.apps import App
+from scimlite.scim import core
 from scimlite.tokens import DEFAULT_LABEL, Keyring, Token
 
+from .choosing import the_one
 from .context import Context
 from .installation import with_installation
 from .moments import DEADLINE, DURATION
@@ -38,19 +40,30 @@ def token() -> None:
     metavar="WHEN",
     help="When it ends: 90d from now, or when 2027-01-31 begins.  [default: never]",
 )
+@click.option("--subject", metavar="USER", help="Only for /Me, which is this user: an id, userName or externalId.")
 @json_option
 @with_installation
-def issue(context: Context, slug: str, label: str, expires: int | None, as_json: bool) -> None:
+def issue(context: Context, slug: str, label: str, expires: int | None, subject: str | None, as_json: bool) -> None:
     """Make another token for an app. Tokens that exist go on working.
 
     The token alone goes to stdout, what to paste into the identity provider to stderr.
 
+    A token with a subject reads and writes one user, under /Me, and nothing else: not for an identity provider.
+
     \b
     Examples: scimlite token issue entra-id --label 2027 --expires 365d
-              scimlite token issue entra-id --label ci --expires 2027-01-31
+              scimlite token issue entra-id --label ann --subject ann@example.com
     """
     app = apps.get(context.db, slug)
-    made, text = tokens.issue(context.db, context.keyring, app, context.origin, label=label, expires_at=expires)
+    made, text = tokens.issue(
+        context.db,
+        context.keyring,
+        app,
+        context.origin,
+        label=label,
+        expires_at=expires,
+        subject=_subject(context, app, subject) if subject is not None else None,
+    )
     _print(context, app, made, text, as_json=as_json)
 
 
@@ -73,12 +86,14 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
         print_json([_data(each, keyring) for each in listed])
         return
     at = journal.now()
+    with_subjects = any(each.subject is not None for each in listed)
     print_table(
-        ("Label", "State", "Issued", "Expires", "Last used", "Secret key"),
+        ("Label", "State", *(["Subject"] if with_subjects else []), "Issued", "Expires", "Last used", "Secret key"),
         [
             (
                 each.label,
                 each.state(at),
+                *([_named(context, app, each)] if with_subjects else []),
                 local_time(each.issued_at, seconds=False),
                 local_time(each.expires_at, seconds=False) or "never",
                 local_time(each.last_used_at, seconds=False) or "never",
@@ -179,7 +194,10 @@ def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool,
     if as_json:
         print_json({"app": app.slug, "base_url": url, "token": text, **_data(made, context.keyring)})
         return
-    click.echo(entra_block(app.name, url, text, label=made.label), err=True)
+    if made.subject is None:
+        click.echo(entra_block(app.name, url, text, label=made.label), err=True)
+    else:
+        click.echo(f"\n  For {visible(_named(context, app, made))} alone, at {url}/Me\n", err=True)
     ends = f"It ends at {local_time(made.expires_at)}." if made.expires_at is not None else ""
     disabled = f"{app.slug} is disabled and refuses it: scimlite app enable {app.slug}" if not app.enabled else ""
     for line in (ends, told, disabled):
@@ -199,6 +217,25 @@ def _usable(app: App, found: Token) -> Token:
             f"Issue a new one: scimlite token issue {app.slug}"
         )
     return found
+
+
+def _subject(context: Context, app: App, text: str) -> tuple[str, str]:
+    """Id and userName of the living user of the app who goes by this name."""
+    found = the_one(context, core.USER, app.slug, text)
+    if found.deleted_at is not None:
+        raise click.ClickException(f"{visible(found.name)} is deleted: no token can be issued for them.")
+    return found.id, found.name
+
+
+def _named(context: Context, app: App, found: Token) -> str:
+    """Who a token is for, by userName; nothing when it is for no user."""
+    if found.subject is None:
+        return ""
+    users = directory.find(context.db, core.USER, [app], found.subject)
+    user = next((each for each in users if each.id == found.subject), None)
+    if user is None:
+        return found.subject
+    return f"{user.name} (deleted)" if user.deleted_at is not None else user.name
 
 
 def _called(found: Token) -> str:
@@ -222,4 +259,5 @@ def _data(found: Token, keyring: Keyring) -> dict[str, Any]:
         "last_used_at": iso_time(found.last_used_at),
         "secret_key": found.key_id,
         "secret_key_is": _key(found, keyring),
+        "subject": found.subject,
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scimlite import directory, journal
+from scimlite import directory, journal, passwords
 from scimlite.directory import Found, Listing
 from scimlite.journal import Record, Selection
 from scimlite.scim import core
@@ -179,6 +179,32 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
         [(local_time(each.at), each.action, each.outcome, _what(each), _by(each)) for each in history],
         empty="Nothing is known.",
     )
+
+
+@user.command(name="check-password")
+@click.argument("user")
+@app_option
+@with_installation
+def check_password(context: Context, user: str, slug: str | None) -> None:
+    """Try a password as the application would; it is asked for and not shown.
+
+    Exits with 0 when it lets the user in, else with 1. There is none to try while the app drops passwords
+    (feature passwords).
+
+    \b
+    Example: scimlite user check-password ann@example.com --app entra-id
+    """
+    found = the_one(context, core.USER, slug, user)
+    app = found.app.slug
+    if found.app.settings.passwords != "hash":
+        raise click.ClickException(
+            f"{app} drops passwords. From now on to keep them: scimlite app edit {app} --feature passwords=hash"
+        )
+    password = click.prompt("Password", hide_input=True, err=True)
+    if not passwords.verify(context.db, found.app, found.id, password):
+        why = "" if found.state == "active" else f", who is {found.state}"
+        raise click.ClickException(f"It does not let {visible(found.name)} in{why}.")
+    click.echo(f"It lets {visible(found.name)} in.", err=True)
 
 
 def _data(found: Found) -> dict[str, Any]:

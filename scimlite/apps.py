@@ -17,7 +17,7 @@ from peewee import fn
 from . import journal
 from .db import Database, Slot, prepared
 from .journal import Action, Entry, Origin
-from .models import AppRow, MemberRow, ResourceRow, TokenRow, ValueRow
+from .models import AppRow, MemberRow, PasswordRow, ResourceRow, TokenRow, ValueRow
 from .scim import core
 from .scim.schema import Attribute, ResourceType, schema
 
@@ -60,6 +60,12 @@ class AppSettings:
         "body",
         "empty",
         help="What PATCH answers: the resource, nothing, or the resource but for groups of over 100 members.",
+    )
+    passwords: str = _choice(
+        "drop",
+        "drop",
+        "hash",
+        help="Passwords of users: thrown away, or kept as hashes; every change deletes those that are kept.",
     )
 
     @classmethod
@@ -218,6 +224,9 @@ def edit(
         renamed = _checked_name(name) if name is not None else app.name
         if settings.unique_group_names != app.settings.unique_group_names:
             _switch_unique_group_names(db, app, on=settings.unique_group_names == "on")
+        if settings.passwords != app.settings.passwords:
+            # What came while they were dropped is lost: none that is older may let anybody in.
+            db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
         changes = _setting_changes(app, settings, renamed)
         if changes:
             _update(db, app, settings=settings.to_json(), name=renamed)
@@ -322,7 +331,7 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
         app = _lock(db, slug)
         held = contents(db, app)
         # Aliases stay: the journal of a deleted app is still searched by name.
-        for table in (ValueRow, MemberRow, ResourceRow, TokenRow):
+        for table in (ValueRow, MemberRow, PasswordRow, ResourceRow, TokenRow):
             db.execute(table.delete().where(table.app_id == app.id))
         _update(db, app, enabled=0, deleted_at=journal.now())
         detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups"

@@ -1,7 +1,8 @@
 """Cursor pagination (RFC 9865): a place in the order of a query, signed and bound to that query.
 
 A page begins behind the resource that the last one ended with, by its sort key and row, so that whoever comes or goes
-in between moves nobody else, and every page costs the same.
+in between moves nobody else, and every page costs the same. Only a resource whose sort key changes meanwhile may be met
+twice or not at all.
 """
 
 from __future__ import annotations
@@ -90,6 +91,9 @@ def find(
     if place is not None:
         binds |= {"row": place.row, "rank": place.rank}
     rows = db.rows(statement, **binds)
+    if backwards and not rows:
+        # Everybody before the place has gone: what is left begins there.
+        return find(db, app, types, request, None)
     more = len(rows) > request.count
     rows = rows[: request.count]
     if backwards:

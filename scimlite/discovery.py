@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from . import errors
+from . import apps, errors
 from .endpoints import View
 from .provider import METHODS, Call, Service, respond
 from .scim import messages
@@ -16,12 +16,16 @@ Json = Any
 
 
 class ServiceProviderConfigView(View):
-    """`/ServiceProviderConfig`: the one answer that needs no token."""
+    """`/ServiceProviderConfig`: the one answer that needs no token; an app that is not there changes no password."""
 
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
+        app = apps.find(call.db, slug)
         config = messages.service_provider_config(
-            location, max_results=self.service.max_results, page_size=self.service.default_count
+            location,
+            max_results=self.service.max_results,
+            page_size=self.service.default_count,
+            change_password=app is not None and app.settings.passwords == "hash",
         )
         return respond(orjson.dumps(config))
 

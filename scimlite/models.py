@@ -51,6 +51,8 @@ class TokenRow(Table):
     last_used_at = BigIntegerField(null=True)
     #: When a refusal of this token was last journalled.
     refused_at = BigIntegerField(null=True)
+    #: The id, as clients see it, of the user that `/Me` is for this token.
+    subject = TextField(null=True)
 
     class Meta:
         table_name = "token"
@@ -110,6 +112,18 @@ class MemberRow(Table):
         primary_key = CompositeKey("group_id", "member_id")
 
 
+class PasswordRow(Table):
+    """The hash of a living user's password."""
+
+    resource_id = BigIntegerField(primary_key=True)
+    app_id = BigIntegerField()
+    hash = TextField()
+    changed_at = BigIntegerField()
+
+    class Meta:
+        table_name = "password"
+
+
 class JournalRow(Table):
     """What was done or tried: one row per action and subject, only ever added."""
 
@@ -167,6 +181,7 @@ TABLES: tuple[type[Any], ...] = (
     ResourceRow,
     ValueRow,
     MemberRow,
+    PasswordRow,
     JournalRow,
     AliasRow,
     SigningKeyRow,

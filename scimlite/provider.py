@@ -33,6 +33,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _CLIENT_REQUEST_IDS = ("client-request-id", "x-ms-client-request-id", "x-request-id", "x-correlation-id")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+#: The routes that a token with a subject may use; whatever comes new is closed to it.
+_FOR_SUBJECTS = frozenset({"Me", "ServiceProviderConfig", "Schemas", "Schema", "ResourceTypes", "ResourceType"})
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def register(blueprint: Blueprint, service: Service) -> None:
         call.request.max_content_length = service.max_body + 1
         if not (call.request.endpoint or "").endswith(".ServiceProviderConfig"):
             _authenticate(call, service)
+            _permit(call, call.request.endpoint or "")
         if "\0" in call.request.path:
             raise errors.NotFound("There is nothing at this URL.")
 
@@ -166,6 +169,17 @@ def _authenticate(call: Call, service: Service) -> None:
     call.caller = tokens.authenticate(service.db, service.keyring, header, slug, lambda: call.origin)
 
 
+def _permit(call: Call, endpoint: str) -> None:
+    """Forbidden when the token was issued for a user and the route is neither `/Me` nor discovery."""
+    route = endpoint.rpartition(".")[2]
+    caller = call.caller
+    # Where the catch-all route leads is seen there.
+    if caller is None or caller.subject is None or route in _FOR_SUBJECTS or route == "catch_all":
+        return
+    tokens.note_refusal(call.db, caller, lambda: call.origin, "it was used for more than /Me", 403)
+    raise errors.Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
+
+
 def respond(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer with a SCIM body."""
     return Response(body, status, headers, content_type=MEDIA_TYPE)
@@ -187,6 +201,7 @@ def _elsewhere(slug: str, rest: str) -> Response:
         assert adapter is not None
         endpoint, arguments = adapter.match(prefix + tidy)
         if not endpoint.endswith("catch_all"):
+            _permit(begin(), endpoint)
             request.view_args = dict(arguments)
             view: Any = current_app.view_functions[endpoint]
             answer: Response = view(**arguments)

@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import discovery, migration, provider, queries, views
+from . import discovery, me, migration, provider, queries, views
 from .config import Settings
 from .db import Database
 from .errors import ScimError, Unavailable
@@ -70,6 +70,7 @@ def scim_blueprint(
     provider.register(blueprint, service)
     discovery.add_routes(blueprint, service)
     queries.add_routes(blueprint, service)
+    me.add_routes(blueprint, service)
     views.add_routes(blueprint, service)
     return blueprint
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import peewee
 
-from . import journal, links
+from . import journal, links, passwords
 from .apps import App, unique_key
 from .db import Database, Slot, prepared
 from .errors import Uniqueness
@@ -73,6 +73,7 @@ def _BURY(db: Database) -> Any:
 
 def create(db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin) -> Resource:
     """Store a new resource; Uniqueness when a unique value is taken, InvalidValue when a member is refused."""
+    password = passwords.change(app, resource_type, cleaned.secrets)
     id = str(uuid.uuid4())
     filled = documents.with_defaults(resource_type, cleaned.document)
     document = {"schemas": filled["schemas"], "id": id, **filled}
@@ -95,7 +96,8 @@ def create(db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned
         )
         resource = Resource(row, id, resource_type.name, 1, at, at, text, None, None)
         _write_values(db, app, resource_type, row, set(), documents.value_rows(resource_type, document))
-        entries = [_entry(Action.CREATED, who, {}, 201, cleaned.ignored)]
+        secret = passwords.apply(db, app, row, password)
+        entries = [_entry(Action.CREATED, who, {}, 201, cleaned.ignored, secret)]
         if cleaned.links:
             step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
             entries += links.change(db, app, row, [step], who.pair, 201).entries
@@ -124,7 +126,8 @@ def replace_resource(
     def renew(current: Document) -> Document:
         return documents.renewed(resource_type, current, cleaned.document)
 
-    return _change(db, app, resource_type, id, _Change(renew, steps, cleaned.ignored), origin, if_match)
+    password = passwords.change(app, resource_type, cleaned.secrets)
+    return _change(db, app, resource_type, id, _Change(renew, steps, cleaned.ignored, password), origin, if_match)
 
 
 def patch(
@@ -142,7 +145,8 @@ def patch(
     def renew(current: Document) -> Document:
         return patching.apply(plan.edits, resource_type, current) if plan.edits else current
 
-    return _change(db, app, resource_type, id, _Change(renew, plan.links, plan.ignored), origin, if_match)
+    password = passwords.change(app, resource_type, plan.secrets)
+    return _change(db, app, resource_type, id, _Change(renew, plan.links, plan.ignored, password), origin, if_match)
 
 
 def delete(
@@ -162,6 +166,7 @@ def delete(
         at = journal.now()
         db.execute(_BURY, row=resource.row, at=at, version=resource.version + 1)
         db.execute(_DELETE_VALUES, resource_id=resource.row)
+        passwords.forget(db, resource.row)
         entries = [_entry(Action.DELETED, who, {}, 204, [])]
         if resource_type.links is not None:
             entries += links.lost_by_deletion(db, resource.row, who.pair, 204)
@@ -172,11 +177,12 @@ def delete(
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What PUT or PATCH does to a locked resource: a new document, steps on its links."""
+    """What PUT or PATCH does to a locked resource: a new document, steps on its links, a new password."""
 
     renew: Callable[[Document], Document]
     steps: Sequence[patching.LinkStep]
     ignored: Sequence[str]
+    password: passwords.Change | None
 
 
 class _Who:
@@ -212,11 +218,12 @@ def _change(
         differences = documents.differences(resource_type, old, new)
         who = _Who(resource_type, id, new)
         linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
+        secret = passwords.apply(db, app, resource.row, change.password)
         entries = linked.entries
-        if differences:
+        if differences or secret:
             action = _action(who, _Who(resource_type, id, old))
-            entries = [_entry(action, who, differences, 200, change.ignored), *entries]
-        changed = bool(differences) or linked.changed
+            entries = [_entry(action, who, differences, 200, change.ignored, secret), *entries]
+        changed = bool(differences) or linked.changed or secret is not None
         if changed:
             _write(db, app, resource_type, resource, old, new, who)
             _remember(db, app, who, old)
@@ -293,7 +300,15 @@ def _remember(db: Database, app: App, who: _Who, before: Document) -> None:
     journal.known_as(db, app.id, who.id, names)
 
 
-def _entry(action: Action, who: _Who, changes: dict[str, list[Any]], status: int, ignored: Iterable[str]) -> Entry:
+def _entry(
+    action: Action,
+    who: _Who,
+    changes: dict[str, list[Any]],
+    status: int,
+    ignored: Iterable[str],
+    secret: str | None = None,
+) -> Entry:
+    """The journal row of a change; `secret` says what became of a password, of which no value may be told."""
     listed = ", ".join(list(ignored)[:20])
     return Entry(
         action,
@@ -301,7 +316,7 @@ def _entry(action: Action, who: _Who, changes: dict[str, list[Any]], status: int
         group=who.pair if who.is_group else None,
         changes=changes or None,
         status=status,
-        detail=f"not taken: {listed}" if listed else None,
+        detail="; ".join(filter(None, [secret, listed and f"not taken: {listed}"])) or None,
     )
 
 

@@ -110,6 +110,8 @@ class Token:
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+    #: The id of the user that `/Me` is; such a token is good for nothing else but discovery.
+    subject: str | None
 
     def state(self, at: int) -> str:
         """`active`, `expired` or `revoked`."""
@@ -130,6 +132,7 @@ _COLUMNS = (
     TokenRow.expires_at,
     TokenRow.revoked_at,
     TokenRow.last_used_at,
+    TokenRow.subject,
 )
 
 
@@ -166,8 +169,12 @@ def issue(
     *,
     label: str = DEFAULT_LABEL,
     expires_at: int | None = None,
+    subject: tuple[str, str] | None = None,
 ) -> tuple[Token, str]:
-    """Make a token for an app; returns its row and its text. TokenError when the label cannot be used."""
+    """Make a token for an app; returns its row and its text. TokenError when the label cannot be used.
+
+    `subject` is the id and the name of the user that the token is for.
+    """
     label = label.strip()
     if not label or len(label) > _LONGEST_LABEL or not label.isprintable():
         raise TokenError(f"A label has 1 to {_LONGEST_LABEL} printable characters.")
@@ -176,15 +183,23 @@ def issue(
     def work() -> None:
         if any(token.label == label and token.state(journal.now()) == "active" for token in every(db, app)):
             raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
-        _insert(db, keyring, app, token_id, label, expires_at)
-        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ISSUED, detail=f"token {label}")])
+        _insert(db, keyring, app, token_id, label, expires_at, subject[0] if subject else None)
+        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")])
 
     db.transact(work)
     token = next(token for token in every(db, app) if token.token_id == token_id)
     return token, keyring.sign(token_id, token.key_id)
 
 
-def _insert(db: Database, keyring: Keyring, app: App, token_id: str, label: str, expires_at: int | None) -> None:
+def _insert(
+    db: Database,
+    keyring: Keyring,
+    app: App,
+    token_id: str,
+    label: str,
+    expires_at: int | None,
+    subject: str | None,
+) -> None:
     at = journal.now()
     known = SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore()
     db.execute(known)
@@ -196,6 +211,7 @@ def _insert(db: Database, keyring: Keyring, app: App, token_id: str, label: str,
             label=label,
             issued_at=at,
             expires_at=expires_at,
+            subject=subject,
         )
     )
 
@@ -244,7 +260,7 @@ def show(db: Database, keyring: Keyring, app: App, token: Token, origin: Origin)
 def rotate(
     db: Database, keyring: Keyring, app: App, token: Token, origin: Origin, *, overlap: int
 ) -> tuple[Token, str]:
-    """A new token in place of one, which goes on working for `overlap` microseconds."""
+    """A new token, with the same label and subject, in place of one, which works on for `overlap` microseconds."""
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
     at = journal.now()
     if token.state(at) != "active":
@@ -256,7 +272,7 @@ def rotate(
         old_end = ends if token.expires_at is None else min(ends, token.expires_at)
         retired = f"{token.label} until {_stamp(old_end)}"
         db.execute(TokenRow.update(expires_at=old_end, label=retired).where(TokenRow.id == token.id))
-        _insert(db, keyring, app, token_id, token.label, expires_at)
+        _insert(db, keyring, app, token_id, token.label, expires_at, token.subject)
         journal.record(db, app.id, origin, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")])
 
     db.transact(work)
@@ -284,11 +300,16 @@ def revoke(db: Database, app: App, token: Token, origin: Origin) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request comes from: an app and the token it showed."""
+    """Who a request comes from: an app and the token it showed.
+
+    `subject` is the id of the user that the token was issued for, `refused_at` when a refusal was last journalled.
+    """
 
     app: App
     token_row: int
     label: str
+    subject: str | None
+    refused_at: int | None
 
 
 @prepared
@@ -311,6 +332,7 @@ def _FOR_REQUEST(db: Database) -> object:
             TokenRow.revoked_at,
             TokenRow.last_used_at,
             TokenRow.refused_at,
+            TokenRow.subject,
             AppRow.deleted_at,
         )
         .join(AppRow, on=(AppRow.id == TokenRow.app_id))
@@ -329,16 +351,16 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
     if row is None:
         raise Unauthorized()
     app = apps.load(*row[:7])
-    token, label, expires_at, revoked_at, last_used_at, refused_at, deleted_at = row[7:]
+    token, label, expires_at, revoked_at, last_used_at, refused_at, subject, deleted_at = row[7:]
+    caller = Caller(app, token, label, subject, refused_at)
     at = journal.now()
     reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)
     if reason is not None:
-        if at - (refused_at or 0) >= _REFUSED_EVERY:
-            _note_refusal(db, app, token, label, origin(), reason, at)
+        note_refusal(db, caller, origin, reason, 401)
         raise Unauthorized()
     if at - (last_used_at or 0) >= _LAST_USED_EVERY:
         _note_use(db, token, at)
-    return Caller(app, token, label)
+    return caller
 
 
 def _refusal(
@@ -356,15 +378,22 @@ def _refusal(
     return None if app.enabled else "the app is disabled"
 
 
-def _note_refusal(db: Database, app: App, token: int, label: str, origin: Origin, reason: str, at: int) -> None:
-    """One row an hour, whichever worker comes first: the conditional UPDATE decides."""
+def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], reason: str, status: int) -> None:
+    """Journal why a well-signed token was refused: one row an hour.
+
+    Whichever worker comes first writes it: the conditional UPDATE decides.
+    """
+    at = journal.now()
+    before = at - _REFUSED_EVERY
+    if (caller.refused_at or 0) > before:
+        return
 
     def work() -> None:
-        before = at - _REFUSED_EVERY
-        due = (TokenRow.id == token) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
+        due = (TokenRow.id == caller.token_row) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
         if db.execute(TokenRow.update(refused_at=at).where(due)):
-            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=401, detail=f"token {label}: {reason}")
-            journal.record(db, app.id, origin, [entry], at)
+            detail = f"token {caller.label}: {reason}"
+            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=status, detail=detail)
+            journal.record(db, caller.app.id, origin(), [entry], at)
 
     _note(db, work)
 

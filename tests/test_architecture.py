@@ -25,6 +25,7 @@ FUNCTIONS = {
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
+    "scimlite.passwords",
     "scimlite.resources",
     "scimlite.search",
     "scimlite.shapes",
@@ -38,6 +39,7 @@ FUNCTIONS = {
 HTTP = {
     "scimlite.provider",
     "scimlite.endpoints",
+    "scimlite.me",
     "scimlite.operations",
     "scimlite.queries",
     "scimlite.views",
@@ -73,6 +75,7 @@ MAY_IMPORT = {
     | {"scimlite.apps", "scimlite.resources", "scimlite.search", "scimlite.tokens"},
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.resources": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.search"},
+    "scimlite.passwords": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
     "scimlite.directory": PROTOCOL
     | STORAGE
@@ -98,7 +101,8 @@ MAY_IMPORT = {
         "scimlite.queries",
         "scimlite.rendering",
     },
-    "scimlite.discovery": PROTOCOL | {"scimlite.endpoints", "scimlite.provider"},
+    "scimlite.me": PROTOCOL | {"scimlite.provider", "scimlite.views"},
+    "scimlite.discovery": PROTOCOL | {"scimlite.apps", "scimlite.endpoints", "scimlite.provider"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
     "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},
@@ -108,6 +112,7 @@ MAY_IMPORT = {
 
 # Library: the modules that may import it. Libraries that are not named here are free.
 LIBRARIES = {
+    "argon2": {"scimlite.passwords"},
     "flask": HTTP,
     "werkzeug": HTTP,
     "click": {"scimlite_cli.*"},

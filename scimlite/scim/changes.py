@@ -51,11 +51,23 @@ class LinkStep:
 
 @dataclass(slots=True)
 class Plan:
-    """What a PATCH request comes to."""
+    """What a PATCH request comes to.
+
+    `secrets` are the last values given to writeOnly attributes by path, None for one that is taken away: no document
+    holds them.
+    """
 
     edits: list[Edit] = field(default_factory=list)
     links: list[LinkStep] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    secrets: dict[str, Json] = field(default_factory=dict, repr=False)
+
+    def add_edit(self, edit: Edit) -> None:
+        """Change the document, or what is kept apart from it."""
+        if edit.attribute.mutability == "writeOnly":
+            self.secrets[edit.attribute.path] = edit.value
+        else:
+            self.edits.append(edit)
 
     def _step(self) -> LinkStep:
         if not self.links or self.links[-1].expect is not None:

@@ -97,7 +97,7 @@ USER_SCHEMA = schema(
         Attribute("active", "boolean", description="Whether the user may use the application.", default=True),
         _simple(
             "password",
-            "A clear text password; accepted and discarded.",
+            "A clear text password; never returned, and kept as a hash or not at all.",
             mutability="writeOnly",
             returned="never",
         ),

@@ -25,11 +25,15 @@ class ValueRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A resource as it came in, checked: what is stored, who it links to, and what was not taken."""
+    """A resource as it came in, checked: what is stored, who it links to, and what was not taken.
+
+    `secrets` are the values of writeOnly attributes by path, which no document holds.
+    """
 
     document: Document
     links: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    secrets: dict[str, Json] = field(default_factory=dict, repr=False)
 
 
 def clean(resource_type: ResourceType, body: Json) -> Cleaned:
@@ -46,7 +50,7 @@ def clean(resource_type: ResourceType, body: Json) -> Cleaned:
     intake.take(body)
     finished = finish(resource_type, intake.document)
     require(resource_type, finished)
-    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored)
+    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets)
 
 
 class _Intake:
@@ -57,6 +61,7 @@ class _Intake:
         self.document: Document = {}
         self.links: list[str] = []
         self.ignored: list[str] = []
+        self.secrets: dict[str, Json] = {}
         self._seen: set[str] = set()
 
     def take(self, body: Document) -> None:
@@ -98,7 +103,9 @@ class _Intake:
             self.links += link_ids(attribute, given, self.ignored)
         else:
             value = values.clean(attribute, given, self.ignored)
-            if value is not None and attribute.mutability != "writeOnly":
+            if value is not None and attribute.mutability == "writeOnly":
+                self.secrets[attribute.path] = value
+            elif value is not None:
                 holder = self.document if urn is None else self.document.setdefault(urn, {})
                 holder[attribute.name] = value
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
-from ..errors import BadRequest, InvalidCount, InvalidSyntax, InvalidValue
+from ..errors import BadRequest, InvalidSyntax, InvalidValue
 from . import quirks
 from .patch import Operation
 from .path import quote
@@ -219,8 +219,6 @@ def _query(
         raise InvalidValue("sortOrder is ascending or descending.")
     if cursor is not None and start_index is not None:
         raise InvalidValue("cursor and startIndex cannot be used together.")
-    if cursor is not None and count is not None and count < 0:
-        raise InvalidCount("count is not below 0.")
     return Query(
         filter,
         sort_by,
@@ -326,14 +324,16 @@ def cursor_response(
     )
 
 
-def service_provider_config(location: str, *, max_results: int, page_size: int) -> dict[str, Json]:
+def service_provider_config(
+    location: str, *, max_results: int, page_size: int, change_password: bool
+) -> dict[str, Json]:
     """What this service can do (RFC 7643 section 5), exactly as it is."""
     return {
         "schemas": [SERVICE_PROVIDER_URN],
         "patch": {"supported": True},
         "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": True, "maxResults": max_results},
-        "changePassword": {"supported": False},
+        "changePassword": {"supported": change_password},
         "sort": {"supported": True},
         "etag": {"supported": True},
         "pagination": {

@@ -134,8 +134,8 @@ class _Planner:
             _check_schemas(step, self.resource_type)
         else:
             edit = self.edit(step)
-            if edit is not None and step.attribute.mutability != "writeOnly":
-                self.plan.edits.append(edit)
+            if edit is not None:
+                self.plan.add_edit(edit)
 
     def find(self, path: PatchPath, text: str) -> Target | None:
         """What a path means; None when it means nothing and unknown attributes are ignored."""
@@ -159,7 +159,7 @@ class _Planner:
         elif op != "add":
             for attribute in self.resource_type.extension_by_key[urn.lower()].attributes:
                 if not attribute.read_only:
-                    self.plan.edits.append(Edit(urn, attribute, "drop"))
+                    self.plan.add_edit(Edit(urn, attribute, "drop"))
 
     def edit(self, step: _Step) -> Edit | None:
         """The checked edit for an attribute of the document; None when there is nothing to do."""

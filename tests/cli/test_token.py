@@ -216,3 +216,55 @@ def test_list_is_for_people_too(site):
     assert printed.split()[:2] == ["Label", "State"]
     assert re.search(r"^default +active .* never +never +newest", printed, re.MULTILINE)
     assert "scimlite_" not in printed
+
+
+# --- subjects -----------------------------------------------------------------------------------------------------
+
+
+def test_a_token_for_a_user(site):
+    slug = site.app("Subjects")
+    ann = site.user(slug, "Ann@example.com", externalId="ext-1")
+    result = site.run("token", "issue", slug, "--label", "ann", "--subject", "ann@EXAMPLE.com")
+    assert works(site, slug, result.stdout.strip())
+    assert f"For Ann@example.com alone, at http://127.0.0.1:8000/scim/v2/{slug}/Me" in result.stderr
+    # Nothing that an identity provider could use.
+    assert "Tenant URL" not in result.stderr
+    for label, subject in (("by id", ann.id), ("by externalId", "ext-1")):
+        made = site.json("token", "issue", slug, "--label", label, "--subject", subject)
+        assert made["subject"] == ann.id
+    listed = by_label(site, slug)
+    assert {label: each["subject"] for label, each in listed.items()} == {
+        "default": None,
+        "ann": ann.id,
+        "by id": ann.id,
+        "by externalId": ann.id,
+    }
+    assert site.json("token", "show", slug, "ann")["subject"] == ann.id
+    assert "For Ann@example.com alone" in site.run("token", "show", slug, "ann").stderr
+    site.run("token", "rotate", slug, "ann", "--overlap", "0d")
+    assert by_label(site, slug)["ann"]["subject"] == ann.id
+    rows = journal.read(site.installation.db, Selection(user=ann.id, action="token_issued"))
+    assert (rows[0].user, rows[0].detail) == ("Ann@example.com", "token ann")
+
+
+def test_list_shows_subjects_when_there_are_any(site):
+    slug = site.app("Columns")
+    assert "Subject" not in site.ok("token", "list", slug)
+    ann = site.user(slug, "ann@example.com")
+    site.ok("token", "issue", slug, "--label", "ann", "--subject", "ann@example.com")
+    printed = site.ok("token", "list", slug)
+    assert printed.split()[:3] == ["Label", "State", "Subject"]
+    assert re.search(r"^ann +active +ann@example\.com +\d", printed, re.MULTILINE)
+    site.delete(slug, ann)
+    assert re.search(r"^ann +active +ann@example\.com \(deleted\) ", site.ok("token", "list", slug), re.MULTILINE)
+
+
+def test_a_subject_is_a_living_user_of_the_app(site):
+    slug, other = site.app("Here"), site.app("There")
+    site.user(other, "elsewhere@example.com")
+    gone = site.user(slug, "gone@example.com")
+    site.delete(slug, gone)
+    for name in ("elsewhere@example.com", "nobody@example.com", ""):
+        assert "There is no user" in site.fails("token", "issue", slug, "--label", "x", "--subject", name)
+    assert "is deleted" in site.fails("token", "issue", slug, "--label", "x", "--subject", "gone@example.com")
+    assert list(by_label(site, slug)) == ["default"]

@@ -270,3 +270,30 @@ def test_without_any_app_the_next_step_is_said(nothing):
         assert nothing_here in nothing.fails(*command)
     assert nothing.run("app", "list").stderr.startswith("There is no app yet.")
     assert json.loads(nothing.ok("app", "list", "--json")) == []
+
+
+# --- check-password -----------------------------------------------------------------------------------------------
+
+
+def test_check_password_says_whether_it_lets_the_user_in(site):
+    slug = site.app("Passwords")
+    site.ok("app", "edit", slug, "--feature", "passwords=hash")
+    ann = site.user(slug, "ann@example.com", password="right")
+    command = ("user", "check-password", "Ann@example.com", "--app", slug)
+    tried = site.run(*command, input="right\n")
+    assert (tried.exit_code, tried.stdout) == (0, "")
+    assert "It lets ann@example.com in." in tried.stderr
+    # What was typed is not shown.
+    assert "right" not in tried.output
+    assert "It does not let ann@example.com in." in site.fails(*command, input="wrong\n")
+    site.replace(slug, ann, userName="ann@example.com", active=False)
+    assert "in, who is disabled." in site.fails(*command, input="right\n")
+    site.delete(slug, ann)
+    assert "in, who is deleted." in site.fails(*command, input="right\n")
+
+
+def test_check_password_says_that_the_app_drops_them(site):
+    slug = site.app("Dropped")
+    site.user(slug, "ann@example.com", password="right")
+    told = site.fails("user", "check-password", "ann@example.com", "--app", slug)
+    assert f"scimlite app edit {slug} --feature passwords=hash" in told

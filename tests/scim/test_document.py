@@ -1,6 +1,7 @@
 """Whole resources, row by row from cases/documents.json: read, indexed, renewed by PUT and compared.
 
-A row of `clean` has the `document` that a `body` is stored as, without what `finish` adds.
+A row of `clean` has the `document` that a `body` is stored as, without what `finish` adds, and what is not stored
+there.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def test_reads(case: dict[str, Any], resource_types: dict[str, ResourceType]) ->
     assert cleaned.document["schemas"] == case.get("schemas", cleaned.document["schemas"])
     assert cleaned.links == case.get("links", [])
     assert cleaned.ignored == case.get("ignored", [])
+    assert cleaned.secrets == case.get("secrets", {})
     assert body == before
     assert document.clean(resource_type, cleaned.document).document == cleaned.document
 

@@ -314,7 +314,7 @@ def test_list_response() -> None:
 
 def test_service_provider_config_has_what_rfc_7643_section_5_requires() -> None:
     config = messages.service_provider_config(
-        "https://example.com/ServiceProviderConfig", max_results=1000, page_size=100
+        "https://example.com/ServiceProviderConfig", max_results=1000, page_size=100, change_password=True
     )
     assert config["schemas"] == [messages.SERVICE_PROVIDER_URN]
     for feature in ("patch", "bulk", "filter", "changePassword", "sort", "etag"):

@@ -1,7 +1,8 @@
 """PATCH, row by row from cases/patch.json, and what must hold for any operations.
 
 A row has `source` and `target`, the attributes before and after (`unchanged` for the same again), `operations`, and
-`links`, `ignored` or `error` where they matter. What a user, group or device has in any case is added by `filled`.
+`links`, `secrets`, `ignored` or `error` where they matter. What a user, group or device has in any case is added by
+`filled`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def test_changes(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
     assert next(iter(result)) == "schemas"
     assert [shown(step) for step in plan.links] == case.get("links", [])
     assert plan.ignored == case.get("ignored", [])
+    assert plan.secrets == case.get("secrets", {})
     assert source == before
     assert bool(document.differences(resource_type, source, result)) == (source != target)
     if not case.get("once"):

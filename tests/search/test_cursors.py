@@ -120,6 +120,18 @@ def test_over_several_types(people: People) -> None:
         assert sorted(ids(pages)) == sorted(everybody)
 
 
+def test_back_to_where_nobody_is_any_more(database: Database) -> None:
+    people = People.in_new_app(database, "back")
+    made = [people.add("Users", {"userName": f"u{number}"}) for number in range(6)]
+    request = people.request("Users", count=2)
+    _, back = walk(people, request, [USER])
+    for id in made[:4]:
+        store.delete(people.db, people.app, USER, id, ORIGIN)
+    page = cursors.find(people.db, people.app, [USER], request, back[-1])
+    assert [resource.id for resource in page.resources] == made[4:]
+    assert page.previous is None
+
+
 KEYRING = Keyring(["a key for tests and never for a service"])
 
 

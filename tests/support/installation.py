@@ -10,7 +10,7 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import apps, journal, migration, startup, tokens
+from scimlite import apps, journal, migration, models, startup, tokens
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database
@@ -105,6 +105,17 @@ class Installation:
         """The app's journal, oldest first; without the operator's own acts unless `wire` is false."""
         rows = journal.read(self.db, Selection(app_id=self.app_row(app).id, **selection))
         return [row for row in rows if row.client != OPERATOR.client or not wire]
+
+    def stored(self) -> bytes:
+        """All that the database holds: the files of SQLite, or every row of every table."""
+        if self.kind == "sqlite":
+            file = Path(self.env["SCIMLITE_DATABASE_URL"].removeprefix("sqlite:///"))
+            return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
+        rows: list[Any] = []
+        for table in models.TABLES:
+            rows += self.db.rows(table.select())
+        assert len(rows) > 5
+        return repr(rows).encode()
 
     def log(self) -> str:
         """What the first service has logged."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from scim_client import (
     assert_scim_error,
     remove_member,
 )
-from scimlite import apps, journal, models, tokens
+from scimlite import apps, journal, tokens
 from scimlite.journal import Selection
 from scimlite.models import TokenRow
 
@@ -394,18 +393,6 @@ def test_the_operators_acts(installation: Installation) -> None:
 SECRET = "Tr0ub4dor-and-3"
 
 
-def _stored(installation: Installation) -> bytes:
-    """Everything in the database, as bytes."""
-    if installation.kind == "sqlite":
-        file = Path(installation.env["SCIMLITE_DATABASE_URL"].removeprefix("sqlite:///"))
-        return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
-    rows: list[Any] = []
-    for table in models.TABLES:
-        rows += installation.db.rows(table.select())
-    assert len(rows) > 5
-    return repr(rows).encode()
-
-
 def test_passwords_and_tokens_are_nowhere(installation: Installation) -> None:
     app = installation.app("secrets")
     client = app.client
@@ -451,7 +438,7 @@ def test_passwords_and_tokens_are_nowhere(installation: Installation) -> None:
     assert answers[-1].status == 401
     places = {
         "answers": b"".join(answer.content + repr(answer.headers).encode() for answer in answers),
-        "database": _stored(installation),
+        "database": installation.stored(),
         "log": installation.log().encode(),
         "journal": repr(installation.journal(app, wire=False)).encode(),
     }
