@@ -1,7 +1,8 @@
 """PATCH, row by row from cases/patch.json, and what must hold for any operations.
 
 A row has `source` and `target`, the attributes before and after (`unchanged` for the same again), `operations`, and
-`links`, `secrets`, `ignored` or `error` where they matter. What a user, group or device has in any case is added by `filled`.
+`links`, `secrets`, `ignored` or `error` where they matter. What a user, group or device has in any case is added by
+`filled`.
 """
 
 from __future__ import annotations
