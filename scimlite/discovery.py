@@ -20,7 +20,12 @@ class ServiceProviderConfigView(View):
 
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
-        config = messages.service_provider_config(location, max_results=self.service.max_results)
+        config = messages.service_provider_config(
+            location,
+            max_results=self.service.max_results,
+            max_operations=self.service.max_operations,
+            max_payload_size=self.service.max_body,
+        )
         return respond(orjson.dumps(config))
 
 

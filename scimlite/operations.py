@@ -69,7 +69,7 @@ def versions(entity_tags: str) -> list[str]:
 
 
 def if_match(entity_tags: str | None) -> list[str]:
-    """The versions of which a write expects one; empty when nothing is given, one that never is when it is malformed."""
+    """The versions of which a write expects one; empty when nothing is given, one that never is when malformed."""
     return versions(entity_tags) or ["none"] if entity_tags else []
 
 

@@ -38,6 +38,7 @@ HTTP = {
     "scimlite.provider",
     "scimlite.operations",
     "scimlite.views",
+    "scimlite.bulk",
     "scimlite.discovery",
     "scimlite.service",
 }
@@ -82,6 +83,8 @@ MAY_IMPORT = {
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
     "scimlite.operations": PROTOCOL | FUNCTIONS | {"scimlite.provider"},
     "scimlite.views": PROTOCOL | FUNCTIONS | {"scimlite.operations", "scimlite.provider", "scimlite.rendering"},
+    "scimlite.bulk": PROTOCOL
+    | {"scimlite.journal", "scimlite.operations", "scimlite.provider", "scimlite.rendering", "scimlite.views"},
     "scimlite.discovery": PROTOCOL | {"scimlite.provider", "scimlite.views"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),

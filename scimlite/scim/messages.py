@@ -237,12 +237,14 @@ def list_response(resources: Iterable[bytes], total: int, start_index: int) -> b
     )
 
 
-def service_provider_config(location: str, *, max_results: int) -> dict[str, Json]:
+def service_provider_config(
+    location: str, *, max_results: int, max_operations: int, max_payload_size: int
+) -> dict[str, Json]:
     """What this service can do (RFC 7643 section 5), exactly as it is."""
     return {
         "schemas": [SERVICE_PROVIDER_URN],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": max_operations, "maxPayloadSize": max_payload_size},
         "filter": {"supported": True, "maxResults": max_results},
         "changePassword": {"supported": False},
         "sort": {"supported": True},
