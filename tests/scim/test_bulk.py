@@ -184,9 +184,13 @@ def test_all_references_are_found() -> None:
     assert bulk.references(post("a", "b", "a")) == ["b", "a"]
 
 
-@given(
-    st.recursive(st.none() | st.text() | st.integers(), lambda each: st.lists(each) | st.dictionaries(st.text(), each))
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers() | st.sampled_from(["bulkId:a", "POST", "/Users/bulkId:a"]),
+    lambda each: st.lists(each) | st.dictionaries(st.text() | st.sampled_from(["path", "value"]), each),
 )
+
+
+@given(ANYTHING)
 def test_what_refers_to_nothing_stays_as_it_is(value: Json) -> None:
     for method in ("POST", "PATCH"):
         assert bulk.resolve(BulkOperation(method, "Users", data=value), {}).data == value
@@ -276,3 +280,30 @@ def test_every_operation_has_its_turn_after_what_it_needs(refers: list[list[int]
         if len(step) > 1:
             assert all(set(step) & (set(refers[number]) - {number}) for number in step)
     assert done == set(range(len(refers)))
+
+
+MEMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["POST", "PATCH", "put"]) | ANYTHING,
+        "path": st.sampled_from(["/Users", "/Users/bulkId:a", "//", ""]) | ANYTHING,
+        "bulkId": st.sampled_from(["a", "b"]) | ANYTHING,
+        "version": ANYTHING,
+        "data": ANYTHING,
+    },
+)
+REQUESTS = st.fixed_dictionaries({"Operations": st.lists(MEMBERS) | ANYTHING}, optional={"failOnErrors": ANYTHING})
+
+
+@given(REQUESTS | ANYTHING)
+def test_any_request_is_read_and_put_in_order_or_refused(body: Json) -> None:
+    try:
+        read = bulk.load(body, 5)
+    except (InvalidSyntax, PayloadTooLarge) as refused:
+        refused.detail.encode()
+    else:
+        steps = bulk.steps(read.operations)
+        assert sorted(number for step in steps for number in step) == list(range(len(read.operations)))
+        for operation in read.operations:
+            bulk.postpone(operation.data, {"a"})
+            assert "a" not in bulk.references(bulk.resolve(operation, {"a": "1"}))

@@ -179,6 +179,7 @@ def _refused(user: str, group: str) -> dict[str, tuple[str, str, Json, str | Non
         "too deep": ("DELETE", f"{path}/name", None, None),
         "unknown id": ("PUT", f"/Users/{UNKNOWN}", {"userName": "x"}, None),
         "id of another type": ("DELETE", f"/Users/{group}", None, None),
+        "long id": ("DELETE", f"/Users/{'x' * 5000}", None, None),
         "strange id": ("DELETE", "/Users/%00", None, None),
         "taken by put": ("PUT", path, {"userName": "taken"}, None),
         "stale put": ("PUT", path, {"userName": "x"}, 'W/"99"'),
@@ -202,10 +203,8 @@ def test_an_operation_is_refused_like_a_request_and_hides_no_other(
     made, held = client.user("u").ok(201), client.group("g").ok(201)
     method, path, data, version = _refused(made.id, held.id)[name]
     seen = watch(installation, app)
-    headers = {"If-Match": version}
-    single = (
-        client.request(method, path, data, headers=headers) if data else client.request(method, path, headers=headers)
-    )
+    body = () if data is None else (data,)
+    single = client.request(method, path, *body, headers={"If-Match": version})
     assert single.status >= 400
     alone, seen = seen.new(), watch(installation, app)
     operation = {"method": method, "path": path, "bulkId": "it", "data": data, "version": version}
@@ -243,6 +242,13 @@ def test_patch_answers_with_the_status_of_a_single_one(installation: Installatio
         results = done(app.client, *(patch(f"/Groups/{id}", rename) for id in (small, large)))
         assert statuses(results) == expected
         assert [each["version"] for each in results] == ['W/"2"'] * 2
+
+
+def test_a_path_has_a_length_that_the_journal_can_keep(installation: Installation, app: Connected) -> None:
+    wrong = {"method": "PUT", "path": "/Users/" + "x" * 100_000, "data": {}}
+    results = done(app.client, wrong, {**wrong, "path": "/Users/bulkId:" + "x" * 100_000}, user("u"))
+    assert statuses(results) == ["404", "404", "201"]
+    assert len(installation.journal(app)) == 1
 
 
 def test_apps_are_apart(installation: Installation, app: Connected) -> None:
@@ -325,6 +331,7 @@ def test_what_refers_to_nothing_is_refused(installation: Installation, app: Conn
     assert all("scimType" not in each["response"] for each in results[1:6])
     assert results[4]["location"] == f"{app.client.base}/Users/bulkId:taken"
     assert app.client.find("Groups")["totalResults"] == 1
+    assert not any(row.user_id or row.group_id for row in seen.new() if row.outcome == "refused")
     assert [(row.action, row.outcome, row.user or row.group) for row in seen.new()] == [
         ("created", "refused", "taken"),
         ("created", "refused", "g"),
