@@ -72,6 +72,9 @@ class Settings:
     #: SCIMLITE_DEFAULT_COUNT: the resources in a page when the client does not ask for a `count`.
     default_count: int = 100
 
+    #: SCIMLITE_MAX_OPERATIONS: the most operations in one bulk request; a larger one is answered with 413.
+    max_operations: int = 1000
+
     #: SCIMLITE_BUSY_TIMEOUT: how many seconds to wait for a locked database before answering 503.
     busy_timeout: float = 5.0
 
@@ -372,6 +375,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str, str], Any]]] = {
     "SCIMLITE_MAX_BODY": ("max_body", _whole_number),
     "SCIMLITE_MAX_RESULTS": ("max_results", _whole_number),
     "SCIMLITE_DEFAULT_COUNT": ("default_count", _whole_number),
+    "SCIMLITE_MAX_OPERATIONS": ("max_operations", _whole_number),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", _seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", _threshold),
 }

@@ -25,6 +25,8 @@ class ServiceProviderConfigView(View):
             location,
             max_results=self.service.max_results,
             page_size=self.service.default_count,
+            max_operations=self.service.max_operations,
+            max_payload_size=self.service.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
         )
         return respond(orjson.dumps(config))

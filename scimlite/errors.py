@@ -118,6 +118,12 @@ class MethodNotAllowed(ScimError):
     status = 405
 
 
+class Conflict(ScimError):
+    """409: the request needs something that is not so."""
+
+    status = 409
+
+
 class Uniqueness(ScimError):
     """409: another resource of the app already has this value."""
 

@@ -36,6 +36,8 @@ class Action(StrEnum):
     MEMBER_REMOVED = "member_removed"
     #: A query that was refused; others make no row.
     SEARCHED = "searched"
+    #: A bulk request that was refused as a whole; its operations make rows of their own.
+    BULK = "bulk"
     #: A well-signed token that is no longer, or not here, valid.
     AUTHENTICATED = "authenticated"
     APP_CREATED = "app_created"

@@ -47,6 +47,7 @@ class Service:
     max_body: int = 16 * 1024 * 1024
     max_results: int = 1000
     default_count: int = 100
+    max_operations: int = 1000
 
 
 @dataclass(slots=True)

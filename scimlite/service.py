@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import discovery, me, migration, provider, queries, views
+from . import bulk, discovery, me, migration, provider, queries, views
 from .config import Settings
 from .db import Database
 from .errors import ScimError, Unavailable
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             max_body=settings.max_body,
             max_results=settings.max_results,
             default_count=settings.default_count,
+            max_operations=settings.max_operations,
         ),
         url_prefix=SCIM_PREFIX,
     )
@@ -63,14 +64,16 @@ def scim_blueprint(
     max_body: int = 16 * 1024 * 1024,
     max_results: int = 1000,
     default_count: int = 100,
+    max_operations: int = 1000,
 ) -> Blueprint:
     """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under."""
-    service = Service(db, keyring, base_url, max_body, max_results, default_count)
+    service = Service(db, keyring, base_url, max_body, max_results, default_count, max_operations)
     blueprint = Blueprint(name, __name__)
     provider.register(blueprint, service)
     discovery.add_routes(blueprint, service)
     queries.add_routes(blueprint, service)
     me.add_routes(blueprint, service)
+    bulk.add_routes(blueprint, service)
     views.add_routes(blueprint, service)
     return blueprint
 

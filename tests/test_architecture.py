@@ -43,6 +43,7 @@ HTTP = {
     "scimlite.operations",
     "scimlite.queries",
     "scimlite.views",
+    "scimlite.bulk",
     "scimlite.discovery",
     "scimlite.service",
 }
@@ -103,6 +104,8 @@ MAY_IMPORT = {
     },
     "scimlite.me": PROTOCOL | {"scimlite.provider", "scimlite.views"},
     "scimlite.discovery": PROTOCOL | {"scimlite.apps", "scimlite.endpoints", "scimlite.provider"},
+    "scimlite.bulk": PROTOCOL
+    | {"scimlite.endpoints", "scimlite.journal", "scimlite.operations", "scimlite.provider", "scimlite.rendering"},
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
     "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},

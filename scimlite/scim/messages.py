@@ -325,13 +325,19 @@ def cursor_response(
 
 
 def service_provider_config(
-    location: str, *, max_results: int, page_size: int, change_password: bool
+    location: str,
+    *,
+    max_results: int,
+    page_size: int,
+    max_operations: int,
+    max_payload_size: int,
+    change_password: bool,
 ) -> dict[str, Json]:
     """What this service can do (RFC 7643 section 5), exactly as it is."""
     return {
         "schemas": [SERVICE_PROVIDER_URN],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": max_operations, "maxPayloadSize": max_payload_size},
         "filter": {"supported": True, "maxResults": max_results},
         "changePassword": {"supported": change_password},
         "sort": {"supported": True},

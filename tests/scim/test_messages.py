@@ -314,12 +314,17 @@ def test_list_response() -> None:
 
 def test_service_provider_config_has_what_rfc_7643_section_5_requires() -> None:
     config = messages.service_provider_config(
-        "https://example.com/ServiceProviderConfig", max_results=1000, page_size=100, change_password=True
+        "https://example.com/ServiceProviderConfig",
+        max_results=1000,
+        page_size=100,
+        max_operations=500,
+        max_payload_size=65536,
+        change_password=True,
     )
     assert config["schemas"] == [messages.SERVICE_PROVIDER_URN]
     for feature in ("patch", "bulk", "filter", "changePassword", "sort", "etag"):
         assert isinstance(config[feature]["supported"], bool)
-    assert config["bulk"].keys() == {"supported", "maxOperations", "maxPayloadSize"}
+    assert config["bulk"] == {"supported": True, "maxOperations": 500, "maxPayloadSize": 65536}
     assert config["filter"]["maxResults"] == 1000
     assert all(scheme.keys() >= {"type", "name", "description"} for scheme in config["authenticationSchemes"])
     assert "null" not in json.dumps(config)

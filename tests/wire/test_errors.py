@@ -413,6 +413,21 @@ def test_503_while_sqlite_is_locked(installation: Installation, app: Connected) 
     assert app.client.get(f"/Users/{made.id}").etag == made.etag
 
 
+def test_a_bulk_request_does_not_wait_for_each_operation(installation: Installation, app: Connected) -> None:
+    if installation.kind != "sqlite":
+        pytest.skip("PostgreSQL locks rows: other operations may succeed")
+    users = [
+        {"method": "POST", "path": "/Users", "bulkId": str(number), "data": {"userName": str(number)}}
+        for number in range(100)
+    ]
+    started = time.perf_counter()
+    with _write_lock(installation):
+        results = app.client.post("/Bulk", {"Operations": users}).ok(200).json["Operations"]
+    assert time.perf_counter() - started < 20
+    assert [each["status"] for each in results] == ["503"] * 100
+    assert app.client.find("Users")["totalResults"] == 0
+
+
 def test_503_while_postgresql_holds_the_row(installation: Installation, app: Connected) -> None:
     if installation.kind != "postgresql":
         pytest.skip("SQLite locks as a whole; see above")

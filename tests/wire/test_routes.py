@@ -412,8 +412,11 @@ def test_service_provider_config_tells_the_truth(installation: Installation, app
     users = [client.user(f"u{number}", password="Secret-word-1").ok(201) for number in range(3)]
     assert config["patch"]["supported"] is True
     client.patch(f"/Users/{users[0].id}", TITLE).ok(200)
-    assert config["bulk"] == {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
-    assert_scim_error(client.post("/Bulk", {}), 404)
+    assert config["bulk"] == {"supported": True, "maxOperations": 1000, "maxPayloadSize": 16 * 1024 * 1024}
+    deletion = {"method": "DELETE", "path": f"/Users/{users.pop().id}"}
+    (deleted,) = client.post("/Bulk", {"Operations": [deletion]}).ok(200).json["Operations"]
+    assert deleted["status"] == "204"
+    users.append(client.user("u2").ok(201))
     assert config["filter"] == {"supported": True, "maxResults": 1000}
     assert client.find("Users", filter='userName eq "U1"')["totalResults"] == 1
     assert client.find("Users", count=1_000_000)["itemsPerPage"] == 3

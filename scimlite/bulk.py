@@ -1,0 +1,245 @@
+"""`/Bulk` (RFC 7644 section 3.7): many writes in one request, each with a transaction and an answer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from flask import Blueprint, Response
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from . import errors, operations, provider
+from .endpoints import View
+from .journal import Action
+from .operations import Answer
+from .provider import METHODS, Attempt, Call, Service, respond
+from .rendering import etag, location
+from .scim import bulk, document
+from .scim.bulk import BulkOperation, BulkRequest
+from .scim.projection import Projection
+from .scim.schema import ResourceType
+
+Json = Any
+
+#: After as many operations in a row that found no database, the others are answered without asking it: each would
+#: wait as long again.
+_PATIENCE = 3
+#: A path that is longer names nothing, and the journal keeps ids.
+_LONGEST_PATH = 1000
+
+
+class BulkView(View):
+    """`/Bulk`: what is wrong with the request as a whole leaves nothing done; else each operation has its answer."""
+
+    def post(self, call: Call, slug: str) -> Response:
+        call.attempt = Attempt(Action.BULK)
+        request = bulk.load(self._limited_body(call), self.service.max_operations)
+        return respond(orjson.dumps(bulk.response(_Job(call, request).run())))
+
+    def _limited_body(self, call: Call) -> Json:
+        try:
+            return self.body(call)
+        except (errors.PayloadTooLarge, RequestEntityTooLarge):
+            limit = self.service.max_body
+            raise errors.PayloadTooLarge(
+                f"The size of the bulk operation exceeds the maxPayloadSize ({limit})."
+            ) from None
+
+
+class _Job:
+    """A bulk request while its operations are carried out."""
+
+    def __init__(self, call: Call, request: BulkRequest) -> None:
+        self.call = call
+        self.operations = request.operations
+        self.most_errors = request.fail_on_errors or len(request.operations)
+        #: The ids of what was created, by bulkId.
+        self.ids: dict[str, str] = {}
+        self.results: dict[int, Json] = {}
+        self.errors = 0
+        self._unavailable = 0
+
+    def run(self) -> list[Json]:
+        """Carry out the operations, and return their answers in the order of the request."""
+        for numbers in bulk.steps(self.operations):
+            if self.errors >= self.most_errors:
+                break
+            first = self.operations[numbers[0]]
+            if len(numbers) > 1 or (first.method == "POST" and first.bulk_id in bulk.references(first)):
+                self._create_together(numbers)
+            else:
+                self._guarded(numbers[0], partial(self._carry_out, first))
+        return [self.results[number] for number in sorted(self.results)]
+
+    @property
+    def _in_vain(self) -> bool:
+        """Whether the database is so long out of reach that asking it again is in vain."""
+        return self._unavailable >= _PATIENCE
+
+    def _guarded(self, number: int, work: Callable[[], Answer]) -> None:
+        """Do an operation; whatever goes wrong is its own answer and no other's."""
+        operation = self.operations[number]
+        try:
+            if self._in_vain:
+                raise errors.Unavailable("The database cannot be reached or is busy: this was not tried.")
+            self._succeeded(number, operation, work())
+        except Exception as error:
+            known = provider.failure(error, self.call)
+            self._unavailable = self._unavailable + 1 if isinstance(known, errors.Unavailable) else 0
+            self._failed(number, operation, known)
+
+    def _carry_out(self, operation: BulkOperation) -> Answer:
+        """An operation by itself, as the same request would do it; raises what that would be answered with."""
+        resource_type = self._begin(operation)
+        self._require(operation, self.ids)
+        resolved = bulk.resolve(operation, self.ids)
+        wanted = Projection(resource_type)
+        if resolved.id is None:
+            return operations.create(self.call, resource_type, resolved.data, wanted)
+        expected = operations.if_match(resolved.version)
+        if resolved.method == "DELETE":
+            return operations.delete(self.call, resource_type, resolved.id, expected)
+        write = operations.replace if resolved.method == "PUT" else operations.patch
+        return write(self.call, resource_type, resolved.id, resolved.data, expected, wanted)
+
+    def _begin(self, operation: BulkOperation) -> ResourceType:
+        """The type that an operation is about; notes what is tried. Raises NotFound or MethodNotAllowed."""
+        call = self.call
+        call.attempt = None
+        id = self._id_in_path(operation)
+        path = f"{operation.endpoint}/{id}"
+        if "\0" in path or len(path) > _LONGEST_PATH:
+            raise errors.NotFound("There is nothing at this path.")
+        known = None if id is None or id.startswith(bulk.PREFIX) else id
+        resource_type = operations.resource_type(call, operation.endpoint, known, method=operation.method)
+        if operation.method == "POST":
+            operations.note_name(call, operation.data)
+        if (operation.method == "POST") is not (id is None):
+            named = "the endpoint alone" if operation.method == "POST" else "an id behind the endpoint"
+            raise errors.MethodNotAllowed(f"The path of {operation.method} in a bulk request is {named}.")
+        return resource_type
+
+    def _id_in_path(self, operation: BulkOperation) -> str | None:
+        return bulk.resolve(replace(operation, data=None), self.ids).id
+
+    def _require(self, operation: BulkOperation, known: Collection[str]) -> None:
+        """Raise Conflict when an operation refers to what is not there."""
+        for each in bulk.references(operation):
+            if each not in known:
+                # What looks like a reference may be anything, a password too: it is not repeated.
+                raise errors.Conflict("A bulkId that is referred to stands for nothing that this request created.")
+
+    # --- circles --------------------------------------------------------------------------------------------------
+
+    def _create_together(self, numbers: Sequence[int]) -> None:
+        """Create resources that refer to each other (RFC 7644 section 3.7.1): all of them or, if one fails, none.
+
+        A reference back to one that failed could be taken out of the others only by undoing what was answered.
+        """
+        answers: dict[int, Answer] = {}
+        tried: list[int] = []
+        cause: Exception | None = None
+        if not self._in_vain:
+            try:
+                answers = self.call.db.transact(partial(self._circle, numbers, tried))
+            except Exception as error:
+                cause = error
+        for number in numbers:
+            at_fault = isinstance(cause, errors.Unavailable) or number in tried[-1:]
+            self._guarded(number, partial(self._of_circle, number, answers, cause if at_fault else None))
+
+    def _of_circle(self, number: int, answers: dict[int, Answer], cause: Exception | None) -> Answer:
+        """What became of one resource of a circle; `cause` is what was wrong with it when there are no answers."""
+        if answers:
+            return answers[number]
+        self._begin(self.operations[number])
+        raise cause or errors.Conflict("What this refers to in a circle could not be created.")
+
+    def _circle(self, numbers: Sequence[int], tried: list[int]) -> dict[int, Answer]:
+        """Create resources without the values that refer to those not there yet, and then add these.
+
+        `tried` ends with the operation that was last begun.
+        """
+        ids = dict(self.ids)
+        missing = {self.operations[number].bulk_id or "" for number in numbers}
+        answers: dict[int, Answer] = {}
+        later: dict[int, list[Json]] = {}
+        for number in numbers:
+            tried.append(number)
+            operation = self.operations[number]
+            resource_type = self._begin(operation)
+            self._require(operation, ids.keys() | missing)
+            data, later[number] = bulk.postpone(operation.data, missing)
+            _check_part(resource_type, data, operation.data)
+            part = bulk.resolve(replace(operation, data=data), ids)
+            answers[number] = operations.create(self.call, resource_type, part.data, Projection(resource_type))
+            bulk_id = operation.bulk_id or ""
+            ids[bulk_id] = _id(answers[number])
+            missing.discard(bulk_id)
+        for number, changes in later.items():
+            if changes:
+                tried.append(number)
+                resource_type = self._begin(self.operations[number])
+                id = _id(answers[number])
+                rest = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
+                wanted = Projection(resource_type)
+                completed = operations.patch(self.call, resource_type, id, rest.data, (), wanted)
+                answers[number] = replace(completed, status=201)
+        return answers
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def _succeeded(self, number: int, operation: BulkOperation, answer: Answer) -> None:
+        result = self._result(operation, answer.status)
+        if answer.resource is not None:
+            result["location"] = location(answer.resource, answer.wanted, self.call.base)
+            result["version"] = etag(answer.resource)
+            if operation.method == "POST" and operation.bulk_id is not None:
+                self.ids[operation.bulk_id] = answer.resource.id
+        self.results[number] = result
+        self._unavailable = 0
+
+    def _failed(self, number: int, operation: BulkOperation, error: errors.ScimError) -> None:
+        self.errors += 1
+        self.results[number] = {**self._result(operation, error.status), "response": error.body(self.call.id)}
+
+    def _result(self, operation: BulkOperation, status: int) -> dict[str, Json]:
+        """What an answer holds in any case: only a POST that failed has no location (RFC 7644 section 3.7.3)."""
+        result: dict[str, Json] = {"method": operation.method}
+        if operation.bulk_id is not None:
+            result["bulkId"] = operation.bulk_id
+        if operation.method != "POST":
+            id = self._id_in_path(operation)
+            path = "/".join(quote(part, safe=":") for part in (operation.endpoint, id) if part)
+            result["location"] = f"{self.call.base}/{path}"
+        return {**result, "status": str(status)}
+
+
+def _id(answer: Answer) -> str:
+    assert answer.resource is not None
+    return answer.resource.id
+
+
+def _check_part(resource_type: ResourceType, part: Json, whole: Json) -> None:
+    """Raise Conflict when a resource cannot be created without the values that have to wait."""
+    try:
+        document.clean(resource_type, part)
+    except errors.InvalidValue:
+        document.clean(resource_type, whole)
+        raise errors.Conflict("This refers to others in a circle, and cannot be created without that.") from None
+
+
+def add_routes(blueprint: Blueprint, service: Service) -> None:
+    """The bulk endpoint."""
+    blueprint.add_url_rule(
+        "/<slug>/Bulk",
+        view_func=BulkView.as_view("Bulk", service),
+        methods=METHODS,
+        strict_slashes=False,
+        merge_slashes=False,
+        provide_automatic_options=False,
+    )
