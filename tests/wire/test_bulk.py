@@ -513,6 +513,8 @@ def test_secrets_are_nowhere(installation: Installation, app: Connected) -> None
     operations = [
         user("a", password=secret),
         user("b", password=f"bulkId:{secret}"),
+        # Refused because of a reference: what looks like one is not repeated.
+        user("d", nickName=f"bulkId:{secret}"),
         user("u", password=secret),
         user("c", password=secret, active="perhaps"),
         patch(f"/Users/{made.id}", replace("password", secret)),
@@ -521,6 +523,6 @@ def test_secrets_are_nowhere(installation: Installation, app: Connected) -> None
     ]
     answer = send(app.client, *operations).ok(200)
     assert secret not in answer.content.decode()
-    assert statuses(answer.json["Operations"]) == ["201", "409", "409", "400", "200", "409", "412"]
+    assert statuses(answer.json["Operations"]) == ["201", "201", "409", "409", "400", "200", "200", "412"]
     assert secret not in str(installation.journal(app))
     assert secret not in installation.log()
