@@ -172,7 +172,6 @@ def _refused(user: str, group: str) -> dict[str, tuple[str, str, Json, str | Non
         "no object": ("POST", "/Users", [1], None),
         "taken group": ("POST", "/Groups", {"displayName": "g"}, None),
         "unknown endpoint": ("POST", "/Nothing", {"userName": "x"}, None),
-        "no endpoint": ("POST", "/", {"userName": "x"}, None),
         "post to an id": ("POST", path, {"userName": "x"}, None),
         "put to an endpoint": ("PUT", "/Users", {"userName": "x"}, None),
         "delete an endpoint": ("DELETE", "/Users", None, None),
@@ -504,7 +503,12 @@ def test_only_post(app: Connected) -> None:
         assert_scim_error(answer, 405)
         assert answer.headers["allow"] == "POST"
     assert_scim_error(app.client.post("/Bulk", {"Operations": []}, headers={"Content-Type": "text/plain"}), 415)
-    assert statuses(done(app.client, {**user("x"), "path": "/Bulk"}, {**user("y"), "path": "/Schemas"})) == ["404"] * 2
+
+
+def test_only_resources_can_be_written(app: Connected) -> None:
+    paths = ("/Bulk", "/Schemas", "/Me", "/", "", "?", "https://example.com/scim/v2/Users")
+    results = done(app.client, *({**user(str(number)), "path": path} for number, path in enumerate(paths)))
+    assert set(statuses(results)) == {"404"}
 
 
 def test_secrets_are_nowhere(installation: Installation, app: Connected) -> None:
