@@ -157,7 +157,10 @@ def _replaced(operation: BulkOperation, id_of: Callable[[str], str | None]) -> B
 
 
 def _values(value: Json, id_of: Callable[[str], str | None], *, in_patch: bool) -> Json:
-    """A value with ids for references. A PATCH names attributes by paths too, whose filters may refer."""
+    """A value with ids for references. A PATCH names attributes by paths too, whose filters may refer.
+
+    A password is what it is, however it begins.
+    """
     if isinstance(value, str):
         return _text(value, id_of) if PREFIX in value else value
     if isinstance(value, list):
@@ -165,12 +168,22 @@ def _values(value: Json, id_of: Callable[[str], str | None], *, in_patch: bool) 
     if not isinstance(value, dict):
         return value
     changed: dict[str, Json] = {}
+    secret = "value" if in_patch and _is_password(value) else "password"
     for name, inner in value.items():
-        if in_patch and name.lower() == "path" and isinstance(inner, str):
+        key = name.lower()
+        if key == secret:
+            changed[name] = inner
+        elif in_patch and key == "path" and isinstance(inner, str):
             changed[name] = _path(inner, id_of)
         else:
             changed[_path(name, id_of) if in_patch else name] = _values(inner, id_of, in_patch=in_patch)
     return changed
+
+
+def _is_password(operation: Json) -> bool:
+    """Whether an operation of a PATCH writes a password."""
+    paths = (str(value).lower() for name, value in operation.items() if name.lower() == "path")
+    return any(path.strip().rpartition(":")[2] == "password" for path in paths)
 
 
 def _text(text: str, id_of: Callable[[str], str | None]) -> str:

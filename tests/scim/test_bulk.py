@@ -128,6 +128,7 @@ IDS = {"a": "id-a", "b": "id-b", "a/b": "id-ab", 'q"\\': "id-q", "bulkId:a": "id
         ("see /bulkId:a", "see /bulkId:a"),
         ("xbulkId:a", "xbulkId:a"),
         ({"bulkId:a": 1}, {"bulkId:a": 1}),
+        ({"password": "bulkId:a", "PassWord": "bulkId:b"}, {"password": "bulkId:a", "PassWord": "bulkId:b"}),
         ({"path": 'members[value eq "bulkId:a"]'}, {"path": 'members[value eq "bulkId:a"]'}),
         ([1, None, True, 2.5, {}, []], [1, None, True, 2.5, {}, []]),
         (None, None),
@@ -153,6 +154,9 @@ def test_references_in_values(value: Json, expected: Json) -> None:
         ({"path": 'members[value eq "bulkId:nobody"]'}, {"path": 'members[value eq "bulkId:nobody"]'}),
         ({"path": None, "value": {"manager": "bulkId:a"}}, {"path": None, "value": {"manager": "id-a"}}),
         ({"value": {'members[value eq "bulkId:a"]': 1}}, {"value": {'members[value eq "id-a"]': 1}}),
+        ({"path": "password", "value": "bulkId:a"}, {"path": "password", "value": "bulkId:a"}),
+        ({"Path": "urn:x:User:Password", "Value": "bulkId:a"}, {"Path": "urn:x:User:Password", "Value": "bulkId:a"}),
+        ({"value": {"password": "bulkId:a"}}, {"value": {"password": "bulkId:a"}}),
         ({"path": "members", "value": [member("b")]}, {"path": "members", "value": [{"value": "id-b"}]}),
     ],
 )
@@ -307,3 +311,4 @@ def test_any_request_is_read_and_put_in_order_or_refused(body: Json) -> None:
         for operation in read.operations:
             bulk.postpone(operation.data, {"a"})
             assert "a" not in bulk.references(bulk.resolve(operation, {"a": "1"}))
+            assert bulk.resolve(operation, {}) == operation
