@@ -163,6 +163,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
             ("Created", local_time(found.created_at)),
             ("Users", _users(contents)),
             ("Groups", f"{contents.groups:,}"),
+            ("Other resources", f"{contents.others:,}" if contents.others else ""),
             ("Memberships", f"{contents.memberships:,}"),
             ("First contact", local_time(contact.first) or "never"),
             ("Last contact", local_time(contact.last) or "never"),
@@ -269,10 +270,11 @@ def delete(context: Context, slug: str, yes: bool) -> None:
     found = apps.get(context.db, slug)
     if not yes:
         held = apps.contents(context.db, found)
+        others = f"{_count(held.others, 'other resource')}, " if held.others else ""
         active = sum(token.state(journal.now()) == "active" for token in tokens.every(context.db, found))
         click.echo(
             f"This removes the app {visible(found.name)} ({found.slug}) with {_count(held.users, 'user')}, "
-            f"{_count(held.groups, 'group')}, {_count(held.memberships, 'membership')} and "
+            f"{_count(held.groups, 'group')}, {others}{_count(held.memberships, 'membership')} and "
             f"{_count(active, 'active token')}. It cannot be undone.",
             err=True,
         )

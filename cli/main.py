@@ -15,6 +15,7 @@ _COMMANDS = {
     "token": "Issue, show, rotate and revoke the bearer tokens of an app.",
     "user": "List users and show one with groups and history.",
     "group": "List groups and show one with its members.",
+    "schema": "Declare attributes and resource types of an app's own.",
     "report": "Show what was provisioned, refused or failed, when, and by whom.",
     "journal": "Delete old entries of the report.",
     "serve": "Run the service.",

@@ -18,7 +18,8 @@ from . import journal
 from .db import Database, Slot, prepared
 from .journal import Action, Entry, Origin
 from .models import AppRow, MemberRow, PasswordRow, ResourceRow, TokenRow, ValueRow
-from .scim import core
+from .scim import core, declared
+from .scim.declared import Declared
 from .scim.schema import Attribute, ResourceType, schema
 
 _SLUG = re.compile(r"[a-z0-9-]{1,63}")
@@ -102,15 +103,22 @@ class App:
     version: int
     settings: AppSettings
     created_at: int
+    #: Schemas and resource types of its own.
+    declared: Declared = declared.NOTHING
 
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
         """The app's resource types by endpoint; they say exactly what holds here."""
-        return _resource_types(self.settings.unique_group_names == "on")
+        return _resource_types(self.settings.unique_group_names == "on", self.declared)
 
 
-@lru_cache(maxsize=8)
-def _resource_types(unique_group_names: bool) -> dict[str, ResourceType]:
+@lru_cache(maxsize=1024)
+def _resource_types(unique_group_names: bool, declared: Declared) -> dict[str, ResourceType]:
+    return declared.resource_types(_built_in(unique_group_names))
+
+
+@lru_cache(maxsize=2)
+def _built_in(unique_group_names: bool) -> dict[str, ResourceType]:
     if not unique_group_names:
         return core.RESOURCE_TYPES
     attributes = [_unique(attribute) for attribute in core.GROUP_SCHEMA.attributes]
@@ -122,7 +130,8 @@ def _unique(attribute: Attribute) -> Attribute:
     return replace(attribute, uniqueness="server") if attribute.name == "displayName" else attribute
 
 
-_COLUMNS = (
+#: What `load` takes, in its order.
+COLUMNS = (
     AppRow.id,
     AppRow.slug,
     AppRow.name,
@@ -130,18 +139,22 @@ _COLUMNS = (
     AppRow.version,
     AppRow.settings,
     AppRow.created_at,
+    AppRow.declared,
 )
 
 
 @lru_cache(maxsize=4096)
-def load(id: int, slug: str, name: str, enabled: int, version: int, settings: str, created_at: int) -> App:
+def load(
+    id: int, slug: str, name: str, enabled: int, version: int, settings: str, created_at: int, declarations: str
+) -> App:
     """An app from its row; parsed once for each version of the row."""
-    return App(id, slug, name, bool(enabled), version, AppSettings.from_json(settings), created_at)
+    read = AppSettings.from_json(settings)
+    return App(id, slug, name, bool(enabled), version, read, created_at, declared.from_json(declarations))
 
 
 @prepared
 def _BY_SLUG(db: Database) -> Any:
-    return AppRow.select(*_COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
+    return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
 def find(db: Database, slug: str) -> App | None:
@@ -164,7 +177,7 @@ def get(db: Database, slug: str) -> App:
 
 def every(db: Database) -> list[App]:
     """All apps, by slug."""
-    query = AppRow.select(*_COLUMNS).where(AppRow.deleted_at.is_null()).order_by(AppRow.slug)
+    query = AppRow.select(*COLUMNS).where(AppRow.deleted_at.is_null()).order_by(AppRow.slug)
     return [load(*row) for row in db.rows(query)]
 
 
@@ -217,7 +230,7 @@ def edit(
     """Rename an app or set features; AppError when a feature does not exist or stored data contradict it."""
 
     def work() -> None:
-        app = _lock(db, slug)
+        app = lock(db, slug)
         settings = app.settings
         for feature, value in (features or {}).items():
             settings = settings.with_feature(feature, value)
@@ -229,14 +242,14 @@ def edit(
             db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
         changes = _setting_changes(app, settings, renamed)
         if changes:
-            _update(db, app, settings=settings.to_json(), name=renamed)
+            update(db, app, settings=settings.to_json(), name=renamed)
             journal.record(db, app.id, origin, [Entry(Action.APP_EDITED, changes=changes)])
 
     db.transact(work)
     return get(db, slug)
 
 
-def _lock(db: Database, slug: str) -> App:
+def lock(db: Database, slug: str) -> App:
     """The app as it is now, its row locked until the transaction ends; AppError when there is none."""
     db.rows(db.locking(AppRow.select(AppRow.id).where(AppRow.id == get(db, slug).id)))
     return get(db, slug)
@@ -247,7 +260,8 @@ def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, li
     return {key: [before[key], after[key]] for key in after if before[key] != after[key]}
 
 
-def _update(db: Database, app: App, **values: Any) -> None:
+def update(db: Database, app: App, **values: Any) -> None:
+    """Change the row of a locked app: a new version, which is what caches go by."""
     db.execute(AppRow.update(**values, version=AppRow.version + 1).where(AppRow.id == app.id))
 
 
@@ -282,9 +296,9 @@ def set_enabled(db: Database, slug: str, origin: Origin, *, enabled: bool) -> Ap
     """Let the app's tokens work, or stop them at once in every worker."""
 
     def work() -> None:
-        app = _lock(db, slug)
+        app = lock(db, slug)
         if app.enabled != enabled:
-            _update(db, app, enabled=int(enabled))
+            update(db, app, enabled=int(enabled))
             action = Action.APP_ENABLED if enabled else Action.APP_DISABLED
             journal.record(db, app.id, origin, [Entry(action)])
 
@@ -299,6 +313,8 @@ class Contents:
     users: int
     disabled_users: int
     groups: int
+    #: Resources of the app's own types.
+    others: int
     memberships: int
 
 
@@ -320,6 +336,7 @@ def contents(db: Database, app: App) -> Contents:
         db.scalar(users),
         db.scalar(users.where(ResourceRow.active == 0)),
         db.scalar(living.where(ResourceRow.type == "Group")),
+        db.scalar(living.where(ResourceRow.type.not_in(["User", "Group"]))),
         db.scalar(members),
     )
 
@@ -328,13 +345,14 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
     """Remove an app with its users, groups and tokens; the journal stays and keeps the app's name."""
 
     def work() -> App:
-        app = _lock(db, slug)
+        app = lock(db, slug)
         held = contents(db, app)
         # Aliases stay: the journal of a deleted app is still searched by name.
         for table in (ValueRow, MemberRow, PasswordRow, ResourceRow, TokenRow):
             db.execute(table.delete().where(table.app_id == app.id))
-        _update(db, app, enabled=0, deleted_at=journal.now())
-        detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups"
+        update(db, app, enabled=0, deleted_at=journal.now())
+        others = f" and {held.others} other resources" if held.others else ""
+        detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups{others}"
         journal.record(db, app.id, origin, [Entry(Action.APP_DELETED, detail=detail)])
         return app
 

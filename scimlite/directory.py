@@ -16,6 +16,7 @@ from .journal import Action
 from .links import Link
 from .models import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow
 from .scim import core
+from .scim import document as documents
 from .scim.schema import ResourceType
 from .scim.values import fold
 
@@ -49,9 +50,10 @@ class Found:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The stored document: without `meta`, members and groups."""
+        """The stored document: without `meta`, members, groups, and what nobody may read."""
         parsed: dict[str, Any] = orjson.loads(self.document)
-        return parsed
+        kind = next((each for each in self.app.resource_types.values() if each.name == self.type), None)
+        return documents.without(kind, parsed, kind.secret_paths) if kind and kind.secret_paths else parsed
 
     @property
     def state(self) -> str:

@@ -49,6 +49,8 @@ class Action(StrEnum):
     TOKEN_SHOWN = "token_shown"
     TOKEN_ROTATED = "token_rotated"
     TOKEN_REVOKED = "token_revoked"
+    SCHEMA_DECLARED = "schema_declared"
+    SCHEMA_REMOVED = "schema_removed"
     JOURNAL_PRUNED = "journal_pruned"
 
 

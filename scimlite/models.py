@@ -26,6 +26,8 @@ class AppRow(Table):
     enabled = SmallIntegerField()
     #: AppSettings as JSON.
     settings = TextField()
+    #: Schemas and resource types of the app's own (scim/declared.py) as JSON.
+    declared = TextField()
     #: Bumped by every change, so that what was parsed from this row can be cached.
     version = IntegerField()
     created_at = BigIntegerField()

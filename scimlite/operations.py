@@ -11,7 +11,7 @@ from . import errors, resources, store
 from .journal import Action
 from .provider import Attempt, Call
 from .resources import Resource
-from .scim import document, messages
+from .scim import document, messages, projection
 from .scim import patch as patching
 from .scim.projection import Projection
 from .scim.schema import ResourceType
@@ -59,7 +59,7 @@ def resource_type(call: Call, endpoint: str, id: str | None = None, *, method: s
 def note_name(call: Call, body: Json) -> None:
     """Note who is to be created, for the journal."""
     if isinstance(body, dict) and call.attempt is not None:
-        named = body.get("userName") or body.get("displayName")
+        named = body.get("userName") or body.get("displayName") or body.get("name")
         call.attempt.name = named if isinstance(named, str) else None
 
 
@@ -82,7 +82,7 @@ def create(call: Call, resource_type: ResourceType, body: Json, wanted: Projecti
     resource.derived = []
     if not cleaned.links:
         resource.links = []
-    return Answer(201, resource, wanted)
+    return Answer(201, resource, wanted.after_writing(projection.of_document(resource_type, cleaned.document)))
 
 
 def replace(
@@ -91,7 +91,7 @@ def replace(
     """PUT (RFC 7644 section 3.5.1). Raises the errors of `document.clean` and `store.replace_resource`."""
     cleaned = document.clean(resource_type, body)
     resource = store.replace_resource(call.db, call.app, resource_type, id, cleaned, call.origin, if_match=if_match)
-    return Answer(200, resource, wanted)
+    return Answer(200, resource, wanted.after_writing(projection.of_document(resource_type, cleaned.document)))
 
 
 def patch(
@@ -101,7 +101,8 @@ def patch(
     ignore_unknown = call.app.settings.unknown_attributes == "ignore"
     plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
     resource = store.patch(call.db, call.app, resource_type, id, plan, call.origin, if_match=if_match)
-    return Answer(_patch_status(call, resource, wanted), resource, wanted)
+    shown = wanted.after_writing(projection.of_edits(plan.edits))
+    return Answer(_patch_status(call, resource, wanted), resource, shown)
 
 
 def _patch_status(call: Call, resource: Resource, wanted: Projection) -> int:

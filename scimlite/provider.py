@@ -274,13 +274,14 @@ def _journal(error: ScimError, call: Call) -> None:
     if attempt.action is Action.SEARCHED and error.status != 400:
         return
     who = (attempt.id, attempt.name) if attempt.id or attempt.name else None
+    other = attempt.type not in (None, "User", "Group")
     entry = Entry(
         attempt.action,
         Outcome.FAILED if error.status >= 500 else Outcome.REFUSED,
         user=who if attempt.type == "User" else None,
         group=who if attempt.type == "Group" else None,
         status=error.status,
-        detail=error.detail,
+        detail=f"{attempt.type} {attempt.name or attempt.id!r}: {error.detail}" if other else error.detail,
     )
     try:
         journal.record_alone(call.db, call.app.id, call.origin, entry)

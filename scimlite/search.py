@@ -158,7 +158,7 @@ class _Binder:
         return Schemas(found) if found else Fixed(False)
 
     def compare(self, holder: Attribute, leaf: Attribute, term: Compare, *, in_item: bool = False) -> Shape:
-        if leaf.returned == "never":
+        if "never" in (holder.returned, leaf.returned):
             raise InvalidFilter(f"{leaf.path} cannot be filtered by.")
         bound = comparison.bind(leaf, term.op, term.value)
         leaf = bound.attribute

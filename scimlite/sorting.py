@@ -41,7 +41,8 @@ def sort(path: AttrPath, types: Sequence[ResourceType], *, descending: bool) -> 
         if leaf.value_sub is None:
             raise InvalidPath(f"sortBy: {leaf.path} has no value of its own; name a sub-attribute.")
         leaf = leaf.value_sub
-    if target.attribute.links or target.attribute.derived or leaf.returned == "never" or leaf.path == "schemas":
+    hidden = "never" in (target.attribute.returned, leaf.returned)
+    if target.attribute.links or target.attribute.derived or hidden or leaf.path == "schemas":
         raise InvalidPath(f"sortBy: resources cannot be sorted by {leaf.path}.")
     if leaf.path == "meta.location" and len(types) > 1:
         raise InvalidPath("sortBy: resources of several types cannot be sorted by meta.location; sort by id.")

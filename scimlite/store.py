@@ -88,7 +88,7 @@ def create(db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned
             type=resource_type.name,
             uuid=id,
             name=who.name,
-            display=document.get("displayName"),
+            display=who.display,
             active=who.active,
             created_at=at,
             modified_at=at,
@@ -186,17 +186,21 @@ class _Change:
 
 
 class _Who:
-    """The person or group that a change concerns, for columns and journal."""
+    """The person, group or other resource that a change concerns, for columns and journal."""
 
     def __init__(self, resource_type: ResourceType, id: str, document: Document) -> None:
         self.id = id
         self.is_user = resource_type.name == "User"
         self.is_group = resource_type.links is not None
-        self.name = str(document.get("userName") or document.get("displayName") or id)
+        names = documents.names(resource_type, document)
+        self.name = names.name or id
+        self.display = names.display
         self.external_id = document.get("externalId")
         # A user whose `active` was removed may not use the application: nothing says that it may.
         self.active = int(bool(document.get("active"))) if self.is_user else 1
         self.pair = (id, self.name)
+        #: The journal has columns for users and groups; of others it tells in words.
+        self.told = [] if self.is_user or self.is_group else [f"{resource_type.name} {self.name!r} ({id})"]
 
 
 def _change(
@@ -260,7 +264,7 @@ def _write(
         _UPDATE,
         row=resource.row,
         name=who.name,
-        display=new.get("displayName"),
+        display=who.display,
         active=who.active,
         version=resource.version,
         modified_at=resource.modified_at,
@@ -316,7 +320,7 @@ def _entry(
         group=who.pair if who.is_group else None,
         changes=changes or None,
         status=status,
-        detail="; ".join(filter(None, [secret, listed and f"not taken: {listed}"])) or None,
+        detail="; ".join(filter(None, [*who.told, secret, listed and f"not taken: {listed}"])) or None,
     )
 
 
@@ -355,8 +359,12 @@ def _HOLDERS(db: Database) -> Any:
 
 def _taken(db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None) -> str:
     """Which unique value is taken, in words."""
+    seen: set[tuple[str, str]] = set()
     for value in sorted(documents.value_rows(resource_type, new)):
         if value.path in resource_type.unique_paths:
+            if (value.path, value.key) in seen:
+                return f"This {resource_type.name} has the same {value.path} twice."
+            seen.add((value.path, value.key))
             held = db.rows(_HOLDERS, app=app.id, type=resource_type.name, path=value.path, key=unique_key(value.key))
             if any(row[0] != id for row in held):
                 return f"Another {resource_type.name} of this app already has this {value.path}."

@@ -314,18 +314,9 @@ class Caller:
 
 @prepared
 def _FOR_REQUEST(db: Database) -> object:
-    app = (
-        AppRow.id,
-        AppRow.slug,
-        AppRow.name,
-        AppRow.enabled,
-        AppRow.version,
-        AppRow.settings,
-        AppRow.created_at,
-    )
     return (
         TokenRow.select(
-            *app,
+            *apps.COLUMNS,
             TokenRow.id,
             TokenRow.label,
             TokenRow.expires_at,
@@ -350,8 +341,9 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
     row = db.row(_FOR_REQUEST, token_id=token_id) if token_id else None
     if row is None:
         raise Unauthorized()
-    app = apps.load(*row[:7])
-    token, label, expires_at, revoked_at, last_used_at, refused_at, subject, deleted_at = row[7:]
+    parts = len(apps.COLUMNS)
+    app = apps.load(*row[:parts])
+    token, label, expires_at, revoked_at, last_used_at, refused_at, subject, deleted_at = row[parts:]
     caller = Caller(app, token, label, subject, refused_at)
     at = journal.now()
     reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)

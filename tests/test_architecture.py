@@ -21,12 +21,14 @@ SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.sta
 FUNCTIONS = {
     "scimlite.apps",
     "scimlite.conditions",
+    "scimlite.conversion",
     "scimlite.directory",
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
     "scimlite.passwords",
     "scimlite.resources",
+    "scimlite.schemas",
     "scimlite.search",
     "scimlite.shapes",
     "scimlite.sorting",
@@ -70,6 +72,8 @@ MAY_IMPORT = {
     "scimlite.summary": PROTOCOL | STORAGE | {"scimlite.journal"},
     "scimlite.pruning": PROTOCOL | STORAGE | {"scimlite.journal"},
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.journal", "scimlite.mapping"},
+    "scimlite.conversion": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
+    "scimlite.schemas": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.conversion", "scimlite.journal"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.cursors": PROTOCOL
     | STORAGE

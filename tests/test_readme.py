@@ -28,7 +28,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.
 
 
 COMMANDS = commands(cli)
-SHOWN = re.findall(r"scimlite ((?:app|token|user|group|report|journal|serve|db)\b[^\n`]*)", README)
+SHOWN = re.findall(r"scimlite ((?:app|token|user|group|schema|report|journal|serve|db)\b[^\n`]*)", README)
 
 
 def test_the_settings_table_names_exactly_the_variables_there_are() -> None:
@@ -46,7 +46,7 @@ def test_the_feature_table_names_exactly_the_features_there_are() -> None:
 @pytest.mark.parametrize("line", sorted(set(SHOWN)))
 def test_a_command_in_the_readme_exists_with_its_options(line: str) -> None:
     words = line.split("#")[0].replace("|", " ").split()
-    name = " ".join(words[:2]) if words[0] in ("app", "token", "user", "group", "journal", "db") else words[0]
+    name = " ".join(words[:2]) if words[0] in ("app", "token", "user", "group", "schema", "journal", "db") else words[0]
     if name.endswith((",", ")", ";", ":")) or name not in COMMANDS:
         name = name.rstrip(",);:.")
     assert name in COMMANDS
@@ -56,4 +56,4 @@ def test_a_command_in_the_readme_exists_with_its_options(line: str) -> None:
 
 def test_every_group_of_commands_is_shown() -> None:
     shown = {line.split()[0] for line in SHOWN}
-    assert shown == {"app", "token", "user", "group", "report", "journal", "serve", "db"}
+    assert shown == {"app", "token", "user", "group", "schema", "report", "journal", "serve", "db"}

@@ -53,8 +53,8 @@ class LinkStep:
 class Plan:
     """What a PATCH request comes to.
 
-    `secrets` are the last values given to writeOnly attributes by path, None for one that is taken away: no document
-    holds them.
+    `secrets` are the last values given by path to attributes that are kept apart (a password), None for one that is
+    taken away: no document holds them.
     """
 
     edits: list[Edit] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Plan:
 
     def add_edit(self, edit: Edit) -> None:
         """Change the document, or what is kept apart from it."""
-        if edit.attribute.mutability == "writeOnly":
+        if edit.attribute.apart:
             self.secrets[edit.attribute.path] = edit.value
         else:
             self.edits.append(edit)

@@ -100,6 +100,7 @@ USER_SCHEMA = schema(
             "A clear text password; never returned, and kept as a hash or not at all.",
             mutability="writeOnly",
             returned="never",
+            apart=True,
         ),
         _plural("emails", "e-mail addresses", _simple("value", "The address."), ("work", "home", "other")),
         _plural(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import InvalidSyntax, InvalidValue, Mutability
-from . import quirks, values
+from . import immutable, quirks, values
 from .schema import Attribute, ResourceType
 
 Json = Any
 Document = dict[str, Json]
+
+#: What stands in the journal for a value that nobody may read.
+HIDDEN = "(not shown)"
 
 
 class ValueRow(NamedTuple):
@@ -27,7 +30,7 @@ class ValueRow(NamedTuple):
 class Cleaned:
     """A resource as it came in, checked: what is stored, who it links to, and what was not taken.
 
-    `secrets` are the values of writeOnly attributes by path, which no document holds.
+    `secrets` are the values of attributes that are kept apart (a password) by path, which no document holds.
     """
 
     document: Document
@@ -103,7 +106,7 @@ class _Intake:
             self.links += link_ids(attribute, given, self.ignored)
         else:
             value = values.clean(attribute, given, self.ignored)
-            if value is not None and attribute.mutability == "writeOnly":
+            if value is not None and attribute.apart:
                 self.secrets[attribute.path] = value
             elif value is not None:
                 holder = self.document if urn is None else self.document.setdefault(urn, {})
@@ -145,23 +148,29 @@ def with_defaults(resource_type: ResourceType, document: Document, current: Docu
 def renewed(resource_type: ResourceType, current: Document, sent: Document) -> Document:
     """What a PUT makes of a stored document: everything as sent, but what clients cannot write stays.
 
-    Immutable attributes that are not sent stay as well; Mutability is raised when one has a value that differs
-    (RFC 7644 section 3.5.1).
+    Immutable attributes that are not sent stay as well, and writeOnly ones, which no client can send back; Mutability
+    is raised when an immutable one has a value that differs (RFC 7644 section 3.5.1).
     """
     kept: Document = {"id": current["id"], **with_defaults(resource_type, sent, current)}
     for urn, attribute in resource_type.attributes:
-        if attribute.mutability not in ("immutable", "readOnly"):
+        if attribute.mutability == "readWrite" and not attribute.fixed_subs:
             continue
         before = (current if urn is None else current.get(urn, {})).get(attribute.name)
         after = (sent if urn is None else sent.get(urn, {})).get(attribute.name)
         if before is None or before == after:
             continue
-        if after is not None:
+        if attribute.mutability == "readWrite" or (attribute.write_only and after is not None):
+            settled = immutable.settle(attribute, before, after)
+        elif after is not None:
             raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
-        if urn is None:
-            kept[attribute.name] = before
         else:
-            kept[urn] = {**kept.get(urn, {}), attribute.name: before}
+            settled = before
+        if settled is None:
+            continue
+        if urn is None:
+            kept[attribute.name] = settled
+        else:
+            kept[urn] = {**kept.get(urn, {}), attribute.name: settled}
     return finish(resource_type, kept)
 
 
@@ -171,10 +180,13 @@ def require(resource_type: ResourceType, document: Document) -> None:
     The attributes of an extension are required once the resource has something of it; sub-attributes, in each
     value of their attribute.
     """
+    for extension in resource_type.required_extensions:
+        if not document.get(extension):
+            raise InvalidValue(f"{extension} is required and must not be empty.")
     for urn, attribute in resource_type.attributes:
-        if urn is not None and urn not in document and urn not in resource_type.required_extensions:
+        if urn is not None and urn not in document:
             continue
-        if attribute.links or attribute.read_only:
+        if attribute.links or attribute.read_only or attribute.apart:
             continue
         value = (document if urn is None else document.get(urn, {})).get(attribute.name)
         if attribute.required and _blank(value):
@@ -196,6 +208,45 @@ def finish(resource_type: ResourceType, document: Document) -> Document:
     urns += [extension.id for extension in resource_type.extensions if document.get(extension.id)]
     rest = {name: value for name, value in document.items() if name != "schemas" and value != {}}
     return {"schemas": urns, **rest}
+
+
+class Names(NamedTuple):
+    """What people call a resource: its name (None when it has none), and its displayName."""
+
+    name: str | None
+    display: str | None
+
+
+def names(resource_type: ResourceType, document: Document) -> Names:
+    """What people call a resource: userName, displayName or name, the first that it has as one text."""
+    found: dict[str, str] = {}
+    for key in ("username", "displayname", "name"):
+        attribute = resource_type.core.get(key)
+        value = document.get(attribute.name) if attribute is not None and attribute.returned != "never" else None
+        if isinstance(value, str) and value:
+            found[key] = value
+    return Names(next(iter(found.values()), None), found.get("displayname"))
+
+
+def without(resource_type: ResourceType, document: Document, paths: Collection[str]) -> Document:
+    """The document without the values at these index paths."""
+    rest = dict(document)
+    for urn, attribute in resource_type.attributes:
+        if not any(leaf.path in paths for leaf in attribute.leaves()):
+            continue
+        holder = rest if urn is None else dict(rest.get(urn, {}))
+        value = holder.pop(attribute.name, None)
+        items = values.items_of(value) if attribute.complex else []
+        parts = [
+            {name: each for name, each in item.items() if attribute.subs[name.lower()].path not in paths}
+            for item in items
+        ]
+        kept = [part for part in parts if part]
+        if kept:
+            holder[attribute.name] = kept if attribute.multi_valued else kept[0]
+        if urn is not None:
+            rest[urn] = holder
+    return rest
 
 
 def value_rows(resource_type: ResourceType, document: Document) -> set[ValueRow]:
@@ -226,7 +277,8 @@ def _rows(attribute: Attribute, value: Json) -> Iterator[ValueRow]:
 def differences(resource_type: ResourceType, old: Document, new: Document) -> dict[str, list[Json]]:
     """What changed between two versions: attribute path to [from, to], None where there was or is no value.
 
-    Single complex values are compared by sub-attribute, multi-valued attributes as a whole.
+    Single complex values are compared by sub-attribute, multi-valued attributes as a whole. Of writeOnly attributes
+    it tells that they changed, and not to what.
     """
     changes: dict[str, list[Json]] = {}
     for urn, attribute in resource_type.attributes:
@@ -240,7 +292,20 @@ def differences(resource_type: ResourceType, old: Document, new: Document) -> di
             for sub in attribute.sub_attributes:
                 was, now = (before or {}).get(sub.name), (after or {}).get(sub.name)
                 if was != now:
-                    changes[sub.path] = [was, now]
+                    hidden = attribute if attribute.write_only else sub
+                    changes[sub.path] = [_told(hidden, was), _told(hidden, now)]
         else:
-            changes[attribute.path] = [before, after]
+            changes[attribute.path] = [_told(attribute, before), _told(attribute, after)]
     return changes
+
+
+def _told(attribute: Attribute, value: Json) -> Json:
+    """A value as it may be told to others than the client: nothing of what is writeOnly."""
+    if value is None:
+        return None
+    if attribute.write_only:
+        return HIDDEN
+    hidden = {sub.name for sub in attribute.sub_attributes if sub.write_only}
+    if not hidden:
+        return value
+    return [{name: HIDDEN if name in hidden else each for name, each in item.items()} for item in value]

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ..errors import Mutability, NoTarget
-from . import comparison, document, quirks, values
+from . import comparison, document, immutable, quirks, values
 from .changes import Edit
 from .schema import Attribute, ResourceType
 
@@ -70,7 +70,7 @@ def _many(edit: Edit, old: Json) -> list[Json]:
     if edit.action == "append":
         return _appended(edit.attribute, items, edit.value)
     if edit.action == "set" and edit.filter is None:
-        return list(edit.value)
+        return list(immutable.settle(edit.attribute, items, edit.value))
     hit = [index for index, item in enumerate(items) if _selected(edit, item)]
     if edit.action == "merge" and edit.filter is None and edit.value and len(hit) > 1:
         raise NoTarget(f"{edit.attribute.path} has {len(hit)} values: a filter must say which one is meant.")

@@ -24,6 +24,8 @@ Json = Any
 
 #: Edits and steps that one request may come to; each costs a look at the whole attribute or a query.
 _MOST_CHANGES = 1000
+#: How much of a path an error repeats: a URN, and the attribute behind it.
+_LONGEST_PATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class _Planner:
             return Target(None, None)
         if target is None:
             if not self.ignore_unknown:
-                raise InvalidPath(f"{self.resource_type.name} has no attribute {quote(text)}.")
+                raise InvalidPath(f"{self.resource_type.name} has no attribute {quote(text, most=_LONGEST_PATH)}.")
             values.note(self.plan.ignored, text)
         return target
 

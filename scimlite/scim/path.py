@@ -85,16 +85,26 @@ def split_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath | None:
     return _split_after_known_urn(text, urns) or _split_at_last_colon(text)
 
 
+def is_attribute_name(text: str) -> bool:
+    """Whether an attribute can be called this."""
+    return re.fullmatch(_NAME, text) is not None
+
+
+def is_urn(text: str) -> bool:
+    """Whether a schema can be identified by this."""
+    return text.lower().startswith("urn:") and _URI.fullmatch(text) is not None
+
+
 def split_sub_attribute(text: str) -> str | None:
     """Read the `.sub` that may follow a value filter, or return None."""
     found = _SUB_ATTRIBUTE.fullmatch(text)
     return found[1] if found else None
 
 
-def quote(text: str, start: int = 0) -> str:
-    """At most 40 characters of `text` for an error message, safe to print and to encode."""
-    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + 40])
-    return f"“{shown}”" if len(text) <= start + 40 else f"“{shown}…”"
+def quote(text: str, start: int = 0, most: int = 40) -> str:
+    """At most so many characters of `text` for an error message, safe to print and to encode."""
+    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + most])
+    return f"“{shown}”" if len(text) <= start + most else f"“{shown}…”"
 
 
 def _split_after_known_urn(text: str, urns: Collection[str]) -> AttrPath | None:

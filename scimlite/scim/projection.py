@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InvalidValue
+from . import values
+from .changes import Edit
 from .path import parse_attr_path
 from .schema import Attribute, ResourceType, Target
 
@@ -17,12 +19,14 @@ Json = Any
 class Projection:
     """What was asked for, resolved against one resource type.
 
-    `only` is None when nothing was asked for; names that mean nothing in this type are left out.
+    `only` is None when nothing was asked for; names that mean nothing in this type are left out. `written` is what the
+    request set: attributes that are returned on request are shown then, too (RFC 7643 section 7).
     """
 
     resource_type: ResourceType
     only: tuple[Target, ...] | None = None
     without: tuple[Target, ...] = field(default=())
+    written: tuple[Target, ...] = field(default=())
 
     @property
     def plain(self) -> bool:
@@ -42,9 +46,15 @@ class Projection:
             return attribute.returned == "always"
         if self.only is not None:
             return bool(_about(self.only, urn, attribute))
-        if attribute.returned == "request":
+        if attribute.returned == "request" and not _about(self.written, urn, attribute):
             return False
         return all(target.sub is not None for target in _about(self.without, urn, attribute))
+
+    def after_writing(self, targets: Iterable[Target]) -> Projection:
+        """The same for the answer to a request that set these."""
+        if self.only is not None or not self.resource_type.returned_on_request:
+            return self
+        return replace(self, written=tuple(targets))
 
     def names(self, sub: Attribute) -> bool:
         """Whether a sub-attribute that is returned on request was asked for by its own name."""
@@ -76,9 +86,31 @@ class Projection:
         named = {target.sub.name for target in asked if target.sub is not None}
         if asked and all(target.sub is not None for target in asked) and attribute.returned != "always":
             return _parts(attribute, value, lambda sub: sub.returned == "always" or sub.name in named)
+        named |= {target.sub.name for target in _about(self.written, urn, attribute) if target.sub is not None}
         dropped = _about(self.without, urn, attribute)
         gone = {target.sub.name for target in dropped if target.sub is not None}
         return _parts(attribute, value, lambda sub: _shown(sub, named, gone))
+
+
+def of_document(resource_type: ResourceType, document: dict[str, Json]) -> Iterator[Target]:
+    """What a resource sent by a client sets."""
+    for urn, attribute in resource_type.attributes:
+        holder = document if urn is None else document.get(urn, {})
+        if attribute.name in holder:
+            yield from _set(urn, attribute, holder[attribute.name])
+
+
+def of_edits(edits: Iterable[Edit]) -> Iterator[Target]:
+    """What the edits of a PATCH request set."""
+    for edit in edits:
+        yield from _set(edit.urn, edit.attribute, edit.value)
+
+
+def _set(urn: str | None, attribute: Attribute, value: Json) -> Iterator[Target]:
+    yield Target(urn, attribute)
+    if attribute.complex:
+        for item in values.items_of(value):
+            yield from (Target(urn, attribute, attribute.subs[name.lower()]) for name in item)
 
 
 def _about(targets: Iterable[Target], urn: str | None, attribute: Attribute) -> list[Target]:

@@ -21,6 +21,7 @@ class Attribute:
 
     `links`: the values are rows that point at other resources (a group's members), not part of the document.
     `derived`: computed when a resource is read (a user's groups); never stored.
+    `apart`: checked, and never a part of the document (a password).
     `default`: what a resource has that was created without a value; a PUT without one keeps what there is.
     `path` is the index path, such as `emails.value` or `urn:…:User:department`.
     """
@@ -39,6 +40,7 @@ class Attribute:
     reference_types: tuple[str, ...] = ()
     links: bool = False
     derived: bool = False
+    apart: bool = False
     default: Any = None
     path: str = ""
 
@@ -66,6 +68,16 @@ class Attribute:
     def read_only(self) -> bool:
         """Whether clients cannot write it."""
         return self.mutability == "readOnly"
+
+    @property
+    def write_only(self) -> bool:
+        """Whether nobody may read it."""
+        return self.mutability == "writeOnly"
+
+    @cached_property
+    def fixed_subs(self) -> tuple[Attribute, ...]:
+        """The immutable sub-attributes."""
+        return tuple(sub for sub in self.sub_attributes if sub.mutability == "immutable")
 
     def placed(self, path: str) -> Attribute:
         """The same attribute knowing its index path, sub-attributes included."""
@@ -201,15 +213,25 @@ class ResourceType:
     def unique_paths(self) -> frozenset[str]:
         """Index paths of attributes whose values no two resources of an app may share."""
         leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
-        return frozenset(leaf.path for leaf in leaves if leaf.uniqueness != "none" and leaf.key != "id")
+        return frozenset(leaf.path for leaf in leaves if leaf.uniqueness != "none" and leaf.path != "id")
+
+    @cached_property
+    def secret_paths(self) -> frozenset[str]:
+        """Index paths of stored values that nobody may read."""
+        return frozenset(
+            leaf.path
+            for _, attribute in self.attributes
+            for leaf in attribute.leaves()
+            if not attribute.apart and (attribute.write_only or leaf.write_only)
+        )
 
     @cached_property
     def returned_on_request(self) -> bool:
         """Whether some stored attribute is left out of answers, or of those that do not ask for it by name."""
         return any(
-            each.returned in ("request", "never") and each.mutability != "writeOnly"
+            each.returned in ("request", "never")
             for _, attribute in self.attributes
-            if not (attribute.links or attribute.derived)
+            if not (attribute.links or attribute.derived or attribute.apart)
             for each in (attribute, *attribute.leaves())
         )
 

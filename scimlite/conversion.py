@@ -1,0 +1,212 @@
+"""What another declaration means for the resources that are stored: refused, indexed anew, or values deleted.
+
+All of it happens inside the transaction of the declaration.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from peewee import fn
+
+from . import journal
+from .apps import App, AppError, unique_key
+from .db import Database, chunks
+from .errors import InvalidValue
+from .models import ResourceRow, ValueRow
+from .scim import document as documents
+from .scim.document import Document
+from .scim.schema import Attribute, ResourceType
+
+_CHUNK = 500
+#: Resources that are named in one message.
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    row: int
+    uuid: str
+    name: str
+    version: int
+    modified_at: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Index paths whose values have no place any more, those whose keys are others, and whether more is required."""
+
+    lost: frozenset[str]
+    rekeyed: frozenset[str]
+    stricter: bool
+
+
+def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bool) -> list[str]:
+    """Make what is stored fit the resource types that the app is about to have; returns what was done, in words.
+
+    AppError when it does not fit: values without an attribute of their type (unless `force` deletes them), resources
+    that lack what becomes required, values that several share and that become unique.
+    """
+    types = {each.name: each for each in after.values()}
+    done: list[str] = []
+    for before in app.resource_types.values():
+        now = types.get(before.name)
+        if now is None:
+            done += _remove_type(db, app, before, force=force)
+            continue
+        difference = _difference(before, now)
+        if difference.lost:
+            done += _remove_values(db, app, before, now, difference.lost, force=force)
+        if difference.stricter:
+            _require(db, app, now)
+        if difference.rekeyed:
+            done += _reindex(db, app, now, difference.rekeyed)
+    return done
+
+
+def _difference(before: ResourceType, after: ResourceType) -> _Difference:
+    old, new = _leaves(before), _leaves(after)
+    lost = frozenset(path for path in old if path not in new or _form(*old[path]) != _form(*new[path]))
+    same = old.keys() & new.keys() - lost
+    rekeyed = frozenset(path for path in same if _keying(old[path][1]) != _keying(new[path][1]))
+    return _Difference(lost, rekeyed, not _required(after) <= _required(before))
+
+
+def _leaves(resource_type: ResourceType) -> dict[str, tuple[Attribute, Attribute]]:
+    """Every attribute with simple values by index path, after the top-level attribute that holds it."""
+    return {leaf.path: (holder, leaf) for _, holder in resource_type.attributes for leaf in holder.leaves()}
+
+
+def _form(holder: Attribute, leaf: Attribute) -> tuple[str, bool, bool]:
+    return leaf.type, leaf.multi_valued, holder.multi_valued
+
+
+def _keying(leaf: Attribute) -> tuple[bool, bool]:
+    return leaf.case_exact, leaf.uniqueness != "none"
+
+
+def _required(resource_type: ResourceType) -> set[str]:
+    paths = {
+        each.path
+        for _, attribute in resource_type.attributes
+        for each in (attribute, *attribute.sub_attributes)
+        if each.required
+    }
+    return paths | resource_type.required_extensions
+
+
+def _stored(db: Database, app: App, resource_type: ResourceType, *, tombstones: bool = False) -> Iterator[_Stored]:
+    """The resources of a type, a chunk at a time."""
+    columns = (
+        ResourceRow.id,
+        ResourceRow.uuid,
+        ResourceRow.name,
+        ResourceRow.version,
+        ResourceRow.modified_at,
+        ResourceRow.document,
+    )
+    query = ResourceRow.select(*columns).where(_of(ResourceRow, app, resource_type))
+    if not tombstones:
+        query = query.where(ResourceRow.deleted_at.is_null())
+    last = 0
+    while page := db.rows(query.where(ResourceRow.id > last).order_by(ResourceRow.id).limit(_CHUNK)):
+        for row in page:
+            id, uuid, name, version, modified_at, document = row
+            yield _Stored(id, uuid, name, version, modified_at, orjson.loads(document))
+        last = page[-1][0]
+
+
+def _of(table: Any, app: App, resource_type: ResourceType) -> Any:
+    return (table.app_id == app.id) & (table.type == resource_type.name)
+
+
+def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: bool) -> list[str]:
+    of_type = _of(ResourceRow, app, resource_type)
+    count = db.scalar(ResourceRow.select(fn.count(ResourceRow.id)).where(of_type, ResourceRow.deleted_at.is_null()))
+    if count and not force:
+        raise AppError(f"There are {count} resources of the type {resource_type.name}: --force deletes them.")
+    if not force:
+        return []
+    db.execute(ValueRow.delete().where(_of(ValueRow, app, resource_type)))
+    db.execute(ResourceRow.delete().where(of_type))
+    return [f"{count} resources of the type {resource_type.name} were deleted."]
+
+
+def _remove_values(
+    db: Database, app: App, before: ResourceType, after: ResourceType, lost: Collection[str], *, force: bool
+) -> list[str]:
+    """Delete values at index paths of a type, of tombstones too."""
+    values = _of(ValueRow, app, before) & ValueRow.path.in_(sorted(lost))
+    held = ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id))).where(values)
+    counts: dict[str, int] = dict(db.rows(held.group_by(ValueRow.path)))
+    told = ", ".join(f"{path} ({count})" for path, count in sorted(counts.items())[:_MOST_NAMED])
+    if counts and not force:
+        raise AppError(
+            f"{before.name} resources have values of what would go or be of another kind: {told}. "
+            "--force deletes these values."
+        )
+    if not force:
+        return []
+    for each in _stored(db, app, before, tombstones=True):
+        kept = documents.finish(after, documents.without(before, each.document, lost))
+        if kept != each.document:
+            _rewrite(db, after, each, kept)
+    db.execute(ValueRow.delete().where(values))
+    return [f"Values of {before.name} resources were deleted: {told}."] if told else []
+
+
+def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, document: Document) -> None:
+    names = documents.names(resource_type, document)
+    query = ResourceRow.update(
+        document=orjson.dumps(document).decode(),
+        name=names.name or stored.uuid,
+        display=names.display,
+        version=stored.version + 1,
+        modified_at=max(journal.now(), stored.modified_at + 1),
+    )
+    db.execute(query.where(ResourceRow.id == stored.row))
+
+
+def _require(db: Database, app: App, after: ResourceType) -> None:
+    lacking: dict[str, list[str]] = defaultdict(list)
+    for each in _stored(db, app, after):
+        try:
+            documents.require(after, each.document)
+        except InvalidValue as error:
+            lacking[error.detail].append(each.name)
+    if lacking:
+        told = " ".join(f"{detail} Missing in {_some(names)}." for detail, names in lacking.items())
+        raise AppError(f"Stored {after.name} resources lack what would be required. {told}")
+
+
+def _some(names: Collection[str]) -> str:
+    shown = sorted(names)[:_MOST_NAMED]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
+
+
+def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]) -> list[str]:
+    """Write the index rows of these paths again; refused while resources share what becomes unique."""
+    fresh: list[dict[str, Any]] = []
+    holders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in _stored(db, app, after):
+        common = {"app_id": app.id, "type": after.name, "resource_id": each.row}
+        for value in documents.value_rows(after, each.document):
+            if value.path in paths:
+                unique = unique_key(value.key) if value.path in after.unique_paths else None
+                fresh.append({**common, **value._asdict(), "unique_key": unique})
+                if unique is not None:
+                    holders[value.path, unique].append(each.name)
+    shared = {key: names for key, names in holders.items() if len(names) > 1}
+    if shared:
+        told = "; ".join(f"{path}: {_some(names)}" for (path, _), names in sorted(shared.items())[:_MOST_NAMED])
+        raise AppError(f"{after.name} resources share values that would have to be unique. {told}.")
+    db.execute(ValueRow.delete().where(_of(ValueRow, app, after), ValueRow.path.in_(sorted(paths))))
+    for chunk in chunks(fresh, _CHUNK):
+        db.execute(ValueRow.insert_many(chunk))
+    return [f"{len(fresh)} values of {after.name} resources were indexed anew."] if fresh else []

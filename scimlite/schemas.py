@@ -1,0 +1,82 @@
+"""Schemas and resource types of an app's own, as an operator declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import apps, conversion, journal
+from .apps import App, AppError
+from .db import Database
+from .journal import Action, Entry, Origin
+from .scim import declaration, declared
+from .scim.declaration import DeclarationError
+from .scim.declared import Declared
+from .scim.schema import Schema
+
+
+def add(
+    db: Database,
+    slug: str,
+    body: Any,
+    origin: Origin,
+    *,
+    to: Iterable[str] = (),
+    required: bool | None = None,
+    force: bool = False,
+) -> list[str]:
+    """Declare what JSON holds (RFC 7643 sections 6 and 7), or declare it anew; returns what was done, in words.
+
+    Schemas that are no type's core schema extend the types that `to` names. AppError when the declaration contradicts
+    itself, what is declared already, or what is stored; `force` deletes values that it leaves no attribute for.
+    """
+    try:
+        more = declaration.read(body)
+    except DeclarationError as error:
+        raise AppError(str(error)) from None
+    names = ", ".join(each.id if isinstance(each, Schema) else each.name for each in more)
+    entry = Entry(Action.SCHEMA_DECLARED, detail=names)
+    return _change(db, slug, origin, entry, lambda now: declared.with_more(now, more, to, required), force)
+
+
+def remove(db: Database, slug: str, name: str, origin: Origin, *, force: bool = False) -> list[str]:
+    """Take back the declaration of a schema (by URN) or resource type (by name); returns what was done, in words.
+
+    AppError when there is none, or when something of it is stored and `force` does not say that it goes too.
+    """
+    entry = Entry(Action.SCHEMA_REMOVED, detail=name)
+    return _change(db, slug, origin, entry, lambda now: declared.without(now, name), force)
+
+
+def _change(
+    db: Database, slug: str, origin: Origin, entry: Entry, renew: Callable[[Declared], Declared], force: bool
+) -> list[str]:
+    def work() -> list[str]:
+        app = apps.lock(db, slug)
+        try:
+            new = renew(app.declared).to_json()
+        except DeclarationError as error:
+            raise AppError(str(error)) from None
+        if new == app.declared.to_json():
+            return ["It is declared like that already."]
+        after = _as_it_would_be(app, new)
+        done = conversion.convert(db, app, after.resource_types, force=force)
+        apps.update(db, app, declared=new)
+        told = Entry(entry.action, detail="; ".join([entry.detail or "", *done]))
+        journal.record(db, app.id, origin, [told])
+        return [f"{entry.action.value.removeprefix('schema_').capitalize()} {entry.detail}.", *done]
+
+    return db.transact(work)
+
+
+def _as_it_would_be(app: App, declarations: str) -> App:
+    return App(
+        app.id,
+        app.slug,
+        app.name,
+        app.enabled,
+        app.version,
+        app.settings,
+        app.created_at,
+        declared.from_json(declarations),
+    )

@@ -1,0 +1,44 @@
+"""Immutable sub-attributes (RFC 7643 section 7) when one value takes another one's place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Mutability
+from . import values
+from .schema import Attribute
+
+Json = Any
+
+
+def settle(attribute: Attribute, before: Json, after: Json) -> Json:
+    """A value that takes another one's place, with the immutable sub-attributes that it leaves out.
+
+    Raises Mutability when it has another value for one. Of several values, those are the same that have the same
+    `value` and `type` (RFC 7643 section 2.4).
+    """
+    if not attribute.fixed_subs or before is None or after is None:
+        return after
+    if not attribute.multi_valued:
+        return _settled(attribute, before, after)
+    known = {_same(attribute, item): item for item in before if "value" in item}
+    return [
+        _settled(attribute, known.get(_same(attribute, item), {}), item) if "value" in item else item for item in after
+    ]
+
+
+def _same(attribute: Attribute, item: dict[str, Json]) -> tuple[str, ...]:
+    return tuple(
+        values.key(attribute.subs[name], item[name]) if name in item and name in attribute.subs else ""
+        for name in ("value", "type")
+    )
+
+
+def _settled(attribute: Attribute, before: dict[str, Json], after: dict[str, Json]) -> dict[str, Json]:
+    kept = {}
+    for sub in attribute.fixed_subs:
+        if before.get(sub.name) not in (None, after.get(sub.name, before.get(sub.name))):
+            raise Mutability(f"{sub.path} is immutable: it cannot change once it has a value.")
+        if sub.name in before:
+            kept[sub.name] = before[sub.name]
+    return {**after, **kept}
