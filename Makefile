@@ -16,7 +16,7 @@ PIP = PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --quiet --disable-pip-vers
 
 .PHONY: help
 help: ## print this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # pip, not python, stands for the whole environment: where ensurepip is missing, venv leaves a python without pip.
 $(VENV)/bin/pip:
@@ -58,7 +58,11 @@ lint: $(VENV)/.installed-test ## check style and types only
 bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/performance.md (half an hour)
 	$(VENV)/bin/python bench/run.py $(BENCH)
 
+.PHONY: conformance
+conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
+	$(VENV)/bin/python conformance/run.py $(CONFORMANCE)
+
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
-	rm -rf $(VENV) build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-conformance build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find scimlite cli tests -type d -name __pycache__ -prune -exec rm -rf {} +

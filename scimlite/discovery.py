@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from . import apps, errors
 from .endpoints import View
 from .provider import METHODS, Call, Service, respond
-from .scim import messages
+from .scim import messages, quirks
 
 Json = Any
 
@@ -21,10 +21,11 @@ class ServiceProviderConfigView(View):
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
         app = apps.find(call.db, slug)
+        agent = call.request.headers.get("User-Agent", "")
         config = messages.service_provider_config(
             location,
             max_results=self.service.max_results,
-            page_size=self.service.default_count,
+            page_size=None if quirks.refuses_pagination(agent) else self.service.default_count,
             max_operations=self.service.max_operations,
             max_payload_size=self.service.max_body,
             change_password=app is not None and app.settings.passwords == "hash",

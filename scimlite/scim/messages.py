@@ -328,12 +328,19 @@ def service_provider_config(
     location: str,
     *,
     max_results: int,
-    page_size: int,
+    page_size: int | None,
     max_operations: int,
     max_payload_size: int,
     change_password: bool,
 ) -> dict[str, Json]:
-    """What this service can do (RFC 7643 section 5), exactly as it is."""
+    """What this service can do (RFC 7643 section 5), exactly as it is; without a page size, nothing of RFC 9865."""
+    pagination = {
+        "cursor": True,
+        "index": True,
+        "defaultPaginationMethod": "index",
+        "defaultPageSize": page_size,
+        "maxPageSize": max_results,
+    }
     return {
         "schemas": [SERVICE_PROVIDER_URN],
         "patch": {"supported": True},
@@ -342,13 +349,7 @@ def service_provider_config(
         "changePassword": {"supported": change_password},
         "sort": {"supported": True},
         "etag": {"supported": True},
-        "pagination": {
-            "cursor": True,
-            "index": True,
-            "defaultPaginationMethod": "index",
-            "defaultPageSize": page_size,
-            "maxPageSize": max_results,
-        },
+        **({"pagination": pagination} if page_size is not None else {}),
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -99,6 +99,15 @@ def operation_name(op: Json) -> Json:
     return op.lower() if isinstance(op, str) else op
 
 
+def refuses_pagination(user_agent: str) -> bool:
+    """Whether a client takes `pagination` in ServiceProviderConfig (RFC 9865 section 4) for an error.
+
+    scim2-models before RFC 9865 refuses every attribute that it does not know, and with it the whole service; canaille
+    0.3.6 pushes users through it (python-scim/scim2-models 0.6, engine httpx). Its successors use httpx2.
+    """
+    return user_agent.startswith("python-httpx/")
+
+
 #: Members of a PATCH operation that say nothing: Microsoft's test requests label theirs, as in `"name": "addMember"`
 #: (AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json).
 OPERATION_LABELS = frozenset({"name"})

@@ -99,6 +99,13 @@ def test_listed_values() -> None:
     assert quirks.listed_values("add", ["1"]) is None
 
 
+def test_refuses_pagination() -> None:
+    """canaille 0.3.6 with scim2-models 0.6 (httpx); scim2-client of today (httpx2) and all others understand it."""
+    assert quirks.refuses_pagination("python-httpx/0.28.1")
+    for agent in ("python-httpx2/2.16.2", "", "Mozilla/5.0", "Microsoft-SCIM-Client"):
+        assert not quirks.refuses_pagination(agent)
+
+
 def test_urn_aliases() -> None:
     """A sample in Microsoft's documentation without a colon; OneLogin's templates, goauthentik/authentik#11249."""
     assert set(URN_ALIASES.values()) == {ENTERPRISE_URN}

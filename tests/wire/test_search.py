@@ -211,3 +211,9 @@ def test_the_configuration_announces_both_ways_of_paging(filled: Connected) -> N
         "defaultPageSize": 100,
         "maxPageSize": 1000,
     }
+
+
+def test_the_configuration_for_a_client_that_knows_no_cursors(filled: Connected) -> None:
+    old = filled.client.get("/ServiceProviderConfig", headers={"User-Agent": "python-httpx/0.28.1"}).ok(200).json
+    assert "pagination" not in old
+    assert old["filter"]["supported"] is True
