@@ -57,7 +57,7 @@ def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
 def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilter:
     """Check a filter against several types: what a type lacks has no value there (RFC 7644 section 3.4.2.1).
 
-    InvalidFilter names what none of the types has.
+    So has one that cannot be compared like that there. InvalidFilter names what none of the types can answer.
     """
     if term is not None:
         _check_known(term, types)
@@ -71,7 +71,7 @@ def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilt
 
 
 def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
-    """Raise InvalidFilter unless every attribute that a filter names is one of some type."""
+    """Raise InvalidFilter unless every comparison of a filter can be made in some type."""
     match term:
         case And(terms) | Or(terms):
             for each in terms:
@@ -79,8 +79,16 @@ def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
         case Not(inner):
             _check_known(inner, types)
         case Compare(path) | ValuePath(path):
-            if not any((found := each.find(path)) and found.leaf for each in types):
-                raise InvalidFilter(f"No resource type of this app has an attribute {str(path)!r}.")
+            refusal = InvalidFilter(f"No resource type of this app has an attribute {str(path)!r}.")
+            for resource_type in types:
+                if (found := resource_type.find(path)) and found.leaf:
+                    try:
+                        _Binder(resource_type).bound(term)
+                    except InvalidFilter as error:
+                        refusal = error
+                    else:
+                        return
+            raise refusal
 
 
 def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -> tuple[Shape, dict[str, Any]]:
@@ -92,7 +100,7 @@ def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -
 class _Binder:
     """Makes one filter's shape and collects its values, under names that begin with `prefix`.
 
-    `lenient`: an attribute that the type lacks has no value, instead of being refused.
+    `lenient`: an attribute that the type lacks, or has of another kind, has no value, instead of being refused.
     """
 
     def __init__(self, resource_type: ResourceType, *, lenient: bool = False, prefix: str = "") -> None:
@@ -105,20 +113,21 @@ class _Binder:
         match term:
             case And() | Or() | Not():
                 return _logical(term, self.bound)
-            case Compare(path) | ValuePath(path) if self.lenient and not self.has(path):
-                return Fixed(isinstance(term, Compare) and _true_of_nothing(term))
+            case Compare() | ValuePath() if self.lenient:
+                try:
+                    return self.bound_comparison(term)
+                except InvalidFilter:
+                    return Fixed(isinstance(term, Compare) and _true_of_nothing(term))
+        return self.bound_comparison(term)
+
+    def bound_comparison(self, term: Compare | ValuePath) -> Shape:
+        match term:
             case Compare(path):
                 holder, leaf = self.resolve(path)
                 return self.compare(holder, leaf, term)
             case ValuePath(path, inner):
                 _, holder = self.resolve(path)
                 return self.value_path(holder, inner)
-        raise AssertionError(term)
-
-    def has(self, path: AttrPath) -> bool:
-        """Whether the type has such an attribute."""
-        target = self.resource_type.find(path)
-        return target is not None and target.attribute is not None
 
     def resolve(self, path: AttrPath) -> tuple[Attribute, Attribute]:
         """The top-level attribute and the one that the whole path names."""

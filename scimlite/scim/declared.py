@@ -204,7 +204,7 @@ def _checked(declared: Declared) -> Declared:
 def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:
     key = declared.id.lower()
     if key in _BUILT_IN_URNS or key.startswith(_MESSAGES):
-        raise DeclarationError(f"{declared.id} is built in: it cannot be declared.")
+        raise DeclarationError(f"{declared.id} is built in: it cannot be declared, leave it out.")
     for other in (core.USER_SCHEMA, core.GROUP_SCHEMA, core.ENTERPRISE_SCHEMA, *others):
         rest = key.removeprefix(f"{other.id.lower()}:")
         if rest != key and rest.split(".")[0] in other.by_key:

@@ -265,6 +265,55 @@ def test_queries_of_a_type(devices: Connected) -> None:
     assert names(find("Devices", filter=f'meta.location eq "{where}"')) == ["Phone"]
 
 
+def test_a_type_in_queries_over_all_types(installation: Installation, devices: Connected) -> None:
+    robot = [
+        {"name": "Robot", "endpoint": "/Robots", "schema": "urn:example:schemas:2.0:Robot"},
+        {"id": "urn:example:schemas:2.0:Robot", "attributes": [{"name": "title", "type": "integer"}]},
+    ]
+    schemas.add(installation.db, devices.slug, robot, OPERATOR)
+    client = devices.client
+    made = {
+        "Device": device(devices, weight=2).ok(201).id,
+        "Robot": client.post("/Robots", {"title": 5}).ok(201).id,
+        "User": client.user("ada", title="Five").ok(201).id,
+    }
+    for text, found in (
+        ("title eq 5", ["Robot"]),
+        ('title eq "five"', ["User"]),
+        ("title pr", ["Robot", "User"]),
+        ("weight gt 1", ["Device"]),
+        ("not (title pr)", ["Device"]),
+        ("id pr", ["Device", "Robot", "User"]),
+    ):
+        listed = client.find("", filter=text)["Resources"]
+        assert [each["id"] for each in listed] == [made[name] for name in found], text
+        assert [each["meta"]["resourceType"] for each in listed] == found
+    assert_scim_error(client.get("/?filter=title%20eq%20true"), 400, "invalidFilter")
+    assert_scim_error(client.get("/?filter=nothing%20pr"), 400, "invalidFilter")
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": "weight eq 2"}
+    assert client.post("/Devices/.search", body).ok(200).json["totalResults"] == 1
+
+
+def test_a_type_in_bulk(devices: Connected) -> None:
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [
+            {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"userName": "ada"}},
+            {
+                "method": "POST",
+                "path": "/Devices",
+                "bulkId": "d",
+                "data": {"displayName": "Phone", "owner": {"value": "bulkId:u"}},
+            },
+            {"method": "POST", "path": "/Devices", "bulkId": "e", "data": {}},
+        ],
+    }
+    done = devices.client.post("/Bulk", body).ok(200).json["Operations"]
+    assert [each["status"] for each in done] == ["201", "201", "400"]
+    (made,) = devices.client.find("Devices")["Resources"]
+    assert made["owner"]["value"] == done[0]["location"].rsplit("/", 1)[-1]
+
+
 def test_a_type_belongs_to_its_app(installation: Installation, devices: Connected) -> None:
     device(devices).ok(201)
     other = installation.app()
