@@ -22,7 +22,7 @@ CONFIGURATION = {
     "SERVER_NAME": "canaille.example",
     "CANAILLE": {"DATABASE": "memory", "JAVASCRIPT": False},
     "CANAILLE_OIDC": {"DYNAMIC_CLIENT_REGISTRATION_OPEN": True},
-    "CANAILLE_SCIM": {"ENABLE_CLIENT": True, "ENABLE_SERVER": False},
+    "CANAILLE_SCIM": {"ENABLE_CLIENT": True},
 }
 
 
