@@ -119,15 +119,15 @@ def filters(draw: st.DrawFn, resource_type: ResourceType, known: list[Json]) -> 
 
     def comparison() -> Filter:
         urn, attribute = _one_of(draw, _filterable(resource_type))
-        whole = _named(draw, resource_type, urn, attribute)
+        whole = named(draw, resource_type, urn, attribute)
         if (attribute.multi_valued or attribute.complex) and draw(_COIN):
-            return ValuePath(whole, _tree(draw, lambda: _in_item(draw, attribute, known), 2))
+            return ValuePath(whole, tree(draw, lambda: in_item(draw, attribute, known), 2))
         sub = _one_of(draw, (None, *attribute.sub_attributes))
         if sub is None:
             return _compare(draw, whole, attribute, attribute, known)
         return _compare(draw, AttrPath(whole.name, sub.name, whole.urn), sub, attribute, known)
 
-    return _tree(draw, comparison, 3)
+    return tree(draw, comparison, 3)
 
 
 _COIN = st.booleans()
@@ -138,7 +138,7 @@ def _one_of(draw: st.DrawFn, choices: Sequence[T]) -> T:
     return choices[draw(st.integers(0, len(choices) - 1))]
 
 
-def _named(draw: st.DrawFn, resource_type: ResourceType, urn: str | None, attribute: Attribute) -> AttrPath:
+def named(draw: st.DrawFn, resource_type: ResourceType, urn: str | None, attribute: Attribute) -> AttrPath:
     """An attribute's path: in any case, behind its schema's URN or a known misspelling of that, or without one."""
     kind = draw(_PERCENT)
     name = attribute.name if kind < 70 else attribute.name.upper() if kind < 85 else attribute.name.lower()
@@ -156,18 +156,18 @@ def _filterable(resource_type: ResourceType) -> tuple[tuple[str | None, Attribut
     return tuple(pair for pair in resource_type.attributes if pair[1].returned != "never")
 
 
-def _tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filter:
+def tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filter:
     """A comparison, or several joined by the logical operators."""
     kind = draw(_PERCENT)
     if depth == 0 or kind < 40:
         return comparison()
     if kind < 60:
-        return Not(_tree(draw, comparison, depth - 1))
-    terms = tuple(_tree(draw, comparison, depth - 1) for _ in range(draw(st.integers(2, 3))))
+        return Not(tree(draw, comparison, depth - 1))
+    terms = tuple(tree(draw, comparison, depth - 1) for _ in range(draw(st.integers(2, 3))))
     return And(terms) if kind < 80 else Or(terms)
 
 
-def _in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
+def in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
     """A comparison of a sub-attribute, or of the `value` that a simple one is."""
     sub = _one_of(draw, holder.sub_attributes or (holder,))
     return _compare(draw, AttrPath("value" if sub is holder else sub.name), sub, holder, known)
