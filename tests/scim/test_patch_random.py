@@ -17,13 +17,14 @@ from examples import tries
 from postgres_server import empty_database
 from random_patches import Operation, bodies, operations
 from reference_patch import Result, patched
-from scimlite import apps, migration, store
+from scimlite import apps, links, migration, store
 from scimlite.db import Database, open_database
 from scimlite.errors import ScimError
 from scimlite.models import ResourceRow, ValueRow
 from scimlite.resources import Resource
 from scimlite.scim import document, messages, patch
 from scimlite.scim.changes import Plan
+from scimlite.scim.core import GROUP, USER
 from scimlite.scim.document import Document
 from scimlite.scim.schema import ResourceType
 
@@ -125,3 +126,63 @@ def _check_stored(db: Database, current: Document, expected: Document) -> None:
     columns = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
     indexed = {tuple(each) for each in db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == row))}
     assert indexed == {tuple(each) for each in document.value_rows(people.USER, json.loads(text))}
+
+
+# --- members ------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def memberships(draw: st.DrawFn, ids: list[str], held: set[str], known: set[str]) -> tuple[dict[str, Json], set[str]]:
+    """An operation on the members of a group, and who is in it afterwards."""
+    chosen = draw(st.lists(st.sampled_from(ids), min_size=1, max_size=3))
+    values = [{"value": id} if draw(st.booleans()) else {"value": id, "type": "User"} for id in chosen]
+    filters = " or ".join(f'value eq "{id}"' for id in chosen)
+    there = set(chosen) & known
+    return draw(
+        st.sampled_from(
+            [
+                ({"op": "add", "path": "members", "value": values}, held | there),
+                ({"op": "add", "value": {"MEMBERS": values, "externalId": "x"}}, held | there),
+                ({"op": "add", "path": "members", "value": chosen[0]}, held | {chosen[0]} & known),
+                ({"op": "replace", "path": "members", "value": values}, there),
+                ({"op": "replace", "value": {"members": values}}, there),
+                ({"op": "replace", "path": "members", "value": []}, set()),
+                ({"op": "remove", "path": f"members[{filters}]"}, held - there),
+                ({"op": "remove", "path": "members", "value": values}, held - there),
+                ({"op": "remove", "path": 'members[not (type eq "Group")]'}, set()),
+                ({"op": "remove", "path": f'members[value ne "{chosen[0]}"]'}, held & {chosen[0]}),
+                ({"op": "remove", "path": "members"}, set()),
+            ]
+        )
+    )
+
+
+@tries(100)
+@given(data=st.data())
+def test_members_are_who_the_operations_say(databases: list[Database], data: st.DataObject) -> None:
+    for db in databases:
+
+        def work(db: Database = db) -> None:
+            ids = [_new(db, USER, {"userName": str(number)}) for number in range(4)] + ["nobody", "nobody else"]
+            first = data.draw(st.sets(st.sampled_from(ids)))
+            group = _new(db, GROUP, {"displayName": "g", "externalId": "x", "members": [{"value": id} for id in first]})
+            known = set(ids[:4])
+            before = held = set(first) & known
+            asked = []
+            for _ in range(data.draw(st.integers(1, 4))):
+                operation, held = data.draw(memberships(ids, held, known))
+                asked.append((operation, []))
+            app = apps.get(db, "app")
+            resource = store.patch(db, app, GROUP, group, planned(asked, GROUP), people.ORIGIN)
+            found = [link.id for link in links.members_of(db, [resource.row]).get(resource.row, [])]
+            assert sorted(found) == sorted(held)
+            assert resource.version == (1 if held == before else 2)
+            raise _Undone
+
+        with pytest.raises(_Undone):
+            db.transact(work)
+
+
+def _new(db: Database, resource_type: ResourceType, body: Json) -> str:
+    cleaned = document.clean(resource_type, body)
+    return store.create(db, apps.get(db, "app"), resource_type, cleaned, people.ORIGIN).id
