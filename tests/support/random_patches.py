@@ -62,7 +62,7 @@ def bodies(draw: st.DrawFn, resource_type: ResourceType) -> dict[str, Json]:
     for urn, attribute in _writable(resource_type):
         if urn is None and attribute.required:
             body[attribute.name] = draw(st.sampled_from(["ada", "Ada", "ß"]))
-    pairs = draw(st.lists(st.sampled_from(_writable(resource_type)), unique_by=lambda pair: pair[1].path, max_size=6))
+    pairs = draw(st.lists(st.sampled_from(_writable(resource_type)), unique_by=lambda pair: pair[1].path, max_size=9))
     for urn, attribute in pairs:
         if attribute.read_only or (urn is None and attribute.required):
             continue
@@ -124,19 +124,24 @@ def _on_keys(draw: st.DrawFn, op: str, resource_type: ResourceType) -> Operation
 def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: bool) -> tuple[Step, str]:
     """A step, and the path that names what it aims at."""
     kind = draw(_PERCENT)
-    if kind < 3:
+    if kind < 2:
         return Step(op, unknown=True, value="x", by_path=by_path), draw(st.sampled_from(_unknown(resource_type)))
     if kind < 6 and resource_type.extensions and by_path:
         urn = draw(st.sampled_from(resource_type.extensions)).id
         return Step(op, urn, by_path=by_path), urn
     if kind < 7 and op == "remove":
         return Step(op, by_path=by_path), resource_type.schema.id
-    urn, attribute = draw(st.sampled_from(_writable(resource_type)))
+    choices = [pair for pair in _writable(resource_type) if kind < 12 or not pair[1].read_only]
+    if kind < 70:
+        # Where there is most to go wrong.
+        choices = [pair for pair in choices if pair[1].multi_valued or pair[1].complex] or choices
+    urn, attribute = draw(st.sampled_from(choices))
     whole = named(draw, resource_type, urn, attribute)
     term = None
-    if draw(_PERCENT) < (50 if attribute.multi_valued else 3):
+    if draw(_PERCENT) < (50 if attribute.multi_valued else 1):
         term = _filter(draw, attribute)
-    sub = draw(st.sampled_from((None, *attribute.sub_attributes)))
+    subs = [sub for sub in attribute.sub_attributes if kind % 9 == 0 or not sub.read_only]
+    sub = draw(st.sampled_from((None, *subs)))
     text = f"{whole}[{unparse(term)}]" if term is not None else str(whole)
     if sub is not None:
         text += f".{sub.name if kind % 3 else sub.name.upper()}"
@@ -172,7 +177,7 @@ def _value(draw: st.DrawFn, op: str, attribute: Attribute, term: Filter | None, 
         return "a"
     if kind < 6:
         return None
-    if kind < 10:
+    if kind < 8:
         return draw(st.sampled_from(_WRONG))
     leaf = sub or attribute
     one = _one(leaf, nulls=True)

@@ -444,5 +444,7 @@ def _check_filter(attribute: Attribute, term: Filter) -> None:
         case Not(inner):
             _check_filter(attribute, inner)
         case Compare(path):
-            if not (_sub(attribute, path.name) if attribute.type == "complex" else path.name.lower() == "value"):
+            named = attribute if path.name.lower() == "value" else None
+            sub = _sub(attribute, path.name) if attribute.type == "complex" else named
+            if sub is None or sub.returned == "never":
                 raise Refused("invalidFilter")
