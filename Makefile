@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
+EXAMPLES ?= 10000
 
 SHELL := /bin/sh
 # -e: a recipe stops at the first command that fails, also within one line of several commands.
@@ -53,6 +54,11 @@ lint: $(VENV)/.installed-test ## check style and types only
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+.PHONY: proof
+proof: $(VENV)/.installed-test ## try filters, PATCH and hostile input with EXAMPLES random examples each (10000)
+	SCIMLITE_TEST_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest -n 2 tests/search/test_random.py \
+	    tests/scim/test_patch_random.py tests/scim/test_fuzz.py tests/wire/test_fuzz.py
 
 .PHONY: bench
 bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/performance.md (half an hour)

@@ -23,6 +23,9 @@ class Edit:
     | append | - | those of `value` that are not there are added |
     | remove | it goes | all go, or those that match the filter, or those that `listed` names |
     | drop | it goes with its whole extension, even if required there | the same |
+
+    `within` says what a merge does with the values it has for a multi-valued sub-attribute: they become all, join
+    those that there are, or go.
     """
 
     urn: str | None
@@ -32,6 +35,7 @@ class Edit:
     value: Json = None
     cleared: tuple[str, ...] = field(default=())
     listed: tuple[Json, ...] | None = None
+    within: Literal["set", "append", "remove"] = "set"
 
 
 @dataclass(slots=True)

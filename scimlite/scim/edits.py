@@ -72,11 +72,11 @@ def _many(edit: Edit, old: Json) -> list[Json]:
     if edit.action == "set" and edit.filter is None:
         return list(immutable.settle(edit.attribute, items, edit.value))
     hit = [index for index, item in enumerate(items) if _selected(edit, item)]
-    if edit.action == "merge" and edit.filter is None and edit.value and len(hit) > 1:
+    if edit.action == "merge" and edit.filter is None and edit.value and edit.within != "remove" and len(hit) > 1:
         raise NoTarget(f"{edit.attribute.path} has {len(hit)} values: a filter must say which one is meant.")
     for index in hit:
         items[index] = _merged(edit, items[index]) if edit.action == "merge" else _replaced(edit, items[index])
-    if not hit and edit.value is not None:
+    if not hit and edit.value is not None and edit.within != "remove":
         items.append(_made(edit))
         hit = [len(items) - 1]
     if not hit:
@@ -94,12 +94,21 @@ def _merged(edit: Edit, old: Document) -> Document:
 
     A `$ref` belongs to the `value` it came with, so it goes when only `value` changes.
     """
-    part: Document = edit.value or {}
-    new = {name: value for name, value in {**old, **part}.items() if name not in edit.cleared}
+    part = _part(edit, old)
+    new = {name: value for name, value in {**old, **part}.items() if name not in edit.cleared and value != []}
     if "$ref" not in part and new.get("value") != old.get("value"):
         new.pop("$ref", None)
     _check_subs(edit.attribute, old, new)
     return new
+
+
+def _part(edit: Edit, old: Document) -> Document:
+    """The sub-attributes that a merge sets, those that it adds to or takes from included (RFC 7644 section 3.5.2.1)."""
+    part: Document = edit.value or {}
+    if edit.within == "set":
+        return part
+    change = _appended if edit.within == "append" else _remaining
+    return {name: change(edit.attribute.subs[name.lower()], list(old.get(name, [])), part[name]) for name in part}
 
 
 def _replaced(edit: Edit, old: Json) -> Json:
@@ -150,12 +159,14 @@ def _appended(attribute: Attribute, items: list[Json], added: list[Json]) -> lis
     for item in added:
         value, kind = _identity(attribute, item)
         same = known.setdefault(value, {})
-        newest = same.get(kind) if kind or not same else next(iter(same.values()))
-        if newest is None:
-            newest = same[kind] = len(items)
+        place = same.get(kind) if kind or not same else next(iter(same.values()))
+        if place is None:
+            place = same[kind] = len(items)
             items.append(item)
         elif attribute.complex:
-            items[newest] = _merged(Edit(None, attribute, "merge", value=item), items[newest])
+            items[place] = _merged(Edit(None, attribute, "merge", value=item), items[place])
+        if isinstance(item, dict) and item.get("primary") is True:
+            newest = place
     return values.one_primary(attribute, items, newest)
 
 

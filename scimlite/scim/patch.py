@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import BadRequest, InvalidFilter, InvalidPath, InvalidValue, Mutability, NoTarget
 from . import comparison, document, quirks, values
@@ -165,10 +165,10 @@ class _Planner:
 
     def edit(self, step: _Step) -> Edit | None:
         """The checked edit for an attribute of the document; None when there is nothing to do."""
-        attribute, urn = step.attribute, step.target.urn
+        attribute = step.attribute
         if step.op == "remove" or (step.op == "replace" and step.value is None):
             if step.target.sub is not None:
-                return Edit(urn, attribute, "merge", step.filter, cleared=(step.target.sub.name,))
+                return self.removal_of_sub(step, step.target.sub)
             return _removal(step, self.listed(step))
         if step.target.sub is not None:
             return self.edit_sub(step, step.target.sub)
@@ -190,7 +190,16 @@ class _Planner:
         value = values.clean(sub, step.value)
         if value is None:
             return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
-        return Edit(step.target.urn, step.attribute, "merge", step.filter, {sub.name: value})
+        within: Literal["set", "append"] = "append" if step.op == "add" and sub.multi_valued else "set"
+        return Edit(step.target.urn, step.attribute, "merge", step.filter, {sub.name: value}, within=within)
+
+    def removal_of_sub(self, step: _Step, sub: Attribute) -> Edit:
+        """An edit that takes a sub-attribute away, or those of its values that a Remove names."""
+        named = quirks.listed_values(step.op, step.value) if sub.multi_valued else None
+        if named is None:
+            return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
+        gone = {sub.name: values.clean(sub, named) or []}
+        return Edit(step.target.urn, step.attribute, "merge", step.filter, gone, within="remove")
 
     def edit_many(self, step: _Step) -> Edit | None:
         """An edit of a multi-valued attribute as a whole."""

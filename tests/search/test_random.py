@@ -1,13 +1,8 @@
-"""Random directories, filters and sort orders: both databases answer what the reference answers.
-
-SCIMLITE_TEST_EXAMPLES sets how many directories are tried: these are new ones in each run, the 300 of `make test` are
-the same each time.
-"""
+"""Random directories, filters and sort orders: both databases answer what the reference answers."""
 
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,10 +10,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 import reference_filter
+from examples import tries
 from people import BASE, ORIGIN, USER, People, names_of
 from postgres_server import empty_database
 from random_searches import directories, filters, known_values, sort_paths
@@ -27,14 +23,6 @@ from scimlite.db import Database, open_database
 from scimlite.scim.filter import Filter, parse_filter, unparse
 from scimlite.scim.path import AttrPath
 
-EXAMPLES = os.environ.get("SCIMLITE_TEST_EXAMPLES")
-TRIES = settings(
-    max_examples=int(EXAMPLES or 300),
-    derandomize=EXAMPLES is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 #: Filters and sort orders tried with each directory.
 FILTERS, ORDERS = 6, 2
 
@@ -59,7 +47,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
             db.close()
 
 
-@TRIES
+@tries(300)
 @given(data=st.data(), directory=directories())
 def test_databases_answer_what_the_reference_answers(
     databases: list[Database], data: st.DataObject, directory: dict[str, Any]

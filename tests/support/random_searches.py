@@ -38,7 +38,7 @@ BINARIES = ["QUJD", "QUJE", "qujd", "QUI="]
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
-_POOLS: dict[str, list[Json]] = {
+POOLS: dict[str, list[Json]] = {
     "string": TEXTS,
     "reference": TEXTS,
     "boolean": [True, False],
@@ -64,7 +64,7 @@ def _value(attribute: Attribute) -> st.SearchStrategy[Json]:
         subs = [sub for sub in attribute.sub_attributes if not sub.read_only]
         one: st.SearchStrategy[Json] = st.fixed_dictionaries({}, optional={sub.name: _value(sub) for sub in subs})
     else:
-        one = st.sampled_from(_POOLS[attribute.type])
+        one = st.sampled_from(POOLS[attribute.type])
     return st.lists(one, max_size=3) if attribute.multi_valued else one
 
 
@@ -119,15 +119,15 @@ def filters(draw: st.DrawFn, resource_type: ResourceType, known: list[Json]) -> 
 
     def comparison() -> Filter:
         urn, attribute = _one_of(draw, _filterable(resource_type))
-        whole = AttrPath(attribute.name, urn=urn)
+        whole = named(draw, resource_type, urn, attribute)
         if (attribute.multi_valued or attribute.complex) and draw(_COIN):
-            return ValuePath(whole, _tree(draw, lambda: _in_item(draw, attribute, known), 2))
+            return ValuePath(whole, tree(draw, lambda: in_item(draw, attribute, known), 2))
         sub = _one_of(draw, (None, *attribute.sub_attributes))
         if sub is None:
             return _compare(draw, whole, attribute, attribute, known)
-        return _compare(draw, AttrPath(attribute.name, sub.name, urn), sub, attribute, known)
+        return _compare(draw, AttrPath(whole.name, sub.name, whole.urn), sub, attribute, known)
 
-    return _tree(draw, comparison, 3)
+    return tree(draw, comparison, 3)
 
 
 _COIN = st.booleans()
@@ -138,23 +138,36 @@ def _one_of(draw: st.DrawFn, choices: Sequence[T]) -> T:
     return choices[draw(st.integers(0, len(choices) - 1))]
 
 
+def named(draw: st.DrawFn, resource_type: ResourceType, urn: str | None, attribute: Attribute) -> AttrPath:
+    """An attribute's path: in any case, behind its schema's URN or a known misspelling of that, or without one."""
+    kind = draw(_PERCENT)
+    name = attribute.name if kind < 70 else attribute.name.upper() if kind < 85 else attribute.name.lower()
+    aliases = [alias for alias, meant in resource_type.urn_aliases.items() if meant == urn]
+    urns: list[str | None] = [urn or resource_type.schema.id, *aliases]
+    found = resource_type.find(AttrPath(attribute.name))
+    if found is not None and found.attribute is attribute:
+        urns += [None] * 4
+    chosen = _one_of(draw, urns)
+    return AttrPath(name, urn=chosen.upper() if chosen and kind % 5 == 0 else chosen)
+
+
 @cache
 def _filterable(resource_type: ResourceType) -> tuple[tuple[str | None, Attribute], ...]:
     return tuple(pair for pair in resource_type.attributes if pair[1].returned != "never")
 
 
-def _tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filter:
+def tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filter:
     """A comparison, or several joined by the logical operators."""
     kind = draw(_PERCENT)
     if depth == 0 or kind < 40:
         return comparison()
     if kind < 60:
-        return Not(_tree(draw, comparison, depth - 1))
-    terms = tuple(_tree(draw, comparison, depth - 1) for _ in range(draw(st.integers(2, 3))))
+        return Not(tree(draw, comparison, depth - 1))
+    terms = tuple(tree(draw, comparison, depth - 1) for _ in range(draw(st.integers(2, 3))))
     return And(terms) if kind < 80 else Or(terms)
 
 
-def _in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
+def in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
     """A comparison of a sub-attribute, or of the `value` that a simple one is."""
     sub = _one_of(draw, holder.sub_attributes or (holder,))
     return _compare(draw, AttrPath("value" if sub is holder else sub.name), sub, holder, known)
@@ -181,7 +194,7 @@ def _pool(leaf: Attribute, holder: Attribute, known: list[Json]) -> Sequence[Jso
         return ("User", "group", "x")
     if holder.links or holder.derived or holder.key in ("id", "meta", "schemas", "manager"):
         return [value for value in known if leaf.type != "dateTime" or _TIME.fullmatch(value)] or TIMES
-    return _POOLS[leaf.type]
+    return POOLS[leaf.type]
 
 
 def sort_paths(resource_type: ResourceType) -> list[AttrPath]:

@@ -45,7 +45,7 @@ def matches(term: Filter, resource: dict[str, Json], resource_type: ResourceType
             return _compared(attribute, path.sub, term, _member(holder, attribute.name))
         case ValuePath(path, inner):
             attribute, holder = _located(path, resource, resource_type)
-            return any(_item_matches(inner, attribute, item) for item in _items(_member(holder, attribute.name)))
+            return any(item_matches(inner, attribute, item) for item in _items(_member(holder, attribute.name)))
 
 
 def sort_value(path: AttrPath, resource: dict[str, Json], resource_type: ResourceType) -> Any:
@@ -56,7 +56,7 @@ def sort_value(path: AttrPath, resource: dict[str, Json], resource_type: Resourc
     found = [(item, value) for item in items for value in (_items(_member(item, sub)) if sub else [item])]
     primary = [value for item, value in found if sub and _member(item, "primary") is True]
     values = primary + [value for _, value in found]
-    return _comparable(_sub(attribute, sub) if sub else attribute, values[0]) if values else None
+    return comparable(_sub(attribute, sub) if sub else attribute, values[0]) if values else None
 
 
 def in_order(
@@ -107,15 +107,15 @@ def _items(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
-def _item_matches(term: Filter, attribute: Attribute, item: Json) -> bool:
+def item_matches(term: Filter, attribute: Attribute, item: Json) -> bool:
     """The filter in brackets, about one value of the attribute."""
     match term:
         case And(terms):
-            return all(_item_matches(each, attribute, item) for each in terms)
+            return all(item_matches(each, attribute, item) for each in terms)
         case Or(terms):
-            return any(_item_matches(each, attribute, item) for each in terms)
+            return any(item_matches(each, attribute, item) for each in terms)
         case Not(inner):
-            return not _item_matches(inner, attribute, item)
+            return not item_matches(inner, attribute, item)
         case Compare(path):
             # The values of a simple attribute are known as their own `value` (RFC 7643 section 2.4).
             sub = path.name if attribute.type == "complex" else None
@@ -135,8 +135,8 @@ def _compared(attribute: Attribute, sub: str | None, term: Compare, given: Json)
         values = [value for item in values for value in _items(_member(item, sub))]
     if not values:
         return term.op == "ne"
-    want = _comparable(attribute, term.value)
-    return any(OPERATORS[term.op](_comparable(attribute, value), want) for value in values)
+    want = comparable(attribute, term.value)
+    return any(OPERATORS[term.op](comparable(attribute, value), want) for value in values)
 
 
 def _present(value: Json) -> bool:
@@ -148,7 +148,7 @@ def _present(value: Json) -> bool:
     return value is not None and value != ""
 
 
-def _comparable(attribute: Attribute, value: Json) -> Any:
+def comparable(attribute: Attribute, value: Json) -> Any:
     """Something that Python compares as the attribute's type wants it."""
     if attribute.type == "boolean":
         return value if isinstance(value, bool) else value.strip().lower() == "true"

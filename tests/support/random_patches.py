@@ -1,0 +1,186 @@
+"""Random documents and random PATCH operations on them: as the reference takes them, and as a client sends them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+
+from random_searches import POOLS, in_item, named, tree
+from reference_patch import Step
+from scimlite.scim.filter import Compare, Filter, unparse
+from scimlite.scim.path import AttrPath
+from scimlite.scim.schema import Attribute, ResourceType
+
+Json = Any
+#: What a client sends, and the steps that it comes to.
+Operation = tuple[dict[str, Json], list[Step]]
+
+#: Few, so that what is written often meets what is there.
+_FEW = ["a", "A", "b", "work", "WORK", "home", "", " ", "ß", "SS", "İ", "i\u0307", "a" * 201]
+_WRONG: list[Json] = ["a", 1, 1.5, True, {"foo": "a"}, ["a", "b"], [1], [[]], {}, 2**63, "2026-02-30T00:00:00Z", "="]
+_PERCENT = st.integers(0, 99)
+_TEXT_TYPES = ("string", "reference")
+
+
+def _one(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Json]:
+    """A right value of a single-valued attribute, or an item; with nulls, what only a PATCH can say."""
+    if attribute.type in _TEXT_TYPES:
+        return st.sampled_from(_FEW) | st.sampled_from(_FEW + POOLS["string"])
+    if attribute.type != "complex":
+        return st.sampled_from(POOLS[attribute.type])
+    subs = {sub.name: right(sub, nulls=nulls) for sub in attribute.sub_attributes}
+    if nulls:
+        subs = {name: value | st.none() if name != "type" else value for name, value in subs.items()}
+        subs["foo"] = st.just("x")
+    # Little by little: what holds everything seldom is the same as something else.
+    names = st.lists(st.sampled_from(sorted(subs)), unique=True, max_size=3)
+    return names.flatmap(lambda chosen: st.fixed_dictionaries({name: subs[name] for name in chosen}))
+
+
+@cache
+def right(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Json]:
+    """A value that an attribute can take."""
+    one = _one(attribute, nulls=nulls)
+    return st.lists(one, max_size=3) if attribute.multi_valued else one
+
+
+def _writable(resource_type: ResourceType) -> list[tuple[str | None, Attribute]]:
+    """What a document can hold and an operation on it name: passwords and links are kept elsewhere."""
+    return [
+        (urn, attribute)
+        for urn, attribute in resource_type.attributes
+        if attribute.mutability != "writeOnly" and not attribute.links and attribute.key != "schemas"
+    ]
+
+
+@st.composite
+def bodies(draw: st.DrawFn, resource_type: ResourceType) -> dict[str, Json]:
+    """A resource as a client might create it, with everything required."""
+    body: dict[str, Json] = {}
+    for urn, attribute in _writable(resource_type):
+        if urn is None and attribute.required:
+            body[attribute.name] = draw(st.sampled_from(["ada", "Ada", "ß"]))
+    pairs = draw(st.lists(st.sampled_from(_writable(resource_type)), unique_by=lambda pair: pair[1].path, max_size=9))
+    for urn, attribute in pairs:
+        if attribute.read_only or (urn is None and attribute.required):
+            continue
+        (body if urn is None else body.setdefault(urn, {}))[attribute.name] = _filled_in(
+            attribute, draw(right(attribute))
+        )
+    for extension in resource_type.extensions:
+        for attribute in extension.attributes:
+            if attribute.required and extension.id in body:
+                body[extension.id][attribute.name] = "x"
+    return body
+
+
+def _filled_in(attribute: Attribute, value: Json) -> Json:
+    """A value whose complex items have what they must."""
+    needed = {sub.name: "x" for sub in attribute.sub_attributes if sub.required}
+    if not needed:
+        return value
+    items = [{**needed, **{k: v for k, v in item.items() if k not in needed or v.strip()}} for item in _listed(value)]
+    return items if attribute.multi_valued else items[0]
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else [value]
+
+
+@st.composite
+def operations(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
+    """One operation: on a path, or an object of paths."""
+    op = draw(st.sampled_from(["add", "replace", "remove"]))
+    if op != "remove" and draw(_PERCENT) < 25:
+        return _on_keys(draw, op, resource_type)
+    step, path = _target(draw, op, resource_type, by_path=True)
+    sent = {"op": op, "path": path}
+    if op != "remove" or step.value is not None or draw(st.booleans()):
+        sent["value"] = step.value
+    return sent, [step]
+
+
+def _on_keys(draw: st.DrawFn, op: str, resource_type: ResourceType) -> Operation:
+    """An operation without a path: each key of the value is one, and the attributes of a URN may stand below it."""
+    value: dict[str, Json] = {}
+    steps: list[Step] = []
+    for _ in range(draw(st.integers(1, 3))):
+        step, path = _target(draw, op, resource_type, by_path=False)
+        if step.urn and step.attribute and step.filter is None and not step.unknown and draw(st.booleans()):
+            if path.lower() in value or step.urn in value:
+                continue
+            name = f"{step.attribute.name}.{step.sub.name}" if step.sub else step.attribute.name
+            value[step.urn] = {name: step.value}
+        elif path.lower() in {known.lower() for known in value}:
+            continue
+        else:
+            value[path] = step.value
+        steps.append(step)
+    return {"op": op, "value": value}, steps
+
+
+def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: bool) -> tuple[Step, str]:
+    """A step, and the path that names what it aims at."""
+    kind = draw(_PERCENT)
+    if kind < 2:
+        return Step(op, unknown=True, value="x", by_path=by_path), draw(st.sampled_from(_unknown(resource_type)))
+    if kind < 6 and resource_type.extensions and by_path:
+        urn = draw(st.sampled_from(resource_type.extensions)).id
+        return Step(op, urn, by_path=by_path), urn
+    if kind < 7 and op == "remove":
+        return Step(op, by_path=by_path), resource_type.schema.id
+    choices = [pair for pair in _writable(resource_type) if kind < 12 or not pair[1].read_only]
+    if kind < 70:
+        # Where there is most to go wrong.
+        choices = [pair for pair in choices if pair[1].multi_valued or pair[1].complex] or choices
+    urn, attribute = draw(st.sampled_from(choices))
+    whole = named(draw, resource_type, urn, attribute)
+    term = None
+    if draw(_PERCENT) < (50 if attribute.multi_valued else 1):
+        term = _filter(draw, attribute)
+    subs = [sub for sub in attribute.sub_attributes if kind % 9 == 0 or not sub.read_only]
+    sub = draw(st.sampled_from((None, *subs)))
+    text = f"{whole}[{unparse(term)}]" if term is not None else str(whole)
+    if sub is not None:
+        text += f".{sub.name if kind % 3 else sub.name.upper()}"
+    return Step(op, urn, attribute, term, sub, _value(draw, op, attribute, term, sub), by_path), text
+
+
+def _unknown(resource_type: ResourceType) -> list[str]:
+    urns = [resource_type.schema.id, *(extension.id for extension in resource_type.extensions)]
+    return ["nothing", "nothing.value", "meta.nothing", "urn:example:nobody:x", *(f"{urn}:nothing" for urn in urns)]
+
+
+def _filter(draw: st.DrawFn, attribute: Attribute) -> Filter:
+    kind = draw(_PERCENT)
+    if kind < 4:
+        return Compare(AttrPath("nothing"), "eq", "a")
+    subs = [sub for sub in attribute.sub_attributes if sub.returned != "never"]
+    if kind < 60:
+        # What clients send, and what can make an item.
+        leaf = draw(st.sampled_from(subs)) if subs else attribute
+        name = leaf.name if subs else "value"
+        return Compare(AttrPath(name), "eq", draw(right(leaf) if not leaf.multi_valued else _one(leaf)))
+    return tree(draw, lambda: in_item(draw, attribute, []), 2)
+
+
+def _value(draw: st.DrawFn, op: str, attribute: Attribute, term: Filter | None, sub: Attribute | None) -> Json:
+    """What an operation gives: right mostly, sometimes nothing, an array of one, or something that nobody can take."""
+    kind = draw(_PERCENT)
+    if op == "remove":
+        if kind < 60:
+            return None
+        if sub.multi_valued if sub else attribute.multi_valued and term is None:
+            return draw(right(sub or attribute))
+        return "a"
+    if kind < 6:
+        return None
+    if kind < 8:
+        return draw(st.sampled_from(_WRONG))
+    leaf = sub or attribute
+    one = _one(leaf, nulls=True)
+    if leaf.multi_valued and (term is None or sub is not None):
+        return draw(one if kind < 30 else st.lists(one if kind < 90 else one | st.none(), max_size=3))
+    return [draw(one)] if kind < 15 else draw(one)
