@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import schemathesis_suite
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 ENVIRONMENTS = ROOT / ".venv-conformance"
@@ -178,6 +180,10 @@ def _scim_sim(base: str, token: str, binaries: Path) -> tuple[int, int, list[str
     return len(steps) - len(failed), len(steps), failed
 
 
+def _schemathesis(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
+    return schemathesis_suite.check(_output, base, token, binaries)
+
+
 _NO_AGENTS = "its agents are a draft that is no part of SCIM 2.0; the suite skips them"
 
 SUITES: tuple[Suite, ...] = (
@@ -221,6 +227,14 @@ SUITES: tuple[Suite, ...] = (
         ("scim-sim==0.2.0",),
         "scim-sim",
         _scim_sim,
+    ),
+    Suite(
+        "schemathesis",
+        "requests made from the OpenAPI document, every answer held against it; left out: "
+        + "; ".join(f"{name} ({why})" for name, why in schemathesis_suite.EXCLUDED.items()),
+        ("schemathesis==4.32.5",),
+        "schemathesis",
+        _schemathesis,
     ),
     Suite(
         "conversations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from flask import Blueprint, Response
 from . import apps, errors
 from .endpoints import View
 from .provider import METHODS, Call, Service, respond
-from .scim import messages, quirks
+from .scim import messages, openapi, quirks
 
 Json = Any
 
@@ -84,10 +85,24 @@ class ResourceTypesView(_DeclarationsView):
         return [resource_type.declaration() for resource_type in call.app.resource_types.values()]
 
 
+class OpenApiView(View):
+    """`/openapi.json`: the app's endpoint as an OpenAPI 3.1 document."""
+
+    def get(self, call: Call, slug: str) -> Response:
+        servers = [{"url": call.base}]
+        return openapi_response(openapi.document(call.app.resource_types.values(), servers, version("scimlite")))
+
+
+def openapi_response(document: Json) -> Response:
+    """An OpenAPI document as an answer."""
+    return Response(orjson.dumps(document), content_type="application/json")
+
+
 def add_routes(blueprint: Blueprint, service: Service) -> None:
     """The discovery endpoints."""
     rules = (
         ("/<slug>/ServiceProviderConfig", ServiceProviderConfigView, "ServiceProviderConfig"),
+        ("/<slug>/openapi.json", OpenApiView, "OpenApi"),
         ("/<slug>/Schemas", SchemasView, "Schemas"),
         ("/<slug>/Schemas/<id>", SchemasView, "Schema"),
         ("/<slug>/ResourceTypes", ResourceTypesView, "ResourceTypes"),

@@ -34,7 +34,9 @@ _CLIENT_REQUEST_IDS = ("client-request-id", "x-ms-client-request-id", "x-request
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 #: The routes that a token with a subject may use; whatever comes new is closed to it.
-_FOR_SUBJECTS = frozenset({"Me", "ServiceProviderConfig", "Schemas", "Schema", "ResourceTypes", "ResourceType"})
+_FOR_SUBJECTS = frozenset(
+    {"Me", "ServiceProviderConfig", "Schemas", "Schema", "ResourceTypes", "ResourceType", "OpenApi"}
+)
 
 
 @dataclass(frozen=True)

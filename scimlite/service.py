@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from .config import Settings
 from .db import Database
 from .errors import ScimError, Unavailable
 from .provider import Service
+from .scim import core, openapi
 from .startup import SCIM_PREFIX, check, database
 from .tokens import Keyring
 
@@ -48,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         url_prefix=SCIM_PREFIX,
     )
     _add_health(app, db)
+    _add_openapi(app)
     # Outside the blueprint too, whatever reaches Flask is answered in SCIM's own form.
     app.register_error_handler(Exception, lambda error: provider.finish(provider.handle(error)))
     if settings.trusted_proxies:
@@ -87,6 +90,16 @@ def _add_health(app: Flask, db: Database) -> None:
         except ScimError:
             raise Unavailable("The database does not answer.") from None
         return app.response_class(orjson.dumps({"status": "ok"}), content_type="application/json")
+
+
+def _add_openapi(app: Flask) -> None:
+    @app.get("/openapi.json")
+    def openapi_document() -> Response:
+        """What every app starts with, as an OpenAPI document; needs no authentication."""
+        slug = {"default": "entra-id", "description": "The app's slug."}
+        servers = [{"url": f"{SCIM_PREFIX}/{{slug}}", "variables": {"slug": slug}}]
+        document = openapi.document(core.RESOURCE_TYPES.values(), servers, version("scimlite"))
+        return discovery.openapi_response(document)
 
 
 class _TrustedProxies:
