@@ -211,7 +211,7 @@ def finish(resource_type: ResourceType, document: Document) -> Document:
 
 
 class Names(NamedTuple):
-    """What people call a resource: its name (None when it has none), and its displayName."""
+    """What people call a resource: its name (None when it has none), and its displayName, which may be empty."""
 
     name: str | None
     display: str | None
@@ -223,9 +223,9 @@ def names(resource_type: ResourceType, document: Document) -> Names:
     for key in ("username", "displayname", "name"):
         attribute = resource_type.core.get(key)
         value = document.get(attribute.name) if attribute is not None and attribute.returned != "never" else None
-        if isinstance(value, str) and value:
+        if isinstance(value, str):
             found[key] = value
-    return Names(next(iter(found.values()), None), found.get("displayname"))
+    return Names(next(filter(None, found.values()), None), found.get("displayname"))
 
 
 def without(resource_type: ResourceType, document: Document, paths: Collection[str]) -> Document:
