@@ -211,7 +211,7 @@ def finish(resource_type: ResourceType, document: Document) -> Document:
 
 
 class Names(NamedTuple):
-    """What people call a resource: its name (None when it has none), and its displayName."""
+    """What people call a resource: its name (None when it has none), and its displayName, which may be empty."""
 
     name: str | None
     display: str | None

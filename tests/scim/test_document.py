@@ -104,3 +104,8 @@ def test_stored_values_of_a_former_schema_do_no_harm() -> None:
     former = {"userName": "ada", "name": {"givenName": "Ada", "former": "x"}, "shoeSize": "43"}
     rows = document.value_rows(USER, document.finish(USER, former))
     assert sorted(row.path for row in rows) == ["name.givenName", "userName"]
+
+
+def test_an_empty_display_name_is_one() -> None:
+    assert document.names(USER, {"userName": "ada", "displayName": ""}) == ("ada", "")
+    assert document.names(USER, {"userName": "ada"}) == ("ada", None)
