@@ -231,7 +231,8 @@ SUITES: tuple[Suite, ...] = (
     Suite(
         "schemathesis",
         "requests made from the OpenAPI document, every answer held against it; left out: "
-        + "; ".join(f"{name} ({why})" for name, why in schemathesis_suite.EXCLUDED.items()),
+        + "; ".join(f"{name} ({why})" for name, why in schemathesis_suite.EXCLUDED.items())
+        + f"; not tried: {schemathesis_suite.NOT_TRIED}",
         ("schemathesis==4.32.5",),
         "schemathesis",
         _schemathesis,

@@ -28,7 +28,7 @@ access_log = logging.getLogger("scimlite.access")
 error_log = logging.getLogger("scimlite.error")
 
 #: Every method there is, so that each answer of ours is SCIM and 405 is ours to give.
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 #: Headers in which clients name their own request, best known first.
 _CLIENT_REQUEST_IDS = ("client-request-id", "x-ms-client-request-id", "x-request-id", "x-correlation-id")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
