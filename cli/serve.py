@@ -7,11 +7,15 @@ import sys
 from typing import Any
 
 import click
+import gunicorn.util
+import orjson
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from scimlite import apps, create_app, tokens
 from scimlite.config import Settings
+from scimlite.errors import ScimError
+from scimlite.scim.messages import MEDIA_TYPE
 
 from .context import Context, open_context, remember_server_url
 from .output import entra_block
@@ -30,6 +34,18 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type infor
         if not conn.initialized and not conn.wait_for_data(0):
             return _DEFER
         return super().handle(conn)
+
+
+def _write_error(sock: Any, status: int, reason: str, _message: str) -> None:
+    """What gunicorn refuses before it is a request (a line that is too long, malformed HTTP), in SCIM's form.
+
+    Its own message would repeat what came.
+    """
+    refusal = ScimError(f"{reason}: this is not a request that the server takes.")
+    refusal.status = status
+    body = orjson.dumps(refusal.body())
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
+    gunicorn.util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
@@ -73,6 +89,8 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
         _welcome(context, first_app)
     context.db.close()
     _log_to_stderr()
+    # The only way: gunicorn has no setting for its error pages.
+    gunicorn.util.write_error = _write_error
     _Server(
         context.settings,
         {

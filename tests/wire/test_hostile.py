@@ -565,3 +565,27 @@ def test_the_service_is_well_after_all_this(installation: Installation) -> None:
     ScimClient(installation.url).get("/healthz").ok(200)
     assert "could not be journalled" not in installation.log()
     assert "WORKER TIMEOUT" not in installation.log()
+
+
+# --- what is no request -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET /scim/v2/x/Users?filter=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET /scim/v2/x/Users HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /scim/v2/x/Users HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+    ],
+    ids=["long line", "long header", "no header", "nonsense"],
+)
+def test_what_is_no_request_is_refused_in_scim_too(
+    installation: Installation, request_head: bytes, status: int
+) -> None:
+    head, _, body = send_raw(installation.url, request_head).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: application/scim+json" in head
+    error = json.loads(body)
+    assert (error["status"], set(error)) == (str(status), {"schemas", "status", "detail"})
+    assert "aaa" not in error["detail"]
