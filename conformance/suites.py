@@ -84,9 +84,11 @@ class Suite:
 
 
 def _output(command: Sequence[str | Path], **env: str) -> str:
-    """What a command prints, its errors included; whatever its exit code."""
+    """What a command prints, its errors included; whatever its exit code. What it leaves behind is no part of us."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
     done = subprocess.run(
         command,
+        cwd=ENVIRONMENTS,
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

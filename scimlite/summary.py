@@ -15,7 +15,9 @@ from .journal import Action, Outcome, Selection
 from .models import JournalRow
 
 #: What differs between two refusals for the same reason: ids, and what the client had written.
-_PARTICULARS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|“[^”]*”|'[^']*'|\"[^\"]*\"|(?<![\w.:])\d+(?![\w.:])")
+_PARTICULARS = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|“[^”]*”|'[^']*'|\"[^\"]*\"|(?<![\w.:])\d+(?![\w.:])"
+)
 
 
 @dataclass(frozen=True, slots=True)
