@@ -137,11 +137,12 @@ def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, p
         row, rank = ResourceRow.id, None
     else:
         ranked = ResourceRow.select(ResourceRow.id.alias("row"), search.rank(db, by).alias("rank")).where(where)
-        ranked = ranked.alias("ranked")
+        # Materialized: else each comparison with the place would look every key up again.
+        ranked = ranked.cte("ranked", materialized=True)
         resource = ResourceRow.alias("resource")
         columns = [getattr(resource, column.name) for column in COLUMNS]
         row, rank = ranked.c.row, ranked.c.rank
-        query = resource.select(*columns, rank).join(ranked, on=(resource.id == row))
+        query = resource.select(*columns, rank).join(ranked, on=(resource.id == row)).with_cte(ranked)
         ordered = search.ranked_order(rank, row, by, backwards=backwards)
     if place is not None:
         query = query.where(search.after(rank, row, by, backwards=backwards, unranked=place.rank is None))
