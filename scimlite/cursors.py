@@ -136,9 +136,9 @@ def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, p
         ordered = search.order(db, None, narrow=narrow, backwards=backwards)
         row, rank = ResourceRow.id, None
     else:
-        ranked = ResourceRow.select(ResourceRow.id.alias("row"), search.rank(db, by).alias("rank")).where(where)
+        keys = ResourceRow.select(ResourceRow.id.alias("row"), search.rank(db, by).alias("rank")).where(where)
         # Materialized: else each comparison with the place would look every key up again.
-        ranked = ranked.cte("ranked", materialized=True)
+        ranked = keys.cte("ranked", materialized=True)
         resource = ResourceRow.alias("resource")
         columns = [getattr(resource, column.name) for column in COLUMNS]
         row, rank = ranked.c.row, ranked.c.rank

@@ -169,7 +169,8 @@ def read(body: Json) -> list[Schema | DeclaredType]:
 
 
 def _read_one(body: Json) -> Schema | DeclaredType:
-    urns = (body.get("schemas") or []) if isinstance(body, dict) else []
+    urns = body.get("schemas") if isinstance(body, dict) else None
+    urns = urns if isinstance(urns, list) else []
     if not isinstance(body, dict) or not ({"attributes", "endpoint"} & set(body) or {SCHEMA_URN} & set(map(str, urns))):
         raise DeclarationError("Expected a Schema (with attributes) or a ResourceType (with an endpoint).")
     is_type = "endpoint" in body

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scimlite.scim import core, declaration, declared
+from examples import tries
+from hostile_json import hostile
+from scimlite.errors import ScimError
+from scimlite.scim import core, declaration, declared, messages
 from scimlite.scim.declaration import DeclarationError
 from scimlite.scim.declared import NOTHING, Declared
 from scimlite.scim.schema import ResourceType
@@ -134,3 +139,16 @@ def test_an_extension_of_a_declared_type() -> None:
     found = types(declare({"id": ACME, "attributes": [{"name": "badge"}]}, ["Device"], before=device))
     assert [each.id for each in found["Device"].extensions] == [ACME]
     assert found["User"] is core.USER
+
+
+@given(data=st.data())
+@tries(300)
+def test_hostile_declarations_are_refused_or_hold(data: st.DataObject) -> None:
+    case = data.draw(st.sampled_from(CASES["good"]))
+    raw = data.draw(hostile(case["body"]))
+    try:
+        made = declare(messages.load_json(raw), case.get("to", ()))
+    except (ScimError, DeclarationError):
+        return
+    assert types(made)
+    assert declared.from_json(made.to_json()).to_json() == made.to_json()
