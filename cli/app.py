@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from scimlite import apps, directory, journal, tokens
-from scimlite.apps import App, AppError, AppSettings, Contents
+from scimlite.apps import App, Contents
 from scimlite.directory import Contact
+from scimlite.features import AppSettings, FeatureError
 from scimlite.journal import Action, Record, Selection
 from scimlite.tokens import Token
 
@@ -40,7 +41,7 @@ class _Feature(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
             self.fail(f"{value!r} has no value: write name=value, such as patch-answer=body.", param, ctx)
         try:
             AppSettings().with_feature(feature, chosen)
-        except AppError as error:
+        except FeatureError as error:
             self.fail(str(error), param, ctx)
         return feature, chosen
 
@@ -342,7 +343,7 @@ def _written(feature: str) -> str:
 
 
 def _choices(feature: Field[Any]) -> str:
-    default = feature.default
-    return ", ".join(
-        f"{each} (default)" if each == default else str(each) for each in feature.metadata.get("choices", ())
-    )
+    choices = feature.metadata.get("choices")
+    if choices is None:
+        return f"{feature.metadata['takes']} (default {feature.default})"
+    return ", ".join(f"{each} (default)" if each == feature.default else str(each) for each in choices)

@@ -6,16 +6,16 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-import orjson
 import peewee
 from peewee import fn
 
 from . import journal
 from .db import Database, Slot, prepared
+from .features import AppSettings, FeatureError
 from .journal import Action, Entry, Origin
 from .models import AppRow, MemberRow, PasswordRow, ResourceRow, TokenRow, ValueRow
 from .scim import core, declared
@@ -32,66 +32,6 @@ class AppError(Exception):
     """What an operator asked for cannot be done; the text says why and what to do instead."""
 
 
-def _choice(default: str, *choices: str, help: str) -> Any:
-    return field(default=default, metadata={"choices": choices, "help": help})
-
-
-@dataclass(frozen=True, slots=True)
-class AppSettings:
-    """What provisioning may do in an app, by feature name with underscores for blanks and hyphens."""
-
-    unique_group_names: str = _choice(
-        "on", "on", "off", help="Two groups of the app cannot have the same name (compared without case)."
-    )
-    unknown_members: str = _choice(
-        "skip",
-        "skip",
-        "refuse",
-        help="Members that do not exist in the app: left out and journalled, or the request refused.",
-    )
-    unknown_attributes: str = _choice(
-        "refuse",
-        "refuse",
-        "ignore",
-        help="Attributes in PATCH that the schemas do not know: the request refused, or they are left out.",
-    )
-    patch_answer: str = _choice(
-        "auto",
-        "auto",
-        "body",
-        "empty",
-        help="What PATCH answers: the resource, nothing, or the resource but for groups of over 100 members.",
-    )
-    passwords: str = _choice(
-        "drop",
-        "drop",
-        "hash",
-        help="Passwords of users: thrown away, or kept as hashes; every change deletes those that are kept.",
-    )
-
-    @classmethod
-    def from_json(cls, text: str) -> AppSettings:
-        """Settings as the database keeps them: only what differs from the defaults."""
-        return cls(**orjson.loads(text))
-
-    def to_json(self) -> str:
-        """The settings as the database keeps them."""
-        defaults = asdict(AppSettings())
-        changed = {name: value for name, value in asdict(self).items() if value != defaults[name]}
-        return orjson.dumps(changed).decode()
-
-    def with_feature(self, name: str, value: str) -> AppSettings:
-        """The settings with one feature set; AppError says which features and values there are."""
-        key = name.strip().lower().replace("-", "_").replace(" ", "_")
-        known = {each.name: each.metadata["choices"] for each in fields(self)}
-        if key not in known:
-            names = ", ".join(feature.replace("_", "-") for feature in known)
-            raise AppError(f"There is no feature {name!r}. Features: {names}.")
-        if value not in known[key]:
-            raise AppError(f"{name} is {' or '.join(known[key])}, not {value!r}.")
-        return replace(self, **{key: value})
-
-
 @dataclass(frozen=True)
 class App:
     """An app as a request or a command works with it."""
@@ -105,6 +45,9 @@ class App:
     created_at: int
     #: Schemas and resource types of its own.
     declared: Declared = declared.NOTHING
+    #: The attribute mapping as the database keeps it, and its version.
+    mapping: str = "{}"
+    mapping_version: int = 1
 
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
@@ -140,16 +83,28 @@ COLUMNS = (
     AppRow.settings,
     AppRow.created_at,
     AppRow.declared,
+    AppRow.mapping,
+    AppRow.mapping_version,
 )
 
 
 @lru_cache(maxsize=4096)
 def load(
-    id: int, slug: str, name: str, enabled: int, version: int, settings: str, created_at: int, declarations: str
+    id: int,
+    slug: str,
+    name: str,
+    enabled: int,
+    version: int,
+    settings: str,
+    created_at: int,
+    declarations: str,
+    mapping: str,
+    mapping_version: int,
 ) -> App:
     """An app from its row; parsed once for each version of the row."""
     read = AppSettings.from_json(settings)
-    return App(id, slug, name, bool(enabled), version, read, created_at, declared.from_json(declarations))
+    own = declared.from_json(declarations)
+    return App(id, slug, name, bool(enabled), version, read, created_at, own, mapping, mapping_version)
 
 
 @prepared
@@ -200,7 +155,7 @@ def create(db: Database, name: str, slug: str | None, origin: Origin) -> App:
         raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
 
     def work() -> None:
-        values = {"slug": chosen, "name": name, "enabled": 1, "settings": "{}", "version": 1}
+        values = {"slug": chosen, "name": name, "enabled": 1, "settings": "{}", "version": 1, "mapping_version": 1}
         db.execute(AppRow.insert(**values, created_at=journal.now()))
         made = find(db, chosen)
         assert made is not None
@@ -233,7 +188,10 @@ def edit(
         app = lock(db, slug)
         settings = app.settings
         for feature, value in (features or {}).items():
-            settings = settings.with_feature(feature, value)
+            try:
+                settings = settings.with_feature(feature, value)
+            except FeatureError as error:
+                raise AppError(str(error)) from None
         renamed = _checked_name(name) if name is not None else app.name
         if settings.unique_group_names != app.settings.unique_group_names:
             _switch_unique_group_names(db, app, on=settings.unique_group_names == "on")

@@ -11,16 +11,18 @@ class ScimError(Exception):
     """An answer that is not a success; raised where it is known, rendered once by the provider.
 
     `detail` is written for the person who reads the client's log and names what was wrong.
-    `headers` are sent along (Retry-After, Allow, WWW-Authenticate …).
+    `headers` are sent along (Retry-After, Allow, WWW-Authenticate …). `remedy` is for the operator alone: which
+    setting or command would have this accepted.
     """
 
     status = 500
     scim_type: str | None = None
 
-    def __init__(self, detail: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, detail: str, *, headers: dict[str, str] | None = None, remedy: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = headers or {}
+        self.remedy = remedy
 
     def body(self, request_id: str | None = None) -> dict[str, Any]:
         """The error message of RFC 7644 section 3.12: only the four members strict clients allow."""
@@ -147,6 +149,15 @@ class UnsupportedMediaType(ScimError):
     """415: a write with a content type that is not JSON."""
 
     status = 415
+
+
+class TooManyRequests(ScimError):
+    """429: a brake holds this until an operator releases it; everything else goes on."""
+
+    status = 429
+
+    def __init__(self, detail: str, *, retry_after: int, remedy: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)}, remedy=remedy)
 
 
 class InternalError(ScimError):

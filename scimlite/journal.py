@@ -51,6 +51,12 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token_revoked"
     SCHEMA_DECLARED = "schema_declared"
     SCHEMA_REMOVED = "schema_removed"
+    MAPPING_EDITED = "mapping_edited"
+    #: Too many users were disabled or deleted, or taken out of groups: a brake holds the rest.
+    BRAKE_TRIPPED = "brake_tripped"
+    RELEASED = "released"
+    PURGED = "purged"
+    ERASED = "erased"
     JOURNAL_PRUNED = "journal_pruned"
 
 

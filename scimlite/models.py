@@ -28,6 +28,10 @@ class AppRow(Table):
     settings = TextField()
     #: Schemas and resource types of the app's own (scim/declared.py) as JSON.
     declared = TextField()
+    #: The attribute mapping (mapping.py) as JSON; `{}` is the default one.
+    mapping = TextField()
+    #: Bumped by every change of the mapping: a profile says by which version it was made.
+    mapping_version = IntegerField()
     #: Bumped by every change, so that what was parsed from this row can be cached.
     version = IntegerField()
     created_at = BigIntegerField()
@@ -79,6 +83,13 @@ class ResourceRow(Table):
     deleted_at = BigIntegerField(null=True)
     #: JSON as a client gets it back, without `meta` and derived attributes.
     document = TextField()
+    #: Since when a user is active without a break; NULL when it is not.
+    active_since = BigIntegerField(null=True)
+    #: How a tombstone came about: `deleted`, or with `delete the deactivated` on `deprovisioned` or `deactivated`.
+    ended = TextField(null=True)
+    #: The profile as JSON, without what is joined when it is read; and the version of the mapping that made it.
+    profile = TextField(null=True)
+    profile_version = IntegerField()
 
     class Meta:
         table_name = "resource"
@@ -124,6 +135,64 @@ class PasswordRow(Table):
 
     class Meta:
         table_name = "password"
+
+
+class BrakeRow(Table):
+    """A brake of an app that was once tripped or released."""
+
+    app_id = BigIntegerField()
+    #: `users` or `members`.
+    kind = TextField()
+    #: NULL when it lets through.
+    tripped_at = BigIntegerField(null=True)
+    #: What came before does not count.
+    released_at = BigIntegerField(null=True)
+    #: Why it tripped, in words.
+    detail = TextField(null=True)
+
+    class Meta:
+        table_name = "brake"
+        primary_key = CompositeKey("app_id", "kind")
+
+
+class DepartureRow(Table):
+    """A user whom an app disabled or deleted, or took out of a group: what brakes count."""
+
+    app_id = BigIntegerField()
+    kind = TextField()
+    at = BigIntegerField()
+    resource_id = BigIntegerField()
+    #: Since when the user had been active.
+    active_since = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "departure"
+        primary_key = CompositeKey("app_id", "kind", "at", "resource_id")
+
+
+class RefusalRow(Table):
+    """A refused or failed request, or operation of a bulk request, as it is kept for a week to be explained."""
+
+    id = BigIntegerField(primary_key=True)
+    at = BigIntegerField()
+    app_id = BigIntegerField()
+    request_id = TextField()
+    method = TextField()
+    path = TextField()
+    scim_type = TextField(null=True)
+    #: What the client was told.
+    detail = TextField(null=True)
+    #: Which setting or command would have the request accepted.
+    remedy = TextField(null=True)
+    #: Bytes of the body.
+    size = IntegerField(null=True)
+    #: The masked body, where the app keeps bodies.
+    body = TextField(null=True)
+    user_uuid = TextField(null=True)
+    user_key = TextField(null=True)
+
+    class Meta:
+        table_name = "refusal"
 
 
 class JournalRow(Table):
@@ -184,6 +253,9 @@ TABLES: tuple[type[Any], ...] = (
     ValueRow,
     MemberRow,
     PasswordRow,
+    BrakeRow,
+    DepartureRow,
+    RefusalRow,
     JournalRow,
     AliasRow,
     SigningKeyRow,

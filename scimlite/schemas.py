@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from . import apps, conversion, journal
@@ -70,13 +71,4 @@ def _change(
 
 
 def _as_it_would_be(app: App, declarations: str) -> App:
-    return App(
-        app.id,
-        app.slug,
-        app.name,
-        app.enabled,
-        app.version,
-        app.settings,
-        app.created_at,
-        declared.from_json(declarations),
-    )
+    return replace(app, declared=declared.from_json(declarations))

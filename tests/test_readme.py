@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from scimlite.apps import AppSettings
 from scimlite.config import VARIABLES
+from scimlite.features import AppSettings
 from scimlite_cli.main import cli
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -28,19 +28,21 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.
 
 
 COMMANDS = commands(cli)
-SHOWN = re.findall(r"scimlite ((?:app|token|user|group|schema|report|journal|serve|db)\b[^\n`]*)", README)
+SHOWN = re.findall(rf"scimlite ((?:{'|'.join(sorted({each.split()[0] for each in COMMANDS}))})\b[^\n`]*)", README)
 
 
 def test_the_settings_table_names_exactly_the_variables_there_are() -> None:
     assert set(re.findall(r"^\| `(SCIMLITE_\w+)`", README, re.MULTILINE)) == set(VARIABLES)
 
 
+def _values(feature: dataclasses.Field[str]) -> str:
+    return ", ".join(feature.metadata.get("choices") or (str(feature.default), feature.metadata["takes"]))
+
+
 def test_the_feature_table_names_exactly_the_features_there_are() -> None:
     table = README.split("| feature | values, default first |")[1].split("\n\n")[0]
     rows = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", table, re.MULTILINE))
-    assert rows == {
-        each.name.replace("_", "-"): ", ".join(each.metadata["choices"]) for each in dataclasses.fields(AppSettings)
-    }
+    assert rows == {each.name.replace("_", "-"): _values(each) for each in dataclasses.fields(AppSettings)}
 
 
 @pytest.mark.parametrize("line", sorted(set(SHOWN)))
