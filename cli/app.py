@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory, journal, tokens
+from scimlite import apps, brakes, directory, journal, tokens
 from scimlite.apps import App, Contents
 from scimlite.directory import Contact
 from scimlite.features import AppSettings, FeatureError
 from scimlite.journal import Action, Record, Selection
 from scimlite.tokens import Token
 
+from . import brake
 from .connection_test import connection_test
 from .context import Context
 from .installation import with_installation
@@ -143,11 +144,13 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     contact = directory.contact(context.db, found)
     refusal = _latest_refusal(context, found, contact)
     listed = tokens.every(context.db, found)
+    braking = brakes.every(context.db, found)
     if as_json:
         print_json(
             {
                 **_summary(context, found),
                 **asdict(contents),
+                "brakes": [brake.as_data(each) for each in braking],
                 **_contact(contact),
                 "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
                 "features": {_written(name): value for name, value in asdict(found.settings).items()},
@@ -169,6 +172,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
             ("First contact", local_time(contact.first) or "never"),
             ("Last contact", local_time(contact.last) or "never"),
             ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
+            *((f"Brake, {each.kind}", brake.told(found, each)) for each in braking),
         ]
     )
     print_heading("Tokens")
@@ -254,6 +258,25 @@ def disable(context: Context, slug: str) -> None:
     Example: scimlite app disable entra-id
     """
     _switch(context, slug, on=False)
+
+
+@app.command()
+@click.argument("slug")
+@with_installation
+def release(context: Context, slug: str) -> None:
+    """Release an app's brakes: what they held goes through again, and the count begins at zero.
+
+    A brake trips when an app disables or deletes too many users, or takes too many out of groups, within a while
+    (features brake-users, brake-percent, brake-window and brake-members). Look first what happened:
+
+    \b
+    Examples: scimlite report --app entra-id --since 2h
+              scimlite app release entra-id
+    """
+    found = apps.get(context.db, slug)
+    held = brakes.release(context.db, found.slug, context.origin)
+    said = f"Released: {' and '.join(held)}." if held else "Nothing was held."
+    click.echo(f"{said} The brakes of {found.slug} count from zero.", err=True)
 
 
 @app.command()

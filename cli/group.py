@@ -13,6 +13,7 @@ from scimlite.scim import core
 
 from .choosing import app_option, chosen_apps, page_options, print_place, the_one
 from .context import Context
+from .deleted import print_deleted, restore
 from .installation import with_installation
 from .output import (
     iso_time,
@@ -42,11 +43,18 @@ def group() -> None:
 @group.command(name="list")
 @app_option
 @click.option("--search", metavar="TEXT", help="Part of a displayName, without case.")
+@click.option("--deleted", is_flag=True, help="Deleted groups, the newest first, and until when each is kept.")
 @page_options
 @json_option
 @with_installation
 def list_(
-    context: Context, slug: str | None, search: str | None, page: int | None, per_page: int, as_json: bool
+    context: Context,
+    slug: str | None,
+    search: str | None,
+    deleted: bool,
+    page: int | None,
+    per_page: int,
+    as_json: bool,
 ) -> None:
     """List groups by displayName, a page at a time.
 
@@ -55,7 +63,11 @@ def list_(
     \b
     Example: scimlite group list --app entra-id --search sales
     """
-    wanted = Listing(core.GROUP, chosen_apps(context, slug), search or None)
+    apps = chosen_apps(context, slug)
+    if deleted:
+        print_deleted(context, apps, core.GROUP, search or None, page=page, per_page=per_page, as_json=as_json)
+        return
+    wanted = Listing(core.GROUP, apps, search or None)
     number = page or 1
     found = directory.page(context.db, wanted, number=number, size=per_page)
     counts = directory.member_counts(context.db, found.found)
@@ -86,6 +98,21 @@ def list_(
             empty="No group matches." if search else "No group yet.",
         )
     print_place("group", number, per_page, len(found.found), found.total)
+
+
+@group.command(name="restore")
+@click.argument("group")
+@app_option
+@with_installation
+def restore_(context: Context, group: str, slug: str | None) -> None:
+    """Give back a deleted group, with its members that still exist.
+
+    GROUP is the group's id, which `scimlite group list --deleted` shows.
+
+    \b
+    Example: scimlite group restore 2819c223-7f76-453a-919d-413861904646
+    """
+    restore(context, core.GROUP, slug, group)
 
 
 @group.command()

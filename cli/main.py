@@ -18,6 +18,7 @@ _COMMANDS = {
     "schema": "Declare attributes and resource types of an app's own.",
     "report": "Show what was provisioned, refused or failed, when, and by whom.",
     "journal": "Delete old entries of the report.",
+    "purge": "Remove for good what was deleted long ago.",
     "serve": "Run the service.",
     "db": "Upgrade, inspect and back up the database.",
 }

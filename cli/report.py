@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scimlite import apps, journal
-from scimlite.apps import AppError
+from scimlite import apps, brakes, journal
+from scimlite.apps import App, AppError
+from scimlite.brakes import Brake
 from scimlite.db import Database
 from scimlite.errors import Unavailable
 from scimlite.journal import Action, Outcome, Record, Selection
@@ -125,7 +126,8 @@ def report(
         outcome=outcome,
     )
     if summary:
-        print_summary(summarize(db, selection), nothing=_nothing(db, selection), as_json=as_json, as_csv=as_csv)
+        counted = summarize(db, selection)
+        print_summary(counted, _brakes(db, selection), nothing=_nothing(db, selection), as_json=as_json, as_csv=as_csv)
     elif follow:
         with_past = limit is not None or since is not None
         _say_followed(_followed(db, selection, limit=limit if with_past else 0), as_json, as_csv)
@@ -133,6 +135,12 @@ def report(
         _print_data(_selected(db, selection, limit), as_csv)
     else:
         _print_table(db, selection, limit or _TABLE_LIMIT)
+
+
+def _brakes(db: Database, selection: Selection) -> list[tuple[App, Brake]]:
+    """The brakes of the selection's apps."""
+    chosen = [app for app in apps.every(db) if selection.app_ids is None or app.id in selection.app_ids]
+    return [(app, brake) for app in chosen for brake in brakes.every(db, app)]
 
 
 def _app_ids(db: Database, name: str) -> list[int]:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from scimlite.apps import App
+from scimlite.brakes import Brake
 from scimlite.journal import Outcome
 from scimlite.summary import Summary
 
+from . import brake
 from .output import iso_time, local_time, print_csv, print_fields, print_heading, print_json, print_table
 
 #: Reasons in the table; JSON has all.
 _MOST_REASONS = 20
 
 
-def print_summary(summary: Summary, *, nothing: str, as_json: bool, as_csv: bool) -> None:
-    """Print it as tables, as one JSON document, or its counts by action and outcome as CSV."""
+def print_summary(
+    summary: Summary, braking: Sequence[tuple[App, Brake]], *, nothing: str, as_json: bool, as_csv: bool
+) -> None:
+    """Print it as tables, as one JSON document, or its counts by action and outcome as CSV; with apps' brakes."""
     if as_json:
-        print_json(_data(summary))
+        print_json({**_data(summary), "brakes": [{"app": app.slug, **brake.as_data(each)} for app, each in braking]})
     elif as_csv:
         print_csv(("action", "outcome", "count"), [(*key, count) for key, count in sorted(summary.actions.items())])
     elif not summary.entries:
         click.echo(nothing, err=True)
     else:
         _print_tables(summary)
+    if braking and not (as_json or as_csv):
+        print_heading("Brakes")
+        print_fields([(f"{app.slug}, {each.kind}", brake.told(app, each)) for app, each in braking])
 
 
 def _print_tables(summary: Summary) -> None:

@@ -15,6 +15,7 @@ from scimlite.scim import core
 
 from .choosing import app_option, chosen_apps, page_options, print_place, the_one
 from .context import Context
+from .deleted import print_deleted, restore
 from .installation import with_installation
 from .output import (
     iso_time,
@@ -48,7 +49,7 @@ _NOT_ATTRIBUTES = ("schemas", "id")
 
 @click.group()
 def user() -> None:
-    """List users, and show one with groups and history.
+    """List users, show one with groups and history, and restore deleted ones.
 
     \b
     Example: scimlite user show ann@example.com
@@ -61,15 +62,17 @@ def user() -> None:
 @click.option(
     "--active/--disabled", "active", default=None, help="Only users who may, or may not, use the application."
 )
+@click.option("--deleted", is_flag=True, help="Deleted users, the newest first, and until when each is kept.")
 @page_options
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; all users unless --page is given.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; all users unless --page or --deleted is given.")
 @with_installation
 def list_(
     context: Context,
     slug: str | None,
     search: str | None,
     active: bool | None,
+    deleted: bool,
     page: int | None,
     per_page: int,
     as_json: bool,
@@ -80,9 +83,18 @@ def list_(
     \b
     Examples: scimlite user list --search miller
               scimlite user list --app entra-id --disabled --csv > disabled.csv
+              scimlite user list --deleted
     """
     if as_json and as_csv:
         raise click.UsageError("Give --json or --csv, not both.")
+    if deleted:
+        if active is not None:
+            raise click.UsageError("Deleted users are neither active nor disabled: leave one of the options out.")
+        apps = chosen_apps(context, slug)
+        print_deleted(
+            context, apps, core.USER, search or None, page=page, per_page=per_page, as_json=as_json, as_csv=as_csv
+        )
+        return
     wanted = Listing(core.USER, chosen_apps(context, slug), search or None, active)
     if as_csv and page is None:
         print_csv(_FIELDS, (tuple(_data(each).values()) for each in directory.walk(context.db, wanted)))
@@ -179,6 +191,24 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
         [(local_time(each.at), each.action, each.outcome, _what(each), _by(each)) for each in history],
         empty="Nothing is known.",
     )
+
+
+@user.command(name="restore")
+@click.argument("user")
+@app_option
+@with_installation
+def restore_(context: Context, user: str, slug: str | None) -> None:
+    """Give back a deleted user, with memberships.
+
+    USER is an id, or the userName or externalId of somebody who is gone. The user is as before the end: who was
+    deprovisioned by being deactivated is active again. Refused when somebody else has the userName by now. A password
+    does not come back.
+
+    \b
+    Examples: scimlite user list --deleted
+              scimlite user restore ann@example.com --app entra-id
+    """
+    restore(context, core.USER, slug, user)
 
 
 @user.command(name="check-password")

@@ -17,7 +17,17 @@ from . import journal
 from .db import Database, Slot, prepared
 from .features import AppSettings, FeatureError
 from .journal import Action, Entry, Origin
-from .models import AppRow, MemberRow, PasswordRow, ResourceRow, TokenRow, ValueRow
+from .models import (
+    AppRow,
+    BrakeRow,
+    DepartureRow,
+    MemberRow,
+    PasswordRow,
+    RefusalRow,
+    ResourceRow,
+    TokenRow,
+    ValueRow,
+)
 from .scim import core, declared
 from .scim.declared import Declared
 from .scim.schema import Attribute, ResourceType, schema
@@ -306,7 +316,7 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
         app = lock(db, slug)
         held = contents(db, app)
         # Aliases stay: the journal of a deleted app is still searched by name.
-        for table in (ValueRow, MemberRow, PasswordRow, ResourceRow, TokenRow):
+        for table in (ValueRow, MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
             db.execute(table.delete().where(table.app_id == app.id))
         update(db, app, enabled=0, deleted_at=journal.now())
         others = f" and {held.others} other resources" if held.others else ""

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 #: A key of fewer bytes could be guessed by somebody who holds one signed token.
 SHORTEST_SECRET_KEY = 32
+#: A day in microseconds.
+DAY = 86_400_000_000
 
 # Kubernetes gives every container the addresses of the services in its namespace, so one called "scimlite" or
 # "scimlite-db" puts names into our prefix that nobody chose.
@@ -78,6 +80,8 @@ class Settings:
     #: SCIMLITE_BUSY_TIMEOUT: how many seconds to wait for a locked database before answering 503.
     busy_timeout: float = 5.0
 
+    #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
+    retention: int = 30 * DAY
     #: SCIMLITE_PREPARE_THRESHOLD: after how many uses PostgreSQL prepares a statement; None, spelled `off`,
     #: never does, as PgBouncer in transaction mode needs.
     prepare_threshold: int | None = 5
@@ -360,6 +364,12 @@ def _seconds(variable: str, value: str) -> float:
     return float(value)
 
 
+def _days(variable: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}d?", value):
+        raise ConfigError(variable, f"is {value!r}: give days, such as 30 or 30d")
+    return int(value.rstrip("d")) * DAY
+
+
 def _threshold(variable: str, value: str) -> int | None:
     if value.lower() == "off":
         return None
@@ -376,6 +386,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str, str], Any]]] = {
     "SCIMLITE_MAX_RESULTS": ("max_results", _whole_number),
     "SCIMLITE_DEFAULT_COUNT": ("default_count", _whole_number),
     "SCIMLITE_MAX_OPERATIONS": ("max_operations", _whole_number),
+    "SCIMLITE_RETENTION": ("retention", _days),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", _seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", _threshold),
 }

@@ -40,6 +40,8 @@ class Linked:
 
     changed: bool = False
     entries: list[Entry] = field(default_factory=list)
+    #: Rows of what is no longer linked.
+    removed: list[int] = field(default_factory=list)
 
 
 NOTHING = Linked()
@@ -251,7 +253,7 @@ def _NAMES(db: Database) -> Any:
 
 def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int) -> Linked:
     """The journal rows of a change: one for each member that came, went, or does not exist."""
-    linked = Linked(bool(outcome.added or outcome.removed))
+    linked = Linked(bool(outcome.added or outcome.removed), removed=list(outcome.removed))
     for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
         for chunk in chunks(rows, _CHUNK):
             for _, id, kind, name in db.rows(_NAMES, rows=chunk):
@@ -264,7 +266,7 @@ def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str,
     return linked
 
 
-def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str], status: int) -> Entry:
+def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str], status: int | None) -> Entry:
     if kind == "User":
         return Entry(action, user=(id, name), group=group, status=status)
     return Entry(action, group=group, status=status, detail=f"member is the group {name} ({id})")
@@ -273,18 +275,23 @@ def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]
 @prepared
 def _OF_GROUP(db: Database) -> Any:
     return (
-        MemberRow.select(ResourceRow.uuid, ResourceRow.type, ResourceRow.name)
+        MemberRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name)
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
         .where(MemberRow.group_id == Slot("group"), ResourceRow.deleted_at.is_null())
     )
 
 
-def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: int) -> list[Entry]:
-    """The journal rows of a deleted group's members: their membership ended, though the rows stay for a restore."""
-    return [
-        _entry(Action.MEMBER_REMOVED, id, kind, name, pair, status)
-        for id, kind, name in db.rows(_OF_GROUP, group=group)
-    ]
+def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: int) -> Linked:
+    """What a deleted group's members lose: their membership ended, though the rows stay for a restore."""
+    rows = db.rows(_OF_GROUP, group=group)
+    entries = [_entry(Action.MEMBER_REMOVED, id, kind, name, pair, status) for _, id, kind, name in rows]
+    return Linked(bool(rows), entries, [row[0] for row in rows])
+
+
+def regained_by_restore(db: Database, group: int, pair: tuple[str, str]) -> list[Entry]:
+    """The journal rows of a restored group's living members."""
+    rows = db.rows(_OF_GROUP, group=group)
+    return [_entry(Action.MEMBER_ADDED, id, kind, name, pair, None) for _, id, kind, name in rows]
 
 
 def may_have_changed(db: Database, row: int) -> bool:

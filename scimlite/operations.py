@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors, resources, store
-from .journal import Action
+from .journal import Action, now
 from .provider import Attempt, Call
 from .resources import Resource
 from .scim import document, messages, projection
@@ -77,7 +77,8 @@ def create(call: Call, resource_type: ResourceType, body: Json, wanted: Projecti
     """POST (RFC 7644 section 3.3). Raises the errors of `document.clean` and `store.create`."""
     note_name(call, body)
     cleaned = document.clean(resource_type, body)
-    resource = store.create(call.db, call.app, resource_type, cleaned, call.origin)
+    revive_since = now() - call.retention
+    resource = store.create(call.db, call.app, resource_type, cleaned, call.origin, revive_since=revive_since)
     # Nothing can hold what was not there, and it holds nothing that it was not given.
     resource.derived = []
     if not cleaned.links:
@@ -101,6 +102,8 @@ def patch(
     ignore_unknown = call.app.settings.unknown_attributes == "ignore"
     plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
     resource = store.patch(call.db, call.app, resource_type, id, plan, call.origin, if_match=if_match)
+    if resource.gone:
+        return Answer(204, resource, wanted)
     shown = wanted.after_writing(projection.of_edits(plan.edits))
     return Answer(_patch_status(call, resource, wanted), resource, shown)
 

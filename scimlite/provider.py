@@ -17,6 +17,7 @@ from werkzeug.routing import BaseConverter, RequestRedirect
 
 from . import errors, journal, tokens
 from .apps import App
+from .config import DAY
 from .db import Database, DatabaseError
 from .errors import ScimError
 from .journal import Action, Entry, Origin, Outcome
@@ -50,6 +51,8 @@ class Service:
     max_results: int = 1000
     default_count: int = 100
     max_operations: int = 1000
+    #: How long a tombstone is kept, in microseconds.
+    retention: int = 30 * DAY
 
 
 @dataclass(slots=True)
@@ -80,6 +83,12 @@ class Call:
         """The service's database."""
         assert self.service is not None
         return self.service.db
+
+    @property
+    def retention(self) -> int:
+        """How long tombstones are kept, in microseconds."""
+        assert self.service is not None
+        return self.service.retention
 
     @property
     def app(self) -> App:

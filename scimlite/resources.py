@@ -36,6 +36,8 @@ class Resource:
     document: str
     links: list[Link] | None = None
     derived: list[Link] | None = None
+    #: Whether the write that gave it deprovisioned it: from now on it is not found.
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

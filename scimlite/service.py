@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import bulk, discovery, me, migration, provider, queries, views
-from .config import Settings
+from .config import DAY, Settings
 from .db import Database
 from .errors import ScimError, Unavailable
 from .provider import Service
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             max_results=settings.max_results,
             default_count=settings.default_count,
             max_operations=settings.max_operations,
+            retention=settings.retention,
         ),
         url_prefix=SCIM_PREFIX,
     )
@@ -68,9 +69,13 @@ def scim_blueprint(
     max_results: int = 1000,
     default_count: int = 100,
     max_operations: int = 1000,
+    retention: int = 30 * DAY,
 ) -> Blueprint:
-    """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under."""
-    service = Service(db, keyring, base_url, max_body, max_results, default_count, max_operations)
+    """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under.
+
+    `retention` is how long a deleted user can be revived, in microseconds.
+    """
+    service = Service(db, keyring, base_url, max_body, max_results, default_count, max_operations, retention)
     blueprint = Blueprint(name, __name__)
     provider.register(blueprint, service)
     discovery.add_routes(blueprint, service)

@@ -3,109 +3,109 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-import peewee
 
-from . import journal, links, passwords
-from .apps import App, unique_key
+from . import brakes, features, index, journal, links, passwords, tombstones
+from .apps import App
 from .db import Database, Slot, prepared
-from .errors import Uniqueness
-from .journal import Action, Entry, Origin
-from .models import ResourceRow, ValueRow
+from .journal import Action, Origin
+from .models import ResourceRow
 from .resources import Resource, lock
 from .scim import document as documents
 from .scim import patch as patching
 from .scim.document import Cleaned, Document
 from .scim.schema import ResourceType
-from .scim.values import fold
+from .subjects import Subject, entry, remember
+
+T = TypeVar("T")
 
 
 @prepared
 def _INSERT(db: Database) -> Any:
-    columns = ("app_id", "type", "uuid", "name", "display", "active", "created_at", "modified_at", "document")
+    columns = (
+        "app_id",
+        "type",
+        "uuid",
+        "name",
+        "display",
+        "active",
+        "active_since",
+        "created_at",
+        "modified_at",
+        "document",
+    )
     values = {getattr(ResourceRow, column): Slot(column) for column in columns}
     return ResourceRow.insert({**values, ResourceRow.version: 1}).returning(ResourceRow.id)
 
 
 @prepared
-def _INSERT_VALUE(db: Database) -> Any:
-    columns = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
-    return ValueRow.insert({getattr(ValueRow, column): Slot(column) for column in columns})
-
-
-@prepared
-def _DELETE_VALUE(db: Database) -> Any:
-    return ValueRow.delete().where(
-        ValueRow.resource_id == Slot("resource_id"),
-        ValueRow.path == Slot("path"),
-        ValueRow.item == Slot("item"),
-        ValueRow.nth == Slot("nth"),
-    )
-
-
-@prepared
-def _DELETE_VALUES(db: Database) -> Any:
-    return ValueRow.delete().where(ValueRow.resource_id == Slot("resource_id"))
-
-
-@prepared
 def _UPDATE(db: Database) -> Any:
-    columns = ("name", "display", "active", "version", "modified_at", "document")
+    columns = ("name", "display", "version", "modified_at", "document")
     values = {getattr(ResourceRow, column): Slot(column) for column in columns}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
 
 @prepared
-def _BURY(db: Database) -> Any:
-    return ResourceRow.update(
-        {
-            ResourceRow.deleted_at: Slot("at"),
-            ResourceRow.modified_at: Slot("at"),
-            ResourceRow.active: 0,
-            ResourceRow.version: Slot("version"),
-        }
-    ).where(ResourceRow.id == Slot("row"))
+def _SWITCH(db: Database) -> Any:
+    """Disable or enable a user."""
+    values = {ResourceRow.active: Slot("active"), ResourceRow.active_since: Slot("since")}
+    return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
 
-def create(db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin) -> Resource:
-    """Store a new resource; Uniqueness when a unique value is taken, InvalidValue when a member is refused."""
+def create(
+    db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin, *, revive_since: int = 0
+) -> Resource:
+    """Store a new resource; a user may get the id of one who ended after `revive_since` (tombstones.revivable).
+
+    Raises Uniqueness when a unique value is taken, InvalidValue when a member is refused, BadRequest when a feature
+    that is off forbids it.
+    """
+    features.allow_create(app.settings, app.slug, resource_type, with_members=bool(cleaned.links))
     password = passwords.change(app, resource_type, cleaned.secrets)
-    id = str(uuid.uuid4())
     filled = documents.with_defaults(resource_type, cleaned.document)
-    document = {"schemas": filled["schemas"], "id": id, **filled}
-    text = orjson.dumps(document).decode()
-    at = journal.now()
-    who = _Who(resource_type, id, document)
+    new_id = str(uuid.uuid4())
 
     def work() -> Resource:
-        row = db.scalar(
-            _INSERT,
-            app_id=app.id,
-            type=resource_type.name,
-            uuid=id,
-            name=who.name,
-            display=who.display,
-            active=who.active,
-            created_at=at,
-            modified_at=at,
-            document=text,
-        )
-        resource = Resource(row, id, resource_type.name, 1, at, at, text, None, None)
-        _write_values(db, app, resource_type, row, set(), documents.value_rows(resource_type, document))
-        secret = passwords.apply(db, app, row, password)
-        entries = [_entry(Action.CREATED, who, {}, 201, cleaned.ignored, secret)]
+        revived = tombstones.revivable(db, app, resource_type, filled, revive_since)
+        id = revived.id if revived else new_id
+        document = {"schemas": filled["schemas"], "id": id, **filled}
+        who = Subject(resource_type, id, document)
+        text = orjson.dumps(document).decode()
+        at = journal.now()
+        resource = tombstones.revive(db, revived, who, text, at) if revived else _insert(db, app, who, text, at)
+        index.write(db, app, resource_type, resource.row, set(), documents.value_rows(resource_type, document))
+        done = [tombstones.REVIVED if revived else None, passwords.apply(db, app, resource.row, password)]
+        action = Action.RESTORED if revived else Action.CREATED
+        entries = [entry(action, who, {}, 201, cleaned.ignored, "; ".join(filter(None, done)))]
         if cleaned.links:
             step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
-            entries += links.change(db, app, row, [step], who.pair, 201).entries
-        journal.record(db, app.id, origin, entries, at)
-        _remember(db, app, who, {})
+            entries += links.change(db, app, resource.row, [step], who.pair, 201).entries
+        journal.record(db, app.id, origin, entries, resource.modified_at)
+        remember(db, app, who, {})
         return resource
 
-    return _unique(db, app, resource_type, document, None, lambda: db.transact(work))
+    return index.unique(db, app, resource_type, None, [{"id": new_id, **filled}], lambda: db.transact(work))
+
+
+def _insert(db: Database, app: App, who: Subject, text: str, at: int) -> Resource:
+    row = db.scalar(
+        _INSERT,
+        app_id=app.id,
+        type=who.type,
+        uuid=who.id,
+        name=who.name,
+        display=who.display,
+        active=who.active,
+        active_since=at if who.is_user and who.active else None,
+        created_at=at,
+        modified_at=at,
+        document=text,
+    )
+    return Resource(row, who.id, who.type, 1, at, at, text)
 
 
 def replace_resource(
@@ -145,6 +145,8 @@ def patch(
     def renew(current: Document) -> Document:
         return patching.apply(plan.edits, resource_type, current) if plan.edits else current
 
+    if plan.links:
+        features.allow_change(app.settings, app.slug, resource_type, members=True)
     password = passwords.change(app, resource_type, plan.secrets)
     return _change(db, app, resource_type, id, _Change(renew, plan.links, plan.ignored, password), origin, if_match)
 
@@ -158,21 +160,44 @@ def delete(
     *,
     if_match: Sequence[str] = (),
 ) -> None:
-    """Hide a resource and free its names; a tombstone and its member rows stay for a restore."""
+    """Hide a resource and free its names; a tombstone and its member rows stay for a restore.
+
+    Raises BadRequest when a feature that is off forbids it, TooManyRequests when a brake holds it.
+    """
+    features.allow_delete(app.settings, app.slug, resource_type)
 
     def work() -> None:
         resource = lock(db, app, resource_type, id, if_match)
-        who = _Who(resource_type, id, orjson.loads(resource.document))
+        who = Subject(resource_type, id, orjson.loads(resource.document))
+        told, ended = None, tombstones.DELETED
+        if who.is_user:
+            brakes.count(db, app, brakes.USERS, [resource.row])
+            told = tombstones.why(app.settings, deactivated=False)
+            ended = tombstones.DEPROVISIONED if tombstones.deprovisions(app.settings) else ended
+        entries = [entry(Action.DELETED, who, {}, 204, told=told)]
+        if who.is_group:
+            lost = links.lost_by_deletion(db, resource.row, who.pair, 204)
+            _count_removed(db, app, lost)
+            entries += lost.entries
         at = journal.now()
-        db.execute(_BURY, row=resource.row, at=at, version=resource.version + 1)
-        db.execute(_DELETE_VALUES, resource_id=resource.row)
-        passwords.forget(db, resource.row)
-        entries = [_entry(Action.DELETED, who, {}, 204, [])]
-        if resource_type.links is not None:
-            entries += links.lost_by_deletion(db, resource.row, who.pair, 204)
+        tombstones.bury(db, resource.row, at, resource.version + 1, ended)
         journal.record(db, app.id, origin, entries, at)
 
-    db.transact(work)
+    _braked(db, app, origin, work)
+
+
+def _count_removed(db: Database, app: App, linked: links.Linked) -> None:
+    if linked.removed:
+        brakes.count(db, app, brakes.MEMBERS, linked.removed)
+
+
+def _braked(db: Database, app: App, origin: Origin, work: Callable[[], T]) -> T:
+    """Run a write in its transaction; one that is one too many for a brake trips it when it has been rolled back."""
+    try:
+        return db.transact(work)
+    except brakes.Tripped as tripped:
+        brakes.trip(db, app, tripped, origin)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,24 +210,6 @@ class _Change:
     password: passwords.Change | None
 
 
-class _Who:
-    """The person, group or other resource that a change concerns, for columns and journal."""
-
-    def __init__(self, resource_type: ResourceType, id: str, document: Document) -> None:
-        self.id = id
-        self.is_user = resource_type.name == "User"
-        self.is_group = resource_type.links is not None
-        names = documents.names(resource_type, document)
-        self.name = names.name or id
-        self.display = names.display
-        self.external_id = document.get("externalId")
-        # A user whose `active` was removed may not use the application: nothing says that it may.
-        self.active = int(bool(document.get("active"))) if self.is_user else 1
-        self.pair = (id, self.name)
-        #: The journal has columns for users and groups; of others it tells in words.
-        self.told = [] if self.is_user or self.is_group else [f"{resource_type.name} {self.name!r} ({id})"]
-
-
 def _change(
     db: Database,
     app: App,
@@ -212,51 +219,60 @@ def _change(
     origin: Origin,
     if_match: Sequence[str],
 ) -> Resource:
-    seen: list[Document] = []
+    tried: list[Document] = []
 
     def work() -> Resource:
         resource = lock(db, app, resource_type, id, if_match)
         old = orjson.loads(resource.document)
         new = change.renew(old)
-        seen[:] = [new]
+        tried[:] = [new]
         differences = documents.differences(resource_type, old, new)
-        who = _Who(resource_type, id, new)
+        before, who = Subject(resource_type, id, old), Subject(resource_type, id, new)
         linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
         secret = passwords.apply(db, app, resource.row, change.password)
+        deactivates = before.active and not who.active
+        features.allow_change(
+            app.settings,
+            app.slug,
+            resource_type,
+            deactivates=bool(deactivates),
+            otherwise=secret is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
+            members=linked.changed,
+        )
+        if deactivates:
+            brakes.count(db, app, brakes.USERS, [resource.row])
+            resource.gone = tombstones.deprovisions(app.settings)
+        _count_removed(db, app, linked)
         entries = linked.entries
         if differences or secret:
-            action = _action(who, _Who(resource_type, id, old))
-            entries = [_entry(action, who, differences, 200, change.ignored, secret), *entries]
+            why = tombstones.why(app.settings, deactivated=True) if resource.gone else None
+            told = "; ".join(filter(None, [why, secret]))
+            entries = [entry(_action(resource, who, before), who, differences, 200, change.ignored, told), *entries]
         changed = bool(differences) or linked.changed or secret is not None
         if changed:
-            _write(db, app, resource_type, resource, old, new, who)
-            _remember(db, app, who, old)
+            _write(db, app, resource_type, resource, old, new)
+            remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
             journal.record(db, app.id, origin, entries, resource.modified_at if changed else journal.now())
         return resource
 
-    return _unique(db, app, resource_type, None, id, lambda: db.transact(work), seen)
+    return index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))
 
 
-def _action(now: _Who, before: _Who) -> Action:
-    if now.is_user and now.active != before.active:
+def _action(resource: Resource, now: Subject, before: Subject) -> Action:
+    if resource.gone:
+        return Action.DELETED
+    if now.active != before.active:
         return Action.ENABLED if now.active else Action.DISABLED
     return Action.UPDATED
 
 
 def _write(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    resource: Resource,
-    old: Document,
-    new: Document,
-    who: _Who,
+    db: Database, app: App, resource_type: ResourceType, resource: Resource, old: Document, new: Document
 ) -> None:
-    """Write a changed resource: a new version, and only the value rows that differ."""
-    before = documents.value_rows(resource_type, old)
-    after = documents.value_rows(resource_type, new)
+    """Write a changed resource: a new version, and only the value rows that differ; what is gone is buried."""
+    before, who = Subject(resource_type, resource.id, old), Subject(resource_type, resource.id, new)
     resource.version += 1
     resource.modified_at = max(journal.now(), resource.modified_at + 1)
     resource.document = orjson.dumps(new).decode()
@@ -265,107 +281,15 @@ def _write(
         row=resource.row,
         name=who.name,
         display=who.display,
-        active=who.active,
         version=resource.version,
         modified_at=resource.modified_at,
         document=resource.document,
     )
-    _write_values(db, app, resource_type, resource.row, before, after)
-
-
-def _write_values(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    row: int,
-    before: set[documents.ValueRow],
-    after: set[documents.ValueRow],
-) -> None:
-    gone = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in before - after]
-    db.execute_many(_DELETE_VALUE, gone)
-    unique = resource_type.unique_paths
-    common = {"app_id": app.id, "type": resource_type.name, "resource_id": row}
-    db.execute_many(
-        _INSERT_VALUE,
-        [
-            {**common, **value._asdict(), "unique_key": unique_key(value.key) if value.path in unique else None}
-            for value in sorted(after - before)
-        ],
-    )
-
-
-def _remember(db: Database, app: App, who: _Who, before: Document) -> None:
-    """Keep the names a user is known by, when they are new."""
-    if not who.is_user:
+    if who.active != before.active:
+        since = resource.modified_at if who.active else None
+        db.execute(_SWITCH, row=resource.row, active=who.active, since=since)
+    if resource.gone:
+        tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
         return
-    names = [fold(who.name)] if before.get("userName") != who.name else []
-    if who.external_id and before.get("externalId") != who.external_id:
-        names.append(who.external_id)
-    journal.known_as(db, app.id, who.id, names)
-
-
-def _entry(
-    action: Action,
-    who: _Who,
-    changes: dict[str, list[Any]],
-    status: int,
-    ignored: Iterable[str],
-    secret: str | None = None,
-) -> Entry:
-    """The journal row of a change; `secret` says what became of a password, of which no value may be told."""
-    listed = ", ".join(list(ignored)[:20])
-    return Entry(
-        action,
-        user=who.pair if who.is_user else None,
-        group=who.pair if who.is_group else None,
-        changes=changes or None,
-        status=status,
-        detail="; ".join(filter(None, [*who.told, secret, listed and f"not taken: {listed}"])) or None,
-    )
-
-
-def _unique(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    document: Document | None,
-    id: str | None,
-    work: Callable[[], Resource],
-    seen: list[Document] | None = None,
-) -> Resource:
-    """Run a write; a violated unique index becomes 409 naming the attribute."""
-    try:
-        return work()
-    except peewee.IntegrityError as error:
-        if not db.not_unique(error, "value", "unique_key"):
-            raise
-        new = document or (seen[0] if seen else {})
-        raise Uniqueness(_taken(db, app, resource_type, new, id)) from None
-
-
-@prepared
-def _HOLDERS(db: Database) -> Any:
-    return (
-        ValueRow.select(ResourceRow.uuid)
-        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-        .where(
-            ValueRow.app_id == Slot("app"),
-            ValueRow.type == Slot("type"),
-            ValueRow.path == Slot("path"),
-            ValueRow.unique_key == Slot("key"),
-        )
-    )
-
-
-def _taken(db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None) -> str:
-    """Which unique value is taken, in words."""
-    seen: set[tuple[str, str]] = set()
-    for value in sorted(documents.value_rows(resource_type, new)):
-        if value.path in resource_type.unique_paths:
-            if (value.path, value.key) in seen:
-                return f"This {resource_type.name} has the same {value.path} twice."
-            seen.add((value.path, value.key))
-            held = db.rows(_HOLDERS, app=app.id, type=resource_type.name, path=value.path, key=unique_key(value.key))
-            if any(row[0] != id for row in held):
-                return f"Another {resource_type.name} of this app already has this {value.path}."
-    return f"Another {resource_type.name} of this app already has one of these unique values."
+    rows_before, rows_after = (documents.value_rows(resource_type, each) for each in (old, new))
+    index.write(db, app, resource_type, resource.row, rows_before, rows_after)

@@ -20,10 +20,12 @@ STORAGE = {"scimlite.db", "scimlite.models"}
 SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.startup"}
 FUNCTIONS = {
     "scimlite.apps",
+    "scimlite.brakes",
     "scimlite.conditions",
     "scimlite.conversion",
     "scimlite.directory",
     "scimlite.features",
+    "scimlite.index",
     "scimlite.journal",
     "scimlite.links",
     "scimlite.mapping",
@@ -34,7 +36,9 @@ FUNCTIONS = {
     "scimlite.shapes",
     "scimlite.sorting",
     "scimlite.store",
+    "scimlite.subjects",
     "scimlite.summary",
+    "scimlite.tombstones",
     "scimlite.pruning",
     "scimlite.tokens",
     "scimlite.cursors",
@@ -83,6 +87,21 @@ MAY_IMPORT = {
     "scimlite.links": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.search"},
     "scimlite.resources": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.search"},
     "scimlite.passwords": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
+    "scimlite.brakes": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.features", "scimlite.journal"},
+    "scimlite.index": PROTOCOL | STORAGE | {"scimlite.apps"},
+    "scimlite.subjects": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
+    "scimlite.tombstones": PROTOCOL
+    | STORAGE
+    | {
+        "scimlite.apps",
+        "scimlite.features",
+        "scimlite.index",
+        "scimlite.journal",
+        "scimlite.links",
+        "scimlite.passwords",
+        "scimlite.resources",
+        "scimlite.subjects",
+    },
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
     "scimlite.directory": PROTOCOL
     | STORAGE

@@ -1,0 +1,109 @@
+"""The value rows of resources: what filters read and what makes values unique, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import peewee
+
+from .apps import App, unique_key
+from .db import Database, Slot, prepared
+from .errors import Uniqueness
+from .models import ResourceRow, ValueRow
+from .scim import document as documents
+from .scim.document import Document
+from .scim.schema import ResourceType
+
+T = TypeVar("T")
+
+
+@prepared
+def _INSERT_VALUE(db: Database) -> Any:
+    columns = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
+    return ValueRow.insert({getattr(ValueRow, column): Slot(column) for column in columns})
+
+
+@prepared
+def _DELETE_VALUE(db: Database) -> Any:
+    return ValueRow.delete().where(
+        ValueRow.resource_id == Slot("resource_id"),
+        ValueRow.path == Slot("path"),
+        ValueRow.item == Slot("item"),
+        ValueRow.nth == Slot("nth"),
+    )
+
+
+@prepared
+def _DELETE_VALUES(db: Database) -> Any:
+    return ValueRow.delete().where(ValueRow.resource_id == Slot("resource_id"))
+
+
+def write(
+    db: Database,
+    app: App,
+    resource_type: ResourceType,
+    row: int,
+    before: set[documents.ValueRow],
+    after: set[documents.ValueRow],
+) -> None:
+    """Make a resource's rows those of `after`, when they are those of `before`: only the difference is written.
+
+    Raises IntegrityError when a unique value is taken, which `unique` understands.
+    """
+    gone = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in before - after]
+    db.execute_many(_DELETE_VALUE, gone)
+    unique = resource_type.unique_paths
+    common = {"app_id": app.id, "type": resource_type.name, "resource_id": row}
+    db.execute_many(
+        _INSERT_VALUE,
+        [
+            {**common, **value._asdict(), "unique_key": unique_key(value.key) if value.path in unique else None}
+            for value in sorted(after - before)
+        ],
+    )
+
+
+def clear(db: Database, row: int) -> None:
+    """Delete all rows of a resource: no filter finds it, and its unique values are free."""
+    db.execute(_DELETE_VALUES, resource_id=row)
+
+
+def unique(
+    db: Database, app: App, resource_type: ResourceType, id: str | None, tried: list[Document], work: Callable[[], T]
+) -> T:
+    """Run a write of the document that `tried` ends with; a violated unique index becomes 409 naming the attribute."""
+    try:
+        return work()
+    except peewee.IntegrityError as error:
+        if not db.not_unique(error, "value", "unique_key"):
+            raise
+        raise Uniqueness(_taken(db, app, resource_type, tried[-1], id)) from None
+
+
+@prepared
+def _HOLDERS(db: Database) -> Any:
+    return (
+        ValueRow.select(ResourceRow.uuid)
+        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
+        .where(
+            ValueRow.app_id == Slot("app"),
+            ValueRow.type == Slot("type"),
+            ValueRow.path == Slot("path"),
+            ValueRow.unique_key == Slot("key"),
+        )
+    )
+
+
+def _taken(db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None) -> str:
+    """Which unique value is taken, in words."""
+    seen: set[tuple[str, str]] = set()
+    for value in sorted(documents.value_rows(resource_type, new)):
+        if value.path in resource_type.unique_paths:
+            if (value.path, value.key) in seen:
+                return f"This {resource_type.name} has the same {value.path} twice."
+            seen.add((value.path, value.key))
+            held = db.rows(_HOLDERS, app=app.id, type=resource_type.name, path=value.path, key=unique_key(value.key))
+            if any(row[0] != id for row in held):
+                return f"Another {resource_type.name} of this app already has this {value.path}."
+    return f"Another {resource_type.name} of this app already has one of these unique values."
