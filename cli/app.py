@@ -264,14 +264,14 @@ def disable(context: Context, slug: str) -> None:
 @click.argument("slug")
 @with_installation
 def release(context: Context, slug: str) -> None:
-    """Release an app's brakes: what they held goes through again, and the count begins at zero.
+    """Release an app's brakes; they count from zero again.
 
     A brake trips when an app disables or deletes too many users, or takes too many out of groups, within a while
-    (features brake-users, brake-percent, brake-window and brake-members). Look first what happened:
+    (features brake-users, brake-percent, brake-window and brake-members). Look first what happened, with
+    `scimlite report`.
 
     \b
-    Examples: scimlite report --app entra-id --since 2h
-              scimlite app release entra-id
+    Example: scimlite app release entra-id
     """
     found = apps.get(context.db, slug)
     held = brakes.release(context.db, found.slug, context.origin)

@@ -85,5 +85,7 @@ def restore(context: Context, resource_type: ResourceType, slug: str | None, tex
         newer = [each.id for each in directory.find(context.db, resource_type, [found.app], text)]
         hint = f"To restore a deleted one of the same name, give its id: scimlite {resource_type.name.lower()} list"
         raise click.ClickException(f"{visible(found.name)} ({newer[0]}) is not deleted. {hint} --deleted")
-    told = tombstones.restore(context.db, found.app, resource_type, found.id, context.origin)
+    # The app's own: what it declares beside the built-in schemas counts as well.
+    kind = found.app.resource_types[resource_type.endpoint]
+    told = tombstones.restore(context.db, found.app, kind, found.id, context.origin)
     click.echo(f"Restored {visible(found.name)} in {found.app.slug}: {told}.", err=True)

@@ -205,8 +205,8 @@ def restore_(context: Context, user: str, slug: str | None) -> None:
     does not come back.
 
     \b
-    Examples: scimlite user list --deleted
-              scimlite user restore ann@example.com --app entra-id
+    Examples: scimlite user restore ann@example.com --app entra-id
+              scimlite user restore 2819c223-7f76-453a-919d-413861904646
     """
     restore(context, core.USER, slug, user)
 

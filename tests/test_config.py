@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scimlite.config import VARIABLES, ConfigError, Settings, load_or_create_secret_key
+from scimlite.config import DAY, VARIABLES, ConfigError, Settings, load_or_create_secret_key
 
 KEY = "k" * 32
 OLD_KEY = "o" * 32
@@ -40,6 +40,7 @@ def test_an_empty_environment_is_a_working_sqlite_installation():
     assert settings.trusted_proxies == ()
     assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
     assert settings.max_operations == 1000
+    assert settings.retention == 30 * DAY
     assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, 5)
 
 
@@ -55,6 +56,7 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_MAX_RESULTS": "500",
             "SCIMLITE_DEFAULT_COUNT": "50",
             "SCIMLITE_MAX_OPERATIONS": "200",
+            "SCIMLITE_RETENTION": "7d",
             "SCIMLITE_BUSY_TIMEOUT": "0.5",
             "SCIMLITE_PREPARE_THRESHOLD": "off",
         }
@@ -70,6 +72,7 @@ def test_every_variable_is_read(tmp_path):
         max_results=500,
         default_count=50,
         max_operations=200,
+        retention=7 * DAY,
         busy_timeout=0.5,
         prepare_threshold=None,
     )
@@ -267,6 +270,10 @@ class TestNumbers:
     @pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e3", "3601", "5s", "1_0"])
     def test_the_busy_timeout_is_seconds(self, value):
         assert refused(SCIMLITE_BUSY_TIMEOUT=value).variable == "SCIMLITE_BUSY_TIMEOUT"
+
+    @pytest.mark.parametrize("value", ["-1", "1.5", "30h", "d", "100000"])
+    def test_the_retention_time_is_days(self, value):
+        assert refused(SCIMLITE_RETENTION=value).variable == "SCIMLITE_RETENTION"
 
     @pytest.mark.parametrize("value", ["-1", "never", "1.5"])
     def test_the_prepare_threshold_is_a_number_or_off(self, value):

@@ -1,0 +1,284 @@
+"""Deleted users and groups: listed, restored, purged; and brakes, told and released."""
+
+import csv
+import io
+import itertools
+import json
+
+import pytest
+
+from command_line import CLIENT
+from scimlite import apps, resources, store, tombstones
+from scimlite.config import DAY
+from scimlite.errors import NotFound, TooManyRequests
+from scimlite.models import MemberRow, ResourceRow
+from scimlite.scim import messages, patch
+
+NAMES = ("ann@example.com", "bob@example.com")
+
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def slug(site):
+    """An app of its own for each test."""
+    return site.app(f"app {next(NUMBERS)}")
+
+
+def app_of(site, slug):
+    return apps.get(site.installation.db, slug)
+
+
+def deactivate(site, slug, user):
+    """As a client does it; with delete-the-deactivated on that deprovisions."""
+    app = app_of(site, slug)
+    operation = {"op": "replace", "path": "active", "value": False}
+    plan = patch.plan(messages.load_patch({"Operations": [operation]}), app.resource_types["Users"])
+    store.patch(site.installation.db, app, app.resource_types["Users"], user.id, plan, CLIENT)
+
+
+def read(site, slug, user, endpoint="Users"):
+    app = app_of(site, slug)
+    return resources.get(site.installation.db, app, app.resource_types[endpoint], user.id)
+
+
+def age(site, slug, days):
+    """Let days pass for everything that is deleted."""
+    query = ResourceRow.update(deleted_at=ResourceRow.deleted_at - days * DAY)
+    site.installation.db.execute(query.where(ResourceRow.app_id == app_of(site, slug).id))
+
+
+def entries(site, slug, action):
+    lines = site.ok("report", "--app", slug, "--action", action, "--json").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+# --- lists --------------------------------------------------------------------------------------------------------
+
+
+def test_the_deleted_are_listed_with_how_and_until_when(site, slug):
+    ann, bob = (site.user(slug, name) for name in NAMES)
+    site.delete(slug, ann)
+    site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    deactivate(site, slug, bob)
+    listed = site.json("user", "list", "--deleted", "--app", slug)
+    assert listed["total"] == 2
+    assert [(each["name"], each["ended"]) for each in listed["users"]] == [
+        (NAMES[1], "deactivated"),
+        (NAMES[0], "deleted"),
+    ]
+    assert [each["purgeable_from"] is None for each in listed["users"]] == [False, True]
+    table = site.ok("user", "list", "--deleted", "--app", slug)
+    assert "never" in table
+    assert "deactivated, deprovisioned" in table
+    rows = list(csv.DictReader(io.StringIO(site.ok("user", "list", "--deleted", "--app", slug, "--csv"))))
+    assert [row["id"] for row in rows] == [bob.id, ann.id]
+    assert site.json("user", "list", "--deleted", "--app", slug, "--search", "ANN@")["total"] == 1
+    page = site.json("user", "list", "--deleted", "--app", slug, "--page", "2", "--per-page", "1")
+    assert [each["id"] for each in page["users"]] == [ann.id]
+    assert "neither active nor disabled" in site.fails("user", "list", "--deleted", "--active", code=2)
+
+
+def test_nobody_is_deleted(site, slug):
+    site.user(slug, NAMES[0])
+    assert "No deleted user." in site.run("user", "list", "--deleted", "--app", slug).stderr
+    assert "No deleted group." in site.run("group", "list", "--deleted", "--app", slug).stderr
+
+
+# --- restore ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["delete", "deprovision", "deactivate"])
+def test_a_user_comes_back_with_memberships(site, slug, how):
+    ann = site.user(slug, NAMES[0], title="Engineer", emails=[{"value": "a@example.com", "type": "work"}])
+    inner = site.group(slug, "Sales", ann)
+    site.group(slug, "Everyone", inner)
+    before = read(site, slug, ann)
+    if how != "delete":
+        site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    if how == "deactivate":
+        deactivate(site, slug, ann)
+    else:
+        site.delete(slug, ann)
+    with pytest.raises(NotFound):
+        read(site, slug, ann)
+    said = site.run("user", "restore", NAMES[0], "--app", slug)
+    assert said.exit_code == 0, said.output
+    assert "active, in the group Sales" in said.stderr
+    after = read(site, slug, ann)
+    assert after.document == before.document
+    assert {each.display: each.kind for each in after.derived} == {"Sales": "direct", "Everyone": "indirect"}
+    assert after.version > before.version
+    assert site.json("user", "list", "--search", "a@example.com", "--app", slug)["total"] == 1
+    assert site.json("user", "list", "--deleted", "--app", slug)["total"] == 0
+    (entry,) = entries(site, slug, "restored")
+    assert entry["client"].startswith("cli:")
+    assert entry["user_id"] == ann.id
+
+
+def test_who_was_disabled_comes_back_disabled(site, slug):
+    ann = site.user(slug, NAMES[0], active=False)
+    site.delete(slug, ann)
+    assert "disabled, in no group" in site.run("user", "restore", ann.id).stderr
+    assert site.json("user", "show", ann.id)["state"] == "disabled"
+
+
+def test_a_name_that_was_taken_meanwhile_is_not_taken_back(site, slug):
+    ann = site.user(slug, NAMES[0])
+    site.delete(slug, ann)
+    new = site.user(slug, NAMES[0])
+    assert "is not deleted" in site.fails("user", "restore", NAMES[0], "--app", slug)
+    assert "userName" in site.fails("user", "restore", ann.id, "--app", slug)
+    with pytest.raises(NotFound):
+        read(site, slug, ann)
+    site.delete(slug, new)
+    assert "go by" in site.fails("user", "restore", NAMES[0], "--app", slug)
+    assert site.run("user", "restore", ann.id, "--app", slug).exit_code == 0
+    assert "is not deleted" in site.fails("user", "restore", ann.id, "--app", slug)
+
+
+def test_what_does_not_fit_the_schemas_any_more_stays_away(site, slug):
+    ann = site.user(slug, NAMES[0])
+    site.delete(slug, ann)
+    schema = {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
+        "id": "urn:example:Badge",
+        "name": "Badge",
+        "attributes": [{"name": "number", "type": "string", "required": True}],
+    }
+    site.ok("schema", "add", "-", "--app", slug, "--to", "User", "--required", input=json.dumps(schema))
+    assert "does not fit" in site.fails("user", "restore", ann.id, "--app", slug)
+    with pytest.raises(NotFound):
+        read(site, slug, ann)
+
+
+def test_a_group_comes_back_with_members(site, slug):
+    ann, bob = (site.user(slug, name) for name in NAMES)
+    sales = site.group(slug, "Sales", ann, bob)
+    site.delete(slug, sales)
+    site.delete(slug, bob)
+    assert site.json("group", "list", "--deleted", "--app", slug)["groups"][0]["name"] == "Sales"
+    assert "1 member" in site.run("group", "restore", sales.id).stderr
+    assert [each.id for each in read(site, slug, sales, "Groups").links] == [ann.id]
+    # Who is restored later is a member again too.
+    site.ok("user", "restore", bob.id)
+    assert [each.id for each in read(site, slug, sales, "Groups").links] == [ann.id, bob.id]
+
+
+def test_a_disabled_brake_and_features_do_not_keep_an_operator_from_restoring(site, slug):
+    ann = site.user(slug, NAMES[0])
+    site.delete(slug, ann)
+    site.ok("app", "edit", slug, "--feature", "create-users=off", "--feature", "update-users=off")
+    assert site.run("user", "restore", ann.id).exit_code == 0
+
+
+# --- purge --------------------------------------------------------------------------------------------------------
+
+
+def test_purge_says_what_would_go_and_does_it_when_asked(site, slug):
+    ann, bob = (site.user(slug, name) for name in NAMES)
+    sales = site.group(slug, "Sales", ann, bob)
+    site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    for each in (ann, sales):
+        site.delete(slug, each)
+    assert "Nothing that may go" in site.run("purge", "--app", slug).stderr
+    age(site, slug, 31)
+    said = site.run("purge", "--app", slug)
+    assert "--apply" in said.stderr
+    assert site.json("purge", "--app", slug)["would_go"] == [
+        {"app": slug, "type": "Group", "count": 1},
+        {"app": slug, "type": "User", "count": 1},
+    ]
+    assert site.json("user", "list", "--deleted", "--app", slug)["total"] == 1
+    done = site.json("purge", "--app", slug, "--apply")
+    assert done["applied"] is True
+    assert done["total"] == 2
+    db, app = site.installation.db, app_of(site, slug)
+    assert [row[0] for row in db.rows(ResourceRow.select(ResourceRow.uuid).where(ResourceRow.app_id == app.id))] == [
+        bob.id
+    ]
+    assert db.rows(MemberRow.select().where(MemberRow.app_id == app.id)) == []
+    assert {each["user_id"] or each["group_id"] for each in entries(site, slug, "purged")} == {ann.id, sales.id}
+    assert "There is no user" in site.fails("user", "restore", ann.id)
+    # The report still knows who it was.
+    assert "purged" in site.ok("report", "--user", NAMES[0], "--app", slug)
+
+
+def test_the_deleted_are_kept_while_delete_the_deactivated_is_off(site, slug):
+    ann = site.user(slug, NAMES[0])
+    site.delete(slug, ann)
+    age(site, slug, 4000)
+    assert site.json("purge", "--older-than", "1d", "--app", slug, "--apply")["total"] == 0
+    assert site.run("user", "restore", ann.id).exit_code == 0
+
+
+def test_the_retention_time_is_a_setting(site, slug):
+    site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    site.delete(slug, site.user(slug, NAMES[0]))
+    age(site, slug, 8)
+    assert site.json("purge", "--app", slug)["total"] == 0
+    assert site.json("purge", "--app", slug, SCIMLITE_RETENTION="7")["total"] == 1
+    assert site.json("purge", "--app", slug, "--older-than", "9d")["total"] == 0
+    assert site.json("purge", "--app", slug, "--older-than", "1w")["total"] == 1
+
+
+def test_purging_takes_more_than_one_step(site, slug, monkeypatch):
+    site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    for number in range(5):
+        site.delete(slug, site.user(slug, f"user-{number}"))
+    monkeypatch.setattr(tombstones, "_CHUNK", 2)
+    age(site, slug, 31)
+    assert "5 deleted users and groups" in site.run("purge", "--app", slug, "--apply").stderr
+    assert len(entries(site, slug, "purged")) == 5
+
+
+# --- brakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def braked(site, slug):
+    """An app with twelve users of long standing that may lose two of them."""
+    users = [site.user(slug, f"user-{number}") for number in range(12)]
+    query = ResourceRow.update(active_since=ResourceRow.active_since - DAY)
+    site.installation.db.execute(query.where(ResourceRow.app_id == app_of(site, slug).id))
+    site.ok("app", "edit", slug, "--feature", "brake-users=2", "--feature", "brake-percent=10")
+    return users
+
+
+def test_a_brake_that_holds_is_told_and_released(site, slug, braked):
+    assert "so far 0 of 12" in site.ok("app", "show", slug)
+    for user in braked[:2]:
+        site.delete(slug, user)
+    assert "so far 2 of 12" in site.ok("app", "show", slug)
+    for _ in range(2):
+        with pytest.raises(TooManyRequests):
+            site.delete(slug, braked[2])
+    shown = site.ok("app", "show", slug)
+    assert "HOLDS since" in shown
+    assert f"scimlite app release {slug}" in shown
+    assert "HOLDS since" in site.ok("report", "--summary", "--app", slug)
+    held = {each["brake"]: each for each in site.json("report", "--summary", "--app", slug)["brakes"]}
+    assert (held["users"]["holds"], held["members"]["on"]) == (True, False)
+    assert "3 users of 12" in entries(site, slug, "brake_tripped")[0]["detail"]
+    assert "Released: users." in site.run("app", "release", slug).stderr
+    assert "so far 0 of 10" in site.ok("app", "show", slug)
+    assert "Nothing was held" in site.run("app", "release", slug).stderr
+    site.delete(slug, braked[2])
+
+
+def test_it_is_said_that_a_brake_cannot_trip(site, slug, braked):
+    site.ok("app", "edit", slug, "--feature", "brake-users=12")
+    assert "it cannot trip, because the app has only 12 active users" in site.ok("app", "show", slug)
+    site.ok("app", "edit", slug, "--feature", "brake-users=11")
+    assert "cannot trip" not in site.ok("app", "show", slug)
+    (users, _) = site.json("app", "show", slug)["brakes"]
+    assert (users["can_trip"], users["active_before"], users["counted"]) == (True, 12, 0)
+
+
+@pytest.mark.parametrize(
+    "feature",
+    ["brake-users=many", "brake-users=-1", "brake-percent=101", "brake-window=8d", "brake-window=0m", "revive=maybe"],
+)
+def test_a_feature_takes_what_it_takes(site, slug, feature):
+    assert feature.partition("=")[0] in site.fails("app", "edit", slug, "--feature", feature, code=2)
