@@ -16,6 +16,7 @@ _COMMANDS = {
     "user": "List users and show one with groups and history.",
     "group": "List groups and show one with its members.",
     "schema": "Declare attributes and resource types of an app's own.",
+    "mapping": "Set which attributes the application reads, and what it calls them.",
     "report": "Show what was provisioned, refused or failed, when, and by whom.",
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good what was deleted long ago.",
@@ -73,12 +74,13 @@ def _told(error: Exception) -> click.ClickException | None:
     from scimlite.apps import AppError
     from scimlite.config import ConfigError
     from scimlite.errors import ScimError
+    from scimlite.mapping import MappingError
     from scimlite.startup import StartupError
     from scimlite.tokens import TokenError
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))
-    if isinstance(error, AppError | TokenError | StartupError):
+    if isinstance(error, AppError | MappingError | TokenError | StartupError):
         return click.ClickException(str(error))
     if isinstance(error, ScimError):
         return click.ClickException(error.detail)

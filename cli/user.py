@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scimlite import directory, journal, passwords
+from scimlite import apps, directory, journal, mapping, passwords, profiles
 from scimlite.directory import Found, Listing
 from scimlite.journal import Record, Selection
 from scimlite.scim import core
@@ -25,6 +25,7 @@ from .output import (
     print_fields,
     print_heading,
     print_json,
+    print_json_lines,
     print_table,
     visible,
 )
@@ -90,9 +91,9 @@ def list_(
     if deleted:
         if active is not None:
             raise click.UsageError("Deleted users are neither active nor disabled: leave one of the options out.")
-        apps = chosen_apps(context, slug)
+        chosen = chosen_apps(context, slug)
         print_deleted(
-            context, apps, core.USER, search or None, page=page, per_page=per_page, as_json=as_json, as_csv=as_csv
+            context, chosen, core.USER, search or None, page=page, per_page=per_page, as_json=as_json, as_csv=as_csv
         )
         return
     wanted = Listing(core.USER, chosen_apps(context, slug), search or None, active)
@@ -191,6 +192,38 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
         [(local_time(each.at), each.action, each.outcome, _what(each), _by(each)) for each in history],
         empty="Nothing is known.",
     )
+
+
+@user.command()
+@click.option("--app", "slug", metavar="SLUG", required=True, help="The app.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; names of groups stand in one column.")
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line; this is the default.")
+@with_installation
+def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
+    """Print the profiles of all users of an app, as its attribute mapping makes them.
+
+    `scimlite mapping show` says what stands in them. Deleted users are left out.
+
+    \b
+    Examples: scimlite user export --app entra-id --csv > users.csv
+              scimlite user export --app entra-id --jsonl
+    """
+    if as_csv and as_jsonl:
+        raise click.UsageError("Give --csv or --jsonl, not both.")
+    found = apps.get(context.db, slug)
+    exported = profiles.walk(context.db, found, found.resource_types[core.USER.endpoint])
+    if not as_csv:
+        print_json_lines({"id": each.id, "profile": each.values} for each in exported)
+        return
+    targets = [row.target for row in mapping.from_json(found.mapping).user]
+    print_csv(("id", *targets), ((each.id, *map(_cell, each.values.values())) for each in exported))
+
+
+def _cell(value: Any) -> str:
+    """A profile's value in CSV: names of groups are parted by semicolons."""
+    if isinstance(value, list):
+        return ";".join(map(_text, value))
+    return "" if value is None else _text(value)
 
 
 @user.command(name="restore")

@@ -168,6 +168,8 @@ def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, documen
         display=names.display,
         version=stored.version + 1,
         modified_at=max(journal.now(), stored.modified_at + 1),
+        # Made anew when it is read.
+        profile_version=0,
     )
     db.execute(query.where(ResourceRow.id == stored.row))
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from . import apps, conversion, journal
+from . import apps, conversion, journal, mapping
 from .apps import App, AppError
 from .db import Database
 from .journal import Action, Entry, Origin
+from .mapping import MappingError
 from .scim import declaration, declared
 from .scim.declaration import DeclarationError
 from .scim.declared import Declared
@@ -61,6 +62,10 @@ def _change(
         if new == app.declared.to_json():
             return ["It is declared like that already."]
         after = _as_it_would_be(app, new)
+        try:
+            mapping.check(mapping.from_json(app.mapping), after.resource_types.values())
+        except MappingError as error:
+            raise AppError(f"The attribute mapping needs this: {error} Change that first: scimlite mapping") from None
         done = conversion.convert(db, app, after.resource_types, force=force)
         apps.update(db, app, declared=new)
         told = Entry(entry.action, detail="; ".join([entry.detail or "", *done]))

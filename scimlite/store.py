@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from . import brakes, features, index, journal, links, passwords, tombstones
+from . import brakes, features, index, journal, links, passwords, profiles, tombstones
 from .apps import App
 from .db import Database, Slot, prepared
 from .journal import Action, Origin
@@ -37,6 +37,8 @@ def _INSERT(db: Database) -> Any:
         "created_at",
         "modified_at",
         "document",
+        "profile",
+        "profile_version",
     )
     values = {getattr(ResourceRow, column): Slot(column) for column in columns}
     return ResourceRow.insert({**values, ResourceRow.version: 1}).returning(ResourceRow.id)
@@ -44,7 +46,7 @@ def _INSERT(db: Database) -> Any:
 
 @prepared
 def _UPDATE(db: Database) -> Any:
-    columns = ("name", "display", "version", "modified_at", "document")
+    columns = ("name", "display", "version", "modified_at", "document", "profile", "profile_version")
     values = {getattr(ResourceRow, column): Slot(column) for column in columns}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
@@ -61,8 +63,8 @@ def create(
 ) -> Resource:
     """Store a new resource; a user may get the id of one who ended after `revive_since` (tombstones.revivable).
 
-    Raises Uniqueness when a unique value is taken, InvalidValue when a member is refused, BadRequest when a feature
-    that is off forbids it.
+    Raises Uniqueness when a unique value is taken, InvalidValue when a member is refused or the app's mapping lacks a
+    required value, BadRequest when a feature that is off forbids it.
     """
     features.allow_create(app.settings, app.slug, resource_type, with_members=bool(cleaned.links))
     password = passwords.change(app, resource_type, cleaned.secrets)
@@ -74,9 +76,13 @@ def create(
         id = revived.id if revived else new_id
         document = {"schemas": filled["schemas"], "id": id, **filled}
         who = Subject(resource_type, id, document)
+        profile = profiles.text(app, resource_type, document)
         text = orjson.dumps(document).decode()
         at = journal.now()
-        resource = tombstones.revive(db, revived, who, text, at) if revived else _insert(db, app, who, text, at)
+        if revived:
+            resource = tombstones.revive(db, revived, who, text, at)
+        else:
+            resource = _insert(db, app, who, text, profile, at)
         index.write(db, app, resource_type, resource.row, set(), documents.value_rows(resource_type, document))
         done = [tombstones.REVIVED if revived else None, passwords.apply(db, app, resource.row, password)]
         action = Action.RESTORED if revived else Action.CREATED
@@ -91,7 +97,7 @@ def create(
     return index.unique(db, app, resource_type, None, [{"id": new_id, **filled}], lambda: db.transact(work))
 
 
-def _insert(db: Database, app: App, who: Subject, text: str, at: int) -> Resource:
+def _insert(db: Database, app: App, who: Subject, text: str, profile: str | None, at: int) -> Resource:
     row = db.scalar(
         _INSERT,
         app_id=app.id,
@@ -104,6 +110,8 @@ def _insert(db: Database, app: App, who: Subject, text: str, at: int) -> Resourc
         created_at=at,
         modified_at=at,
         document=text,
+        profile=profile,
+        profile_version=app.mapping_version,
     )
     return Resource(row, who.id, who.type, 1, at, at, text)
 
@@ -284,6 +292,9 @@ def _write(
         version=resource.version,
         modified_at=resource.modified_at,
         document=resource.document,
+        # Nothing that an application lacks may keep a user from being disabled.
+        profile=profiles.text(app, resource_type, new, lenient=who.active < before.active),
+        profile_version=app.mapping_version,
     )
     if who.active != before.active:
         since = resource.modified_at if who.active else None

@@ -30,6 +30,8 @@ FUNCTIONS = {
     "scimlite.links",
     "scimlite.mapping",
     "scimlite.passwords",
+    "scimlite.profiles",
+    "scimlite.remapping",
     "scimlite.resources",
     "scimlite.schemas",
     "scimlite.search",
@@ -79,7 +81,13 @@ MAY_IMPORT = {
     "scimlite.features": PROTOCOL,
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.features", "scimlite.journal", "scimlite.mapping"},
     "scimlite.conversion": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
-    "scimlite.schemas": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.conversion", "scimlite.journal"},
+    "scimlite.schemas": PROTOCOL
+    | STORAGE
+    | {"scimlite.apps", "scimlite.conversion", "scimlite.journal", "scimlite.mapping"},
+    "scimlite.profiles": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.links", "scimlite.mapping"},
+    "scimlite.remapping": PROTOCOL
+    | STORAGE
+    | {"scimlite.apps", "scimlite.journal", "scimlite.mapping", "scimlite.profiles"},
     "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
     "scimlite.cursors": PROTOCOL
     | STORAGE

@@ -1,0 +1,133 @@
+"""Profiles: what the application behind scimlite reads of users and groups, stored with them and always current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from . import links, mapping
+from .apps import App
+from .db import Database, Slot, prepared
+from .mapping import Compiled
+from .models import ResourceRow
+from .scim import core
+from .scim.document import Document
+from .scim.schema import ResourceType
+
+Json = Any
+
+#: Resources read at once.
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A living user's or group's profile."""
+
+    row: int
+    id: str
+    active: bool
+    values: dict[str, Json]
+
+
+def text(app: App, resource_type: ResourceType, document: Document, *, lenient: bool = False) -> str | None:
+    """The profile of a document as it is stored; None for types that have none.
+
+    Raises InvalidValue naming attribute and target when a required row has no value, unless `lenient`.
+    """
+    compiled = mapping.compiled(app.mapping, resource_type)
+    if compiled is None:
+        return None
+    profile = compiled.profile(document)
+    if not lenient:
+        compiled.require(profile)
+    return orjson.dumps(profile).decode()
+
+
+@prepared
+def _BY_ROW(db: Database) -> Any:
+    return ResourceRow.select(*_COLUMNS).where(db.one_of(ResourceRow.id, "rows"), ResourceRow.app_id == Slot("app"))
+
+
+_COLUMNS = (
+    ResourceRow.id,
+    ResourceRow.uuid,
+    ResourceRow.active,
+    ResourceRow.profile_version,
+    ResourceRow.profile,
+    ResourceRow.document,
+)
+
+
+def read(db: Database, app: App, resource_type: ResourceType, rows: Sequence[int]) -> dict[int, dict[str, Json]]:
+    """The current profiles of resources of one type by their rows, with the names of groups joined.
+
+    Also of the deleted: what they were, and in no group. One that another mapping made is made anew, so nobody ever
+    sees a stale one.
+    """
+    found = db.rows(_BY_ROW, rows=list(rows), app=app.id)
+    return {each.row: each.values for each in _profiles(db, app, resource_type, found)}
+
+
+def walk(db: Database, app: App, resource_type: ResourceType) -> Iterator[Profile]:
+    """The profiles of all living resources of a type, some at a time, without a transaction meanwhile."""
+    last = 0
+    while rows := db.rows(_PAGE, app=app.id, type=resource_type.name, after=last, limit=_CHUNK):
+        yield from _profiles(db, app, resource_type, rows)
+        last = rows[-1][0]
+
+
+@prepared
+def _PAGE(db: Database) -> Any:
+    living = (
+        (ResourceRow.app_id == Slot("app"))
+        & (ResourceRow.type == Slot("type"))
+        & (ResourceRow.id > Slot("after"))
+        & ResourceRow.deleted_at.is_null()
+    )
+    return ResourceRow.select(*_COLUMNS).where(living).order_by(ResourceRow.id).limit(Slot("limit"))
+
+
+def _profiles(db: Database, app: App, resource_type: ResourceType, rows: Sequence[Sequence[Any]]) -> list[Profile]:
+    compiled = mapping.compiled(app.mapping, resource_type)
+    if compiled is None:
+        return []
+    groups: dict[int, list[tuple[str, Json]]] = {}
+    if any(row.joined for row in compiled.rows):
+        groups = _groups(db, app, [row[0] for row in rows])
+    found = []
+    for row, id, active, version, stored, document in rows:
+        values = _values(app, compiled, version, stored, document)
+        found.append(Profile(row, id, bool(active), compiled.joined(values, groups.get(row, ()))))
+    return found
+
+
+def _values(app: App, compiled: Compiled, version: int, stored: str | None, document: str) -> dict[str, Json]:
+    if stored is not None and version == app.mapping_version:
+        values: dict[str, Json] = orjson.loads(stored)
+        return values
+    return compiled.profile(orjson.loads(document))
+
+
+def _groups(db: Database, app: App, users: list[int]) -> dict[int, list[tuple[str, Json]]]:
+    """(id, name) of the groups that users are in, also through others, by the user's row, as groups are mapped."""
+    held = links.groups_of(db, app.id, users)
+    group_type = app.resource_types[core.GROUP.endpoint]
+    compiled = mapping.compiled(app.mapping, group_type)
+    row = next((each for each in compiled.rows if each.target == "name"), None) if compiled else None
+    if row is None or (row.source == "displayName" and not row.transform):
+        return {user: [(each.id, each.display) for each in found] for user, found in held.items()}
+    ids = sorted({each.id for found in held.values() for each in found})
+    names = {}
+    for _, id, _, version, stored, document in db.rows(_BY_ID, app=app.id, ids=ids):
+        assert compiled is not None
+        names[id] = _values(app, compiled, version, stored, document).get("name")
+    return {user: [(each.id, names.get(each.id)) for each in found] for user, found in held.items()}
+
+
+@prepared
+def _BY_ID(db: Database) -> Any:
+    return ResourceRow.select(*_COLUMNS).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
