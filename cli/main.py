@@ -18,6 +18,7 @@ _COMMANDS = {
     "schema": "Declare attributes and resource types of an app's own.",
     "mapping": "Set which attributes the application reads, and what it calls them.",
     "report": "Show what was provisioned, refused or failed, when, and by whom.",
+    "explain": "Say why a request was refused, and what would have it accepted.",
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good what was deleted long ago.",
     "serve": "Run the service.",

@@ -254,7 +254,7 @@ def _of_file(found: App, kind: ResourceType, body: Any) -> dict[str, Any]:
 def recompute(context: Context, slug: str) -> None:
     """Make stored profiles anew that an earlier mapping made; goes on where it was stopped.
 
-    Whoever reads a profile through scimlite gets the current one in any case.
+    Until then a profile is made anew whenever it is read, so nobody sees an old one.
 
     \b
     Example: scimlite mapping recompute --app entra-id

@@ -24,6 +24,7 @@ from .installation import with_installation
 from .moments import MOMENT
 from .output import iso_time, json_option, local_time, print_csv, print_json_lines, visible, width
 from .summary import print_summary
+from .wording import what, who
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -35,8 +36,6 @@ _PAUSE = 0.5
 #: A transaction becomes visible when it ends, under a time and an id taken before that: while following, entries of
 #: this long ago are looked through again each time (microseconds).
 _WINDOW = 5 * 60 * 1_000_000
-#: A value longer than this is cut in the table; JSON and CSV have all of it.
-_LONGEST_VALUE = 80
 #: Columns from which the action has one of its own.
 _WIDE = 120
 _FIELDS = (
@@ -296,7 +295,7 @@ class _Layout:
         def widest(heading: str, cell: Callable[[Record], str]) -> int:
             return max(cell_len(heading), *(cell_len(cell(row)) for row in rows))
 
-        return cls(widest("App", _app), widest("Who", _who), widest("Action", lambda row: row.action))
+        return cls(widest("App", _app), widest("Who", who), widest("Action", lambda row: row.action))
 
     def print_head(self) -> None:
         """The names of the columns, and a line under them."""
@@ -313,9 +312,9 @@ class _Layout:
 
         def cells(row: Record) -> list[Text]:
             action = Text(row.action, _STYLES.get(row.action, ""))
-            what = Text(_what(row), "" if row.outcome == Outcome.OK else "red")
-            last = [action, what] if self._wide else [Text(" ").join([action, what]) if what else action]
-            return [Text(local_time(row.at), "dim"), Text(_app(row)), Text(_who(row)), *last]
+            told = Text(what(row), "" if row.outcome == Outcome.OK else "red")
+            last = [action, told] if self._wide else [Text(" ").join([action, told]) if told else action]
+            return [Text(local_time(row.at), "dim"), Text(_app(row)), Text(who(row)), *last]
 
         self._print(map(cells, rows))
 
@@ -347,58 +346,3 @@ _STYLES: dict[str, str] = {
 
 def _app(row: Record) -> str:
     return row.app or ""
-
-
-def _who(row: Record) -> str:
-    """The person; for what happened to a group as a whole, the group; for an operator's act, nobody."""
-    return visible(row.user or row.user_id or ("" if _is_membership(row) else row.group or row.group_id) or "")
-
-
-def _is_membership(row: Record) -> bool:
-    return row.action in (Action.MEMBER_ADDED, Action.MEMBER_REMOVED)
-
-
-def _what(row: Record) -> str:
-    """What happened, in words: the group joined or left, attributes that changed, why it was refused."""
-    lines = [row.group] if row.group and (row.user or row.user_id or _is_membership(row)) else []
-    lines += [_change(path, *change) for path, change in row.changes.items()]
-    if row.detail:
-        lines.append(row.detail)
-    if row.outcome != Outcome.OK:
-        # One sentence with what to look for in the logs, the client's included.
-        status = f" ({row.status})" if (row.status or 0) >= 400 else ""
-        request = f" (request {row.request_id})" if row.request_id else ""
-        lines = [f"{row.outcome}{status}: {': '.join(lines)}{request}"]
-    elif row.client and row.client.startswith("cli:"):
-        lines = [", ".join([*lines, f"by {row.client}"])]
-    return "\n".join(map(visible, lines))
-
-
-def _change(path: str, before: Any, after: Any) -> str:
-    """One attribute's change: `title: Dr → Prof`."""
-    name = path.rsplit(":", 1)[-1]
-    if before is None:
-        return f"{name} set to {_value(after)}"
-    if after is None:
-        return f"{name} removed, was {_value(before)}"
-    return f"{name}: {_value(before)} → {_value(after)}"
-
-
-def _value(value: Any) -> str:
-    """A value in words, cut when long."""
-    text = _spelled(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(map(_spelled, value)) or "nothing"
-    if isinstance(value, dict):
-        kind = value.get("type")
-        plain = value.get("value") or value.get("formatted") or value.get("display")
-        if isinstance(plain, str):
-            return f"{plain} ({kind})" if isinstance(kind, str) else plain
-        return ", ".join(f"{name} {_spelled(each)}" for name, each in value.items())
-    return str(value) if value != "" else '""'

@@ -8,15 +8,16 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory, journal, mapping, passwords, profiles
+from scimlite import apps, directory, erasure, journal, mapping, passwords, profiles
 from scimlite.directory import Found, Listing
-from scimlite.journal import Record, Selection
+from scimlite.journal import Selection
 from scimlite.scim import core
 
 from .choosing import app_option, chosen_apps, page_options, print_place, the_one
 from .context import Context
 from .deleted import print_deleted, restore
 from .installation import with_installation
+from .moments import MOMENT
 from .output import (
     iso_time,
     json_option,
@@ -30,6 +31,7 @@ from .output import (
     visible,
 )
 from .report import as_data
+from .wording import by, story, what
 
 _RECENT = 10
 #: What `--csv` and `--json` call the facts of a user in a list.
@@ -189,7 +191,7 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
     print_heading(f"Last {_RECENT} entries of the report" if len(history) == _RECENT else "History")
     print_table(
         ("Time", "Action", "Outcome", "What", "By"),
-        [(local_time(each.at), each.action, each.outcome, _what(each), _by(each)) for each in history],
+        [(local_time(each.at), each.action, each.outcome, what(each), by(each)) for each in history],
         empty="Nothing is known.",
     )
 
@@ -224,6 +226,67 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return ";".join(map(_text, value))
     return "" if value is None else _text(value)
+
+
+@user.command()
+@click.argument("user")
+@app_option
+@click.option("--since", type=MOMENT, metavar="TIME", help="Only from then on: 2h, 7d, yesterday, 2026-11-01.")
+@json_option
+@with_installation
+def history(context: Context, user: str, slug: str | None, since: int | None, as_json: bool) -> None:
+    """Tell a user's life: who did what, when, from what to what.
+
+    USER is an id, an externalId, or any userName the person ever had; also of somebody who is deleted or purged. Of
+    who was erased is told that something was, by the id.
+
+    \b
+    Examples: scimlite user history ann@example.com
+              scimlite user history ann@example.com --since 30d --json
+    """
+    chosen = None if slug is None else apps.get(context.db, slug).id
+    selection = Selection(user=user, app_id=chosen, since=since)
+    if as_json:
+        print_json_lines(as_data(each) for each in journal.iterate(context.db, selection))
+        return
+    told, last = False, ("", "")
+    for each in journal.iterate(context.db, selection):
+        subject = (each.app or "", each.user or each.user_id or user)
+        if subject != last:
+            click.echo(("\n" if told else "") + click.style(f"{visible(subject[1])} in {subject[0]}", bold=True))
+        told, last = True, subject
+        click.echo(f"{local_time(each.at)}  {story(each)}  [{by(each)}]")
+    if not told:
+        raise click.ClickException(f"Nothing is known of {user!r}" + (" since then." if since is not None else "."))
+
+
+@user.command()
+@click.argument("user")
+@app_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_installation
+def erase(context: Context, user: str, slug: str | None, yes: bool) -> None:
+    """Remove a person for good: it cannot be undone.
+
+    The stored user or tombstone goes, with memberships, password and kept requests, and from the report the names and
+    values; it keeps what was done and when, under the id alone, and that the person was erased. What other users say
+    of the person, such as a manager's name, is theirs and stays. The identity provider may create the user again.
+
+    \b
+    Example: scimlite user erase ann@example.com --app entra-id
+    """
+    found = the_one(context, core.USER, slug, user)
+    if not yes:
+        there = erasure.traces(context.db, found.app, found.id, found.name)
+        click.echo(
+            f"This erases {visible(found.name)} ({found.id}, {found.state}) in {found.app.slug}: the stored user, "
+            f"{there.memberships:,} memberships, {there.requests:,} kept requests, and names and values in "
+            f"{there.entries:,} entries of the report. It cannot be undone.",
+            err=True,
+        )
+        click.confirm("Erase?", abort=True, err=True)
+    erasure.erase(context.db, found.app, found.id, found.name, context.origin)
+    click.echo(f"Erased {found.id} in {found.app.slug}.", err=True)
 
 
 @user.command(name="restore")
@@ -322,21 +385,3 @@ def _item(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _what(record: Record) -> str:
-    """What an entry is about: the group, the changes, the reason."""
-    changes = [
-        f"{path.rsplit(':', 1)[-1]}: {_value(old)} → {_value(new)}" for path, (old, new) in record.changes.items()
-    ]
-    return "\n".join(filter(None, [record.group or record.group_id, *changes, record.detail]))
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return ", ".join(map(_item, value)) if isinstance(value, list) else _item(value)
-
-
-def _by(record: Record) -> str:
-    return " / ".join(filter(None, [record.client, record.token]))

@@ -17,6 +17,7 @@ from .endpoints import View
 from .journal import Action
 from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, respond
+from .refusals import Received
 from .rendering import etag, location
 from .scim import bulk, document
 from .scim.bulk import BulkOperation, BulkRequest
@@ -46,7 +47,7 @@ class BulkView(View):
         except (errors.PayloadTooLarge, RequestEntityTooLarge):
             limit = self.service.max_body
             raise errors.PayloadTooLarge(
-                f"The size of the bulk operation exceeds the maxPayloadSize ({limit})."
+                f"The size of the bulk operation exceeds the maxPayloadSize ({limit}).", remedy=errors.LARGER_BODIES
             ) from None
 
 
@@ -115,7 +116,12 @@ class _Job:
         if "\0" in path or len(path) > _LONGEST_PATH:
             raise errors.NotFound("There is nothing at this path.")
         known = None if id is None or id.startswith(bulk.PREFIX) else id
-        resource_type = operations.resource_type(call, operation.endpoint, known, method=operation.method)
+        received = Received(
+            operation.method, f"/{path if id else operation.endpoint}", parsed=True, body=operation.data
+        )
+        resource_type = operations.resource_type(
+            call, operation.endpoint, known, method=operation.method, received=received
+        )
         if operation.method == "POST":
             operations.note_name(call, operation.data)
         if (operation.method == "POST") is not (id is None):

@@ -232,6 +232,11 @@ class Database:
         """A context in which only one process migrates, in one transaction."""
         raise NotImplementedError
 
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """A context in which what is deleted leaves no trace in files; PostgreSQL's own vacuum sees to that later."""
+        yield
+
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
         """Whether the error is a violation of the unique index `table_column`, which ends in that column."""
         raise NotImplementedError
@@ -326,6 +331,16 @@ class SqliteDatabase(Database):
                 yield
         finally:
             self.peewee.execute_sql("PRAGMA foreign_keys=ON")
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        self.peewee.execute_sql("PRAGMA secure_delete=ON")
+        try:
+            yield
+        finally:
+            self.peewee.execute_sql("PRAGMA secure_delete=OFF")
+        # The WAL holds pages as they were; a reader that is busy at this moment leaves that to a later checkpoint.
+        self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
         return str(error).startswith("UNIQUE constraint failed") and str(error).endswith(f"{table}.{column}")

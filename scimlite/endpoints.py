@@ -40,7 +40,11 @@ class View(MethodView):
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
-        return messages.load_json(self._raw(call))
+        raw = self._raw(call)
+        call.size = len(raw)
+        call.content = messages.load_json(raw)
+        call.parsed = True
+        return call.content
 
     def _raw(self, call: Call) -> bytes:
         try:
@@ -52,5 +56,5 @@ class View(MethodView):
         if len(raw) < (call.request.content_length or 0):
             raise errors.BadRequest("The body did not arrive whole.")
         if len(raw) > self.service.max_body:
-            raise errors.PayloadTooLarge("The body is larger than this service accepts.")
+            raise errors.PayloadTooLarge("The body is larger than this service accepts.", remedy=errors.LARGER_BODIES)
         return raw

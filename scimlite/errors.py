@@ -139,6 +139,10 @@ class PreconditionFailed(ScimError):
     status = 412
 
 
+#: What would have a larger body accepted.
+LARGER_BODIES = "the setting SCIMLITE_MAX_BODY"
+
+
 class PayloadTooLarge(ScimError):
     """413: the body is larger than the limit."""
 

@@ -11,6 +11,7 @@ from .apps import App, unique_key
 from .db import Database, Slot, prepared
 from .errors import Uniqueness
 from .models import ResourceRow, ValueRow
+from .scim import core
 from .scim import document as documents
 from .scim.document import Document
 from .scim.schema import ResourceType
@@ -78,7 +79,10 @@ def unique(
     except peewee.IntegrityError as error:
         if not db.not_unique(error, "value", "unique_key"):
             raise
-        raise Uniqueness(_taken(db, app, resource_type, tried[-1], id)) from None
+        detail, path = _taken(db, app, resource_type, tried[-1], id)
+        optional = resource_type.name == core.GROUP.name and path == "displayName"
+        remedy = "scimlite app edit {app} --feature unique-group-names=off" if optional else None
+        raise Uniqueness(detail, remedy=remedy) from None
 
 
 @prepared
@@ -95,15 +99,17 @@ def _HOLDERS(db: Database) -> Any:
     )
 
 
-def _taken(db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None) -> str:
-    """Which unique value is taken, in words."""
+def _taken(
+    db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None
+) -> tuple[str, str | None]:
+    """Which unique value is taken, in words, and its path."""
     seen: set[tuple[str, str]] = set()
     for value in sorted(documents.value_rows(resource_type, new)):
         if value.path in resource_type.unique_paths:
             if (value.path, value.key) in seen:
-                return f"This {resource_type.name} has the same {value.path} twice."
+                return f"This {resource_type.name} has the same {value.path} twice.", value.path
             seen.add((value.path, value.key))
             held = db.rows(_HOLDERS, app=app.id, type=resource_type.name, path=value.path, key=unique_key(value.key))
             if any(row[0] != id for row in held):
-                return f"Another {resource_type.name} of this app already has this {value.path}."
-    return f"Another {resource_type.name} of this app already has one of these unique values."
+                return f"Another {resource_type.name} of this app already has this {value.path}.", value.path
+    return f"Another {resource_type.name} of this app already has one of these unique values.", None

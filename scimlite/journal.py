@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,8 @@ _LONGEST_TEXT = 1000
 _LONGEST_KEY = 500
 #: Rows read at once where all of them could be more than memory holds.
 _PAGE = 1000
+#: Rows found by a client's own id, which it may use again and again.
+_MOST_OF_CLIENT = 100
 
 
 class Action(StrEnum):
@@ -161,12 +163,18 @@ def record(db: Database, app_id: int | None, origin: Origin, entries: Iterable[E
         db.execute_many(_INSERT, rows)
 
 
-def record_alone(db: Database, app_id: int | None, origin: Origin, entry: Entry) -> None:
-    """Add one row in a transaction of its own, after another one was rolled back; names that are known are added."""
+def record_alone(
+    db: Database, app_id: int | None, origin: Origin, entry: Entry, also: Callable[[Entry], None] = lambda entry: None
+) -> None:
+    """Add one row in a transaction of its own, after another one was rolled back; names that are known are added.
+
+    `also` gets the entry with the names, and does what belongs into the same transaction.
+    """
 
     def work() -> None:
         named = replace(entry, user=_named(db, app_id, entry.user), group=_named(db, app_id, entry.group))
         record(db, app_id, origin, [named])
+        also(named)
 
     db.transact(work)
 
@@ -271,6 +279,17 @@ def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Re
     for chunk in chunks(new, _PAGE):
         records.update({row[0]: _record(row) for row in db.rows(_joined().where(JournalRow.id.in_(chunk)))})
     return [records[id] for id in new if id in records]
+
+
+def of_request(db: Database, id: str, *, ours: bool) -> list[Record]:
+    """The rows of a request, oldest first: by our id, or else by the client's own, the newest hundred of those."""
+    rows = db.rows(_joined().where(JournalRow.request_id == id).order_by(JournalRow.id)) if ours else []
+    if not rows:
+        newest = (
+            _joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc()).limit(_MOST_OF_CLIENT)
+        )
+        rows = db.rows(newest)[::-1]
+    return [_record(row) for row in rows]
 
 
 def count(db: Database) -> int:

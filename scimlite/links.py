@@ -147,7 +147,10 @@ def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: 
         missing = [id for id in step.add if id not in wanted]
         if missing and app.settings.unknown_members == "refuse":
             named = ", ".join(missing[:_MOST_NAMED])
-            raise InvalidValue(f"members.value: {len(missing)} not found in this app: {named}.")
+            raise InvalidValue(
+                f"members.value: {len(missing)} not found in this app: {named}.",
+                remedy="scimlite app edit {app} --feature unknown-members=skip",
+            )
         unknown.update(dict.fromkeys(missing))
         kept = list(wanted.values())
         if step.reset:

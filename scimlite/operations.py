@@ -10,6 +10,7 @@ from typing import Any
 from . import errors, resources, store
 from .journal import Action, now
 from .provider import Attempt, Call
+from .refusals import Received
 from .resources import Resource
 from .scim import document, messages, projection
 from .scim import patch as patching
@@ -42,17 +43,25 @@ class Answer:
     wanted: Projection
 
 
-def resource_type(call: Call, endpoint: str, id: str | None = None, *, method: str | None = None) -> ResourceType:
+def resource_type(
+    call: Call,
+    endpoint: str,
+    id: str | None = None,
+    *,
+    method: str | None = None,
+    received: Received | None = None,
+) -> ResourceType:
     """The type behind an endpoint of the app; NotFound otherwise.
 
-    Notes what is tried, for the journal: the request's method, or the one that is given.
+    Notes what is tried, for the journal: the request's method, or the one that is given; with what came, when that is
+    not the whole request.
     """
     found = call.app.resource_types.get(endpoint)
     if found is None:
         raise errors.NotFound(f"There is nothing at /{endpoint[:100]}.")
     action = _WRITES.get(method or call.request.method)
     if action is not None:
-        call.attempt = Attempt(action, found.name, id)
+        call.attempt = Attempt(action, found.name, id, received=received)
     return found
 
 

@@ -15,12 +15,13 @@ from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 
-from . import errors, journal, tokens
+from . import errors, journal, refusals, tokens
 from .apps import App
 from .config import DAY
 from .db import Database, DatabaseError
 from .errors import ScimError
 from .journal import Action, Entry, Origin, Outcome
+from .refusals import Received
 from .scim.messages import MEDIA_TYPE
 from .tokens import Caller, Keyring
 
@@ -63,6 +64,8 @@ class Attempt:
     type: str | None = None
     id: str | None = None
     name: str | None = None
+    #: What came, when it is only a part of the request.
+    received: Received | None = None
 
 
 @dataclass
@@ -75,6 +78,10 @@ class Call:
     root: str = ""
     caller: Caller | None = None
     attempt: Attempt | None = None
+    #: Bytes of the body, and what it holds when it is JSON.
+    size: int | None = None
+    parsed: bool = False
+    content: Any = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     started: float = field(default_factory=time.perf_counter)
 
@@ -100,6 +107,16 @@ class Call:
     def base(self) -> str:
         """The app's SCIM base URL as the client knows it."""
         return f"{self.root}/{(self.request.view_args or {}).get('slug', '')}"
+
+    @property
+    def received(self) -> Received:
+        """What came, to be kept when it is refused."""
+        request = self.request
+        if self.attempt is not None and self.attempt.received is not None:
+            return self.attempt.received
+        path = request.path.partition(f"/{(request.view_args or {}).get('slug', '')}")[2] or "/"
+        query = tuple(request.args.items())
+        return Received(request.method, path, query, self.size, self.parsed, self.content)
 
     @cached_property
     def origin(self) -> Origin:
@@ -269,7 +286,7 @@ def _http_error(error: HTTPException, call: Call) -> ScimError:
         headers = {"Allow": allowed} if allowed else None
         return errors.MethodNotAllowed(f"{call.request.method} is not possible here.", headers=headers)
     if code == 413:
-        return errors.PayloadTooLarge("The body is larger than this service accepts.")
+        return errors.PayloadTooLarge("The body is larger than this service accepts.", remedy=errors.LARGER_BODIES)
     if code == 415:
         return errors.UnsupportedMediaType("The content type is not JSON.")
     if code < 500:
@@ -294,8 +311,13 @@ def _journal(error: ScimError, call: Call) -> None:
         status=error.status,
         detail=f"{attempt.type} {attempt.name or attempt.id!r}: {error.detail}" if other else error.detail,
     )
+    types = [each for each in call.app.resource_types.values() if attempt.type in (None, each.name)]
+
+    def keep(named: Entry) -> None:
+        refusals.keep(call.db, call.app, call.id, call.received, types, error, named)
+
     try:
-        journal.record_alone(call.db, call.app.id, call.origin, entry)
+        journal.record_alone(call.db, call.app.id, call.origin, entry, keep)
     except (ScimError, DatabaseError) as failure:
         error_log.error("request=%s could not be journalled", call.id, exc_info=failure)
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from peewee import fn
 
-from . import apps, journal
+from . import apps, journal, refusals
 from .apps import App
 from .db import Database, Slot, prepared
 from .errors import Unauthorized, Unavailable
@@ -393,7 +393,13 @@ def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], rea
 def _note_use(db: Database, token: int, at: int) -> None:
     newest = fn.coalesce(TokenRow.last_used_at, 0)
     due = (TokenRow.id == token) & (newest <= at - _LAST_USED_EVERY)
-    _note(db, lambda: db.execute(TokenRow.update(last_used_at=at).where(due)))
+
+    def work() -> None:
+        db.execute(TokenRow.update(last_used_at=at).where(due))
+        # Here, so that it is done while an app is in use, however seldom something is refused.
+        refusals.forget_old(db, at)
+
+    _note(db, work)
 
 
 def _note(db: Database, work: Callable[[], object]) -> None:

@@ -30,7 +30,9 @@ FUNCTIONS = {
     "scimlite.links",
     "scimlite.mapping",
     "scimlite.passwords",
+    "scimlite.erasure",
     "scimlite.profiles",
+    "scimlite.refusals",
     "scimlite.remapping",
     "scimlite.resources",
     "scimlite.schemas",
@@ -88,7 +90,11 @@ MAY_IMPORT = {
     "scimlite.remapping": PROTOCOL
     | STORAGE
     | {"scimlite.apps", "scimlite.journal", "scimlite.mapping", "scimlite.profiles"},
-    "scimlite.tokens": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
+    "scimlite.refusals": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.config", "scimlite.journal"},
+    "scimlite.erasure": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
+    "scimlite.tokens": PROTOCOL
+    | STORAGE
+    | {"scimlite.apps", "scimlite.config", "scimlite.journal", "scimlite.refusals"},
     "scimlite.cursors": PROTOCOL
     | STORAGE
     | {"scimlite.apps", "scimlite.resources", "scimlite.search", "scimlite.tokens"},
@@ -138,7 +144,14 @@ MAY_IMPORT = {
     "scimlite.me": PROTOCOL | {"scimlite.provider", "scimlite.views"},
     "scimlite.discovery": PROTOCOL | {"scimlite.apps", "scimlite.endpoints", "scimlite.provider"},
     "scimlite.bulk": PROTOCOL
-    | {"scimlite.endpoints", "scimlite.journal", "scimlite.operations", "scimlite.provider", "scimlite.rendering"},
+    | {
+        "scimlite.endpoints",
+        "scimlite.journal",
+        "scimlite.operations",
+        "scimlite.provider",
+        "scimlite.refusals",
+        "scimlite.rendering",
+    },
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
     "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},

@@ -114,7 +114,10 @@ def load(body: Json, max_operations: int) -> BulkRequest:
     """
     for name, value in body.items() if isinstance(body, dict) else ():
         if name.lower() == "operations" and isinstance(value, list) and len(value) > max_operations:
-            raise PayloadTooLarge(f"The number of operations exceeds the maxOperations ({max_operations}).")
+            raise PayloadTooLarge(
+                f"The number of operations exceeds the maxOperations ({max_operations}).",
+                remedy="the setting SCIMLITE_MAX_OPERATIONS",
+            )
     loaded = messages.load(_BULK_SCHEMA, body, "The bulk request")
     seen: set[str] = set()
     for operation in loaded["Operations"]:

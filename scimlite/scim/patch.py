@@ -26,6 +26,8 @@ Json = Any
 _MOST_CHANGES = 1000
 #: How much of a path an error repeats: a URN, and the attribute behind it.
 _LONGEST_PATH = 200
+#: What would have an unknown attribute accepted.
+_UNKNOWN = "scimlite app edit {app} --feature unknown-attributes=ignore, or scimlite schema add to declare it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,9 @@ class _Planner:
             return Target(None, None)
         if target is None:
             if not self.ignore_unknown:
-                raise InvalidPath(f"{self.resource_type.name} has no attribute {quote(text, most=_LONGEST_PATH)}.")
+                raise InvalidPath(
+                    f"{self.resource_type.name} has no attribute {quote(text, most=_LONGEST_PATH)}.", remedy=_UNKNOWN
+                )
             values.note(self.plan.ignored, text)
         return target
 

@@ -1,0 +1,108 @@
+"""A person removed for good: everything that is stored of them, and what the journal says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from peewee import fn
+
+from . import journal
+from .apps import App
+from .db import Database
+from .journal import Action, Entry, Origin
+from .models import (
+    AliasRow,
+    DepartureRow,
+    JournalRow,
+    MemberRow,
+    PasswordRow,
+    RefusalRow,
+    ResourceRow,
+    ValueRow,
+)
+from .scim.values import fold
+
+#: Journal entries rewritten in one transaction: writers wait for no longer than that takes.
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What there is of a person."""
+
+    memberships: int
+    entries: int
+    requests: int
+
+
+def traces(db: Database, app: App, id: str, name: str) -> Traces:
+    """Count what erasing a user of an app would take away; `name` is the userName."""
+    row = _row(db, app, id)
+    keys = _keys(db, app, id, name)
+    return Traces(
+        int(db.scalar(MemberRow.select(fn.count(MemberRow.group_id)).where(MemberRow.member_id == row)) if row else 0),
+        int(db.scalar(JournalRow.select(fn.count(JournalRow.id)).where(_told(app, id, keys)))),
+        int(db.scalar(RefusalRow.select(fn.count(RefusalRow.id)).where(_asked(app, id, keys)))),
+    )
+
+
+def erase(db: Database, app: App, id: str, name: str, origin: Origin) -> None:
+    """Erase a living or deleted user: document, tombstone, memberships, kept requests, personal values in the journal.
+
+    The journal keeps what was done and when, under the id alone, and that the user was erased. What was stopped can be
+    repeated. What other users' documents say of the person, such as a manager's name, is theirs and stays.
+    """
+    with db.erasing():
+        _erase(db, app, id, name, origin)
+
+
+def _erase(db: Database, app: App, id: str, name: str, origin: Origin) -> None:
+    keys = _keys(db, app, id, name)
+    blank = {"user_name": None, "user_key": None, "changes": None, "detail": None}
+    personal = (
+        JournalRow.user_name.is_null(False) | JournalRow.changes.is_null(False) | JournalRow.detail.is_null(False)
+    )
+    some = JournalRow.select(JournalRow.id).where(_told(app, id, keys), personal).limit(_CHUNK)
+    while rows := [row[0] for row in db.rows(some)]:
+        db.transact(partial(db.execute, JournalRow.update(**blank).where(JournalRow.id.in_(rows))))
+
+    def work() -> None:
+        # Once more, for what was told meanwhile.
+        db.execute(JournalRow.update(**blank).where(_told(app, id, keys), personal))
+        db.execute(RefusalRow.delete().where(_asked(app, id, keys)))
+        db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
+        row = _row(db, app, id, lock=True)
+        for table, column in (
+            (PasswordRow, PasswordRow.resource_id),
+            (DepartureRow, DepartureRow.resource_id),
+            (MemberRow, MemberRow.member_id),
+            (ValueRow, ValueRow.resource_id),
+            (ResourceRow, ResourceRow.id),
+        ):
+            if row is not None:
+                db.execute(table.delete().where(column == row))
+        journal.record(db, app.id, origin, [Entry(Action.ERASED, user=(id, None))])
+
+    db.transact(work)
+
+
+def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:
+    query = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id, ResourceRow.uuid == id)
+    return db.scalar(db.locking(query) if lock else query)
+
+
+def _keys(db: Database, app: App, id: str, name: str) -> list[str]:
+    """Every name under which requests about the person may have been refused before there was an id."""
+    known = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
+    return sorted({fold(name), *(row[0] for row in db.rows(known))})
+
+
+def _told(app: App, id: str, keys: list[str]) -> Any:
+    """The journal entries about a person. An index finds them by either half."""
+    return (JournalRow.app_id == app.id) & ((JournalRow.user_uuid == id) | JournalRow.user_key.in_(keys))
+
+
+def _asked(app: App, id: str, keys: list[str]) -> Any:
+    return (RefusalRow.app_id == app.id) & ((RefusalRow.user_uuid == id) | RefusalRow.user_key.in_(keys))

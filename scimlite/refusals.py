@@ -1,0 +1,157 @@
+"""Refused and failed requests, kept for a week so that they can be explained: masked, and never longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from . import journal
+from .apps import App
+from .config import DAY
+from .db import Database, Slot, prepared
+from .errors import ScimError
+from .journal import Entry
+from .models import RefusalRow
+from .scim import masking
+from .scim.schema import ResourceType
+from .scim.values import fold
+
+Json = Any
+
+#: How long a request is kept, in microseconds.
+KEPT = 7 * DAY
+#: A body is cut to this, in bytes of JSON.
+LONGEST_BODY = 64 * 1024
+_LONGEST_PATH = 2000
+#: Rows deleted at once: writers wait for no longer than that takes.
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came: method, path below the app's base URL, and the body; `parsed` only when it was JSON."""
+
+    method: str
+    path: str
+    #: Query parameters.
+    query: tuple[tuple[str, str], ...] = ()
+    #: Bytes of the body; None when there was none.
+    size: int | None = None
+    parsed: bool = False
+    body: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused request, or operation of a bulk request, as it is kept."""
+
+    at: int
+    method: str
+    path: str
+    scim_type: str | None
+    detail: str | None
+    #: Which setting or command would have it accepted.
+    remedy: str | None
+    #: Bytes of the body as it came.
+    size: int | None
+    #: Masked JSON, perhaps cut to LONGEST_BODY.
+    body: str | None
+
+
+@prepared
+def _INSERT(db: Database) -> Any:
+    columns = [name for name in RefusalRow._meta.sorted_field_names if name != "id"]
+    return RefusalRow.insert({getattr(RefusalRow, name): Slot(name) for name in columns})
+
+
+def keep(
+    db: Database,
+    app: App,
+    request_id: str,
+    received: Received,
+    types: Sequence[ResourceType],
+    error: ScimError,
+    entry: Entry,
+) -> None:
+    """Keep a refused request beside its journal entry, in the caller's transaction; what is too old goes.
+
+    `types` are the resource types that it may be about. Bodies are only kept where the app's feature keep-bodies is
+    on, and masked by schema.
+    """
+    user_uuid, user_name = entry.user or (None, None)
+    at = journal.now()
+    db.execute(
+        _INSERT,
+        at=at,
+        app_id=app.id,
+        request_id=request_id,
+        method=received.method[:20],
+        path=_path(received, types),
+        scim_type=error.scim_type,
+        detail=error.detail[:_LONGEST_PATH],
+        remedy=error.remedy.replace("{app}", app.slug) if error.remedy else None,
+        size=received.size,
+        body=_body(received, types) if app.settings.keep_bodies == "on" else None,
+        user_uuid=user_uuid,
+        user_key=fold(user_name)[:500] if user_name else None,
+    )
+    forget_old(db, at)
+
+
+def _path(received: Received, types: Sequence[ResourceType]) -> str:
+    if not received.query:
+        return received.path[:_LONGEST_PATH]
+    masked = masking.search(types, dict(received.query))
+    return f"{received.path}?{'&'.join(f'{name}={value}' for name, value in masked.items())}"[:_LONGEST_PATH]
+
+
+def _body(received: Received, types: Sequence[ResourceType]) -> str | None:
+    if not received.parsed:
+        return None
+    if received.path.endswith("/.search"):
+        masked = masking.search(types, received.body)
+    elif len(types) != 1:
+        return None
+    else:
+        mask = masking.patch if received.method == "PATCH" else masking.resource
+        masked = mask(types[0], received.body)
+    return orjson.dumps(masked)[:LONGEST_BODY].decode(errors="ignore")
+
+
+@prepared
+def _FORGET(db: Database) -> Any:
+    old = RefusalRow.alias()
+    listed = old.select(old.id).where(old.at < Slot("before")).limit(Slot("limit"))
+    return RefusalRow.delete().where(RefusalRow.id.in_(listed))
+
+
+def forget_old(db: Database, at: int) -> None:
+    """Delete what was kept for longer than a week, some at a time, inside or outside a transaction."""
+    db.execute(_FORGET, before=at - KEPT, limit=_CHUNK)
+
+
+def of_request(db: Database, request_id: str) -> list[Refusal]:
+    """What is kept of a request, oldest first: several for a bulk request."""
+    rows = db.rows(_OF_REQUEST, request_id=request_id, since=journal.now() - KEPT)
+    return [Refusal(*row) for row in rows]
+
+
+@prepared
+def _OF_REQUEST(db: Database) -> Any:
+    columns = (
+        RefusalRow.at,
+        RefusalRow.method,
+        RefusalRow.path,
+        RefusalRow.scim_type,
+        RefusalRow.detail,
+        RefusalRow.remedy,
+        RefusalRow.size,
+        RefusalRow.body,
+    )
+    found = RefusalRow.select(*columns).where(
+        RefusalRow.request_id == Slot("request_id"), RefusalRow.at >= Slot("since")
+    )
+    return found.order_by(RefusalRow.id)
