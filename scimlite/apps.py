@@ -292,21 +292,27 @@ def contents(db: Database, app: App) -> Contents:
         ResourceRow.app_id == app.id, ResourceRow.deleted_at.is_null()
     )
     users = living.where(ResourceRow.type == "User")
-    # Rows of what was deleted stay, so that it can be restored with them.
-    held, holder = ResourceRow.alias(), ResourceRow.alias()
-    members = (
-        MemberRow.select(fn.count(MemberRow.member_id))
-        .join(held, on=(held.id == MemberRow.member_id))
-        .join(holder, on=(holder.id == MemberRow.group_id))
-        .where(MemberRow.app_id == app.id, held.deleted_at.is_null(), holder.deleted_at.is_null())
-    )
     return Contents(
         db.scalar(users),
         db.scalar(users.where(ResourceRow.active == 0)),
         db.scalar(living.where(ResourceRow.type == "Group")),
         db.scalar(living.where(ResourceRow.type.not_in(["User", "Group"]))),
-        db.scalar(members),
+        _memberships(db, app),
     )
+
+
+def _memberships(db: Database, app: App) -> int:
+    """Count what living groups hold, less the deleted: their memberships stay, so that they can be restored."""
+    holder, held = ResourceRow.alias(), ResourceRow.alias()
+    of_groups = (
+        MemberRow.select(fn.count(MemberRow.member_id))
+        .join(holder, on=(holder.id == MemberRow.group_id))
+        .where(holder.app_id == app.id, holder.type == "Group", holder.deleted_at.is_null())
+    )
+    of_deleted = of_groups.join(held, on=(held.id == MemberRow.member_id)).where(
+        held.app_id == app.id, held.deleted_at.is_null(False)
+    )
+    return int(db.scalar(of_groups)) - int(db.scalar(of_deleted))
 
 
 def delete(db: Database, slug: str, origin: Origin) -> App:

@@ -212,6 +212,10 @@ class Database:
         """An expression: the text column ends with the needle, compared exactly."""
         raise NotImplementedError
 
+    def unindexed(self, column: Any) -> Any:
+        """The column, so that SQLite chooses no index for it; PostgreSQL has statistics and chooses by itself."""
+        raise NotImplementedError
+
     def by_code_point(self, text: Any) -> Any:
         """The text, compared and sorted by code points whatever the database's locale is."""
         raise NotImplementedError
@@ -309,6 +313,9 @@ class SqliteDatabase(Database):
     def ends_with(self, column: Any, needle: Any) -> Any:
         return fn.substr(column, fn.length(column) - fn.length(needle) + 1) == needle
 
+    def unindexed(self, column: Any) -> Any:
+        return peewee.NodeList((SQL("+"), column), glue="")
+
     def by_code_point(self, text: Any) -> Any:
         return text
 
@@ -393,6 +400,9 @@ class PostgresDatabase(Database):
 
     def ends_with(self, column: Any, needle: Any) -> Any:
         return fn.right(column, fn.length(needle)) == needle
+
+    def unindexed(self, column: Any) -> Any:
+        return column
 
     def by_code_point(self, text: Any) -> Any:
         return peewee.NodeList((text, SQL('COLLATE "C"')), parens=True)

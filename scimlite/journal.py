@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +15,11 @@ from peewee import JOIN, fn
 from .db import Database, Slot, chunks, prepared
 from .models import AliasRow, AppRow, JournalRow, ResourceRow
 from .scim.values import fold
+from .selection import LONGEST_KEY, parts
+from .selection import Selection as Selection  # a word of the journal's for whoever reads it
 
 #: Details and client names are for reading; a client cannot fill the database with them.
 _LONGEST_TEXT = 1000
-#: Names that people are found by are cut to this: PostgreSQL's B-tree takes no entry over 2,704 bytes.
-_LONGEST_KEY = 500
 #: Rows read at once where all of them could be more than memory holds.
 _PAGE = 1000
 #: Rows found by a client's own id, which it may use again and again.
@@ -91,21 +92,6 @@ class Entry:
     changes: dict[str, list[Any]] | None = None
     status: int | None = None
     detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows a report wants; times are microseconds since 1970 UTC, `until` excluded."""
-
-    user: str | None = None
-    app_id: int | None = None
-    #: Several apps: those that have, or had before they were deleted, one name.
-    app_ids: Sequence[int] | None = None
-    since: int | None = None
-    until: int | None = None
-    action: str | None = None
-    outcome: str | None = None
-    after_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +191,7 @@ def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> dict[str,
         "outcome": str(entry.outcome),
         "user_uuid": user_uuid,
         "user_name": user_name,
-        "user_key": fold(user_name)[:_LONGEST_KEY] if user_name and user_uuid is None else None,
+        "user_key": fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
         "group_uuid": group_uuid,
         "group_name": group_name,
         "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
@@ -222,7 +208,7 @@ def known_as(db: Database, app_id: int, uuid: str, names: Iterable[str | None]) 
     """Remember names a user is known by (userName folded here, externalId as it is), inside a transaction."""
     db.execute_many(
         _INSERT_ALIAS,
-        [{"app": app_id, "name": name[:_LONGEST_KEY], "uuid": uuid} for name in names if name],
+        [{"app": app_id, "name": name[:LONGEST_KEY], "uuid": uuid} for name in names if name],
     )
 
 
@@ -251,30 +237,44 @@ _COLUMNS = (
 
 def read(db: Database, selection: Selection, *, limit: int | None = None) -> list[Record]:
     """The newest `limit` rows of a selection (all without), oldest first."""
-    query = _selected(db, selection).order_by(JournalRow.at.desc(), JournalRow.id.desc())
-    if limit is not None:
-        query = query.limit(limit)
-    return [_record(row) for row in reversed(db.rows(query))]
+    found: list[Any] = []
+    newest = _joined().order_by(JournalRow.at.desc(), JournalRow.id.desc())
+    for part in parts(db, selection, newest if limit is None else newest.limit(limit)):
+        found += db.rows(part)
+    found.sort(key=_moment)
+    return [_record(row) for row in found[0 if limit is None else max(len(found) - limit, 0) :]]
 
 
 def iterate(db: Database, selection: Selection) -> Iterator[Record]:
     """All rows of a selection, oldest first, without holding them, or a transaction, while they are used."""
-    query = _selected(db, selection).order_by(JournalRow.at, JournalRow.id).limit(_PAGE)
+    pages = [_pages(db, part) for part in parts(db, selection, _joined())]
+    return map(_record, heapq.merge(*pages, key=_moment))
+
+
+def _pages(db: Database, query: Any) -> Iterator[Sequence[Any]]:
+    query = query.order_by(JournalRow.at, JournalRow.id).limit(_PAGE)
     page = db.rows(query)
     while page:
-        yield from map(_record, page)
+        yield from page
         if len(page) < _PAGE:
             return
-        id, at = page[-1][:2]
+        at, id = _moment(page[-1])
         # `at >=` says no more than the rest, but it is what an index can begin at.
         beyond = (JournalRow.at >= at) & ((JournalRow.at > at) | (JournalRow.id > id))
         page = db.rows(query.where(beyond))
 
 
+def _moment(row: Sequence[Any]) -> tuple[int, int]:
+    """What rows are ordered by, of one that begins as _COLUMNS do."""
+    return row[1], row[0]
+
+
 def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Record]:
     """The rows of a selection whose ids are not among those seen, oldest first."""
-    found = db.rows(where(JournalRow.select(JournalRow.id), db, selection).order_by(JournalRow.at, JournalRow.id))
-    new = [row[0] for row in found if row[0] not in seen]
+    found: list[Any] = []
+    for part in parts(db, selection, JournalRow.select(JournalRow.id, JournalRow.at)):
+        found += db.rows(part)
+    new = [row[0] for row in sorted(found, key=_moment) if row[0] not in seen]
     records = {}
     for chunk in chunks(new, _PAGE):
         records.update({row[0]: _record(row) for row in db.rows(_joined().where(JournalRow.id.in_(chunk)))})
@@ -305,40 +305,6 @@ def _record(row: Sequence[Any]) -> Record:
 
 def _joined() -> Any:
     return JournalRow.select(*_COLUMNS).join(AppRow, JOIN.LEFT_OUTER, on=(AppRow.id == JournalRow.app_id))
-
-
-def _selected(db: Database, selection: Selection) -> Any:
-    return where(_joined(), db, selection)
-
-
-def where(query: Any, db: Database, selection: Selection) -> Any:
-    """A query over the journal, limited to a selection."""
-    for column, value in (
-        (JournalRow.app_id, selection.app_id),
-        (JournalRow.action, selection.action),
-        (JournalRow.outcome, selection.outcome),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if selection.app_ids is not None:
-        query = query.where(JournalRow.app_id.in_(list(selection.app_ids)))
-    if selection.since is not None:
-        query = query.where(JournalRow.at >= selection.since)
-    if selection.until is not None:
-        query = query.where(JournalRow.at < selection.until)
-    if selection.after_id is not None:
-        query = query.where(JournalRow.id > selection.after_id)
-    if selection.user is not None:
-        query = query.where(_about(db, selection.user))
-    return query
-
-
-def _about(db: Database, user: str) -> Any:
-    """Rows about a person named by id, externalId, or any userName they ever had."""
-    names = {user[:_LONGEST_KEY], fold(user)[:_LONGEST_KEY]}
-    uuids = {row[0] for row in db.rows(AliasRow.select(AliasRow.user_uuid).where(AliasRow.name.in_(names)))}
-    uuids.add(user.lower())
-    return JournalRow.user_uuid.in_(sorted(uuids)) | (JournalRow.user_key == fold(user)[:_LONGEST_KEY])
 
 
 def latest_id(db: Database) -> int:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from peewee import fn
+from peewee import SQL, Select, fn
 
-from . import journal
 from .db import Database
-from .journal import Action, Outcome, Selection
+from .journal import Action, Outcome
 from .models import JournalRow
+from .selection import Selection, apps_of, conditions, parts
+
+_OK, *_BAD = map(str, Outcome)
+#: From so many entries on, going from user to user costs less than going through the entries.
+_MANY = 100_000
+_Counts = Counter[tuple[str, str]]
 
 #: What differs between two refusals for the same reason: ids, and what the client had written.
 _PARTICULARS = re.compile(
@@ -49,29 +56,99 @@ class Summary:
 
 def summarize(db: Database, selection: Selection) -> Summary:
     """Count what a selection of the journal holds; everything is counted by the database, whatever its size."""
-    counted = _about(db, selection, JournalRow.action, JournalRow.outcome, fn.count(JournalRow.id))
-    counts = db.rows(counted.group_by(JournalRow.action, JournalRow.outcome))
-    actions = {(action, outcome): int(count) for action, outcome, count in counts}
-    users = db.scalar(_about(db, selection, fn.count(fn.DISTINCT(JournalRow.user_uuid))))
-    by_clients = _about(db, selection, fn.min(JournalRow.at), fn.max(JournalRow.at)).where(
-        JournalRow.request_id.is_null(False), JournalRow.action != Action.AUTHENTICATED.value
+    counts = _by_person(db, selection) if selection.user is not None else _by_action(db, selection)
+    entries = counts.total()
+    first, last = _contact(db, selection)
+    return Summary(entries, len(_users(db, selection, entries)), dict(counts), _reasons(db, selection), first, last)
+
+
+# --- counts by action and outcome ---------------------------------------------------------------------------------
+
+
+def _by_person(db: Database, selection: Selection) -> _Counts:
+    key = (JournalRow.action, JournalRow.outcome)
+    counts: _Counts = Counter()
+    for query in parts(db, selection, JournalRow.select(*key, fn.count(JournalRow.id))):
+        for action, outcome, count in db.rows(query.group_by(*key)):
+            counts[action, outcome] += count
+    return counts
+
+
+def _by_action(db: Database, selection: Selection) -> _Counts:
+    """The counts from indexes alone: what did not go well is counted, and taken from how many there are in all."""
+    counts: _Counts = Counter()
+    for outcome in _BAD:
+        wanted = replace(selection, outcome=outcome)
+        for query in parts(db, wanted, JournalRow.select(JournalRow.action, fn.count(JournalRow.id))):
+            for action, count in db.rows(query.group_by(JournalRow.action)):
+                counts[action, outcome] += count
+    if selection.outcome in (None, _OK):
+        for action in [selection.action] if selection.action else map(str, Action):
+            wanted = replace(selection, action=action, outcome=None)
+            total = sum(db.scalar(query) for query in parts(db, wanted, JournalRow.select(fn.count(JournalRow.id))))
+            counts[action, _OK] = total - sum(counts[action, outcome] for outcome in _BAD)
+    return Counter({key: count for key, count in counts.items() if count > 0 and selection.outcome in (None, key[1])})
+
+
+# --- users --------------------------------------------------------------------------------------------------------
+
+
+def _users(db: Database, selection: Selection, entries: int) -> set[str]:
+    """The ids of the users that the entries are about."""
+    narrowed = selection.user or selection.action or selection.outcome
+    if entries > _MANY and not narrowed:
+        return {row[0] for row in db.rows(_one_by_one(db, selection))}
+    found: set[str] = set()
+    for query in parts(db, selection, JournalRow.select(JournalRow.user_uuid)):
+        found.update(row[0] for row in db.rows(query.where(JournalRow.user_uuid.is_null(False)).distinct()))
+    return found
+
+
+def _one_by_one(db: Database, selection: Selection) -> Any:
+    """The users of the whole journal, each the next in its index, who have an entry of the selection.
+
+    It costs as much as there are users, however many entries each has.
+    """
+    known = JournalRow.user_uuid.is_null(False)
+    person = (
+        JournalRow.select(fn.MIN(JournalRow.user_uuid)).where(known).cte("person", recursive=True, columns=("uuid",))
     )
-    first, last = db.row(by_clients) or (None, None)
-    return Summary(sum(actions.values()), int(users), actions, _reasons(db, selection), first, last)
+    later = JournalRow.alias()
+    following = later.select(fn.MIN(later.user_uuid)).where(later.user_uuid > person.c.uuid)
+    everyone = person.union_all(Select([person], [following]).where(person.c.uuid.is_null(False)))
+    is_this = JournalRow.user_uuid == everyone.c.uuid
+    has = [
+        fn.EXISTS(JournalRow.select(SQL("1")).where(*conditions(db, selection, person=is_this, app_id=app_id)))
+        for app_id in apps_of(selection)
+    ]
+    wanted = everyone.c.uuid.is_null(False) & reduce(or_, has)
+    return Select([everyone], [everyone.c.uuid]).where(wanted).with_cte(everyone)
 
 
-def _about(db: Database, selection: Selection, *columns: Any) -> Any:
-    return journal.where(JournalRow.select(*columns), db, selection)
+# --- contact and reasons ------------------------------------------------------------------------------------------
+
+
+def _contact(db: Database, selection: Selection) -> tuple[int | None, int | None]:
+    """When a client's request first and last made an entry."""
+    first, last = [], []
+    for query in parts(db, selection, JournalRow.select(JournalRow.at)):
+        served = query.where(
+            JournalRow.request_id.is_null(False), db.unindexed(JournalRow.action) != Action.AUTHENTICATED.value
+        )
+        first += db.rows(served.order_by(JournalRow.at, JournalRow.id).limit(1))
+        last += db.rows(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
+    return (min(first)[0], max(last)[0]) if first else (None, None)
 
 
 def _reasons(db: Database, selection: Selection) -> list[Reason]:
     columns = (JournalRow.status, JournalRow.detail)
-    grouped = _about(db, selection, *columns, fn.count(JournalRow.id), fn.max(JournalRow.at))
-    query = grouped.where(JournalRow.outcome != Outcome.OK.value).group_by(*columns)
     counts: Counter[tuple[int | None, str]] = Counter()
     last: dict[tuple[int | None, str], int] = {}
-    for status, detail, count, at in db.rows(query):
-        reason = (status, _PARTICULARS.sub("…", detail or "no reason is known"))
-        counts[reason] += count
-        last[reason] = max(at, last.get(reason, 0))
+    for outcome in _BAD if selection.outcome is None else {selection.outcome} & set(_BAD):
+        wanted = replace(selection, outcome=outcome)
+        for query in parts(db, wanted, JournalRow.select(*columns, fn.count(JournalRow.id), fn.max(JournalRow.at))):
+            for status, detail, count, at in db.rows(query.group_by(*columns)):
+                reason = (status, _PARTICULARS.sub("…", detail or "no reason is known"))
+                counts[reason] += count
+                last[reason] = max(at, last.get(reason, 0))
     return [Reason(*reason, count, last[reason]) for reason, count in counts.most_common()]

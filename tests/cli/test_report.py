@@ -10,7 +10,6 @@ import pty
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
@@ -490,23 +489,3 @@ class TestFollow:
                 forwarder.mend()
                 assert json.loads(follower.line())["user"] == "meanwhile"
                 assert follower.interrupt() == 0
-
-
-def test_the_index_is_used_to_find_a_person(installation: Installation, history: History) -> None:
-    """A person's history must not cost a look at everybody's."""
-    history.fill(500, journal.now())
-    db = installation.db
-    query = journal._selected(db, journal.Selection(user="user7"))
-    sql, params = db.compile(query)
-    explain = "EXPLAIN QUERY PLAN " if db.kind == "sqlite" else "EXPLAIN "
-
-    def plan() -> Iterator[str]:
-        if db.kind == "postgresql":
-            # So few rows would be read without an index; what matters is whether one can be used.
-            db.peewee.execute_sql("SET LOCAL enable_seqscan = off")
-        for row in db.peewee.execute_sql(explain + sql, params).fetchall():
-            yield " ".join(map(str, row))
-
-    text = "\n".join(db.transact(lambda: list(plan())))
-    assert "journal_user_key" in text
-    assert re.search(r"journal_user\b", text)
