@@ -219,7 +219,7 @@ def test(context: Context, slug: str, user: str | None, file: BinaryIO | None, o
     kind = found.resource_types[(core.GROUP if of_group else core.USER).endpoint]
     if user is not None:
         stored = the_one(context, kind, slug, user)
-        values = profiles.read(context.db, found, kind, [stored.row])[stored.row]
+        values = profiles.read(context.db, found, kind, [stored.id])[stored.id]
     else:
         assert file is not None
         values = _of_file(found, kind, messages.load_json(file.read()))

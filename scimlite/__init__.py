@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .embedding import Installation
     from .service import create_app, scim_blueprint
 
-__all__ = ["create_app", "scim_blueprint"]
+__all__ = ["Installation", "create_app", "scim_blueprint"]
 
 
 def __getattr__(name: str) -> object:
     # Loaded when first used: a command that only prints its help should not import Flask.
     if name in __all__:
-        from . import service
+        from . import embedding, service
 
-        return getattr(service, name)
+        return embedding.Installation if name == "Installation" else getattr(service, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

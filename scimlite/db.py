@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +21,8 @@ from .errors import Unavailable
 
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
 _peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
+
+_log = logging.getLogger("scimlite.error")
 
 #: Whatever a database may raise.
 DatabaseError = peewee.PeeweeException
@@ -85,6 +90,13 @@ def prepared(build: Callable[[Database], Any]) -> Statement:
     return Statement(build)
 
 
+class _Thread(threading.local):
+    """What a thread is to do when its transaction is durable."""
+
+    def __init__(self) -> None:
+        self.committed: list[Callable[[], None]] = []
+
+
 class Database:
     """One database, whichever it is; a thread keeps its connection.
 
@@ -99,6 +111,7 @@ class Database:
         self.peewee = peewee_database
         #: The database's place in words, without a password.
         self.described = described
+        self._thread = _Thread()
 
     # --- running statements ---------------------------------------------------------------------------------------
 
@@ -168,8 +181,30 @@ class Database:
 
         Deadlocks and serialization failures are tried again; a locked or unreachable database raises Unavailable.
         """
+        mark = len(self._thread.committed)
+        outermost = not self.in_transaction
+        try:
+            done = self._transact(work, mark)
+        except BaseException:
+            del self._thread.committed[mark:]
+            raise
+        if outermost:
+            waiting, self._thread.committed = self._thread.committed, []
+            for callback in waiting:
+                callback()
+        return done
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Run `callback` when this thread's transaction is durable, never when it is rolled back.
+
+        What it raises is logged: nothing can be undone any more.
+        """
+        self._thread.committed.append(partial(_logged, callback))
+
+    def _transact(self, work: Callable[[], T], mark: int) -> T:
         for attempt in range(_ATTEMPTS):
             begun = False
+            del self._thread.committed[mark:]
             try:
                 with self.peewee.atomic():
                     begun = True
@@ -427,6 +462,13 @@ class PostgresDatabase(Database):
         cause = error.__cause__ or error.__context__
         diagnosis = getattr(cause, "diag", None)
         return getattr(diagnosis, "constraint_name", None) == f"{table}_{column}"
+
+
+def _logged(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        _log.exception("what should follow a transaction failed")
 
 
 def open_database(

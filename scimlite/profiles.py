@@ -27,7 +27,6 @@ _CHUNK = 500
 class Profile:
     """A living user's or group's profile."""
 
-    row: int
     id: str
     active: bool
     values: dict[str, Json]
@@ -47,11 +46,6 @@ def text(app: App, resource_type: ResourceType, document: Document, *, lenient: 
     return orjson.dumps(profile).decode()
 
 
-@prepared
-def _BY_ROW(db: Database) -> Any:
-    return ResourceRow.select(*_COLUMNS).where(db.one_of(ResourceRow.id, "rows"), ResourceRow.app_id == Slot("app"))
-
-
 _COLUMNS = (
     ResourceRow.id,
     ResourceRow.uuid,
@@ -62,14 +56,13 @@ _COLUMNS = (
 )
 
 
-def read(db: Database, app: App, resource_type: ResourceType, rows: Sequence[int]) -> dict[int, dict[str, Json]]:
-    """The current profiles of resources of one type by their rows, with the names of groups joined.
+def read(db: Database, app: App, resource_type: ResourceType, ids: Sequence[str]) -> dict[str, dict[str, Json]]:
+    """The current profiles of resources of one type by their ids, with the names of groups joined.
 
-    Also of the deleted: what they were, and in no group. One that another mapping made is made anew, so nobody ever
-    sees a stale one.
+    Also of the deleted: what they were. One that another mapping made is made anew, so nobody ever sees a stale one.
     """
-    found = db.rows(_BY_ROW, rows=list(rows), app=app.id)
-    return {each.row: each.values for each in _profiles(db, app, resource_type, found)}
+    found = db.rows(_BY_ID, ids=list(ids), app=app.id)
+    return {each.id: each.values for each in _profiles(db, app, resource_type, found)}
 
 
 def walk(db: Database, app: App, resource_type: ResourceType) -> Iterator[Profile]:
@@ -101,7 +94,7 @@ def _profiles(db: Database, app: App, resource_type: ResourceType, rows: Sequenc
     found = []
     for row, id, active, version, stored, document in rows:
         values = _values(app, compiled, version, stored, document)
-        found.append(Profile(row, id, bool(active), compiled.joined(values, groups.get(row, ()))))
+        found.append(Profile(id, bool(active), compiled.joined(values, groups.get(row, ()))))
     return found
 
 

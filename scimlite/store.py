@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from . import brakes, features, index, journal, links, passwords, profiles, tombstones
+from . import brakes, features, index, journal, links, passwords, profiles, signals, tombstones
 from .apps import App
 from .db import Database, Slot, prepared
-from .journal import Action, Origin
+from .journal import Action, Entry, Origin
 from .models import ResourceRow
 from .resources import Resource, lock
 from .scim import document as documents
@@ -90,7 +90,7 @@ def create(
         if cleaned.links:
             step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
             entries += links.change(db, app, resource.row, [step], who.pair, 201).entries
-        journal.record(db, app.id, origin, entries, resource.modified_at)
+        _record(db, app, origin, entries, resource.modified_at)
         remember(db, app, who, {})
         return resource
 
@@ -189,9 +189,15 @@ def delete(
             entries += lost.entries
         at = journal.now()
         tombstones.bury(db, resource.row, at, resource.version + 1, ended)
-        journal.record(db, app.id, origin, entries, at)
+        _record(db, app, origin, entries, at)
 
     _braked(db, app, origin, work)
+
+
+def _record(db: Database, app: App, origin: Origin, entries: Sequence[Entry], at: int) -> None:
+    """Journal what was done, and announce it when it is durable."""
+    journal.record(db, app.id, origin, entries, at)
+    signals.announce(db, app, origin, entries)
 
 
 def _count_removed(db: Database, app: App, linked: links.Linked) -> None:
@@ -262,7 +268,7 @@ def _change(
             remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
-            journal.record(db, app.id, origin, entries, resource.modified_at if changed else journal.now())
+            _record(db, app, origin, entries, resource.modified_at if changed else journal.now())
         return resource
 
     return index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import index, journal, links, passwords
+from . import index, journal, links, passwords, signals
 from .apps import App, AppError
 from .db import Database, Slot, prepared
 from .errors import InvalidValue, Uniqueness
@@ -212,6 +212,7 @@ def restore(db: Database, app: App, resource_type: ResourceType, id: str, origin
         entries, told = _regained(db, app, resource_type, row, who)
         restored = entry(Action.RESTORED, who, changes, None, told=told)
         journal.record(db, app.id, origin, [restored, *entries], at)
+        signals.announce(db, app, origin, [restored, *entries])
         return f"{'active' if who.active else 'disabled'}, {told}" if who.is_user else told
 
     try:

@@ -34,6 +34,7 @@ FUNCTIONS = {
     "scimlite.profiles",
     "scimlite.refusals",
     "scimlite.remapping",
+    "scimlite.signals",
     "scimlite.resources",
     "scimlite.schemas",
     "scimlite.search",
@@ -62,7 +63,18 @@ HTTP = {
 
 # Module: what it may import of this project. A pattern speaks for the modules that no other entry names.
 MAY_IMPORT = {
-    "scimlite": {"scimlite.service"},
+    "scimlite": {"scimlite.embedding", "scimlite.service"},
+    "scimlite.embedding": {
+        "scimlite.apps",
+        "scimlite.db",
+        "scimlite.migration",
+        "scimlite.profiles",
+        "scimlite.scim.*",
+        "scimlite.service",
+        "scimlite.startup",
+        "scimlite.tokens",
+    },
+    "scimlite.signals": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.profiles"},
     "scimlite.config": set(),
     "scimlite.errors": set(),
     "scimlite.db": {"scimlite.config", "scimlite.errors"},
@@ -116,6 +128,7 @@ MAY_IMPORT = {
         "scimlite.links",
         "scimlite.passwords",
         "scimlite.resources",
+        "scimlite.signals",
         "scimlite.subjects",
     },
     "scimlite.store": PROTOCOL | STORAGE | (FUNCTIONS - {"scimlite.store"}),
@@ -164,7 +177,7 @@ MAY_IMPORT = {
 # Library: the modules that may import it. Libraries that are not named here are free.
 LIBRARIES = {
     "argon2": {"scimlite.passwords"},
-    "flask": HTTP,
+    "flask": HTTP | {"scimlite.embedding"},
     "werkzeug": HTTP,
     "click": {"scimlite_cli.*"},
     "rich": {"scimlite_cli.*"},

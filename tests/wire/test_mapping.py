@@ -27,8 +27,7 @@ def remap(installation: Installation, app: Connected, *rows: Row, kind: str = "U
 
 def profile(installation: Installation, app: Connected, id: str, endpoint: str = "Users") -> dict[str, Any]:
     row = installation.app_row(app)
-    stored = installation.db.scalar(ResourceRow.select(ResourceRow.id).where(ResourceRow.uuid == id))
-    return profiles.read(installation.db, row, row.resource_types[endpoint], [stored])[stored]
+    return profiles.read(installation.db, row, row.resource_types[endpoint], [id])[id]
 
 
 def stored(installation: Installation, id: str) -> tuple[str, int]:

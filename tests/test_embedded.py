@@ -1,0 +1,167 @@
+"""The example application: a real process in which an identity provider fills the users page."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask, abort, request
+
+from command_line import CommandLine
+from scim_client import ScimClient, add_members, assert_scim_error
+from scimlite import Installation
+from scimlite.config import Settings
+
+ROOT = Path(__file__).parent.parent
+KEY = "a key for tests and never for a service"
+
+
+@dataclass
+class Running:
+    """The example, and a client of its app."""
+
+    url: str
+    client: ScimClient
+    log: Path
+
+    def page(self, path: str = "/") -> str:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def rows(self) -> list[list[str]]:
+        """The cells of the table of users."""
+        table = self.page().partition('<table id="users">')[2].partition("</table>")[0]
+        return [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def example(database_url: str, tmp_path: Path) -> Iterator[Running]:
+    port, log = free_port(), tmp_path / "example.log"
+    env = {
+        **os.environ,
+        "SCIM_DATABASE_URL": database_url,
+        "SCIM_SECRET_KEY": KEY,
+        "APP_DATABASE": str(tmp_path / "people.db"),
+    }
+    command = [sys.executable, "-m", "flask", "--app", str(ROOT / "examples" / "embedded" / "app.py"), "run"]
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, "--port", str(port)], env=env, stdout=output, stderr=output, cwd=tmp_path)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(url, log)
+        commands = CommandLine(
+            {
+                "SCIMLITE_DATABASE_URL": database_url,
+                "SCIMLITE_SECRET_KEY": KEY,
+                "SCIMLITE_STATE_DIR": str(tmp_path),
+                "SCIMLITE_BASE_URL": url,
+            }
+        )
+        made = commands.json("app", "create", "Entra ID")
+        yield Running(url, ScimClient(made["base_url"], made["token"]), log)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(url: str, log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+
+
+def test_the_users_page_shows_who_was_provisioned(example: Running) -> None:
+    assert "Nobody has been provisioned yet" in example.page()
+    client = example.client
+    ann = client.user("ann", displayName="Ann <b>Ash</b>", emails=[{"value": "a@x.example", "type": "work"}]).ok(201).id
+    bob = client.user("bob", active=False).ok(201).id
+    assert example.rows() == [["Ann &lt;b&gt;Ash&lt;/b&gt;", "a@x.example", "active", ""], ["bob", "", "disabled", ""]]
+    group = client.group("Sales").ok(201).id
+    client.patch(f"/Groups/{group}", add_members(ann)).ok(200)
+    client.patch(f"/Users/{ann}", {"op": "replace", "path": "displayName", "value": "Ann"}).ok(200)
+    client.delete(f"/Users/{bob}").ok(204)
+    assert example.rows() == [["Ann", "a@x.example", "active", "Sales"]]
+    page = example.page()
+    for event in ("user_created ann", "user_created bob", "user_updated ann", "user_deleted bob"):
+        assert event in page
+    assert_scim_error(client.get("/Nothing"), 404)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        example.page("/nothing")
+    assert caught.value.read() == b"This application has no such page."
+    assert "Traceback" not in example.log.read_text()
+
+
+def test_an_application_keeps_to_itself(database_url: str, settings: Settings) -> None:
+    """Its own rules do not reach the blueprint's answers, nor the blueprint's beyond the prefix."""
+    scim = Installation(database_url, KEY)
+    flask = Flask("somebody's own")
+    flask.config["MAX_CONTENT_LENGTH"] = 10
+    flask.config["JSON_SORT_KEYS"] = True
+    flask.url_map.strict_slashes = True
+    seen: list[str] = []
+    flask.before_request(lambda: seen.append(request.path))
+
+    @flask.post("/upload")
+    def upload() -> str:
+        return str(len(request.get_data()))
+
+    @flask.errorhandler(404)
+    def not_found(error: Exception) -> tuple[str, int]:
+        return "mine", 404
+
+    @flask.get("/gone")
+    def gone() -> str:
+        abort(404)
+
+    flask.register_blueprint(scim.blueprint(), url_prefix="/a/b")
+    flask.register_blueprint(scim.blueprint(name="second"), url_prefix="/other")
+    client = flask.test_client()
+    for path in ("/nothing", "/gone", "/a"):
+        assert client.get(path).data == b"mine", path
+    assert client.post("/upload", data=b"x" * 11).status_code == 413
+    assert client.post("/upload", data=b"x" * 9).data == b"9"
+    for prefix in ("/a/b", "/other"):
+        answer = client.get(f"{prefix}/entra/Users/")
+        assert (answer.status_code, answer.content_type) == (401, "application/scim+json")
+        assert "X-Request-Id" in answer.headers
+    assert "X-Request-Id" not in client.get("/nothing").headers
+    assert seen[-2:] == ["/other/entra/Users/", "/nothing"]
+    scim.db.close()
+
+
+def test_a_larger_body_than_the_applications_own_limit_passes(database_url: str) -> None:
+    scim = Installation(database_url, KEY)
+    flask = Flask("somebody's own")
+    flask.config["MAX_CONTENT_LENGTH"] = 10
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+    commands = CommandLine(
+        {"SCIMLITE_DATABASE_URL": database_url, "SCIMLITE_SECRET_KEY": KEY, "SCIMLITE_STATE_DIR": "/nonexistent"}
+    )
+    made = commands.json("app", "create", "Entra")
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    answer = flask.test_client().post("/scim/v2/entra/Users", json={"userName": "ann@example.com"}, headers=headers)
+    assert answer.status_code == 201
+    assert [each.values["userName"] for each in scim.users("entra")] == ["ann@example.com"]
+    scim.db.close()
