@@ -62,6 +62,17 @@ class _Place:
         self.name = name
 
 
+class Outer(peewee.ColumnBase):
+    """A column of a table of the query around, inside a CTE: there Peewee knows the CTE's own tables only."""
+
+    def __init__(self, field: Any) -> None:
+        self._column = field.column
+
+    def __sql__(self, ctx: Any) -> Any:
+        table = ctx.alias_manager.get(self._column.source, any_depth=True)
+        return ctx.sql(peewee.Entity(table, self._column.name))
+
+
 class Statement:
     """A query written once as a Peewee expression and kept as SQL text for each database.
 
@@ -154,7 +165,9 @@ class Database:
         raise NotImplementedError
 
     def _run(self, sql: str, params: tuple[Any, ...]) -> Any:
-        return self.peewee.execute_sql(sql, params)
+        # The driver's own `execute`: Peewee's would make a cursor, ask its hooks and write its log first.
+        with _peewee_errors:
+            return self.peewee.connection().execute(sql, params)
 
     # --- transactions ---------------------------------------------------------------------------------------------
 
@@ -222,6 +235,10 @@ class Database:
 
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         """A table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
+        raise NotImplementedError
+
+    def json_rows(self, *columns: Any) -> Any:
+        """An expression: the rows of a query as one text, a JSON array of arrays, in no order."""
         raise NotImplementedError
 
     def locking(self, query: Any) -> Any:
@@ -313,6 +330,9 @@ class SqliteDatabase(Database):
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.json_each(Slot(name)).alias("each"), SQL("each.value")
 
+    def json_rows(self, *columns: Any) -> Any:
+        return fn.json_group_array(fn.json_array(*columns))
+
     def locking(self, query: Any) -> Any:
         return query
 
@@ -387,6 +407,9 @@ class PostgresDatabase(Database):
 
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.unnest(peewee.NodeList((Slot(name), SQL(f"::{kind}[]")))).alias("each"), SQL("each")
+
+    def json_rows(self, *columns: Any) -> Any:
+        return fn.json_agg(fn.json_build_array(*columns)).cast("TEXT")
 
     def locking(self, query: Any) -> Any:
         # NO KEY, so that rows which only refer to the locked one (members, values) can still be inserted.
