@@ -233,6 +233,10 @@ class Database:
         """An expression: the column is one of the list bound under `name`."""
         raise NotImplementedError
 
+    def among(self, column: Any, few: Any) -> Any:
+        """An expression: the column is one of the few that a query gives, which is run once and first."""
+        raise NotImplementedError
+
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         """A table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
         raise NotImplementedError
@@ -327,6 +331,9 @@ class SqliteDatabase(Database):
     def one_of(self, column: Any, name: str) -> Any:
         return column.in_(peewee.Select([fn.json_each(Slot(name))], [SQL("value")]))
 
+    def among(self, column: Any, few: Any) -> Any:
+        return column.in_(few)
+
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.json_each(Slot(name)).alias("each"), SQL("each.value")
 
@@ -404,6 +411,10 @@ class PostgresDatabase(Database):
 
     def one_of(self, column: Any, name: str) -> Any:
         return peewee.Expression(column, "=", fn.ANY(Slot(name)))
+
+    def among(self, column: Any, few: Any) -> Any:
+        # An array: of a join the planner would not know how few they are.
+        return peewee.Expression(column, "=", fn.ANY(fn.ARRAY(few)))
 
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.unnest(peewee.NodeList((Slot(name), SQL(f"::{kind}[]")))).alias("each"), SQL("each")

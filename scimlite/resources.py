@@ -241,8 +241,14 @@ def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRe
 
     def page(backwards: bool) -> Any:
         ordered = search.order(db, request.sort, narrow=narrow, backwards=backwards)
-        query = ResourceRow.select(*columns).where(where).order_by(*ordered)
-        return prepared(lambda db: query.limit(Slot("limit")).offset(Slot("offset")))
+        query = ResourceRow.select(*columns).order_by(*ordered)
+        if narrow:
+            query = query.where(where).limit(Slot("limit")).offset(Slot("offset"))
+        else:
+            # What is skipped is skipped in an index; only the page's own rows are read.
+            ids = ResourceRow.select(ResourceRow.id).where(where).order_by(*ordered)
+            query = query.where(db.among(ResourceRow.id, ids.limit(Slot("limit")).offset(Slot("offset"))))
+        return prepared(lambda db: query)
 
     count = ResourceRow.select(fn.count(SQL("*"))).where(where)
     return _Search(page(False), page(True), prepared(lambda db: count))
