@@ -42,6 +42,13 @@ def narrow(shape: Shape | OfTypes) -> bool:
     return isinstance(shape, OfTypes) or _narrow(_driver(_terms(shape)))
 
 
+def few(shape: Shape | OfTypes) -> bool:
+    """Whether the filter is one of those that identity providers match with: it mostly finds one resource or none."""
+    driver = _driver(_terms(shape)) if not isinstance(shape, OfTypes) else None
+    cost = _cost(driver) if driver is not None else None
+    return cost is not None and cost <= _COSTS["eq"]
+
+
 def link_condition(db: Database, resource_type: ResourceType, shape: Shape, other: Any) -> Any:
     """The expression over the resource at the other end of a link that a shape of its value path stands for."""
     return _Compiler(db, resource_type).other_end(shape, other)

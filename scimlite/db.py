@@ -67,6 +67,17 @@ class _Place:
         self.name = name
 
 
+class Outer(peewee.ColumnBase):
+    """A column of a table of the query around, inside a CTE: there Peewee knows the CTE's own tables only."""
+
+    def __init__(self, field: Any) -> None:
+        self._column = field.column
+
+    def __sql__(self, ctx: Any) -> Any:
+        table = ctx.alias_manager.get(self._column.source, any_depth=True)
+        return ctx.sql(peewee.Entity(table, self._column.name))
+
+
 class Statement:
     """A query written once as a Peewee expression and kept as SQL text for each database.
 
@@ -167,7 +178,9 @@ class Database:
         raise NotImplementedError
 
     def _run(self, sql: str, params: tuple[Any, ...]) -> Any:
-        return self.peewee.execute_sql(sql, params)
+        # The driver's own `execute`: Peewee's would make a cursor, ask its hooks and write its log first.
+        with _peewee_errors:
+            return self.peewee.connection().execute(sql, params)
 
     # --- transactions ---------------------------------------------------------------------------------------------
 
@@ -259,8 +272,16 @@ class Database:
         """An expression: the column is one of the list bound under `name`."""
         raise NotImplementedError
 
+    def among(self, column: Any, few: Any) -> Any:
+        """An expression: the column is one of the few that a query gives, which is run once and first."""
+        raise NotImplementedError
+
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         """A table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
+        raise NotImplementedError
+
+    def json_rows(self, *columns: Any) -> Any:
+        """An expression: the rows of a query as one text, a JSON array of arrays, in no order."""
         raise NotImplementedError
 
     def locking(self, query: Any) -> Any:
@@ -357,8 +378,14 @@ class SqliteDatabase(Database):
     def one_of(self, column: Any, name: str) -> Any:
         return column.in_(peewee.Select([fn.json_each(Slot(name))], [SQL("value")]))
 
+    def among(self, column: Any, few: Any) -> Any:
+        return column.in_(few)
+
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.json_each(Slot(name)).alias("each"), SQL("each.value")
+
+    def json_rows(self, *columns: Any) -> Any:
+        return fn.json_group_array(fn.json_array(*columns))
 
     def locking(self, query: Any) -> Any:
         return query
@@ -445,8 +472,15 @@ class PostgresDatabase(Database):
     def one_of(self, column: Any, name: str) -> Any:
         return peewee.Expression(column, "=", fn.ANY(Slot(name)))
 
+    def among(self, column: Any, few: Any) -> Any:
+        # An array: of a join the planner would not know how few they are.
+        return peewee.Expression(column, "=", fn.ANY(fn.ARRAY(few)))
+
     def each(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.unnest(peewee.NodeList((Slot(name), SQL(f"::{kind}[]")))).alias("each"), SQL("each")
+
+    def json_rows(self, *columns: Any) -> Any:
+        return fn.json_agg(fn.json_build_array(*columns)).cast("TEXT")
 
     def locking(self, query: Any) -> Any:
         # NO KEY, so that rows which only refer to the locked one (members, values) can still be inserted.

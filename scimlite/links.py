@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from peewee import SQL, Cast, Select, fn
+import orjson
+from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 
 from . import search
 from .apps import App
-from .db import Database, Slot, chunks, prepared
+from .db import Database, Outer, Slot, chunks, prepared
 from .errors import InvalidValue, Mutability, NoTarget
 from .journal import Action, Entry, Outcome
 from .models import MemberRow, ResourceRow
@@ -71,30 +72,54 @@ def members_of(db: Database, groups: list[int], *, at_most: int | None = None) -
     return found
 
 
+def _above(direct: Any, of_users: Any) -> Any:
+    """Direct and indirect groups as a CTE; `of_users` is the condition on `direct`, an alias of MemberRow.
+
+    UNION makes cycles end, the deleted conduct nothing; those that are reached are left out by `_shown`.
+    """
+    start = direct.select(
+        direct.member_id.alias("user_id"), direct.group_id.alias("group_id"), SQL("0").alias("depth")
+    ).where(of_users)
+    above = start.cte("above", recursive=True, columns=("user_id", "group_id", "depth"))
+    outer = MemberRow.alias()
+    # CROSS JOIN: SQLite keeps to this order, from the few to what an index has of them.
+    step = (
+        Select([above], [above.c.user_id, outer.group_id, SQL("1")])
+        .join(outer, JOIN.CROSS)
+        .where(outer.member_id == above.c.group_id, _lives(above.c.group_id))
+    )
+    return above.union(step)
+
+
+def _lives(group: Any) -> Any:
+    """Whether a group of a CTE is not deleted.
+
+    A subquery, and about the CTE: a join, or a condition on what is joined to it, is reason enough for PostgreSQL to
+    read whole tables and for SQLite to make a Bloom filter of one.
+    """
+    row = ResourceRow.alias()
+    return Expression(row.select(row.deleted_at).where(row.id == group), "IS", SQL("NULL"))
+
+
+def _shown(closure: Any, group: Any, *columns: Any) -> Any:
+    """A query of the living groups that `_above` found; `group` is the alias of ResourceRow that they are read by."""
+    return (
+        Select([closure], columns)
+        .join(group, JOIN.CROSS)
+        .where(group.id == closure.c.group_id, _lives(closure.c.group_id))
+        .with_cte(closure)
+    )
+
+
 @prepared
 def _GROUPS(db: Database) -> Any:
-    """Direct and indirect groups; UNION makes cycles end, the deleted conduct nothing."""
     direct, group = MemberRow.alias(), ResourceRow.alias()
-    start = (
-        direct.select(direct.member_id.alias("user_id"), direct.group_id.alias("group_id"), SQL("0").alias("depth"))
-        .join(group, on=(group.id == direct.group_id))
-        .where(db.one_of(direct.member_id, "users"), group.deleted_at.is_null())
-    )
-    above = start.cte("above", recursive=True, columns=("user_id", "group_id", "depth"))
-    outer, upper = MemberRow.alias(), ResourceRow.alias()
-    step = (
-        outer.select(above.c.user_id, outer.group_id, SQL("1"))
-        .join(above, on=(outer.member_id == above.c.group_id))
-        .join(upper, on=(upper.id == outer.group_id))
-        .where(upper.deleted_at.is_null())
-    )
-    closure = above.union(step)
+    closure = _above(direct, db.one_of(direct.member_id, "users"))
+    user = closure.c.user_id
     return (
-        ResourceRow.select(closure.c.user_id, ResourceRow.uuid, fn.min(closure.c.depth), ResourceRow.name)
-        .join(closure, on=(ResourceRow.id == closure.c.group_id))
-        .group_by(closure.c.user_id, ResourceRow.id, ResourceRow.uuid, ResourceRow.name)
-        .order_by(closure.c.user_id, ResourceRow.id)
-        .with_cte(closure)
+        _shown(closure, group, user, group.uuid, fn.min(closure.c.depth), group.name)
+        .group_by(user, group.id, group.uuid, group.name)
+        .order_by(user, group.id)
     )
 
 
@@ -104,6 +129,26 @@ def groups_of(db: Database, app_id: int, users: list[int]) -> dict[int, list[Lin
     for user, id, depth, name in db.rows(_GROUPS, users=users):
         found.setdefault(user, []).append(Link(id, "direct" if depth == 0 else "indirect", name))
     return found
+
+
+def groups_column(db: Database, row: type[ResourceRow]) -> Any:
+    """What `groups_of` finds, as a column beside those of a user's row: no statement of its own for one or a few.
+
+    `groups_in` reads it.
+    """
+    held, direct, group = MemberRow.alias(), MemberRow.alias(), ResourceRow.alias()
+    closure = _above(direct, direct.member_id == Outer(row.id))
+    found = _shown(closure, group, db.json_rows(group.id, closure.c.depth, group.uuid, group.name))
+    # Who is in no group is spared the recursion.
+    return Case(None, [(fn.EXISTS(held.select(SQL("1")).where(held.member_id == row.id)), found)])
+
+
+def groups_in(column: str | None) -> list[Link]:
+    """The groups that a `groups_column` holds, in the order of `groups_of`."""
+    found: dict[str, Link] = {}
+    for _, depth, id, name in sorted(orjson.loads(column or "[]")):
+        found.setdefault(id, Link(id, "direct" if depth == 0 else "indirect", name))
+    return list(found.values())
 
 
 # --- changing -----------------------------------------------------------------------------------------------------

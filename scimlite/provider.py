@@ -7,13 +7,14 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
 from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
+from werkzeug.urls import iri_to_uri
 
 from . import errors, journal, refusals, tokens
 from .apps import App
@@ -150,7 +151,8 @@ def register(blueprint: Blueprint, service: Service) -> None:
     def _begin() -> None:
         call = begin()
         call.service = service
-        call.root = (service.base_url or call.request.host_url.rstrip("/") + call.request.script_root) + prefix
+        asked = call.request
+        call.root = _uri((service.base_url or f"{asked.scheme}://{asked.host}{asked.script_root}") + prefix)
         # One more than allowed: of a body without a length Werkzeug reads this much and forgets the rest silently.
         call.request.max_content_length = service.max_body + 1
         if not (call.request.endpoint or "").endswith(".ServiceProviderConfig"):
@@ -209,9 +211,24 @@ def _permit(call: Call, endpoint: str) -> None:
     raise errors.Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
 
 
+#: The few URLs by which clients know the service, as URIs: Werkzeug takes them apart at the price of a SELECT.
+_uri = lru_cache(maxsize=256)(iri_to_uri)
+
+
+class _Answer(Response):
+    """A response whose Location is a URI and absolute: Werkzeug would make it so again for each one."""
+
+    def get_wsgi_headers(self, environ: Any) -> Any:
+        location = self.headers.pop("Location", None)
+        headers = super().get_wsgi_headers(environ)
+        if location is not None:
+            self.headers["Location"] = headers["Location"] = location
+        return headers
+
+
 def respond(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer with a SCIM body."""
-    return Response(body, status, headers, content_type=MEDIA_TYPE)
+    return _Answer(body, status, headers, content_type=MEDIA_TYPE)
 
 
 def empty(status: int = 204, headers: dict[str, str] | None = None) -> Response:

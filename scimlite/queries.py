@@ -12,7 +12,7 @@ from . import cursors, errors, resources, search
 from .endpoints import View
 from .journal import Action
 from .provider import METHODS, Attempt, Call, Service, respond
-from .rendering import render
+from .rendering import Renderer
 from .resources import SearchRequest
 from .scim import messages, projection
 from .scim.filter import parse_filter
@@ -29,8 +29,12 @@ def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Q
     if query.cursor is not None:
         return _cursor_page(call, service, types, query, wanted, request)
     page = resources.find(call.db, call.app, types, request)
-    rendered = [render(each, wanted[each.type], call.base) for each in page.resources]
-    return respond(messages.list_response(rendered, page.total, query.start_index))
+    return respond(messages.list_response(_rendered(call, page, wanted), page.total, query.start_index))
+
+
+def _rendered(call: Call, page: resources.Page | cursors.CursorPage, wanted: dict[str, Projection]) -> list[bytes]:
+    renderers = {name: Renderer(projection, call.base) for name, projection in wanted.items()}
+    return [renderers[each.type].render(each) for each in page.resources]
 
 
 def _request(
@@ -69,9 +73,8 @@ def _cursor_page(
         place, size = written.read(query.cursor, given)
         request = replace(request, count=size)
     page = cursors.find(call.db, call.app, types, request, place)
-    rendered = [render(each, wanted[each.type], call.base) for each in page.resources]
     body = messages.cursor_response(
-        rendered,
+        _rendered(call, page, wanted),
         page.total,
         next_cursor=written.write(page.next, request.count),
         previous_cursor=written.write(page.previous, request.count),

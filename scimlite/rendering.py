@@ -35,37 +35,56 @@ def location(resource: Resource, projection: Projection, base: str) -> str:
 
 def render(resource: Resource, projection: Projection, base: str) -> bytes:
     """A resource as JSON with what the projection lets through; `base` is the app's SCIM base URL."""
-    if not projection.plain:
-        meta = {"meta": orjson.loads(_meta(resource, projection, base))}
-        linked = _linked(resource, projection, base)
-        return orjson.dumps(projection.apply({**orjson.loads(resource.document), **linked, **meta}))
-    parts = [resource.document[:-1].encode()]
-    for name, value in _linked(resource, projection, base).items():
-        parts.append(b'"%s":%s' % (name.encode(), orjson.dumps(value)))
-    return b'%s,"meta":%s}' % (b",".join(parts), _meta(resource, projection, base))
+    return Renderer(projection, base).render(resource)
 
 
-def _meta(resource: Resource, projection: Projection, base: str) -> bytes:
-    """The `meta` attribute as JSON, put together as text: a page has a hundred of them."""
-    return b'{"resourceType":"%s","created":"%s","lastModified":"%s","location":%s,"version":"W/\\"%d\\""}' % (
-        projection.resource_type.name.encode(),
-        timestamp(resource.created_at).encode(),
-        timestamp(resource.modified_at).encode(),
-        orjson.dumps(location(resource, projection, base)),
-        resource.version,
-    )
+class Renderer:
+    """Renders resources of one type; what is the same for a whole page is worked out once."""
 
+    def __init__(self, projection: Projection, base: str) -> None:
+        resource_type = projection.resource_type
+        links, derived = resource_type.links, resource_type.derived
+        self._projection = projection
+        self._base = base
+        self._plain = projection.plain
+        self._links = links if projection.wants(links) else None
+        self._with_display = links is not None and projection.names(links.subs["display"])
+        self._derived = derived if projection.wants(derived) else None
+        self._type = resource_type.name.encode()
+        # Ids are UUIDs: nothing in them has to be escaped.
+        self._location = orjson.dumps(f"{base}/{resource_type.endpoint}/")[:-1]
 
-def _linked(resource: Resource, projection: Projection, base: str) -> dict[str, Json]:
-    """Links and derived attributes, which are not in the stored document."""
-    resource_type = projection.resource_type
-    linked: dict[str, Json] = {}
-    if resource_type.links is not None and resource.links is not None and projection.wants(resource_type.links):
-        named = projection.names(resource_type.links.subs["display"])
-        linked[resource_type.links.name] = _members(resource.links, base, with_display=named)
-    if resource_type.derived is not None and resource.derived and projection.wants(resource_type.derived):
-        linked[resource_type.derived.name] = _groups(resource.derived, base)
-    return linked
+    def render(self, resource: Resource) -> bytes:
+        """A resource as JSON with what the projection lets through."""
+        if not self._plain:
+            meta = {"meta": orjson.loads(self._meta(resource))}
+            document = {**orjson.loads(resource.document), **self._linked(resource), **meta}
+            return orjson.dumps(self._projection.apply(document))
+        linked = self._linked(resource)
+        more = orjson.dumps(linked)[1:-1] + b"," if linked else b""
+        return b'%s,%s"meta":%s}' % (resource.document[:-1].encode(), more, self._meta(resource))
+
+    def _meta(self, resource: Resource) -> bytes:
+        """The `meta` attribute as JSON, put together as text: a page has a hundred of them."""
+        created = timestamp(resource.created_at).encode()
+        modified = created if resource.modified_at == resource.created_at else timestamp(resource.modified_at).encode()
+        return b'{"resourceType":"%s","created":"%s","lastModified":"%s","location":%s%s","version":"W/\\"%d\\""}' % (
+            self._type,
+            created,
+            modified,
+            self._location,
+            resource.id.encode(),
+            resource.version,
+        )
+
+    def _linked(self, resource: Resource) -> dict[str, Json]:
+        """Links and derived attributes, which are not in the stored document."""
+        linked: dict[str, Json] = {}
+        if self._links is not None and resource.links is not None:
+            linked[self._links.name] = _members(resource.links, self._base, with_display=self._with_display)
+        if self._derived is not None and resource.derived:
+            linked[self._derived.name] = _groups(resource.derived, self._base)
+        return linked
 
 
 def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Json]:

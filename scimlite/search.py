@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import COLUMNS, PREFIX, condition, link_condition, narrow
+from .conditions import COLUMNS, PREFIX, condition, few, link_condition, narrow
 from .errors import InvalidFilter
 from .scim import comparison
 from .scim.filter import And, Compare, Filter, Not, Or, ValuePath
@@ -29,6 +29,7 @@ __all__ = [
     "bind_across",
     "bind_item",
     "condition",
+    "few",
     "link_condition",
     "narrow",
     "order",

@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -197,9 +198,9 @@ def crowd(database: Database) -> Crowd:
     return crowd
 
 
-def statements(crowd: Crowd, endpoint: str, text: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def statements(crowd: Crowd, endpoint: str, text: str, *, with_derived: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """The statements of a search with their parameters: a page from the front, one from the end, the total."""
-    request = crowd.request(endpoint, text.format_map(crowd.places))
+    request = replace(crowd.request(endpoint, text.format_map(crowd.places)), with_derived=with_derived)
     resource_type = crowd.resource_type(endpoint)
     found = resources._statements(crowd.db, [resource_type], request)
     binds = {"app": crowd.app.id, "type": resource_type.name, "base": BASE, "endpoint": endpoint}
@@ -209,17 +210,21 @@ def statements(crowd: Crowd, endpoint: str, text: str) -> Iterator[tuple[str, tu
 
 def assert_frugal(crowd: Crowd, endpoint: str, text: str) -> None:
     """Fails when a look-up scans a table, or does more work than a look-up takes."""
-    for sql, params in statements(crowd, endpoint, text):
-        if crowd.db.kind == "sqlite":
-            _assert_sqlite(crowd.db, sql, params)
-        else:
-            for prepared in (False, True):
-                _assert_postgresql(crowd.db, sql, params, generic=prepared)
+    # With the groups of ten users that share a department, a look-up does more, but scans as little.
+    for with_derived, times in ((False, 1), (True, 5)):
+        for sql, params in statements(crowd, endpoint, text, with_derived=with_derived):
+            if crowd.db.kind == "sqlite":
+                _assert_sqlite(crowd.db, sql, params, times)
+            else:
+                for prepared in (False, True):
+                    _assert_postgresql(crowd.db, sql, params, times, generic=prepared)
 
 
-def _assert_sqlite(db: Database, sql: str, params: tuple[Any, ...]) -> None:
+def _assert_sqlite(db: Database, sql: str, params: tuple[Any, ...], times: int) -> None:
     plan = [row[3] for row in db.peewee.execute_sql(f"EXPLAIN QUERY PLAN {sql}", params)]
-    assert not [line for line in plan if line.startswith("SCAN") and not line.startswith("SCAN down")], plan
+    # Of a recursion, only what it has found so far is scanned.
+    scans = [line for line in plan if line.startswith("SCAN") and line not in ("SCAN down", "SCAN above")]
+    assert not scans, plan
     steps = [0]
 
     def count() -> int:
@@ -232,10 +237,10 @@ def _assert_sqlite(db: Database, sql: str, params: tuple[Any, ...]) -> None:
         connection.execute(sql, params).fetchall()
     finally:
         connection.set_progress_handler(None, 0)
-    assert steps[0] <= MOST_STEPS, plan
+    assert steps[0] <= MOST_STEPS * times, plan
 
 
-def _assert_postgresql(db: Database, sql: str, params: tuple[Any, ...], *, generic: bool) -> None:
+def _assert_postgresql(db: Database, sql: str, params: tuple[Any, ...], times: int, *, generic: bool) -> None:
     """Explain as psycopg would have it planned: with the values at first, without them from some point on."""
     connection = db.peewee.connection()
     explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
@@ -254,7 +259,7 @@ def _assert_postgresql(db: Database, sql: str, params: tuple[Any, ...], *, gener
     plan = rows[0][0] if isinstance(rows[0][0], list) else json.loads(rows[0][0])
     top = plan[0]["Plan"]
     assert not [node for node in _nodes(top) if node["Node Type"] in ("Seq Scan", "Parallel Seq Scan")], plan
-    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] <= MOST_PAGES, plan
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] <= MOST_PAGES * times, plan
 
 
 def _integer_type(value: int) -> str:

@@ -1,0 +1,126 @@
+"""Fill an app straight through the tables, for measurements at sizes that POST takes hours to reach.
+
+    SCIMLITE_DATABASE_URL=sqlite:///var/scimlite.db python bench/seed.py --app bench --users 1000000
+
+Users are those that scimload looks for, with every row that the store writes for a POST except the journal's. The
+settings are the service's own SCIMLITE_* variables; `scimlite app create` makes the app. Asked for users that are
+there already, it adds the rest. With --members a group "Large" gets that many of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from peewee import fn
+from scimload import Load
+
+from scimlite import apps, journal, startup
+from scimlite.apps import App, unique_key
+from scimlite.config import Settings
+from scimlite.db import Database, Slot, chunks
+from scimlite.models import AliasRow, MemberRow, ResourceRow, ValueRow
+from scimlite.scim import core, document
+from scimlite.scim.schema import ResourceType
+from scimlite.scim.values import fold
+
+_CHUNK = 2000
+_COLUMNS = {
+    ResourceRow: (
+        *("id", "app_id", "type", "uuid", "name", "display", "active", "active_since", "version", "created_at"),
+        *("modified_at", "document", "profile_version"),
+    ),
+    ValueRow: ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key"),
+    AliasRow: ("app_id", "name", "user_uuid"),
+    MemberRow: ("app_id", "group_id", "member_id"),
+}
+Rows = dict[Any, list[tuple[Any, ...]]]
+
+
+def main() -> None:
+    """Add what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--app", default="bench", help="the app's slug")
+    parser.add_argument("--users", type=int, required=True, help="how many the app shall have")
+    parser.add_argument("--members", type=int, default=0, help="size of the group Large, which is made once")
+    arguments = parser.parse_args()
+    db = startup.database(Settings.from_environment().with_secret_keys())
+    app = apps.get(db, arguments.app)
+    there = apps.contents(db, app).users
+    first = (db.scalar(ResourceRow.select(fn.max(ResourceRow.id))) or 0) + 1
+    began = time.monotonic()
+    for numbers in chunks(range(there, arguments.users), _CHUNK):
+        rows = _users(app, first + numbers[0] - there, numbers)
+        db.transact(lambda: _insert(db, rows))  # noqa: B023  # called at once
+        print(f"\r{numbers[-1] + 1:,} users, {time.monotonic() - began:.0f} s", end="", file=sys.stderr)
+    group = first + max(arguments.users - there, 0)
+    if arguments.members:
+        db.transact(lambda: _insert(db, _group(db, app, group, arguments.members)))
+    print(file=sys.stderr)
+    if db.kind == "postgresql":
+        db.peewee.execute_sql("SELECT setval(pg_get_serial_sequence('resource', 'id'), %s)", (group,))
+    db.peewee.execute_sql("ANALYZE")
+
+
+def _users(app: App, row: int, numbers: Iterable[int]) -> Rows:
+    """The rows of the users of these numbers, beginning with this row."""
+    made: Rows = {ResourceRow: [], ValueRow: [], AliasRow: []}
+    maker = SimpleNamespace(a=SimpleNamespace(omit=()))
+    for number, id in zip(numbers, itertools.count(row), strict=False):
+        name = Load.name(maker, number)
+        body = Load.user(maker, number, name, f"ext-{number:07d}")
+        whole = _resource(app, core.USER, id, body, made)
+        made[AliasRow] += [(app.id, fold(name), whole["id"]), (app.id, whole["externalId"], whole["id"])]
+    return made
+
+
+def _group(db: Database, app: App, row: int, members: int) -> Rows:
+    """The rows of a group of the app's first users."""
+    made: Rows = {ResourceRow: [], ValueRow: []}
+    _resource(app, core.GROUP, row, {"displayName": "Large"}, made)
+    users = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id, ResourceRow.type == "User")
+    rows = db.rows(users.order_by(ResourceRow.id).limit(members))
+    return {**made, MemberRow: [(app.id, row, user) for (user,) in rows]}
+
+
+def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, Any], made: Rows) -> dict[str, Any]:
+    """Add the rows of one resource; returns its document."""
+    cleaned = document.clean(resource_type, body).document
+    whole = {"schemas": cleaned["schemas"], "id": str(uuid.uuid4()), **cleaned}
+    names, at = document.names(resource_type, whole), journal.now()
+    text = orjson.dumps(whole).decode()
+    head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
+    made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))
+    unique = resource_type.unique_paths
+    made[ValueRow] += [
+        (app.id, resource_type.name, row, *value, unique_key(value.key) if value.path in unique else None)
+        for value in sorted(document.value_rows(resource_type, whole))
+    ]
+    return whole
+
+
+def _insert(db: Database, rows: Rows) -> None:
+    for table, values in rows.items():
+        columns = _COLUMNS[table]
+        if db.kind == "postgresql":
+            with db.peewee.cursor().copy(f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN") as copy:
+                for value in values:
+                    copy.write_row(value)
+        else:
+            slots = {getattr(table, column): Slot(column) for column in columns}
+            db.execute_many(table.insert(slots), list(_named(columns, values)))
+
+
+def _named(columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(columns, value, strict=True)) for value in values)
+
+
+if __name__ == "__main__":
+    main()
