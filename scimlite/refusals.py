@@ -102,10 +102,12 @@ def keep(
 
 
 def _path(received: Received, types: Sequence[ResourceType]) -> str:
-    if not received.query:
-        return received.path[:_LONGEST_PATH]
-    masked = masking.search(types, dict(received.query))
-    return f"{received.path}?{'&'.join(f'{name}={value}' for name, value in masked.items())}"[:_LONGEST_PATH]
+    text = received.path
+    if received.query:
+        masked = masking.search(types, dict(received.query))
+        text += "?" + "&".join(f"{name}={value}" for name, value in masked.items())
+    # What no database stores is legal in a URL.
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_PATH]
 
 
 def _body(received: Received, types: Sequence[ResourceType]) -> str | None:

@@ -79,6 +79,11 @@ REFUSALS: dict[str, tuple[dict[str, str], Send, list[str]]] = {
         lambda app, user, group: app.client.get(f"/Users?filter=password%20eq%20%22{SECRET}%22"),
         ['GET /Users?filter=password eq "***"', "400 invalidFilter", "RFC 7644 section 3.4.2.2"],
     ),
+    "what no database stores": (
+        {},
+        lambda app, user, group: app.client.get("/Users?filter=nope%20eq%20%22%00%22&x%00%ED%A0%80=%00"),
+        ["GET /Users?filter=", "400 "],
+    ),
     "a search": (
         {},
         lambda app, user, group: app.client.post("/Users/.search", {"filter": "nope eq 5", "count": 3}),

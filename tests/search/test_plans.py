@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from people import BASE, ORIGIN, USER, People
-from scimlite import apps, migration, resources, store
+from scimlite import apps, index, migration, resources, store
 from scimlite.db import Database
 from scimlite.models import MemberRow, ResourceRow
 from scimlite.rendering import timestamp
@@ -142,7 +142,7 @@ class Crowd(People):
             MemberRow.member_id: slots("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.execute_many(store._INSERT_VALUE, self.rows["value"])
+        self.db.execute_many(index._INSERT_VALUE, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 
