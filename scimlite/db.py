@@ -162,7 +162,9 @@ class Database:
 
     def execute_many(self, query: Any, rows: Sequence[dict[str, Any]]) -> None:
         """Run one statement for each set of binds, in one round trip where the driver can."""
-        if not rows:
+        if len(rows) <= 1:
+            for row in rows:
+                self.execute(query, **row)
             return
         sql, places = query.text(self) if isinstance(query, Statement) else self.compile(query)
         names = [place.name for place in places]

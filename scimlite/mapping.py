@@ -221,8 +221,6 @@ def _target(text: str, resource_type: ResourceType) -> tuple[PatchPath, Target]:
         raise InvalidPath(f"{attribute.path} is not part of a {resource_type.name.lower()}'s own attributes.")
     if any(each.write_only or each.apart or each.returned == "never" for each in (attribute, sub) if each):
         raise InvalidPath(f"{attribute.path} may be read by nobody.")
-    if path.filter is not None:
-        comparison.matches(path.filter, attribute, {} if attribute.complex else "")
     chosen = sub or (attribute.value_sub if attribute.complex else attribute)
     if chosen is None or chosen.complex:
         raise InvalidPath(f"{attribute.path} has several parts: name one of them, such as {_example(attribute)}.")
@@ -290,8 +288,9 @@ def _written(value: Json) -> str:
 def _path(text: str, resource_type: ResourceType) -> _Reader:
     """The value at a path: of several values the first that the filter matches, else the primary one or the first."""
     path, target = _target(text, resource_type)
-    attribute, condition = target.attribute, path.filter
+    attribute = target.attribute
     assert attribute is not None
+    matches = comparison.matcher(path.filter, attribute) if path.filter is not None else None
     name, urn, sub = attribute.name, target.urn, target.sub.name if target.sub else None
 
     def read(document: Document) -> Json:
@@ -299,12 +298,12 @@ def _path(text: str, resource_type: ResourceType) -> _Reader:
         value = holder.get(name) if holder else None
         if value is not None and attribute.multi_valued:
             items: list[Json] = value
-            if condition is not None:
-                value = next((item for item in items if comparison.matches(condition, attribute, item)), None)
+            if matches is not None:
+                value = next((item for item in items if matches(item)), None)
             else:
                 first = items[0] if items else None
                 value = next((item for item in items if isinstance(item, dict) and item.get("primary")), first)
-        elif condition is not None and value is not None and not comparison.matches(condition, attribute, value):
+        elif matches is not None and value is not None and not matches(value):
             value = None
         if sub is not None and value is not None:
             value = value.get(sub)

@@ -264,7 +264,7 @@ def _change(
             entries = [entry(_action(resource, who, before), who, differences, 200, change.ignored, told), *entries]
         changed = bool(differences) or linked.changed or secret is not None
         if changed:
-            _write(db, app, resource_type, resource, old, new)
+            _write(db, app, resource_type, resource, (old, before), (new, who))
             remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
@@ -283,10 +283,15 @@ def _action(resource: Resource, now: Subject, before: Subject) -> Action:
 
 
 def _write(
-    db: Database, app: App, resource_type: ResourceType, resource: Resource, old: Document, new: Document
+    db: Database,
+    app: App,
+    resource_type: ResourceType,
+    resource: Resource,
+    was: tuple[Document, Subject],
+    now: tuple[Document, Subject],
 ) -> None:
     """Write a changed resource: a new version, and only the value rows that differ; what is gone is buried."""
-    before, who = Subject(resource_type, resource.id, old), Subject(resource_type, resource.id, new)
+    (old, before), (new, who) = was, now
     resource.version += 1
     resource.modified_at = max(journal.now(), resource.modified_at + 1)
     resource.document = orjson.dumps(new).decode()
@@ -308,5 +313,7 @@ def _write(
     if resource.gone:
         tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
         return
-    rows_before, rows_after = (documents.value_rows(resource_type, each) for each in (old, new))
-    index.write(db, app, resource_type, resource.row, rows_before, rows_after)
+    if new != old:
+        rows_before = documents.value_rows(resource_type, old, beside=new)
+        rows_after = documents.value_rows(resource_type, new, beside=old)
+        index.write(db, app, resource_type, resource.row, rows_before, rows_after)

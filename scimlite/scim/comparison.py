@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import InvalidFilter
@@ -101,21 +102,32 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 
 def matches(term: Filter, attribute: Attribute, item: Any) -> bool:
     """Whether one item of `attribute` satisfies the filter of a value path (PATCH works on one locked document)."""
+    return matcher(term, attribute)(item)
+
+
+def matcher(term: Filter, attribute: Attribute) -> Callable[[Any], bool]:
+    """What says whether an item of `attribute` satisfies the filter of a value path; checked once, used often.
+
+    Raises InvalidFilter naming the attribute when something in it cannot be compared.
+    """
     match term:
         case And():
-            return all(matches(each, attribute, item) for each in term.terms)
+            every = [matcher(each, attribute) for each in term.terms]
+            return lambda item: all(each(item) for each in every)
         case Or():
-            return any(matches(each, attribute, item) for each in term.terms)
+            some = [matcher(each, attribute) for each in term.terms]
+            return lambda item: any(each(item) for each in some)
         case Not():
-            return not matches(term.term, attribute, item)
+            inner = matcher(term.term, attribute)
+            return lambda item: not inner(item)
         case Compare():
-            return _compare(sub_attribute(attribute, term.path), term, item)
+            sub = sub_attribute(attribute, term.path)
+            return partial(_compare, sub, bind(sub, term.op, term.value))
         case ValuePath():
             raise InvalidFilter("A value path cannot stand inside another one.")
 
 
-def _compare(sub: Attribute, term: Compare, item: Any) -> bool:
-    bound = bind(sub, term.op, term.value)
+def _compare(sub: Attribute, bound: Bound, item: Any) -> bool:
     given = item.get(sub.name) if isinstance(item, dict) else item
     present = given is not None and given != "" and given != []
     if bound.op == "pr":

@@ -183,17 +183,13 @@ def require(resource_type: ResourceType, document: Document) -> None:
     for extension in resource_type.required_extensions:
         if not document.get(extension):
             raise InvalidValue(f"{extension} is required and must not be empty.")
-    for urn, attribute in resource_type.attributes:
+    for urn, attribute, subs in resource_type.demanding:
         if urn is not None and urn not in document:
             continue
-        if attribute.links or attribute.read_only or attribute.apart:
-            continue
-        value = (document if urn is None else document.get(urn, {})).get(attribute.name)
+        value = (document if urn is None else document[urn]).get(attribute.name)
         if attribute.required and _blank(value):
             raise InvalidValue(f"{attribute.path} is required and must not be empty.")
-        for sub in attribute.sub_attributes:
-            if not sub.required or sub.read_only:
-                continue
+        for sub in subs:
             if any(_blank(item.get(sub.name)) for item in values.items_of(value)):
                 raise InvalidValue(f"{sub.path} is required and must not be empty.")
 
@@ -249,15 +245,21 @@ def without(resource_type: ResourceType, document: Document, paths: Collection[s
     return rest
 
 
-def value_rows(resource_type: ResourceType, document: Document) -> set[ValueRow]:
-    """Every simple value of a document as a row of the value index."""
+def value_rows(resource_type: ResourceType, document: Document, *, beside: Document | None = None) -> set[ValueRow]:
+    """Every simple value of a document as a row of the value index.
+
+    With another document `beside` only those of attributes that it has otherwise: what is the same needs no look.
+    """
     rows: set[ValueRow] = set()
     for urn, attribute in resource_type.attributes:
         holder = document if urn is None else document.get(urn)
         if holder and attribute.key not in ("schemas", "id", "meta"):
             value = holder.get(attribute.name)
-            if value is not None:
-                rows.update(_rows(attribute, value))
+            if value is None:
+                continue
+            if beside is not None and value == (beside if urn is None else beside.get(urn, {})).get(attribute.name):
+                continue
+            rows.update(_rows(attribute, value))
     return rows
 
 

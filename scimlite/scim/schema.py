@@ -200,6 +200,18 @@ class ResourceType:
         return tuple(pairs)
 
     @cached_property
+    def demanding(self) -> tuple[tuple[str | None, Attribute, tuple[Attribute, ...]], ...]:
+        """The attributes that are required or have required sub-attributes, with their URN and these."""
+        found = []
+        for urn, attribute in self.attributes:
+            if attribute.links or attribute.read_only or attribute.apart:
+                continue
+            subs = tuple(sub for sub in attribute.sub_attributes if sub.required and not sub.read_only)
+            if attribute.required or subs:
+                found.append((urn, attribute, subs))
+        return tuple(found)
+
+    @cached_property
     def links(self) -> Attribute | None:
         """The attribute whose values are rows that point at other resources, if the type has one."""
         return next((attribute for attribute in self.core.values() if attribute.links), None)
