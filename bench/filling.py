@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, journal, store
+from scimlite import apps, index, journal
 from scimlite.apps import App
 from scimlite.db import Database, Slot, chunks
 from scimlite.journal import Action, Outcome
@@ -107,7 +107,7 @@ class Filler:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.execute_many(store._INSERT_VALUE, values)
+            self._db.execute_each(index._INSERT_VALUE, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

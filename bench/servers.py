@@ -100,6 +100,8 @@ def service(env: dict[str, str]) -> Iterator[Server]:
     """scimlite on an installation, running, with an app to measure; default settings."""
     if not json.loads(scimlite(env, "app", "list", "--json")):
         scimlite(env, "app", "create", "Bench")
+        # The targets are for an app without brakes.
+        scimlite(env, "app", "edit", "bench", "--feature", "brake-users=off", "--feature", "brake-percent=off")
     token = scimlite(env, "token", "show", "bench").strip()
     port = free_port()
     program = str(Path(sys.executable).with_name("scimlite"))

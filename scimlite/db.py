@@ -32,6 +32,8 @@ Row = tuple[Any, ...]
 
 #: How often a transaction is tried again after a deadlock or a serialization failure.
 _ATTEMPTS = 6
+#: Rows that one INSERT of PostgreSQL brings.
+_MOST_ROWS = 2000
 #: PostgreSQL SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock.
 _RETRYABLE = {"40001", "40P01"}
 #: Seconds to wait for a PostgreSQL server that does not answer.
@@ -171,6 +173,14 @@ class Database:
         cursor = self.peewee.cursor()
         with _peewee_errors:
             cursor.executemany(sql, [tuple(row[name] for name in names) for row in rows])
+
+    def insert_each(self, model: Any, *columns: str) -> Any:
+        """An INSERT for `execute_each`: of these columns, for any number of rows."""
+        return model.insert({getattr(model, column): Slot(column) for column in columns})
+
+    def execute_each(self, query: Statement, rows: Sequence[dict[str, Any]]) -> None:
+        """Run an `insert_each` for all rows."""
+        self.execute_many(query, rows)
 
     def _bound(self, query: Any, binds: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
         sql, params = query.text(self) if isinstance(query, Statement) else self.compile(query)
@@ -437,6 +447,16 @@ class PostgresDatabase(Database):
 
     def exists(self) -> bool:
         return True
+
+    def insert_each(self, model: Any, *columns: str) -> Any:
+        # One statement with an array for each column: a statement for each row costs as much again for each.
+        fields = [getattr(model, column) for column in columns]
+        arrays = [peewee.Cast(Slot(field.name), f"{field.field_type}[]") for field in fields]
+        return model.insert_from(peewee.Select([fn.unnest(*arrays).alias("each")], [SQL("*")]), fields)
+
+    def execute_each(self, query: Statement, rows: Sequence[dict[str, Any]]) -> None:
+        for chunk in chunks(rows, _MOST_ROWS):
+            self.execute(query, **{name: [row[name] for row in chunk] for name in chunk[0]})
 
     def _value(self, value: Any) -> Any:
         return value

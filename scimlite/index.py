@@ -22,7 +22,7 @@ T = TypeVar("T")
 @prepared
 def _INSERT_VALUE(db: Database) -> Any:
     columns = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
-    return ValueRow.insert({getattr(ValueRow, column): Slot(column) for column in columns})
+    return db.insert_each(ValueRow, *columns)
 
 
 @prepared
@@ -56,7 +56,7 @@ def write(
     db.execute_many(_DELETE_VALUE, gone)
     unique = resource_type.unique_paths
     common = {"app_id": app.id, "type": resource_type.name, "resource_id": row}
-    db.execute_many(
+    db.execute_each(
         _INSERT_VALUE,
         [
             {**common, **value._asdict(), "unique_key": unique_key(value.key) if value.path in unique else None}

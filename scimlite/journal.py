@@ -121,17 +121,22 @@ class Record:
         return asdict(self)
 
 
+_WRITTEN = [name for name in JournalRow._meta.sorted_field_names if name != "id"]
+
+
 @prepared
 def _INSERT(db: Database) -> Any:
-    columns = [name for name in JournalRow._meta.sorted_field_names if name != "id"]
-    return JournalRow.insert({getattr(JournalRow, name): Slot(name) for name in columns})
+    return JournalRow.insert({getattr(JournalRow, name): Slot(name) for name in _WRITTEN})
+
+
+@prepared
+def _INSERT_EACH(db: Database) -> Any:
+    return db.insert_each(JournalRow, *_WRITTEN)
 
 
 @prepared
 def _INSERT_ALIAS(db: Database) -> Any:
-    return AliasRow.insert(
-        {AliasRow.app_id: Slot("app"), AliasRow.name: Slot("name"), AliasRow.user_uuid: Slot("uuid")}
-    ).on_conflict_ignore()
+    return db.insert_each(AliasRow, "app_id", "name", "user_uuid").on_conflict_ignore()
 
 
 def now() -> int:
@@ -146,7 +151,7 @@ def record(db: Database, app_id: int | None, origin: Origin, entries: Iterable[E
     if len(rows) == 1:
         db.execute(_INSERT, **rows[0])
     else:
-        db.execute_many(_INSERT, rows)
+        db.execute_each(_INSERT_EACH, rows)
 
 
 def record_alone(
@@ -206,9 +211,9 @@ def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> dict[str,
 
 def known_as(db: Database, app_id: int, uuid: str, names: Iterable[str | None]) -> None:
     """Remember names a user is known by (userName folded here, externalId as it is), inside a transaction."""
-    db.execute_many(
+    db.execute_each(
         _INSERT_ALIAS,
-        [{"app": app_id, "name": name[:LONGEST_KEY], "uuid": uuid} for name in names if name],
+        [{"app_id": app_id, "name": name[:LONGEST_KEY], "user_uuid": uuid} for name in names if name],
     )
 
 

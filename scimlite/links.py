@@ -59,15 +59,13 @@ def _MEMBERS(db: Database) -> Any:
         .join(other, on=(other.id == MemberRow.member_id))
         .where(db.one_of(MemberRow.group_id, "groups"), other.deleted_at.is_null())
         .order_by(MemberRow.group_id, MemberRow.member_id)
-        .limit(Slot("limit"))
     )
 
 
-def members_of(db: Database, groups: list[int], *, at_most: int | None = None) -> dict[int, list[Link]]:
-    """The living members of groups, by the group's row; in all `at_most` when given."""
+def members_of(db: Database, groups: list[int]) -> dict[int, list[Link]]:
+    """The living members of groups, by the group's row."""
     found: dict[int, list[Link]] = {}
-    limit = at_most if at_most is not None else 2**62
-    for group, id, kind, display in db.rows(_MEMBERS, groups=groups, limit=limit):
+    for group, id, kind, display in db.rows(_MEMBERS, groups=groups):
         found.setdefault(group, []).append(Link(id, kind, display))
     return found
 
@@ -123,6 +121,32 @@ def _GROUPS(db: Database) -> Any:
     )
 
 
+def more_than(db: Database, group: int, number: int) -> bool:
+    """Whether a group has more living members than this; it costs what that many do, whatever it has."""
+    # The deleted count as well here, which an index alone can tell.
+    if db.row(_NTH, group=group, number=number) is None:
+        return False
+    return bool(db.scalar(_AT_MOST, group=group, limit=number + 1) > number)
+
+
+@prepared
+def _NTH(db: Database) -> Any:
+    held = MemberRow.select(MemberRow.member_id).where(MemberRow.group_id == Slot("group"))
+    return held.order_by(MemberRow.member_id).limit(1).offset(Slot("number"))
+
+
+@prepared
+def _AT_MOST(db: Database) -> Any:
+    living = (
+        MemberRow.select(MemberRow.member_id)
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id == Slot("group"), ResourceRow.deleted_at.is_null())
+        .limit(Slot("limit"))
+        .alias("living")
+    )
+    return Select([living], [fn.count(SQL("*"))])
+
+
 def groups_of(db: Database, app_id: int, users: list[int]) -> dict[int, list[Link]]:
     """The living groups that users are in, directly or through other groups, by the user's row."""
     found: dict[int, list[Link]] = {}
@@ -160,6 +184,8 @@ class _Outcome:
 
     added: dict[int, None] = field(default_factory=dict)
     removed: dict[int, None] = field(default_factory=dict)
+    #: Id, type and name of rows that were looked up anyway.
+    known: dict[int, tuple[str, str, str]] = field(default_factory=dict)
 
     def add(self, rows: list[int]) -> None:
         for row in rows:
@@ -188,7 +214,7 @@ def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: 
         if step.expect is not None:
             _expect(db, app, group, step)
             continue
-        wanted = _resolve(db, app, list(step.add))
+        wanted = _resolve(db, app, list(step.add), outcome)
         missing = [id for id in step.add if id not in wanted]
         if missing and app.settings.unknown_members == "refuse":
             named = ", ".join(missing[:_MOST_NAMED])
@@ -203,7 +229,7 @@ def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: 
         if step.remove_where is not None:
             outcome.remove(_remove_where(db, app, group, step.remove_where))
         if step.remove:
-            gone = list(_resolve(db, app, sorted(step.remove), living=False).values())
+            gone = list(_resolve(db, app, sorted(step.remove), outcome, living=False).values())
             outcome.remove([row[0] for row in db.rows(_REMOVE, group=group, members=gone)])
         if kept:
             outcome.add(_insert(db, app, group, kept))
@@ -233,18 +259,18 @@ def _ADD(db: Database) -> Any:
 @prepared
 def _BY_ID(db: Database) -> Any:
     # Only what the unique index answers: with more conditions SQLite may choose an index over all users.
-    return ResourceRow.select(ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.deleted_at).where(
-        ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids")
-    )
+    columns = (ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.name, ResourceRow.deleted_at)
+    return ResourceRow.select(*columns).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
 
 
-def _resolve(db: Database, app: App, ids: list[str], *, living: bool = True) -> dict[str, int]:
+def _resolve(db: Database, app: App, ids: list[str], outcome: _Outcome, *, living: bool = True) -> dict[str, int]:
     """The rows behind public ids of this app; those that do not exist are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(ids, _CHUNK):
-        for id, row, kind, deleted_at in db.rows(_BY_ID, app=app.id, ids=chunk):
+        for id, row, kind, name, deleted_at in db.rows(_BY_ID, app=app.id, ids=chunk):
             if kind in _LINKABLE and not (living and deleted_at is not None):
                 found[id] = row
+                outcome.known[row] = (id, kind, name)
     return {id: found[id] for id in ids if id in found}
 
 
@@ -302,10 +328,11 @@ def _NAMES(db: Database) -> Any:
 def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int) -> Linked:
     """The journal rows of a change: one for each member that came, went, or does not exist."""
     linked = Linked(bool(outcome.added or outcome.removed), removed=list(outcome.removed))
+    known = outcome.known
+    for chunk in chunks((row for row in (*outcome.added, *outcome.removed) if row not in known), _CHUNK):
+        known.update({row: (id, kind, name) for row, id, kind, name in db.rows(_NAMES, rows=chunk)})
     for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
-        for chunk in chunks(rows, _CHUNK):
-            for _, id, kind, name in db.rows(_NAMES, rows=chunk):
-                linked.entries.append(_entry(action, id, kind, name, group, status))
+        linked.entries += [_entry(action, *known[row], group, status) for row in rows if row in known]
     for id in unknown:
         detail = f"member {id[:100]} does not exist in this app; the others were applied"
         linked.entries.append(

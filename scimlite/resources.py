@@ -129,12 +129,26 @@ def _LOCK(db: Database) -> Any:
     return db.locking(_named(ResourceRow.select(*COLUMNS)))
 
 
-def lock(db: Database, app: App, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Resource:
+@prepared
+def _LOCK_WITH_GROUPS(db: Database) -> Any:
+    return db.locking(_named(ResourceRow.select(*COLUMNS, links.groups_column(db, ResourceRow))))
+
+
+def lock(
+    db: Database,
+    app: App,
+    resource_type: ResourceType,
+    id: str,
+    if_match: Sequence[str],
+    *,
+    with_derived: bool = False,
+) -> Resource:
     """The resource, locked until the transaction ends; checks If-Match inside it."""
-    row = db.row(_LOCK, app=app.id, uuid=id, type=resource_type.name)
+    derived = with_derived and resource_type.derived is not None
+    row = db.row(_LOCK_WITH_GROUPS if derived else _LOCK, app=app.id, uuid=id, type=resource_type.name)
     if row is None:
         raise _not_found(resource_type, id)
-    resource = Resource(*row)
+    resource = _resource(row)
     if if_match and "*" not in if_match and str(resource.version) not in if_match:
         raise PreconditionFailed(f'{resource_type.name} {id} has changed: its version is W/"{resource.version}".')
     return resource
@@ -148,11 +162,10 @@ def attach(
     *,
     with_links: bool,
     with_derived: bool,
-    at_most_links: int | None = None,
 ) -> None:
     """Add links and derived attributes to the resources that lack them, with one query for all of them."""
     if resource_type.links is not None and with_links:
-        found = links.members_of(db, [resource.row for resource in resources], at_most=at_most_links)
+        found = links.members_of(db, [resource.row for resource in resources])
         for resource in resources:
             resource.links = found.get(resource.row, [])
     if resource_type.derived is not None and with_derived:

@@ -236,7 +236,8 @@ def _change(
     tried: list[Document] = []
 
     def work() -> Resource:
-        resource = lock(db, app, resource_type, id, if_match)
+        # The answer shows the groups, which the write does not change.
+        resource = lock(db, app, resource_type, id, if_match, with_derived=True)
         old = orjson.loads(resource.document)
         new = change.renew(old)
         tried[:] = [new]

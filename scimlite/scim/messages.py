@@ -178,7 +178,7 @@ def _plain_operations(body: Json) -> list[Operation] | None:
         if not isinstance(each, dict) or not each.keys() <= _OPERATION_NAMES:
             return None
         op, path = each.get("op"), each.get("path")
-        if op not in _PLAIN_OPS or not (path is None or isinstance(path, str)):
+        if not isinstance(op, str) or op not in _PLAIN_OPS or not (path is None or isinstance(path, str)):
             return None
         found.append(Operation(op.lower(), path or None, each.get("value"), "value" in each))
     return found

@@ -142,7 +142,7 @@ class Crowd(People):
             MemberRow.member_id: slots("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.execute_many(index._INSERT_VALUE, self.rows["value"])
+        self.db.execute_each(index._INSERT_VALUE, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 
