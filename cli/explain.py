@@ -59,7 +59,7 @@ def explain(context: Context, request_id: str, as_json: bool) -> None:
     Example: scimlite explain 7f3a9c1e5b2d4a60
     """
     wanted = re.sub(r"^\(?(request )?|\)$", "", request_id.strip())
-    records = journal.of_request(context.db, wanted, ours=_OURS.fullmatch(wanted) is not None)
+    records = _records(context, wanted)
     ids = list(dict.fromkeys(record.request_id for record in records if record.request_id)) or [wanted]
     kept = {id: refusals.of_request(context.db, id) for id in ids}
     if not records and not any(kept.values()):
@@ -75,6 +75,16 @@ def explain(context: Context, request_id: str, as_json: bool) -> None:
         if number:
             click.echo()
         _print(id, [each for each in records if each.request_id == id], kept[id])
+
+
+def _records(context: Context, wanted: str) -> list[Record]:
+    """The journal's entries of a request by our id, else by the client's own: of what was refused lately, or ever."""
+    ours = [wanted] if _OURS.fullmatch(wanted) else []
+    for id in [*ours, *refusals.ids_of_client(context.db, wanted)]:
+        found = journal.of_request(context.db, id)
+        if found:
+            return found
+    return journal.of_client(context.db, wanted)
 
 
 def _data(records: list[Record], kept: list[Refusal], id: str) -> dict[str, Any]:

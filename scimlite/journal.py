@@ -286,15 +286,15 @@ def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Re
     return [records[id] for id in new if id in records]
 
 
-def of_request(db: Database, id: str, *, ours: bool) -> list[Record]:
-    """The rows of a request, oldest first: by our id, or else by the client's own, the newest hundred of those."""
-    rows = db.rows(_joined().where(JournalRow.request_id == id).order_by(JournalRow.id)) if ours else []
-    if not rows:
-        newest = (
-            _joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc()).limit(_MOST_OF_CLIENT)
-        )
-        rows = db.rows(newest)[::-1]
-    return [_record(row) for row in rows]
+def of_request(db: Database, id: str) -> list[Record]:
+    """The rows of a request, oldest first."""
+    return [_record(row) for row in db.rows(_joined().where(JournalRow.request_id == id).order_by(JournalRow.id))]
+
+
+def of_client(db: Database, id: str) -> list[Record]:
+    """The newest rows with a client's own id, oldest first. No index helps: all of the journal is read."""
+    found = _joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc())
+    return [_record(row) for row in db.rows(found.limit(_MOST_OF_CLIENT))[::-1]]
 
 
 def count(db: Database) -> int:

@@ -190,6 +190,8 @@ class RefusalRow(Table):
     body = TextField(null=True)
     user_uuid = TextField(null=True)
     user_key = TextField(null=True)
+    #: The client's own id of the request: what its operators see.
+    client_request_id = TextField(null=True)
 
     class Meta:
         table_name = "refusal"

@@ -331,7 +331,7 @@ def _journal(error: ScimError, call: Call) -> None:
     types = [each for each in call.app.resource_types.values() if attempt.type in (None, each.name)]
 
     def keep(named: Entry) -> None:
-        refusals.keep(call.db, call.app, call.id, call.received, types, error, named)
+        refusals.keep(call.db, call.app, call.origin, call.received, types, error, named)
 
     try:
         journal.record_alone(call.db, call.app.id, call.origin, entry, keep)

@@ -13,7 +13,7 @@ from .apps import App
 from .config import DAY
 from .db import Database, Slot, prepared
 from .errors import ScimError
-from .journal import Entry
+from .journal import Entry, Origin
 from .models import RefusalRow
 from .scim import masking
 from .scim.schema import ResourceType
@@ -28,6 +28,8 @@ LONGEST_BODY = 64 * 1024
 _LONGEST_PATH = 2000
 #: Rows deleted at once: writers wait for no longer than that takes.
 _CHUNK = 1000
+#: Requests that are found by a client's own id.
+_MOST_OF_CLIENT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def _INSERT(db: Database) -> Any:
 def keep(
     db: Database,
     app: App,
-    request_id: str,
+    origin: Origin,
     received: Received,
     types: Sequence[ResourceType],
     error: ScimError,
@@ -87,7 +89,8 @@ def keep(
         _INSERT,
         at=at,
         app_id=app.id,
-        request_id=request_id,
+        request_id=origin.request_id or "",
+        client_request_id=origin.client_request_id,
         method=received.method[:20],
         path=_path(received, types),
         scim_type=error.scim_type,
@@ -139,6 +142,20 @@ def of_request(db: Database, request_id: str) -> list[Refusal]:
     """What is kept of a request, oldest first: several for a bulk request."""
     rows = db.rows(_OF_REQUEST, request_id=request_id, since=journal.now() - KEPT)
     return [Refusal(*row) for row in rows]
+
+
+def ids_of_client(db: Database, client_request_id: str) -> list[str]:
+    """Our ids of what is kept of a request by the client's own id, the newest first; clients may use one again."""
+    since = journal.now() - KEPT
+    return list(dict.fromkeys(row[0] for row in db.rows(_OF_CLIENT, id=client_request_id, since=since)))
+
+
+@prepared
+def _OF_CLIENT(db: Database) -> Any:
+    found = RefusalRow.select(RefusalRow.request_id).where(
+        RefusalRow.client_request_id == Slot("id"), RefusalRow.at >= Slot("since")
+    )
+    return found.order_by(RefusalRow.id.desc()).limit(_MOST_OF_CLIENT)
 
 
 @prepared

@@ -37,8 +37,9 @@ _STATEMENTS = (
     """CREATE TABLE refusal (
         id {id}, at {bigint} NOT NULL, app_id {bigint} NOT NULL REFERENCES app (id), request_id TEXT NOT NULL,
         method TEXT NOT NULL, path TEXT NOT NULL, scim_type TEXT, detail TEXT, remedy TEXT, size INTEGER, body TEXT,
-        user_uuid TEXT, user_key TEXT)""",
+        user_uuid TEXT, user_key TEXT, client_request_id TEXT)""",
     "CREATE INDEX refusal_request ON refusal (request_id)",
+    "CREATE INDEX refusal_client ON refusal (client_request_id) WHERE client_request_id IS NOT NULL",
     "CREATE INDEX refusal_at ON refusal (at)",
     "CREATE INDEX refusal_app ON refusal (app_id)",
     "CREATE INDEX refusal_user ON refusal (user_uuid) WHERE user_uuid IS NOT NULL",

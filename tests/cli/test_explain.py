@@ -15,7 +15,7 @@ from scim_client import Answer
 from scimlite import apps, journal, refusals, remapping
 from scimlite.config import DAY
 from scimlite.errors import InvalidValue
-from scimlite.journal import Action, Entry
+from scimlite.journal import Action, Entry, Origin
 from scimlite.mapping import Row
 from scimlite.models import RefusalRow, TokenRow
 
@@ -177,6 +177,9 @@ def test_an_id_is_taken_as_it_stands_in_the_detail(installation: Installation, c
     assert found
     for id in (found.group(), request_id(answer), f"request {request_id(answer)}", "activity-7"):
         assert f"Request {request_id(answer)}" in cli.ok("explain", id)
+    made = app.client.post("/Users", {"userName": "x"}, headers={"client-request-id": "activity-8"}).ok(201)
+    assert "x created" in cli.ok("explain", "activity-8")
+    assert f"Request {request_id(made)}" in cli.ok("explain", "activity-8")
     assert "Nothing is known" in cli.fails("explain", "0123456789abcdef")
 
 
@@ -203,9 +206,9 @@ def test_a_large_body_is_cut(installation: Installation, monkeypatch: pytest.Mon
     received = refusals.Received("POST", "/Users", size=999, parsed=True, body={"title": "é" * 500})
     row = installation.app_row(app)
     types = [row.resource_types["Users"]]
-    entry = Entry(Action.CREATED)
+    entry, origin = Entry(Action.CREATED), Origin("test", request_id="f" * 16)
     installation.db.transact(
-        lambda: refusals.keep(installation.db, row, "f" * 16, received, types, InvalidValue("no"), entry)
+        lambda: refusals.keep(installation.db, row, origin, received, types, InvalidValue("no"), entry)
     )
     (kept,) = [each for each in refusals.of_request(installation.db, "f" * 16) if each.size == 999]
     assert kept.body is not None
