@@ -133,7 +133,7 @@ def _load(
     return {
         each["scenario"]: {key: each[key] for key in _KEPT if key in each}
         for each in summary
-        if each["conc"] == 8 or each["scenario"].startswith("member")
+        if each["scenario"] in {*names, *wanted} and (each["conc"] == 8 or each["scenario"].startswith("member"))
     }
 
 
