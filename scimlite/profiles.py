@@ -73,15 +73,19 @@ def walk(db: Database, app: App, resource_type: ResourceType) -> Iterator[Profil
         last = rows[-1][0]
 
 
-@prepared
-def _PAGE(db: Database) -> Any:
-    living = (
+def living() -> Any:
+    """The condition of walking through an app's living resources of a type; Slots: `app`, `type`, `after` (a row)."""
+    return (
         (ResourceRow.app_id == Slot("app"))
         & (ResourceRow.type == Slot("type"))
         & (ResourceRow.id > Slot("after"))
         & ResourceRow.deleted_at.is_null()
     )
-    return ResourceRow.select(*_COLUMNS).where(living).order_by(ResourceRow.id).limit(Slot("limit"))
+
+
+@prepared
+def _PAGE(db: Database) -> Any:
+    return ResourceRow.select(*_COLUMNS).where(living()).order_by(ResourceRow.id).limit(Slot("limit"))
 
 
 def _profiles(db: Database, app: App, resource_type: ResourceType, rows: Sequence[Sequence[Any]]) -> list[Profile]:

@@ -117,19 +117,10 @@ def _documents(db: Database, app: App, kind: ResourceType) -> Iterator[tuple[str
         last = rows[-1][0]
 
 
-def _living() -> Any:
-    return (
-        (ResourceRow.app_id == Slot("app"))
-        & (ResourceRow.type == Slot("type"))
-        & (ResourceRow.id > Slot("after"))
-        & ResourceRow.deleted_at.is_null()
-    )
-
-
 @prepared
 def _NAMED(db: Database) -> Any:
     columns = (ResourceRow.id, ResourceRow.name, ResourceRow.document)
-    return ResourceRow.select(*columns).where(_living()).order_by(ResourceRow.id).limit(Slot("limit"))
+    return ResourceRow.select(*columns).where(profiles.living()).order_by(ResourceRow.id).limit(Slot("limit"))
 
 
 # --- recomputing --------------------------------------------------------------------------------------------------
@@ -168,14 +159,14 @@ def _recompute_some(db: Database, app: App, kind: ResourceType, after: int) -> l
 @prepared
 def _STALE(db: Database) -> Any:
     query = ResourceRow.select(ResourceRow.id, ResourceRow.document)
-    query = query.where(_living(), ResourceRow.profile_version != Slot("version"))
+    query = query.where(profiles.living(), ResourceRow.profile_version != Slot("version"))
     return db.locking(query.order_by(ResourceRow.id).limit(Slot("limit")))
 
 
 @prepared
 def _STALE_COUNT(db: Database) -> Any:
     query = ResourceRow.select(fn.count(ResourceRow.id))
-    return query.where(_living(), ResourceRow.profile_version != Slot("version"))
+    return query.where(profiles.living(), ResourceRow.profile_version != Slot("version"))
 
 
 @prepared
