@@ -51,7 +51,7 @@ class _DeclarationsView(View):
         base = call.base
         found = [self._with_meta(each, base) for each in self.declarations(call)]
         if id is None:
-            return respond(messages.list_response(map(orjson.dumps, found), len(found), 1))
+            return respond(messages.list_response((orjson.dumps(each).decode() for each in found), len(found), 1))
         for each in found:
             if each["id"].lower() == id.lower():
                 return respond(orjson.dumps(each))

@@ -216,14 +216,13 @@ _uri = lru_cache(maxsize=256)(iri_to_uri)
 
 
 class _Answer(Response):
-    """A response whose Location is a URI and absolute: Werkzeug would make it so again for each one."""
+    """A response whose headers are as they shall be: its Location is an absolute URI, its length is known.
+
+    Werkzeug would copy all headers and work both out again for each one.
+    """
 
     def get_wsgi_headers(self, environ: Any) -> Any:
-        location = self.headers.pop("Location", None)
-        headers = super().get_wsgi_headers(environ)
-        if location is not None:
-            self.headers["Location"] = headers["Location"] = location
-        return headers
+        return self.headers
 
 
 def respond(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

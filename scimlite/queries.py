@@ -32,7 +32,7 @@ def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Q
     return respond(messages.list_response(_rendered(call, page, wanted), page.total, query.start_index))
 
 
-def _rendered(call: Call, page: resources.Page | cursors.CursorPage, wanted: dict[str, Projection]) -> list[bytes]:
+def _rendered(call: Call, page: resources.Page | cursors.CursorPage, wanted: dict[str, Projection]) -> list[str]:
     renderers = {name: Renderer(projection, call.base) for name, projection in wanted.items()}
     return [renderers[each.type].render(each) for each in page.resources]
 

@@ -322,35 +322,23 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
 
 
-def list_response(resources: Iterable[bytes], total: int, start_index: int) -> bytes:
+def list_response(resources: Iterable[str], total: int, start_index: int) -> bytes:
     """A ListResponse around resources that are JSON already."""
-    joined = list(resources)
-    return b'{"schemas":["%s"],"totalResults":%d,"startIndex":%d,"itemsPerPage":%d,"Resources":[%s]}' % (
-        LIST_URN.encode(),
-        total,
-        start_index,
-        len(joined),
-        b",".join(joined),
-    )
+    return _list_response(resources, total, f'"startIndex":{start_index},')
 
 
 def cursor_response(
-    resources: Iterable[bytes], total: int, *, next_cursor: str | None, previous_cursor: str | None
+    resources: Iterable[str], total: int, *, next_cursor: str | None, previous_cursor: str | None
 ) -> bytes:
     """A ListResponse of cursor pagination (RFC 9865 section 2); cursors are URL-safe texts."""
+    named = (("previousCursor", previous_cursor), ("nextCursor", next_cursor))
+    return _list_response(resources, total, "".join(f'"{name}":"{text}",' for name, text in named if text is not None))
+
+
+def _list_response(resources: Iterable[str], total: int, place: str) -> bytes:
     joined = list(resources)
-    cursors = b"".join(
-        b'"%s":"%s",' % (name, cursor.encode())
-        for name, cursor in ((b"previousCursor", previous_cursor), (b"nextCursor", next_cursor))
-        if cursor is not None
-    )
-    return b'{"schemas":["%s"],"totalResults":%d,"itemsPerPage":%d,%s"Resources":[%s]}' % (
-        LIST_URN.encode(),
-        total,
-        len(joined),
-        cursors,
-        b",".join(joined),
-    )
+    head = f'{{"schemas":["{LIST_URN}"],"totalResults":{total},{place}"itemsPerPage":{len(joined)},"Resources":['
+    return f"{head}{','.join(joined)}]}}".encode()
 
 
 def service_provider_config(

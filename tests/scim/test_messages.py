@@ -303,7 +303,7 @@ def test_any_parameters_are_read_or_refused(parameters: list[tuple[str, str]]) -
 
 
 def test_list_response() -> None:
-    assert json.loads(messages.list_response([b'{"id":"1"}', b'{"id":"2"}'], 7, 3)) == {
+    assert json.loads(messages.list_response(['{"id":"1"}', '{"id":"2"}'], 7, 3)) == {
         "schemas": [messages.LIST_URN],
         "totalResults": 7,
         "startIndex": 3,
