@@ -101,13 +101,13 @@ class Filler:
                 common = {"app_id": self._app(number).id, "type": kind.name}
                 whole = document.finish(kind, {"schemas": [kind.schema.id], "id": self._uuids[number], **body})
                 resources.append({**common, **_resource(number, whole)})
-                found = [{**common, **value._asdict()} for value in document.value_rows(kind, whole)]
-                values += [{**value, "resource_id": number + 1, "unique_key": None} for value in found]
+                found = document.value_rows(kind, whole)
+                values += [(common["app_id"], kind.name, number + 1, *value, None) for value in found]
                 if kind is core.USER:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.execute_each(index._INSERT_VALUE, values)
+            self._db.insert(index._INSERT, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

@@ -14,7 +14,7 @@ import itertools
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +25,7 @@ from scimload import Load
 from scimlite import apps, journal, startup
 from scimlite.apps import App, unique_key
 from scimlite.config import Settings
-from scimlite.db import Database, Slot, chunks
+from scimlite.db import Database, Insert, chunks
 from scimlite.models import AliasRow, MemberRow, ResourceRow, ValueRow
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
@@ -58,11 +58,11 @@ def main() -> None:
     began = time.monotonic()
     for numbers in chunks(range(there, arguments.users), _CHUNK):
         rows = _users(app, first + numbers[0] - there, numbers)
-        db.transact(lambda: _insert(db, rows))  # noqa: B023  # called at once
+        _insert(db, rows)
         print(f"\r{numbers[-1] + 1:,} users, {time.monotonic() - began:.0f} s", end="", file=sys.stderr)
     group = first + max(arguments.users - there, 0)
     if arguments.members:
-        db.transact(lambda: _insert(db, _group(db, app, group, arguments.members)))
+        _insert(db, _group(db, app, group, arguments.members))
     print(file=sys.stderr)
     if db.kind == "postgresql":
         db.peewee.execute_sql("SELECT setval(pg_get_serial_sequence('resource', 'id'), %s)", (group,))
@@ -107,19 +107,17 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
 
 
 def _insert(db: Database, rows: Rows) -> None:
-    for table, values in rows.items():
-        columns = _COLUMNS[table]
-        if db.kind == "postgresql":
-            with db.peewee.cursor().copy(f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN") as copy:
-                for value in values:
-                    copy.write_row(value)
-        else:
-            slots = {getattr(table, column): Slot(column) for column in columns}
-            db.execute_many(table.insert(slots), list(_named(columns, values)))
-
-
-def _named(columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    return (dict(zip(columns, value, strict=True)) for value in values)
+    """Insert rows in one transaction; Peewee's own, for COPY does not go with the batches of `Database.transact`."""
+    with db.peewee.atomic():
+        for table, values in rows.items():
+            columns = _COLUMNS[table]
+            if db.kind == "postgresql":
+                into = f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN"
+                with db.peewee.cursor().copy(into) as copy:
+                    for value in values:
+                        copy.write_row(value)
+            else:
+                db.insert(Insert(table, columns), values)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import peewee
 
 from .apps import App, unique_key
-from .db import Database, Slot, prepared
+from .db import Database, Insert, Slot, prepared
 from .errors import Uniqueness
 from .models import ResourceRow, ValueRow
 from .scim import core
@@ -19,10 +19,16 @@ from .scim.schema import ResourceType
 T = TypeVar("T")
 
 
-@prepared
-def _INSERT_VALUE(db: Database) -> Any:
-    columns = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
-    return db.insert_each(ValueRow, *columns)
+_COLUMNS = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
+_INSERT = Insert(ValueRow, _COLUMNS)
+
+
+def _replacing(query: Any) -> Any:
+    place = [ValueRow.resource_id, ValueRow.path, ValueRow.item, ValueRow.nth]
+    return query.on_conflict(conflict_target=place, preserve=[ValueRow.key, ValueRow.unique_key])
+
+
+_UPSERT = Insert(ValueRow, _COLUMNS, _replacing)
 
 
 @prepared
@@ -52,17 +58,17 @@ def write(
 
     Raises IntegrityError when a unique value is taken, which `unique` understands.
     """
-    gone = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in before - after]
-    db.execute_many(_DELETE_VALUE, gone)
     unique = resource_type.unique_paths
-    common = {"app_id": app.id, "type": resource_type.name, "resource_id": row}
-    db.execute_each(
-        _INSERT_VALUE,
-        [
-            {**common, **value._asdict(), "unique_key": unique_key(value.key) if value.path in unique else None}
-            for value in sorted(after - before)
-        ],
-    )
+    new = sorted(after - before)
+    if before:
+        kept = {value[:3] for value in new}
+        # Two items may have swapped a unique value: of those the old rows go first.
+        gone = [value for value in before - after if value.path in unique or value[:3] not in kept]
+        places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
+        db.execute_many(_DELETE_VALUE, places)
+    app_id, kind = app.id, resource_type.name
+    rows = [(app_id, kind, row, *value, unique_key(value.key) if value.path in unique else None) for value in new]
+    db.insert(_UPSERT if before else _INSERT, rows)
 
 
 def clear(db: Database, row: int) -> None:

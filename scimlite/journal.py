@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from peewee import JOIN, fn
 
-from .db import Database, Slot, chunks, prepared
+from .db import Database, Insert, Slot, chunks, prepared
 from .models import AliasRow, AppRow, JournalRow, ResourceRow
 from .scim.values import fold
 from .selection import LONGEST_KEY, parts
@@ -121,22 +121,28 @@ class Record:
         return asdict(self)
 
 
-_WRITTEN = [name for name in JournalRow._meta.sorted_field_names if name != "id"]
+_WRITTEN = (
+    "at",
+    "app_id",
+    "action",
+    "outcome",
+    "user_uuid",
+    "user_name",
+    "user_key",
+    "group_uuid",
+    "group_name",
+    "changes",
+    "client",
+    "token_label",
+    "request_id",
+    "client_request_id",
+    "status",
+    "detail",
+)
 
 
-@prepared
-def _INSERT(db: Database) -> Any:
-    return JournalRow.insert({getattr(JournalRow, name): Slot(name) for name in _WRITTEN})
-
-
-@prepared
-def _INSERT_EACH(db: Database) -> Any:
-    return db.insert_each(JournalRow, *_WRITTEN)
-
-
-@prepared
-def _INSERT_ALIAS(db: Database) -> Any:
-    return db.insert_each(AliasRow, "app_id", "name", "user_uuid").on_conflict_ignore()
+_INSERT = Insert(JournalRow, _WRITTEN)
+_INSERT_ALIAS = Insert(AliasRow, ("app_id", "name", "user_uuid"), lambda query: query.on_conflict_ignore())
 
 
 def now() -> int:
@@ -147,11 +153,7 @@ def now() -> int:
 def record(db: Database, app_id: int | None, origin: Origin, entries: Iterable[Entry], at: int | None = None) -> None:
     """Add rows inside the caller's transaction."""
     at = at or now()
-    rows = [_row(app_id, origin, entry, at) for entry in entries]
-    if len(rows) == 1:
-        db.execute(_INSERT, **rows[0])
-    else:
-        db.execute_each(_INSERT_EACH, rows)
+    db.insert(_INSERT, [_row(app_id, origin, entry, at) for entry in entries])
 
 
 def record_alone(
@@ -186,35 +188,33 @@ def _NAME(db: Database) -> Any:
     )
 
 
-def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> dict[str, Any]:
+def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> tuple[Any, ...]:
+    """The values of an entry, in the order of _WRITTEN."""
     user_uuid, user_name = entry.user or (None, None)
     group_uuid, group_name = entry.group or (None, None)
-    return {
-        "at": at,
-        "app_id": app_id,
-        "action": str(entry.action),
-        "outcome": str(entry.outcome),
-        "user_uuid": user_uuid,
-        "user_name": user_name,
-        "user_key": fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
-        "group_uuid": group_uuid,
-        "group_name": group_name,
-        "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
-        "client": origin.client[:_LONGEST_TEXT],
-        "token_label": origin.token_label,
-        "request_id": origin.request_id,
-        "client_request_id": origin.client_request_id,
-        "status": entry.status,
-        "detail": entry.detail[:_LONGEST_TEXT] if entry.detail else None,
-    }
+    return (
+        at,
+        app_id,
+        entry.action.value,
+        entry.outcome.value,
+        user_uuid,
+        user_name,
+        fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
+        group_uuid,
+        group_name,
+        orjson.dumps(entry.changes).decode() if entry.changes else None,
+        origin.client[:_LONGEST_TEXT],
+        origin.token_label,
+        origin.request_id,
+        origin.client_request_id,
+        entry.status,
+        entry.detail[:_LONGEST_TEXT] if entry.detail else None,
+    )
 
 
 def known_as(db: Database, app_id: int, uuid: str, names: Iterable[str | None]) -> None:
     """Remember names a user is known by (userName folded here, externalId as it is), inside a transaction."""
-    db.execute_each(
-        _INSERT_ALIAS,
-        [{"app_id": app_id, "name": name[:LONGEST_KEY], "user_uuid": uuid} for name in names if name],
-    )
+    db.insert(_INSERT_ALIAS, [(app_id, name[:LONGEST_KEY], uuid) for name in names if name])
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def apply(db: Database, app: App, row: int, change: Change | None) -> str | None
     if change is None:
         return None
     if change.hash is None:
-        return f"{_PATH} removed" if db.execute(_DELETE, row=row) else None
+        return f"{_PATH} removed" if db.touch(_DELETE, row=row) else None
     db.execute(_STORE, row=row, app=app.id, hash=change.hash, at=journal.now())
     return f"{_PATH} set"
 

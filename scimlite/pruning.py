@@ -28,7 +28,7 @@ def prune(db: Database, before: int, origin: Origin) -> Iterator[int]:
     people of whom nothing is left, and journals how many entries went.
     """
     total = 0
-    while gone := db.transact(lambda: db.execute(_PRUNE, before=before, limit=_CHUNK)):
+    while gone := db.transact(lambda: db.touch(_PRUNE, before=before, limit=_CHUNK)):
         total += gone
         yield gone
     if total:

@@ -185,7 +185,7 @@ def find(db: Database, app: App, types: Sequence[ResourceType], request: SearchR
     offset = max(request.start_index - 1, 0)
     total = None
     if offset > 0 or request.count == 0:
-        total = int(db.scalar(statements.count, **binds))
+        total = db.total(statements.count, **binds)
         if offset >= total or request.count == 0:
             return Page(total)
     limit = request.count if total is None else min(request.count, total - offset)
@@ -197,13 +197,13 @@ def find(db: Database, app: App, types: Sequence[ResourceType], request: SearchR
         rows = db.rows(statements.forwards, **binds, limit=limit, offset=offset)
     if total is None:
         # A first page that is not full has everything.
-        total = len(rows) if len(rows) < limit else int(db.scalar(statements.count, **binds))
+        total = len(rows) if len(rows) < limit else db.total(statements.count, **binds)
     return Page(total, complete(db, app, types, request, rows))
 
 
 def count(db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest) -> int:
     """How many resources a query matches."""
-    return int(db.scalar(_statements(db, types, request).count, **search_binds(app, types, request)))
+    return db.total(_statements(db, types, request).count, **search_binds(app, types, request))
 
 
 def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest) -> dict[str, Any]:

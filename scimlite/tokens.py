@@ -382,7 +382,7 @@ def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], rea
 
     def work() -> None:
         due = (TokenRow.id == caller.token_row) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
-        if db.execute(TokenRow.update(refused_at=at).where(due)):
+        if db.touch(TokenRow.update(refused_at=at).where(due)):
             detail = f"token {caller.label}: {reason}"
             entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=status, detail=detail)
             journal.record(db, caller.app.id, origin(), [entry], at)

@@ -65,7 +65,7 @@ def story(database: Database) -> Story:
             )
             for number in range(ROWS)
         ]
-        database.execute_many(journal._INSERT, rows)
+        database.insert(journal._INSERT, rows)
         # Somebody who was deleted and created again has two ids; everybody has one in each app.
         for name, ids in ((BUSY, [id_of(BUSY), id_of("twice")]), (ORDINARY, [id_of(ORDINARY)])):
             for each in ids:

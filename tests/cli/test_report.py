@@ -448,6 +448,8 @@ class TestFollow:
 
         def work() -> None:
             journal.record(slow, history.app_id, OPERATOR, [Entry(Action.UPDATED, user=(None, "slow"))])
+            # A statement without an answer may not have arrived yet.
+            assert journal.latest_id(slow)
             recorded.set()
             assert ends.wait(60)
 

@@ -129,8 +129,7 @@ class Crowd(People):
             }
         )
         self.rows["value"] += [
-            {**common, **value._asdict(), "resource_id": row, "unique_key": None}
-            for value in document.value_rows(resource_type, whole)
+            (self.app.id, resource_type.name, row, *value, None) for value in document.value_rows(resource_type, whole)
         ]
 
     def _insert(self) -> None:
@@ -142,7 +141,7 @@ class Crowd(People):
             MemberRow.member_id: slots("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.execute_each(index._INSERT_VALUE, self.rows["value"])
+        self.db.insert(index._INSERT, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 

@@ -355,7 +355,7 @@ def test_nobody_is_revived_after_the_retention_time_or_in_another_app(
     other = installation.app("other", revive="on")
     assert other.client.user("ann", externalId="E-1").ok(201).id != old
     aged = ResourceRow.update(deleted_at=ResourceRow.deleted_at - 31 * DAY).where(ResourceRow.uuid == old)
-    assert installation.db.execute(aged) == 1
+    assert installation.db.touch(aged) == 1
     assert app.client.user("ann", externalId="E-1").ok(201).id != old
 
 
