@@ -61,8 +61,9 @@ proof: $(VENV)/.installed-test ## try filters, PATCH and hostile input with EXAM
 	    tests/scim/test_patch_random.py tests/scim/test_fuzz.py tests/wire/test_fuzz.py
 
 .PHONY: bench
-bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/performance.md (half an hour)
+bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/performance.md (an hour)
 	$(VENV)/bin/python bench/run.py $(BENCH)
+	$(VENV)/bin/python bench/flat.py
 
 .PHONY: bench-report
 bench-report: $(VENV)/.installed-test ## measure the report with 10 million entries (half an hour, 10 GB)

@@ -12,36 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import page
 import servers
 
-ROOT = Path(__file__).parent.parent
-FIGURES = ROOT / "docs" / "performance.json"
-PAGE = ROOT / "docs" / "performance.md"
-#: Scenario of scimload to the most it may cost on SQLite and on PostgreSQL, in hellos.
-TARGETS: dict[str, tuple[float, float]] = {
-    "get": (1.8, 3.0),
-    "lookup": (2.0, 3.3),
-    "lookup-miss": (2.0, 3.3),
-    "lookup-ext": (2.0, 3.3),
-    "lookup-email": (2.4, 3.6),
-    "group-lookup": (2.2, 3.5),
-    "member-get-excl": (2.2, 3.5),
-    "list": (5, 6),
-    "patch": (4.5, 7),
-    "put": (5, 7.5),
-    "create": (5, 7.5),
-    "delete": (4, 6.5),
-    "member-add": (4.5, 7),
-    "member-remove": (4.5, 7),
-}
 DATABASES = {"sqlite": servers.sqlite, "postgresql": servers.postgresql}
 #: What scimload has to be told so that a scenario is run.
 _RUN_AS = {"delete": "create", "member-get-excl": "member-get", "member-remove": "member-add"}
@@ -64,7 +43,7 @@ _KEPT = (
 def main() -> None:
     """Measure what is asked for, write the page, and fail when something became slower."""
     arguments = _arguments()
-    known: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    known = page.figures("load")
     measured: dict[str, Any] = {}
     with servers.hello() as reference:
         for name in arguments.database or DATABASES:
@@ -73,9 +52,7 @@ def main() -> None:
                 measured[name] = _measure(service, reference, arguments)
     slower = _compare(known, measured)
     if not arguments.only:
-        FIGURES.write_text(json.dumps(measured, indent=1) + "\n")
-        PAGE.write_text(_page(measured, arguments))
-        print(f"{PAGE.relative_to(ROOT)} is written.", file=sys.stderr)
+        page.write("load", {**known, **measured})
     for line in slower:
         print(line, file=sys.stderr)
     sys.exit(1 if slower else 0)
@@ -93,7 +70,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(service: servers.Server, reference: servers.Server, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run scimload; scenario to its medians. The cycle is long enough to be run once, behind the others."""
-    wanted = arguments.only or [*TARGETS, "entra-cycle"]
+    wanted = arguments.only or [*page.TARGETS, "entra-cycle"]
     found = {}
     for names, repeats in (
         ([each for each in wanted if each != "entra-cycle"], arguments.repeats),
@@ -146,34 +123,6 @@ def _compare(known: dict[str, Any], measured: dict[str, Any]) -> list[str]:
             if before and now.get("cpu_ratio", 0) > before * _WORSE:
                 worse.append(f"SLOWER {database} {name}: {before} hellos before, {now['cpu_ratio']} now")
     return worse
-
-
-def _page(measured: dict[str, Any], arguments: argparse.Namespace) -> str:
-    packages = ("flask", "gunicorn", "peewee", "psycopg", "orjson")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    lines = [
-        "# Performance",
-        "",
-        "Written by `make bench`. CPU is the server's, per correct answer, as a multiple of hello's in the same run:",
-        "hello is a constant JSON answer by Flask under the same gunicorn settings (2 workers of 4 threads). A",
-        "database server's own CPU is not counted.",
-        f"{arguments.users:,} users, 8 connections, durable storage, default settings without the brake, median of",
-        f"{arguments.repeats}.",
-        "",
-        f"{platform.machine()}, Python {platform.python_version()}, {versions}.",
-        "",
-        "| scenario | database | CPU in hellos | at most | CPU us | requests/s | p50 ms | p99 ms | errors |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in [*TARGETS, "entra-cycle"]:
-        for at, database in enumerate(DATABASES):
-            found = measured.get(database, {}).get(name)
-            if found:
-                most = TARGETS[name][at] if name in TARGETS else ""
-                shown = [found.get(key, "") for key in ("server_cpu_us", "rps", "p50", "p99", "errors")]
-                cells = [name, database, found.get("cpu_ratio", ""), most, *shown]
-                lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -36,16 +36,19 @@ class Server:
     url: str
     pid: int
     token: str = ""
+    #: Seconds from its start to its first answer.
+    ready_after: float = 0.0
 
 
 @contextmanager
-def _running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> Iterator[int]:
+def _running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> Iterator[tuple[int, float]]:
+    began = time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **env}, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         _wait(ready, process)
-        yield process.pid
+        yield process.pid, time.perf_counter() - began
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -54,14 +57,14 @@ def _running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> 
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in range(1000):
         if process.poll() is not None:
             raise SystemExit(f"The server behind {url} did not start (exit code {process.returncode}).")
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
+            time.sleep(0.01)
     raise SystemExit(f"{url} does not answer.")
 
 
@@ -73,7 +76,7 @@ def hello() -> Iterator[Server]:
     # -k gthread and no control socket, as scimlite's own server has it.
     options = ["-b", f"127.0.0.1:{port}", "-w", _WORKERS, "-k", "gthread", "--threads", _THREADS, "--no-control-socket"]
     command = [sys.executable, "-m", "gunicorn", *options, "--keep-alive", "75", "hello:app"]
-    with _running(command, {}, HERE, url) as pid:
+    with _running(command, {}, HERE, url) as (pid, _):
         yield Server(url, pid)
 
 
@@ -106,8 +109,8 @@ def service(env: dict[str, str]) -> Iterator[Server]:
     port = free_port()
     program = str(Path(sys.executable).with_name("scimlite"))
     command = [program, "serve", "--port", str(port), "--workers", _WORKERS, "--threads", _THREADS]
-    with _running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as pid:
-        yield Server(f"http://127.0.0.1:{port}/scim/v2/bench", pid, token)
+    with _running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as (pid, took):
+        yield Server(f"http://127.0.0.1:{port}/scim/v2/bench", pid, token, took)
 
 
 @contextmanager

@@ -1,0 +1,115 @@
+"""docs/performance.json, which keeps the figures, and docs/performance.md, the page that is made of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "docs" / "performance.json"
+PAGE = ROOT / "docs" / "performance.md"
+#: Scenario of scimload to the most it may cost on SQLite and on PostgreSQL, in hellos.
+TARGETS: dict[str, tuple[float, float]] = {
+    "get": (1.8, 3.0),
+    "lookup": (2.0, 3.3),
+    "lookup-miss": (2.0, 3.3),
+    "lookup-ext": (2.0, 3.3),
+    "lookup-email": (2.4, 3.6),
+    "group-lookup": (2.2, 3.5),
+    "member-get-excl": (2.2, 3.5),
+    "list": (5, 6),
+    "patch": (4.5, 7),
+    "put": (5, 7.5),
+    "create": (5, 7.5),
+    "delete": (4, 6.5),
+    "member-add": (4.5, 7),
+    "member-remove": (4.5, 7),
+}
+#: Requests, a smaller and a larger size, and how many times the cost at the smaller one they may cost at the larger.
+GROWTH = (
+    (("get", "group-lookup", "member-add", "member-remove"), 100, 100_000, 1.25),
+    (("lookup", "lookup-miss", "lookup-ext", "lookup-email", "patch", "create"), 1000, 100_000, 1.3),
+    (("lookup", "lookup-miss", "lookup-ext", "lookup-email"), 1000, 1_000_000, 1.5),
+)
+
+
+def figures(part: str) -> dict[str, Any]:
+    """The figures of a part (`load` or `flat`) by database, those that are kept."""
+    kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    return kept.get(part, {})  # type: ignore[no-any-return]  # JSON
+
+
+def write(part: str, found: dict[str, Any]) -> None:
+    """Keep the figures of a part, and make the page anew."""
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    kept = {**kept, part: found}
+    FIGURES.write_text(json.dumps(kept, indent=1) + "\n")
+    PAGE.write_text("\n".join([*_head(), *_load(kept.get("load", {})), *_flat(kept.get("flat", {}))]) + "\n")
+
+
+def _head() -> list[str]:
+    packages = ("flask", "gunicorn", "peewee", "psycopg", "orjson")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return [
+        "# Performance",
+        "",
+        "Written by `make bench` (bench/run.py and bench/flat.py).",
+        "",
+        f"{platform.machine()}, Python {platform.python_version()}, {versions}.",
+    ]
+
+
+def _load(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        "## Under load",
+        "",
+        "CPU is the server's, per correct answer, as a multiple of hello's in the same run: hello is a constant JSON",
+        "answer by Flask under the same gunicorn settings (2 workers of 4 threads). A database server's own CPU is not",
+        "counted. 10,000 users, 8 connections, durable storage, default settings without the brake, medians of 5.",
+        "",
+        "| scenario | database | CPU in hellos | at most | CPU us | requests/s | p50 ms | p99 ms | errors |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in [*TARGETS, "entra-cycle"]:
+        for at, database in enumerate(("sqlite", "postgresql")):
+            one = found.get(database, {}).get(name)
+            if one:
+                most = TARGETS[name][at] if name in TARGETS else ""
+                shown = [one.get(key, "") for key in ("server_cpu_us", "rps", "p50", "p99", "errors")]
+                lines.append(_row(name, database, one.get("cpu_ratio", ""), most, *shown))
+    return lines
+
+
+def _flat(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        "## With size",
+        "",
+        "One connection; CPU of gunicorn's processes and of PostgreSQL's own, and the median latency, in microseconds.",
+        "Sizes are users of the app, and members of the group that is read and changed; they take turns in one run.",
+        "",
+        "| request | database | sizes | CPU | times | latency | times | at most |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for names, small, large, most in GROWTH:
+        for name in names:
+            for database, one in found.items():
+                sizes = {int(size): cost for size, cost in one["costs"].get(name, {}).items()}
+                if small in sizes and large in sizes:
+                    cells: list[Any] = []
+                    for before, after in zip(sizes[small], sizes[large], strict=True):
+                        cells += [f"{before:,.0f} / {after:,.0f}", round(after / before, 2)]
+                    lines.append(_row(name, database, f"{small:,} / {large:,}", *cells, most))
+    lines += ["", "| 100,000 users, and a process | " + " | ".join(found) + " |", "| --- |" + " --- |" * len(found)]
+    for part in ("large", "process"):
+        for name in next(iter(found.values()), {}).get(part, {}):
+            lines.append(_row(name, *(one[part].get(name, "") for one in found.values())))
+    return lines
+
+
+def _row(*cells: Any) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
