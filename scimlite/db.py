@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import orjson
 import peewee
 from peewee import SQL, fn
+from psycopg import ClientCursor
 
 from .errors import Unavailable
 
@@ -110,6 +111,11 @@ def _DATA_VERSION(db: Database) -> Any:
     return SQL("PRAGMA data_version")
 
 
+@prepared
+def _SNAPSHOT(db: Database) -> Any:
+    return peewee.Select(columns=[fn.pg_current_snapshot().cast("TEXT")])
+
+
 class Insert:
     """An INSERT of these columns, for any number of rows: `Database.insert` runs it.
 
@@ -133,7 +139,7 @@ class _Thread(threading.local):
         self.committed: list[Callable[[], None]] = []
         #: What totals were counted in, and these, by text and parameters of their queries.
         self.counted_in: tuple[Any, ...] = ()
-        self.totals: dict[tuple[str, tuple[Any, ...]], int] = {}
+        self.totals: dict[tuple[str, str], int] = {}
         #: PostgreSQL's, in a transaction.
         self.pipeline: Any = None
 
@@ -166,7 +172,7 @@ class Database:
         sql, params = self._bound(query, binds)
         try:
             with _peewee_errors:
-                return self._run(sql, params).fetchall()  # type: ignore[no-any-return]
+                return self._run(sql, params, kept=isinstance(query, Statement)).fetchall()  # type: ignore[no-any-return]
         except self._unreachable as error:
             if self.in_transaction:
                 raise
@@ -175,7 +181,7 @@ class Database:
         self.close()
         try:
             with _peewee_errors:
-                return self._run(sql, params).fetchall()  # type: ignore[no-any-return]
+                return self._run(sql, params, kept=isinstance(query, Statement)).fetchall()  # type: ignore[no-any-return]
         except self._unreachable as error:
             raise self.translated(error) from error
 
@@ -190,8 +196,24 @@ class Database:
         return found[0] if found else None
 
     def total(self, query: Any, **binds: Any) -> int:
-        """What a query counts."""
-        return int(self.scalar(query, **binds))
+        """What a query counts; kept until something is written, by whomever.
+
+        To count 10,000 entries of an index costs as much as all the rest of a request.
+        """
+        sql, params = self._bound(query, binds)
+        thread = self._thread
+        counted_in = self._state_of_data()
+        if counted_in != thread.counted_in or len(thread.totals) >= _MOST_TOTALS:
+            thread.counted_in, thread.totals = counted_in, {}
+        key = (sql, str(params))
+        total = thread.totals.get(key)
+        if total is None:
+            total = thread.totals[key] = int(self.scalar(query, **binds))
+        return total
+
+    def _state_of_data(self) -> tuple[Any, ...]:
+        """What is another when any connection, this one included, has written since; it is asked first."""
+        raise NotImplementedError
 
     def execute(self, query: Any, **binds: Any) -> None:
         """Run a statement that gives no rows.
@@ -200,13 +222,13 @@ class Database:
         """
         sql, params = self._bound(query, binds)
         with _peewee_errors:
-            self._run(sql, params)
+            self._run(sql, params, kept=isinstance(query, Statement))
 
     def touch(self, query: Any, **binds: Any) -> int:
         """Run a statement that gives no rows; returns how many rows it touched."""
         sql, params = self._bound(query, binds)
         with _peewee_errors:
-            cursor = self._run(sql, params)
+            cursor = self._run(sql, params, kept=isinstance(query, Statement))
             self._settle()
         return int(cursor.rowcount)
 
@@ -239,7 +261,8 @@ class Database:
     def _value(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def _run(self, sql: str, params: tuple[Any, ...]) -> Any:
+    def _run(self, sql: str, params: tuple[Any, ...], *, kept: bool = True) -> Any:
+        """Run SQL text; `kept` tells a Statement's from one that was made for this question alone."""
         # The driver's own `execute`: Peewee's would make a cursor, ask its hooks and write its log first.
         return self.peewee.connection().execute(sql, params)
 
@@ -444,19 +467,10 @@ class SqliteDatabase(Database):
     def _value(self, value: Any) -> Any:
         return orjson.dumps(value).decode() if type(value) is list else value
 
-    def total(self, query: Any, **binds: Any) -> int:
-        # Counting 10,000 entries of an index costs as much as all the rest of a request. A total stays true until
-        # something is written: the pragma tells of what other connections did, the connection of what it did itself.
-        sql, params = self._bound(query, binds)
-        thread = self._thread
+    def _state_of_data(self) -> tuple[Any, ...]:
+        # The pragma tells of what other connections did, the connection of what it did itself.
         connection = self.peewee.connection()
-        counted_in = (connection, self.scalar(_DATA_VERSION), connection.total_changes)
-        if counted_in != thread.counted_in or len(thread.totals) >= _MOST_TOTALS:
-            thread.counted_in, thread.totals = counted_in, {}
-        total = thread.totals.get((sql, params))
-        if total is None:
-            total = thread.totals[sql, params] = super().total(query, **binds)
-        return total
+        return connection, self.scalar(_DATA_VERSION), connection.total_changes
 
     def translated(self, error: Exception) -> Exception:
         text = str(error).lower()
@@ -528,13 +542,26 @@ class PostgresDatabase(Database):
                 connect_timeout=_CONNECT_TIMEOUT,
                 tcp_user_timeout=20_000,
                 prepare_threshold=prepare_threshold,
-                options=f"-c lock_timeout={int(busy_timeout * 1000)} -c timezone=UTC",
+                options=" ".join(
+                    f"-c {name}={value}"
+                    for name, value in (
+                        ("lock_timeout", int(busy_timeout * 1000)),
+                        ("timezone", "UTC"),
+                        # A look-up is planned five times as long as it is run, and by itself PostgreSQL never finds
+                        # that it need not. What matters for a plan is in the text of a Statement, not in values.
+                        ("plan_cache_mode", "force_generic_plan"),
+                    )
+                ),
             ),
             described,
         )
 
     def exists(self) -> bool:
         return True
+
+    def _state_of_data(self) -> tuple[Any, ...]:
+        # Which transactions are visible: whoever writes has a number of its own. Not what this one has written itself.
+        return (object(),) if self.in_transaction else (self.scalar(_SNAPSHOT),)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -586,6 +613,11 @@ class PostgresDatabase(Database):
 
     def _value(self, value: Any) -> Any:
         return value
+
+    def _run(self, sql: str, params: tuple[Any, ...], *, kept: bool = True) -> Any:
+        # What the operator asks is sent with the values in the text, for plans of reports depend on them.
+        connection = self.peewee.connection()
+        return connection.execute(sql, params) if kept else ClientCursor(connection).execute(sql, params)
 
     @staticmethod
     def _cause(error: BaseException | None) -> Any:
