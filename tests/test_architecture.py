@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {"scimlite": "scimlite", "scimlite_cli": "cli"}
 
 PROTOCOL = {"scimlite.errors", "scimlite.scim", "scimlite.scim.*"}
+# What is behind "scimlite.db" is its own affair.
 STORAGE = {"scimlite.db", "scimlite.models"}
 SERVICE = {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.startup"}
 FUNCTIONS = {
@@ -77,7 +78,8 @@ MAY_IMPORT = {
     "scimlite.signals": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.profiles"},
     "scimlite.config": set(),
     "scimlite.errors": set(),
-    "scimlite.db": {"scimlite.config", "scimlite.errors"},
+    "scimlite.db": {"scimlite.db.*"},
+    "scimlite.db.*": {"scimlite.db.*", "scimlite.errors"},
     "scimlite.models": {"scimlite.db", "scimlite.errors"},
     "scimlite.migration": {"scimlite.db", "scimlite.errors"},
     # A migration describes the tables of its own day; today's models would change what it did.
@@ -182,10 +184,13 @@ LIBRARIES = {
     "click": {"scimlite_cli.*"},
     "rich": {"scimlite_cli.*"},
     "gunicorn": {"scimlite_cli.serve"},
-    "peewee": STORAGE | (FUNCTIONS - {"scimlite.mapping"}) | {"scimlite.migration", "scimlite.migrations.*"},
+    "peewee": STORAGE
+    | {"scimlite.db.*"}
+    | (FUNCTIONS - {"scimlite.mapping"})
+    | {"scimlite.migration", "scimlite.migrations.*"},
     "playhouse": STORAGE | {"scimlite.migration", "scimlite.migrations.*"},
-    "psycopg": {"scimlite.config", "scimlite.db"},
-    "sqlite3": {"scimlite.db"},
+    "psycopg": {"scimlite.config", "scimlite.db.postgresql"},
+    "sqlite3": {"scimlite.db.sqlite"},
 }
 
 
