@@ -242,7 +242,7 @@ def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
     rows = db.rows(
         ValueRow.select(ValueRow.key, ResourceRow.name, ValueRow.resource_id)
         .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-        .where(names)
+        .where(names, ResourceRow.deleted_at.is_null())
     )
     shared = [key for key, times in Counter(row[0] for row in rows).items() if times > 1]
     if shared:

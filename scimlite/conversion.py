@@ -142,7 +142,11 @@ def _remove_values(
 ) -> list[str]:
     """Delete values at index paths of a type, of tombstones too."""
     values = _of(ValueRow, app, before) & ValueRow.path.in_(sorted(lost))
-    held = ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id))).where(values)
+    held = (
+        ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id)))
+        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
+        .where(values, ResourceRow.deleted_at.is_null())
+    )
     counts: dict[str, int] = dict(db.rows(held.group_by(ValueRow.path)))
     told = ", ".join(f"{path} ({count})" for path, count in sorted(counts.items())[:_MOST_NAMED])
     if counts and not force:

@@ -148,8 +148,24 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
     if 0 < len(ids) < size or (not ids and number == 1):
         total = offset + len(ids)
     else:
-        total = int(db.scalar(_listed(db, listing, fn.count(ValueRow.resource_id))))
+        total = _total(db, listing)
     return Page(total, _in_order(db, listing.apps, ids))
+
+
+def _total(db: Database, listing: Listing) -> int:
+    """How many a listing has; without a text the resources themselves tell, for each has one name."""
+    if listing.text is not None:
+        return int(db.scalar(_listed(db, listing, fn.count(ValueRow.resource_id))))
+    query = ResourceRow.select(fn.count(ResourceRow.id)).where(
+        _of_apps(ResourceRow.app_id, listing.apps), ResourceRow.type == listing.resource_type.name, *_wanted(listing)
+    )
+    return int(db.scalar(query))
+
+
+def _wanted(listing: Listing) -> list[Any]:
+    """Which resources a listing is about, of those of its type."""
+    living = [ResourceRow.deleted_at.is_null()]
+    return living if listing.active is None else [*living, ResourceRow.active == int(listing.active)]
 
 
 def _offset(number: int, size: int) -> int:
@@ -184,14 +200,18 @@ def _of_apps(column: Any, apps: Sequence[App]) -> Any:
 
 
 def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
-    """The living resources of a listing, each as the value that names it: the index alone has their order."""
+    """The living resources of a listing, each as the value that names it: its index has their order."""
     kind = listing.resource_type.name
-    query = ValueRow.select(*columns).where(
-        _of_apps(ValueRow.app_id, listing.apps), ValueRow.type == kind, ValueRow.path == _NAMED_BY[kind]
+    query = (
+        ValueRow.select(*columns)
+        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
+        .where(
+            _of_apps(ValueRow.app_id, listing.apps),
+            ValueRow.type == kind,
+            ValueRow.path == _NAMED_BY[kind],
+            *_wanted(listing),
+        )
     )
-    if listing.active is not None:
-        query = query.join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-        query = query.where(ResourceRow.active == int(listing.active))
     if listing.text is not None:
         value = ValueRow.alias()
         holds = value.select(SQL("1")).where(
@@ -231,7 +251,9 @@ def find(db: Database, resource_type: ResourceType, apps: Sequence[App], text: s
 def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str) -> Any:
     return (
         ValueRow.select(ValueRow.resource_id)
+        .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
         .where(
+            ResourceRow.deleted_at.is_null(),
             _of_apps(ValueRow.app_id, apps),
             ValueRow.type == resource_type.name,
             ValueRow.path == path,

@@ -46,6 +46,13 @@ def _DELETE_VALUES(db: Database) -> Any:
     return ValueRow.delete().where(ValueRow.resource_id == Slot("resource_id"))
 
 
+@prepared
+def _FREE(db: Database) -> Any:
+    return ValueRow.update({ValueRow.unique_key: None}).where(
+        ValueRow.resource_id == Slot("resource_id"), ValueRow.unique_key.is_null(False)
+    )
+
+
 def write(
     db: Database,
     app: App,
@@ -71,8 +78,16 @@ def write(
     db.insert(_UPSERT if before else _INSERT, rows)
 
 
+def free(db: Database, row: int) -> None:
+    """Let others have a deleted resource's unique values.
+
+    Its rows stay, for each lies in a page of its own: whoever reads them asks for living resources.
+    """
+    db.execute(_FREE, resource_id=row)
+
+
 def clear(db: Database, row: int) -> None:
-    """Delete all rows of a resource: no filter finds it, and its unique values are free."""
+    """Delete all rows of a resource that is to live again, before it gets those of its document."""
     db.execute(_DELETE_VALUES, resource_id=row)
 
 

@@ -76,7 +76,7 @@ def why(settings: AppSettings, *, deactivated: bool) -> str:
 def bury(db: Database, row: int, at: int, version: int, ended: str) -> None:
     """Hide a locked resource and free its unique values; its document and member rows stay for a restore."""
     db.execute(_BURY, row=row, at=at, version=version, ended=ended)
-    index.clear(db, row)
+    index.free(db, row)
     passwords.forget(db, row)
 
 
@@ -164,6 +164,8 @@ def revive(db: Database, revived: Revived, who: Subject, text: str, at: int) -> 
 
 
 def _live_again(db: Database, resource: Resource, who: Subject) -> None:
+    # What it was found by is of the time when it ended: since then schemas may have changed.
+    index.clear(db, resource.row)
     db.execute(
         _RESTORE,
         row=resource.row,

@@ -8,11 +8,13 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite import apps, resources, store, tombstones
+from scimlite import apps, resources, search, store, tombstones
 from scimlite.config import DAY
-from scimlite.errors import NotFound, TooManyRequests
-from scimlite.models import MemberRow, ResourceRow
-from scimlite.scim import messages, patch
+from scimlite.errors import NotFound, TooManyRequests, Uniqueness
+from scimlite.models import MemberRow, ResourceRow, ValueRow
+from scimlite.resources import SearchRequest
+from scimlite.scim import document, messages, patch
+from scimlite.scim.filter import parse_filter
 
 NAMES = ("ann@example.com", "bob@example.com")
 
@@ -86,6 +88,74 @@ def test_nobody_is_deleted(site, slug):
     assert "No deleted group." in site.run("group", "list", "--deleted", "--app", slug).stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'userName eq "ann@example.com"',
+        'userName sw "ann"',
+        'userName co "ann"',
+        "userName pr",
+        'userName ne "bob@example.com"',
+        'not (userName eq "bob@example.com")',
+        "active eq true",
+        "active eq false",
+        'emails[type eq "work" and value co "ann"]',
+        'title eq "Engineer" or externalId eq "ext-ann"',
+        'id eq "{ann}"',
+    ],
+)
+def test_no_filter_finds_the_deleted(site, slug, text):
+    ann = site.user(
+        slug, NAMES[0], externalId="ext-ann", title="Engineer", emails=[{"value": NAMES[0], "type": "work"}]
+    )
+    bob = site.user(slug, NAMES[1])
+    site.delete(slug, ann)
+    app = app_of(site, slug)
+    users = app.resource_types["Users"]
+    wanted = search.bind(parse_filter(text.replace("{ann}", ann.id), users.urns), users)
+    for count in (0, 100):
+        found = resources.find(site.installation.db, app, [users], SearchRequest(wanted, count=count))
+        assert found.total in (0, 1)
+        assert {each.id for each in found.resources} <= {bob.id}
+
+
+def test_lists_count_the_living(site, slug):
+    users = [site.user(slug, f"user-{number}", active=bool(number % 2)) for number in range(6)]
+    for user in users[:3]:
+        site.delete(slug, user)
+    for options, names in (
+        ([], ["user-3", "user-4", "user-5"]),
+        (["--disabled"], ["user-4"]),
+        (["--active"], ["user-3", "user-5"]),
+        (["--search", "user"], ["user-3", "user-4", "user-5"]),
+    ):
+        listed = site.json("user", "list", "--app", slug, *options)
+        assert [each["user_name"] for each in listed["users"]] == names
+        assert listed["total"] == len(names)
+        beyond = site.json("user", "list", "--app", slug, "--page", "9", *options)
+        assert (beyond["total"], beyond["users"]) == (len(names), [])
+
+
+def test_a_name_that_was_often_deleted_is_found_by_who_has_it(site, slug):
+    for _ in range(30):
+        site.delete(slug, site.user(slug, NAMES[0], externalId="ext-ann"))
+    ann = site.user(slug, NAMES[0], externalId="ext-ann")
+    assert site.json("user", "show", NAMES[0], "--app", slug)["id"] == ann.id
+    assert site.json("user", "show", "ext-ann", "--app", slug)["id"] == ann.id
+
+
+def test_deleted_groups_share_names_with_whoever_wants_them(site, slug):
+    for _ in range(2):
+        site.delete(slug, site.group(slug, "Sales"))
+    sales = site.group(slug, "Sales")
+    site.ok("app", "edit", slug, "--feature", "unique-group-names=off")
+    site.ok("app", "edit", slug, "--feature", "unique-group-names=on")
+    with pytest.raises(Uniqueness):
+        site.group(slug, "Sales")
+    site.delete(slug, sales)
+    site.group(slug, "Sales")
+
+
 # --- restore ------------------------------------------------------------------------------------------------------
 
 
@@ -115,6 +185,23 @@ def test_a_user_comes_back_with_memberships(site, slug, how):
     (entry,) = entries(site, slug, "restored")
     assert entry["client"].startswith("cli:")
     assert entry["user_id"] == ann.id
+
+
+def test_what_comes_back_is_found_by_what_it_has(site, slug):
+    """Whatever its rows in the value index were when it ended."""
+    ann = site.user(slug, NAMES[0], title="Engineer", emails=[{"value": "a@example.com"}])
+    db, app = site.installation.db, app_of(site, slug)
+    site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
+    deactivate(site, slug, ann)
+    db.execute(ValueRow.delete().where(ValueRow.resource_id == ann.row, ValueRow.path == "title"))
+    site.ok("user", "restore", ann.id)
+    columns = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
+    rows = db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == ann.row))
+    users = app.resource_types["Users"]
+    now = json.loads(resources.get(db, app, users, ann.id).document)
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, document.value_rows(users, now)))
+    with pytest.raises(Uniqueness):
+        site.user(slug, NAMES[0])
 
 
 def test_who_was_disabled_comes_back_disabled(site, slug):

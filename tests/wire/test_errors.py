@@ -434,7 +434,8 @@ def test_503_while_postgresql_holds_the_row(installation: Installation, app: Con
     made = app.client.user("held").ok(201)
 
     def hold() -> None:
-        installation.db.execute(_lock_all(installation))
+        # `touch` waits until the rows are locked; `execute` would let it travel with what comes next.
+        installation.db.touch(_lock_all(installation))
         _assert_unavailable(app.client.patch(f"/Users/{made.id}", {"op": "add", "path": "title", "value": "x"}))
         app.client.get(f"/Users/{made.id}").ok(200)
 

@@ -106,14 +106,19 @@ def counts(installation: Installation, app: Connected) -> list[Any]:
 
 
 def assert_indexed(installation: Installation, app: Connected) -> None:
-    """The value index says of every living resource what its document says."""
+    """The value index says of every living resource what its document says; the deleted keep nothing from others."""
     found = installation.app_row(app)
     types = {each.name: each for each in found.resource_types.values()}
     resources = ResourceRow.select(ResourceRow.id, ResourceRow.type, ResourceRow.document, ResourceRow.deleted_at)
     for row, name, text, deleted_at in installation.db.rows(resources.where(ResourceRow.app_id == found.id)):
         columns = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
-        values = installation.db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == row))
-        expected = set() if deleted_at else document.value_rows(types[name], json.loads(text))
+        of_resource = ValueRow.resource_id == row
+        if deleted_at:
+            taken = ValueRow.select(ValueRow.path).where(of_resource, ValueRow.unique_key.is_null(False))
+            assert installation.db.rows(taken) == []
+            continue
+        values = installation.db.rows(ValueRow.select(*columns).where(of_resource))
+        expected = document.value_rows(types[name], json.loads(text))
         assert {tuple(each) for each in values} == {tuple(each) for each in expected}
 
 
