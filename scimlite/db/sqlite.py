@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ import orjson
 import peewee
 from peewee import SQL, fn
 
-from .database import Database, peewee_errors
+from ..errors import Unavailable
+from .batches import Batches, Job
+from .database import Database, T, peewee_errors
 from .statements import Slot, prepared
 
 
@@ -21,8 +26,52 @@ def _DATA_VERSION(db: Database) -> Any:
     return SQL("PRAGMA data_version")
 
 
+class _Turns:
+    """Processes that write take turns, in the order in which they came.
+
+    SQLite's own way is to sleep and try again, up to a tenth of a second, while the database may long be free. A lock
+    on the folder is no more than a place in the queue: what keeps writers apart is still SQLite's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = -1
+        self._pid = 0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the others, and let them go on afterwards; for one thread of a process at a time."""
+        queued = self._queue()
+        try:
+            yield
+        finally:
+            if queued:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _queue(self) -> bool:
+        """Whether it has become this process's turn; where a folder cannot be locked there are no turns."""
+        try:
+            if self._pid != os.getpid():
+                # A lock that came through a fork would be the parent's as well.
+                self._file, self._pid = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid()
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            return False
+        return True
+
+
+class _Writing(threading.local):
+    """Whether what a thread writes needs its own connection."""
+
+    def __init__(self) -> None:
+        self.alone = False
+
+
 class SqliteDatabase(Database):
-    """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut."""
+    """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut.
+
+    Threads that write at the same time share a transaction.
+    """
 
     kind = "sqlite"
 
@@ -33,6 +82,8 @@ class SqliteDatabase(Database):
             peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_timeout, lock_type="IMMEDIATE"),
             f"SQLite file {path}",
         )
+        self._batches = Batches(_Turns(path.absolute().parent).turn, self._carry_out, busy_timeout)
+        self._writing = _Writing()
 
     def exists(self) -> bool:
         return self.path.exists()
@@ -72,6 +123,55 @@ class SqliteDatabase(Database):
 
     def _value(self, value: Any) -> Any:
         return orjson.dumps(value).decode() if type(value) is list else value
+
+    def _transact(self, work: Callable[[], T]) -> T:
+        if self._writing.alone:
+            return super()._transact(work)
+        job = Job(work)
+        self._batches.run(job)
+        if job.error is not None:
+            raise job.error
+        self._thread.committed += job.committed
+        return job.result  # type: ignore[no-any-return]  # what `work` returned
+
+    def _carry_out(self, jobs: Sequence[Job]) -> None:
+        """Run jobs in one transaction; when one of them fails, each in one of its own: none is lost with another."""
+        if len(jobs) > 1 and self._carry_out_together(jobs):
+            return
+        for job in jobs:
+            try:
+                super()._transact(partial(self._do, job))
+            except Exception as error:
+                job.error = error
+            else:
+                job.error = None
+
+    def _carry_out_together(self, jobs: Sequence[Job]) -> bool:
+        """Whether all of them have ended: they are durable, or there is no database for any of them."""
+        ended: Exception | None = None
+        try:
+            super()._transact(partial(self._do_all, jobs))
+        except Unavailable as error:
+            ended = error
+        except Exception:
+            # Whose fault it was will be seen when each is tried by itself.
+            return False
+        for job in jobs:
+            job.error = ended
+        return True
+
+    def _do_all(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        # The leader's own are not to be mixed with those of the threads that it works for.
+        committed, self._thread.committed = self._thread.committed, []
+        try:
+            job.result = job.work()
+            job.committed = self._thread.committed
+        finally:
+            self._thread.committed = committed
 
     def _state_of_data(self) -> tuple[Any, ...]:
         # The pragma tells of what other connections did, the connection of what it did itself.
@@ -123,10 +223,13 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def erasing(self) -> Iterator[None]:
+        # A switch of this thread's connection, which no other thread's may then write for.
         self.peewee.execute_sql("PRAGMA secure_delete=ON")
+        self._writing.alone = True
         try:
             yield
         finally:
+            self._writing.alone = False
             self.peewee.execute_sql("PRAGMA secure_delete=OFF")
         # The WAL holds pages as they were; a reader that is busy at this moment leaves that to a later checkpoint.
         self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,0 +1,203 @@
+"""Writes at the same time: SQLite's share transactions, nobody's is lost or mixed up with another's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scimlite import apps, journal, migration
+from scimlite.db import Database, open_database
+from scimlite.errors import ScimError, Unavailable
+from scimlite.journal import Action, Entry, Origin
+from scimlite.models import JournalRow
+
+THREADS, EACH = 8, 25
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """An installation's database with one app."""
+    db = open_database(database_url, busy_timeout=1.0)
+    migration.upgrade(db)
+    apps.create(db, "App", None, Origin("test"))
+    yield db
+    db.close()
+
+
+def add(db: Database, request: str) -> Callable[[], str]:
+    """A write of one journal entry under this request id, which gives the id."""
+
+    def work() -> str:
+        app = apps.get(db, "app")
+        journal.record(db, app.id, Origin("test", request_id=request), [Entry(Action.SEARCHED)])
+        return request
+
+    return work
+
+
+def kept(db: Database) -> Counter[str | None]:
+    query = JournalRow.select(JournalRow.request_id).where(JournalRow.action == Action.SEARCHED.value)
+    return Counter(row[0] for row in db.rows(query))
+
+
+def in_threads(task: Callable[[int], Any]) -> list[Any]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(task, range(THREADS)))
+
+
+def closing(db: Database, task: Callable[[int], Any]) -> Callable[[int], Any]:
+    """The task of a thread, whose connection is closed after it."""
+
+    def run(number: int) -> Any:
+        try:
+            return task(number)
+        finally:
+            db.close()
+
+    return run
+
+
+def test_each_thread_gets_what_its_own_write_gave(db: Database) -> None:
+    def task(number: int) -> None:
+        for turn in range(EACH):
+            assert db.transact(add(db, f"{number}-{turn}")) == f"{number}-{turn}"
+            # It is durable: another connection sees it.
+            assert journal.of_request(db, f"{number}-{turn}")
+
+    in_threads(closing(db, task))
+    assert kept(db) == Counter(f"{number}-{turn}" for number in range(THREADS) for turn in range(EACH))
+
+
+def test_one_that_fails_takes_no_other_with_it(db: Database) -> None:
+    class Failed(ScimError):
+        pass
+
+    def task(number: int) -> list[str]:
+        failed = []
+        for turn in range(EACH):
+            name = f"{number}-{turn}"
+
+            def work(name: str = name) -> None:
+                add(db, name)()
+                if int(name[-1]) % 3 == 0:
+                    raise Failed(name)
+
+            try:
+                db.transact(work)
+            except Failed as error:
+                failed.append(error.detail)
+        return failed
+
+    told = in_threads(closing(db, task))
+    assert all(name.startswith(f"{number}-") for number, names in enumerate(told) for name in names)
+    failed = {name for names in told for name in names}
+    every = {f"{number}-{turn}" for number in range(THREADS) for turn in range(EACH)}
+    assert failed == {name for name in every if int(name[-1]) % 3 == 0}
+    assert kept(db) == Counter(every - failed)
+
+
+def test_what_follows_a_commit_is_done_once_by_the_thread_that_asked(db: Database) -> None:
+    done: list[tuple[str, int]] = []
+
+    def task(number: int) -> int:
+        for turn in range(EACH):
+            name = f"{number}-{turn}"
+
+            def work(name: str = name) -> None:
+                add(db, name)()
+                db.on_commit(lambda: done.append((name, threading.get_ident())))
+                if name.endswith("7"):
+                    raise ScimError(name)
+
+            try:
+                db.transact(work)
+            except ScimError:
+                continue
+            assert done
+        return threading.get_ident()
+
+    idents = in_threads(closing(db, task))
+    wanted = Counter(
+        (f"{number}-{turn}", idents[number])
+        for number in range(THREADS)
+        for turn in range(EACH)
+        if not str(turn).endswith("7")
+    )
+    assert Counter(done) == wanted
+
+
+def test_who_waits_too_long_is_told_and_nothing_of_it_is_done_later(db: Database) -> None:
+    if db.kind != "sqlite":
+        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
+    begun, end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        def work() -> None:
+            add(db, "long")()
+            begun.set()
+            assert end.wait(20)
+
+        db.transact(work)
+
+    with ThreadPoolExecutor(2) as pool:
+        holder = pool.submit(closing(db, lambda _: hold()), 0)
+        assert begun.wait(10)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            db.transact(add(db, "late"))
+        assert time.monotonic() - started < 5
+        end.set()
+        holder.result()
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["long", "after"])
+
+
+def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -> None:
+    """Each has threads of its own; none waits in vain while the others go on."""
+    program = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from scimlite import apps, journal
+        from scimlite.db import open_database
+        from scimlite.journal import Action, Entry, Origin
+        db = open_database(sys.argv[1], busy_timeout=20.0)
+        app = apps.get(db, "app")
+        def task(number):
+            for turn in range(25):
+                origin = Origin("test", request_id=f"{sys.argv[2]}-{number}-{turn}")
+                db.transact(lambda: journal.record(db, app.id, origin, [Entry(Action.SEARCHED)]))
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(task, range(4)))
+        """
+    command = [sys.executable, "-c", program, database_url]
+    running = [subprocess.Popen([*command, str(number)], cwd=tmp_path) for number in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert kept(db) == Counter(f"{p}-{n}-{turn}" for p in range(3) for n in range(4) for turn in range(25))
+
+
+def test_a_folder_that_cannot_be_locked_is_written_in_without_turns(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    db = open_database(f"sqlite:///{folder / 'scimlite.db'}")
+    migration.upgrade(db)
+    apps.create(db, "App", None, Origin("test"))
+    db.close()
+    # Whoever may write in it and not list it cannot open it either. Root may everything, so the folder is away.
+    other = open_database(f"sqlite:///{folder / 'scimlite.db'}")
+    app = apps.get(other, "app")
+    os.rename(folder, tmp_path / "moved")
+    entry = Entry(Action.SEARCHED)
+    other.transact(lambda: journal.record(other, app.id, Origin("test", request_id="x"), [entry]))
+    os.rename(tmp_path / "moved", folder)
+    assert kept(other) == Counter(["x"])
+    other.close()
