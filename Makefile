@@ -69,11 +69,15 @@ bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/pe
 bench-report: $(VENV)/.installed-test ## measure the report with 10 million entries (half an hour, 10 GB)
 	$(VENV)/bin/python bench/report.py $(BENCH)
 
+.PHONY: bench-peers
+bench-peers: $(VENV)/.installed-test ## measure beside other SCIM servers, in docs/performance.md (a quarter of an hour)
+	$(VENV)/bin/python bench/peers.py $(BENCH)
+
 .PHONY: conformance
 conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
 	$(VENV)/bin/python conformance/run.py $(CONFORMANCE)
 
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
-	rm -rf $(VENV) .venv-conformance build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-conformance .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find scimlite cli tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -6,6 +6,7 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -34,10 +35,16 @@ GROWTH = (
     (("lookup", "lookup-miss", "lookup-ext", "lookup-email", "patch", "create"), 1000, 100_000, 1.3),
     (("lookup", "lookup-miss", "lookup-ext", "lookup-email"), 1000, 1_000_000, 1.5),
 )
+_PEERS = (
+    "In one run, in turns: {users:,} users, as many again where members are added, 8 connections, medians of {repeats} "
+    "measurements of {duration:g} s. A rate counts correct answers, and stands only where every answer was correct: "
+    "the status, a field of the body, what is there afterwards. Each server checks a bearer token; those on SQLite "
+    "wait for the disk as scimlite does."
+)
 
 
 def figures(part: str) -> dict[str, Any]:
-    """The figures of a part (`load` or `flat`) by database, those that are kept."""
+    """The figures of a part (`load` or `flat`, by database, or `peers`), those that are kept."""
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     return kept.get(part, {})  # type: ignore[no-any-return]  # JSON
 
@@ -47,7 +54,8 @@ def write(part: str, found: dict[str, Any]) -> None:
     kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     kept = {**kept, part: found}
     FIGURES.write_text(json.dumps(kept, indent=1) + "\n")
-    PAGE.write_text("\n".join([*_head(), *_load(kept.get("load", {})), *_flat(kept.get("flat", {}))]) + "\n")
+    lines = [*_head(), *_load(kept.get("load", {})), *_flat(kept.get("flat", {})), *peers(kept.get("peers", {}))]
+    PAGE.write_text("\n".join(lines) + "\n")
 
 
 def _head() -> list[str]:
@@ -56,7 +64,7 @@ def _head() -> list[str]:
     return [
         "# Performance",
         "",
-        "Written by `make bench` (bench/run.py and bench/flat.py).",
+        "Written by `make bench` (bench/run.py and bench/flat.py) and `make bench-peers` (bench/peers.py).",
         "",
         f"{platform.machine()}, Python {platform.python_version()}, {versions}.",
     ]
@@ -109,6 +117,27 @@ def _flat(found: dict[str, Any]) -> list[str]:
         for name in next(iter(found.values()), {}).get(part, {}):
             lines.append(_row(name, *(one[part].get(name, "") for one in found.values())))
     return lines
+
+
+def peers(found: dict[str, Any]) -> list[str]:
+    """scimlite beside its peers: how each was run, and a row for each scenario."""
+    if not found:
+        return []
+    every = found["servers"]
+    lines = ["", "## Beside its peers", "", *wrap(_PEERS.format(**found), 120), ""]
+    for name, one in every.items():
+        lines += wrap(f"- {name}: {', '.join(one['versions'])}. {one['about']}", 120, subsequent_indent="  ")
+    for title, key in (("requests/s", "rps"), ("CPU us an answer", "cpu_us")):
+        lines += ["", f"| {title} | " + " | ".join(every) + " |", "| --- |" + " --- |" * len(every)]
+        for name, about in found["scenarios"].items():
+            lines.append(_row(about, *(_cell(one["found"].get(name, {}), key) for one in every.values())))
+    return lines
+
+
+def _cell(one: dict[str, Any], key: str) -> str:
+    if one.get("rps") is None:
+        return one.get("why", "-") if key == "rps" else "-"
+    return f"{one[key]:,.0f}"
 
 
 def _row(*cells: Any) -> str:

@@ -41,7 +41,8 @@ class Server:
 
 
 @contextmanager
-def _running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> Iterator[tuple[int, float]]:
+def running(command: list[str], env: dict[str, str], cwd: Path, ready: str) -> Iterator[tuple[int, float]]:
+    """A server until the block ends: its process, and the seconds that it took until `ready`, a URL, answered."""
     began = time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **env}, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -68,15 +69,19 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{url} does not answer.")
 
 
+def gunicorn(python: str | Path, app: str, port: int, workers: str = _WORKERS) -> list[str]:
+    """The command that serves a WSGI application as scimlite's own server would."""
+    # -k gthread and no control socket, as scimlite's own server has it.
+    options = ["-b", f"127.0.0.1:{port}", "-w", workers, "-k", "gthread", "--threads", _THREADS, "--no-control-socket"]
+    return [str(python), "-m", "gunicorn", *options, "--keep-alive", "75", app]
+
+
 @contextmanager
 def hello() -> Iterator[Server]:
     """The reference, running."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/hello"
-    # -k gthread and no control socket, as scimlite's own server has it.
-    options = ["-b", f"127.0.0.1:{port}", "-w", _WORKERS, "-k", "gthread", "--threads", _THREADS, "--no-control-socket"]
-    command = [sys.executable, "-m", "gunicorn", *options, "--keep-alive", "75", "hello:app"]
-    with _running(command, {}, HERE, url) as (pid, _):
+    with running(gunicorn(sys.executable, "hello:app", port), {}, HERE, url) as (pid, _):
         yield Server(url, pid)
 
 
@@ -109,7 +114,7 @@ def service(env: dict[str, str]) -> Iterator[Server]:
     port = free_port()
     program = str(Path(sys.executable).with_name("scimlite"))
     command = [program, "serve", "--port", str(port), "--workers", _WORKERS, "--threads", _THREADS]
-    with _running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as (pid, took):
+    with running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as (pid, took):
         yield Server(f"http://127.0.0.1:{port}/scim/v2/bench", pid, token, took)
 
 
