@@ -37,9 +37,9 @@ GROWTH = (
 )
 _PEERS = (
     "In one run, in turns: {users:,} users, as many again where members are added, 8 connections, medians of {repeats} "
-    "measurements of {duration:g} s. A rate counts correct answers, and stands only where every answer was correct: "
-    "the status, a field of the body, what is there afterwards. Each server checks a bearer token; those on SQLite "
-    "wait for the disk as scimlite does."
+    "measurements of {duration:g} s, without those that other processes disturbed where every server has others. A "
+    "rate counts correct answers, and stands only where every answer was correct: the status, a field of the body, "
+    "what is there afterwards. Each server checks a bearer token; those on SQLite wait for the disk as scimlite does."
 )
 
 
@@ -130,7 +130,10 @@ def peers(found: dict[str, Any]) -> list[str]:
     for title, key in (("requests/s", "rps"), ("CPU us an answer", "cpu_us")):
         lines += ["", f"| {title} | " + " | ".join(every) + " |", "| --- |" + " --- |" * len(every)]
         for name, about in found["scenarios"].items():
-            lines.append(_row(about, *(_cell(one["found"].get(name, {}), key) for one in every.values())))
+            marked = about + " *" * (name in found["disturbed"])
+            lines.append(_row(marked, *(_cell(one["found"].get(name, {}), key) for one in every.values())))
+    if found["disturbed"]:
+        lines += ["", "\\* Other processes took half a core or more meanwhile."]
     return lines
 
 
