@@ -69,21 +69,22 @@ def create(
     features.allow_create(app.settings, app.slug, resource_type, with_members=bool(cleaned.links))
     password = passwords.change(app, resource_type, cleaned.secrets)
     filled = documents.with_defaults(resource_type, cleaned.document)
-    new_id = str(uuid.uuid4())
+    # Made here, because while the transaction is under way others wait for it.
+    new = _identified(filled, str(uuid.uuid4()))
+    profile = profiles.text(app, resource_type, new)
+    values = documents.value_rows(resource_type, new)
 
     def work() -> Resource:
         revived = tombstones.revivable(db, app, resource_type, filled, revive_since)
-        id = revived.id if revived else new_id
-        document = {"schemas": filled["schemas"], "id": id, **filled}
-        who = Subject(resource_type, id, document)
-        profile = profiles.text(app, resource_type, document)
+        document = _identified(filled, revived.id) if revived else new
+        who = Subject(resource_type, document["id"], document)
         text = orjson.dumps(document).decode()
         at = journal.now()
         if revived:
             resource = tombstones.revive(db, revived, who, text, at)
         else:
             resource = _insert(db, app, who, text, profile, at)
-        index.write(db, app, resource_type, resource.row, set(), documents.value_rows(resource_type, document))
+        index.write(db, app, resource_type, resource.row, set(), values)
         done = [tombstones.REVIVED if revived else None, passwords.apply(db, app, resource.row, password)]
         action = Action.RESTORED if revived else Action.CREATED
         entries = [entry(action, who, {}, 201, cleaned.ignored, "; ".join(filter(None, done)))]
@@ -94,7 +95,12 @@ def create(
         remember(db, app, who, {})
         return resource
 
-    return index.unique(db, app, resource_type, None, [{"id": new_id, **filled}], lambda: db.transact(work))
+    return index.unique(db, app, resource_type, None, [new], lambda: db.transact(work))
+
+
+def _identified(document: Document, id: str) -> Document:
+    """A new document with the id that it gets, in the order in which clients see both."""
+    return {"schemas": document["schemas"], "id": id, **document}
 
 
 def _insert(db: Database, app: App, who: Subject, text: str, profile: str | None, at: int) -> Resource:
