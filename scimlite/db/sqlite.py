@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -54,6 +55,7 @@ class _Turns:
             if self._pid != os.getpid():
                 # A lock that came through a fork would be the parent's as well.
                 self._file, self._pid = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid()
+                weakref.finalize(self, os.close, self._file)
             fcntl.flock(self._file, fcntl.LOCK_EX)
         except OSError:
             return False
