@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
@@ -160,6 +161,69 @@ def test_who_waits_too_long_is_told_and_nothing_of_it_is_done_later(db: Database
         holder.result()
     db.transact(add(db, "after"))
     assert kept(db) == Counter(["long", "after"])
+
+
+@pytest.fixture
+def writing_elsewhere(db: Database, database_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process in the middle of a write, which ends when something can be read from its standard input."""
+    if db.kind != "sqlite":
+        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
+    program = """if True:
+        import sys
+        from scimlite.db import open_database
+        def work():
+            print("begun", flush=True)
+            sys.stdin.read(1)
+        open_database(sys.argv[1]).transact(work)
+        print("ended", flush=True)
+        """
+    command = [sys.executable, "-c", program, database_url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        yield process
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b".")
+    process.stdin.flush()
+
+
+def test_who_waits_too_long_for_another_process_leaves_the_queue(
+    db: Database, database_url: str, writing_elsewhere: subprocess.Popen[bytes]
+) -> None:
+    def late(number: int) -> None:
+        with pytest.raises(Unavailable):
+            db.transact(add(db, str(number)))
+
+    started = time.monotonic()
+    in_threads(closing(db, late))
+    assert time.monotonic() - started < 5
+    end(writing_elsewhere)
+    # While this process does not want to write, its turn is nobody's.
+    other = open_database(database_url, busy_timeout=5.0)
+    other.transact(add(other, "other"))
+    other.close()
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["other", "after"])
+
+
+def test_who_asks_again_stands_where_it_stood(db: Database, writing_elsewhere: subprocess.Popen[bytes]) -> None:
+    threads = set()
+    for number in range(3):
+        with pytest.raises(Unavailable):
+            db.transact(add(db, f"early{number}"))
+        threads.add(_thread._count())
+    assert len(threads) == 1
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(closing(db, lambda _: db.transact(add(db, "again"))), 0)
+        time.sleep(0.2)
+        end(writing_elsewhere)
+        assert asked.result() == "again"
+    assert kept(db) == Counter(["again"])
 
 
 def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -13,10 +14,12 @@ from ..errors import Unavailable
 class Job:
     """A write on its way to its transaction, and how it ended there."""
 
-    __slots__ = ("committed", "done", "error", "result", "woken", "work")
+    __slots__ = ("asked", "committed", "done", "error", "result", "woken", "work")
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
+        #: On the clock of `time.monotonic`.
+        self.asked = time.monotonic()
         self.result: Any = None
         #: None once it is durable; this one stays when the thread that leads is stopped.
         self.error: Exception | None = Unavailable("The server was stopped in the middle; try again in a moment.")
@@ -31,13 +34,13 @@ class Job:
 class Batches:
     """Lets one thread at a time write; it leads those that came meanwhile, and they wait for it.
 
-    When it is the process's `turn`, `carry_out` is called by the leader with all of them: it sets each one's result or
-    error, and what is left to do.
+    When it is the process's `turn`, for which it waits some seconds, `carry_out` is called by the leader with all of
+    them: it sets each one's result or error, and what is left to do.
     """
 
     def __init__(
         self,
-        turn: Callable[[], AbstractContextManager[None]],
+        turn: Callable[[float], AbstractContextManager[None]],
         carry_out: Callable[[Sequence[Job]], None],
         timeout: float,
     ) -> None:
@@ -74,13 +77,13 @@ class Batches:
     def _lead(self, own: Job) -> None:
         jobs: list[Job] = []
         try:
-            with self._turn():
+            with self._turn(max(0.0, own.asked + self._timeout - time.monotonic())):
                 with self._lock:
                     jobs, self._waiting = self._waiting, []
                 self._carry_out(jobs)
         finally:
             with self._lock:
-                # Still there when its turn never came, because its thread was stopped.
+                # Still there when its turn never came, because others kept it or its thread was stopped.
                 if own in self._waiting:
                     self._waiting.remove(own)
                 following = self._waiting[0] if self._waiting else None

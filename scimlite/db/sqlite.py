@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,46 +18,12 @@ from ..errors import Unavailable
 from .batches import Batches, Job
 from .database import Database, T, peewee_errors
 from .statements import Slot, prepared
+from .turns import Turns
 
 
 @prepared
 def _DATA_VERSION(db: Database) -> Any:
     return SQL("PRAGMA data_version")
-
-
-class _Turns:
-    """Processes that write take turns, in the order in which they came.
-
-    SQLite's own way is to sleep and try again, up to a tenth of a second, while the database may long be free. A lock
-    on the folder is no more than a place in the queue: what keeps writers apart is still SQLite's.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file = -1
-        self._pid = 0
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for the others, and let them go on afterwards; for one thread of a process at a time."""
-        queued = self._queue()
-        try:
-            yield
-        finally:
-            if queued:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def _queue(self) -> bool:
-        """Whether it has become this process's turn; where a folder cannot be locked there are no turns."""
-        try:
-            if self._pid != os.getpid():
-                # A lock that came through a fork would be the parent's as well.
-                self._file, self._pid = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid()
-                weakref.finalize(self, os.close, self._file)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        except OSError:
-            return False
-        return True
 
 
 class _Writing(threading.local):
@@ -84,7 +48,7 @@ class SqliteDatabase(Database):
             peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_timeout, lock_type="IMMEDIATE"),
             f"SQLite file {path}",
         )
-        self._batches = Batches(_Turns(path.absolute().parent).turn, self._carry_out, busy_timeout)
+        self._batches = Batches(Turns(path.absolute().parent).turn, self._carry_out, busy_timeout)
         self._writing = _Writing()
 
     def exists(self) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -395,15 +399,48 @@ def _write_lock(installation: Installation) -> Iterator[None]:
         connection.close()
 
 
-def test_503_while_sqlite_is_locked(installation: Installation, app: Connected) -> None:
+@contextmanager
+def _stopped_writer(installation: Installation) -> Iterator[None]:
+    """A process of ours that is stopped in the middle of a write, and goes on with it afterwards."""
+    program = """if True:
+        import sys
+        from scimlite.db import open_database
+        def work():
+            print("begun", flush=True)
+            sys.stdin.read()
+        open_database(sys.argv[1]).transact(work)
+        """
+    command = [sys.executable, "-c", program, installation.env["SCIMLITE_DATABASE_URL"]]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+HELD = pytest.mark.parametrize("held", [_write_lock, _stopped_writer])
+Held = Callable[[Installation], AbstractContextManager[None]]
+
+
+@HELD
+def test_503_while_sqlite_is_locked(installation: Installation, app: Connected, held: Held) -> None:
     if installation.kind != "sqlite":
         pytest.skip("PostgreSQL locks rows; see below")
     made = app.client.user("before").ok(201)
     unused = installation.app("unused")
-    with _write_lock(installation):
+    with held(installation):
         _assert_unavailable(app.client.user("during"))
         _assert_unavailable(app.client.patch(f"/Users/{made.id}", {"op": "add", "path": "title", "value": "x"}))
         _assert_unavailable(app.client.delete(f"/Users/{made.id}"))
+        # More at once than the server has threads: every one is answered.
+        with ThreadPoolExecutor(12) as pool:
+            for answer in pool.map(lambda number: app.client.another().user(f"during{number}"), range(12)):
+                _assert_unavailable(answer)
         # Readers do not wait for writers, not even one whose token was never used before.
         app.client.get(f"/Users/{made.id}").ok(200)
         unused.client.get("/Users").ok(200)
@@ -411,9 +448,13 @@ def test_503_while_sqlite_is_locked(installation: Installation, app: Connected) 
         ScimClient(installation.url).get("/healthz").ok(200)
     app.client.user("during").ok(201)
     assert app.client.get(f"/Users/{made.id}").etag == made.etag
+    assert app.client.find("Users")["totalResults"] == 2
 
 
-def test_a_bulk_request_does_not_wait_for_each_operation(installation: Installation, app: Connected) -> None:
+@HELD
+def test_a_bulk_request_does_not_wait_for_each_operation(
+    installation: Installation, app: Connected, held: Held
+) -> None:
     if installation.kind != "sqlite":
         pytest.skip("PostgreSQL locks rows: other operations may succeed")
     users = [
@@ -421,7 +462,7 @@ def test_a_bulk_request_does_not_wait_for_each_operation(installation: Installat
         for number in range(100)
     ]
     started = time.perf_counter()
-    with _write_lock(installation):
+    with held(installation):
         results = app.client.post("/Bulk", {"Operations": users}).ok(200).json["Operations"]
     assert time.perf_counter() - started < 20
     assert [each["status"] for each in results] == ["503"] * 100
