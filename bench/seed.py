@@ -37,7 +37,7 @@ _COLUMNS = {
         *("id", "app_id", "type", "uuid", "name", "display", "active", "active_since", "version", "created_at"),
         *("modified_at", "document", "profile_version"),
     ),
-    ValueRow: ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key"),
+    ValueRow: ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key", "sought"),
     AliasRow: ("app_id", "name", "user_uuid"),
     MemberRow: ("app_id", "group_id", "member_id"),
 }
@@ -98,12 +98,16 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
     text = orjson.dumps(whole).decode()
     head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
     made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))
-    unique = resource_type.unique_paths
     made[ValueRow] += [
-        (app.id, resource_type.name, row, *value, unique_key(value.key) if value.path in unique else None)
+        (app.id, resource_type.name, row, *value, *_indexed(resource_type, value))
         for value in sorted(document.value_rows(resource_type, whole))
     ]
     return whole
+
+
+def _indexed(resource_type: ResourceType, value: document.ValueRow) -> tuple[str | None, int]:
+    unique = unique_key(value.key) if value.path in resource_type.unique_paths else None
+    return unique, int(value.path in resource_type.sought_paths)
 
 
 def _insert(db: Database, rows: Rows) -> None:

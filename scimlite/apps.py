@@ -27,6 +27,7 @@ from .models import (
     ResourceRow,
     TokenRow,
     ValueRow,
+    sought,
 )
 from .scim import core, declared
 from .scim.declared import Declared
@@ -235,7 +236,8 @@ def update(db: Database, app: App, **values: Any) -> None:
 
 def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
     """Make the database enforce unique group names, or stop; refused while two groups share a name."""
-    names = (ValueRow.app_id == app.id) & (ValueRow.type == "Group") & (ValueRow.path == "displayName")
+    of_groups = (ValueRow.app_id == app.id) & (ValueRow.type == core.GROUP.name)
+    names = of_groups & (ValueRow.path == "displayName") & sought(ValueRow)
     if not on:
         db.execute(ValueRow.update(unique_key=None).where(names))
         return
@@ -321,8 +323,10 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
     def work() -> App:
         app = lock(db, slug)
         held = contents(db, app)
+        resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
         # Aliases stay: the journal of a deleted app is still searched by name.
-        for table in (ValueRow, MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
+        db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
+        for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
             db.execute(table.delete().where(table.app_id == app.id))
         update(db, app, enabled=0, deleted_at=journal.now())
         others = f" and {held.others} other resources" if held.others else ""

@@ -15,7 +15,7 @@ from typing import Any
 from peewee import SQL, Expression, NodeList, fn
 
 from .db import Database, Slot
-from .models import MemberRow, ResourceRow, ValueRow
+from .models import MemberRow, ResourceRow, ValueRow, sought
 from .scim import core
 from .scim.schema import Attribute, ResourceType
 from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
@@ -104,6 +104,8 @@ def _cost(shape: Shape) -> int | None:
             return _COLUMN_COSTS.get(leaf.path, {}).get(op)
         case Comparison(holder, leaf, op) if holder.links or holder.derived:
             return _COSTS["eq" if op == "eq" and leaf.key == "value" else "any"]
+        case Comparison(_, leaf) if not all(each.sought for each in leaf.leaves()):
+            return None
         case Comparison(_, leaf, op):
             few = leaf.type == "boolean" or leaf.canonical_values
             return max(_COSTS[op], _FEW_VALUES) if few else _COSTS[op]
@@ -192,7 +194,7 @@ class _Compiler:
         return resource.select(resource.id).where(self.found(shape, resource, nested=True))
 
     def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
-        asked = [value.app_id == Slot("app"), value.type == self.type, _at(value, leaf), *tests]
+        asked = [value.app_id == Slot("app"), value.type == self.type, _at(value, leaf), sought(value), *tests]
         return value.select(value.resource_id).where(_all_of(asked))
 
     def test(self, shape: Shape, row: Any) -> Any:

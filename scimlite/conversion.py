@@ -110,7 +110,7 @@ def _stored(db: Database, app: App, resource_type: ResourceType, *, tombstones: 
         ResourceRow.modified_at,
         ResourceRow.document,
     )
-    query = ResourceRow.select(*columns).where(_of(ResourceRow, app, resource_type))
+    query = ResourceRow.select(*columns).where(_of(app, resource_type))
     if not tombstones:
         query = query.where(ResourceRow.deleted_at.is_null())
     last = 0
@@ -121,18 +121,23 @@ def _stored(db: Database, app: App, resource_type: ResourceType, *, tombstones: 
         last = page[-1][0]
 
 
-def _of(table: Any, app: App, resource_type: ResourceType) -> Any:
-    return (table.app_id == app.id) & (table.type == resource_type.name)
+def _of(app: App, resource_type: ResourceType) -> Any:
+    return (ResourceRow.app_id == app.id) & (ResourceRow.type == resource_type.name)
+
+
+def _values_of(app: App, resource_type: ResourceType) -> Any:
+    """The values of a type's resources, resource by resource: not every attribute is in the index over keys."""
+    return ValueRow.resource_id.in_(ResourceRow.select(ResourceRow.id).where(_of(app, resource_type)))
 
 
 def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: bool) -> list[str]:
-    of_type = _of(ResourceRow, app, resource_type)
+    of_type = _of(app, resource_type)
     count = db.scalar(ResourceRow.select(fn.count(ResourceRow.id)).where(of_type, ResourceRow.deleted_at.is_null()))
     if count and not force:
         raise AppError(f"There are {count} resources of the type {resource_type.name}: --force deletes them.")
     if not force:
         return []
-    db.execute(ValueRow.delete().where(_of(ValueRow, app, resource_type)))
+    db.execute(ValueRow.delete().where(_values_of(app, resource_type)))
     db.execute(ResourceRow.delete().where(of_type))
     return [f"{count} resources of the type {resource_type.name} were deleted."]
 
@@ -141,7 +146,7 @@ def _remove_values(
     db: Database, app: App, before: ResourceType, after: ResourceType, lost: Collection[str], *, force: bool
 ) -> list[str]:
     """Delete values at index paths of a type, of tombstones too."""
-    values = _of(ValueRow, app, before) & ValueRow.path.in_(sorted(lost))
+    values = _values_of(app, before) & ValueRow.path.in_(sorted(lost))
     held = (
         ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id)))
         .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
@@ -205,14 +210,15 @@ def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]
         for value in documents.value_rows(after, each.document):
             if value.path in paths:
                 unique = unique_key(value.key) if value.path in after.unique_paths else None
-                fresh.append({**common, **value._asdict(), "unique_key": unique})
+                sought = int(value.path in after.sought_paths)
+                fresh.append({**common, **value._asdict(), "unique_key": unique, "sought": sought})
                 if unique is not None:
                     holders[value.path, unique].append(each.name)
     shared = {key: names for key, names in holders.items() if len(names) > 1}
     if shared:
         told = "; ".join(f"{path}: {_some(names)}" for (path, _), names in sorted(shared.items())[:_MOST_NAMED])
         raise AppError(f"{after.name} resources share values that would have to be unique. {told}.")
-    db.execute(ValueRow.delete().where(_of(ValueRow, app, after), ValueRow.path.in_(sorted(paths))))
+    db.execute(ValueRow.delete().where(_values_of(app, after), ValueRow.path.in_(sorted(paths))))
     for chunk in chunks(fresh, _CHUNK):
         db.execute(ValueRow.insert_many(chunk))
     return [f"{len(fresh)} values of {after.name} resources were indexed anew."] if fresh else []

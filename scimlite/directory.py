@@ -14,7 +14,7 @@ from .apps import App
 from .db import Database
 from .journal import Action
 from .links import Link
-from .models import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow
+from .models import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
 from .scim import core
 from .scim import document as documents
 from .scim.schema import ResourceType
@@ -209,6 +209,7 @@ def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
             _of_apps(ValueRow.app_id, listing.apps),
             ValueRow.type == kind,
             ValueRow.path == _NAMED_BY[kind],
+            sought(ValueRow),
             *_wanted(listing),
         )
     )
@@ -257,6 +258,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             _of_apps(ValueRow.app_id, apps),
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
+            sought(ValueRow),
             _key_start == key[: conditions.PREFIX],
             # Not `==`, which SQLite would put into the line above and then no longer find the index for it.
             ValueRow.key.between(key, key),

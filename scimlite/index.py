@@ -19,7 +19,7 @@ from .scim.schema import ResourceType
 T = TypeVar("T")
 
 
-_COLUMNS = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key")
+_COLUMNS = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key", "sought")
 _INSERT = Insert(ValueRow, _COLUMNS)
 
 
@@ -65,7 +65,7 @@ def write(
 
     Raises IntegrityError when a unique value is taken, which `unique` understands.
     """
-    unique = resource_type.unique_paths
+    unique, sought = resource_type.unique_paths, resource_type.sought_paths
     new = sorted(after - before)
     if before:
         kept = {value[:3] for value in new}
@@ -74,7 +74,10 @@ def write(
         places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
         db.execute_many(_DELETE_VALUE, places)
     app_id, kind = app.id, resource_type.name
-    rows = [(app_id, kind, row, *value, unique_key(value.key) if value.path in unique else None) for value in new]
+    rows = [
+        (app_id, kind, row, *value, unique_key(value.key) if value.path in unique else None, int(value.path in sought))
+        for value in new
+    ]
     db.insert(_UPSERT if before else _INSERT, rows)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BigIntegerField, CompositeKey, IntegerField, Model, SmallIntegerField, TextField
+from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, Model, SmallIntegerField, TextField
 
 
 class Table(Model):
@@ -107,10 +107,17 @@ class ValueRow(Table):
     key = TextField()
     #: The key again, or its digest when long, if the value must be unique in the app; else NULL.
     unique_key = TextField(null=True)
+    #: Whether the index over keys has it.
+    sought = SmallIntegerField()
 
     class Meta:
         table_name = "value"
         primary_key = CompositeKey("resource_id", "path", "item", "nth")
+
+
+def sought(value: Any) -> Any:
+    """The condition that the index over keys has, of ValueRow or an alias: planners know it by its constant."""
+    return value.sought == SQL("1")
 
 
 class MemberRow(Table):

@@ -17,6 +17,7 @@ from postgres_server import free_port
 from scimlite import migration, models, startup
 from scimlite.config import Settings
 from scimlite.db import Database
+from scimlite.scim import core
 
 NEXT = "9999_what_comes_next"
 
@@ -117,6 +118,40 @@ def test_a_migration_that_fails_leaves_nothing_behind(db, monkeypatch, tmp_path)
     monkeypatch.undo()
     migration.upgrade(db)
     assert migration.status(db).current
+
+
+def test_values_of_before_are_in_the_index_that_new_ones_are_in(db, monkeypatch, tmp_path):
+    """An installation of before migration 0006, with every attribute of a user."""
+    migrations = Path(migration._DIRECTORY)
+    for path in sorted(migrations.glob("0*.py"))[:5]:
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
+    migration.upgrade(db)
+    monkeypatch.undo()
+    run = db.peewee.execute_sql
+    run(
+        "INSERT INTO app (id, slug, name, enabled, settings, declared, version, created_at) "
+        "VALUES (1, 'old', 'Old', 1, '{}', '{}', 1, 1)"
+    )
+    leaves = {
+        kind.name: sorted({leaf.path for _, attribute in kind.attributes for leaf in attribute.leaves()})
+        for kind in (core.USER, core.GROUP)
+    }
+    for id, (kind, paths) in enumerate(leaves.items(), start=1):
+        run(
+            f"INSERT INTO resource (id, app_id, type, uuid, name, active, version, created_at, modified_at, document) "
+            f"VALUES ({id}, 1, '{kind}', 'uuid{id}', 'name', 1, 1, 1, 1, '{{}}')".replace("%", "%%")
+        )
+        for path in paths:
+            run(
+                f"INSERT INTO value (app_id, type, resource_id, path, item, nth, key) "
+                f"VALUES (1, '{kind}', {id}, '{path}', 0, 0, 'x')"
+            )
+    assert migration.upgrade(db) == ["0006_leaner_value_index"]
+    for kind in (core.USER, core.GROUP):
+        found = {row[0] for row in run(f"SELECT path FROM value WHERE type = '{kind.name}' AND sought = 1").fetchall()}
+        assert found == kind.sought_paths
+        assert 0 < len(found) <= len(leaves[kind.name])
 
 
 class TestOtherVersions:

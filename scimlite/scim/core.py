@@ -37,11 +37,16 @@ def _plural(name: str, what: str, value: Attribute, types: tuple[str, ...] = (),
         f"The user's {what}.",
         value,
         *more,
-        _simple("display", "A name for people to read."),
-        _simple("type", "What the value is for.", canonical_values=types),
-        Attribute("primary", "boolean", description="Whether this is the preferred one; true at most once."),
+        _simple("display", "A name for people to read.", sought=False),
+        _simple("type", "What the value is for.", canonical_values=types, sought=False),
+        _primary(),
         multi_valued=True,
     )
+
+
+def _primary() -> Attribute:
+    description = "Whether this is the preferred one; true at most once."
+    return Attribute("primary", "boolean", description=description, sought=False)
 
 
 COMMON = tuple(
@@ -79,22 +84,24 @@ USER_SCHEMA = schema(
         _complex(
             "name",
             "The parts of the user's real name.",
-            _simple("formatted", "The whole name as it is shown."),
-            _simple("familyName", "The family name."),
-            _simple("givenName", "The given name."),
-            _simple("middleName", "The middle names."),
-            _simple("honorificPrefix", "Titles before the name."),
-            _simple("honorificSuffix", "Suffixes after the name."),
+            _simple("formatted", "The whole name as it is shown.", sought=False),
+            _simple("familyName", "The family name.", sought=False),
+            _simple("givenName", "The given name.", sought=False),
+            _simple("middleName", "The middle names.", sought=False),
+            _simple("honorificPrefix", "Titles before the name.", sought=False),
+            _simple("honorificSuffix", "Suffixes after the name.", sought=False),
         ),
         _simple("displayName", "The name shown to other people."),
-        _simple("nickName", "The casual name."),
-        _reference("profileUrl", "The user's page.", "external"),
-        _simple("title", "The job title."),
-        _simple("userType", "The relationship to the organisation."),
-        _simple("preferredLanguage", "The preferred written or spoken language."),
-        _simple("locale", "Where the user is, for formats of dates and numbers."),
-        _simple("timezone", "The time zone in IANA form."),
-        Attribute("active", "boolean", description="Whether the user may use the application.", default=True),
+        _simple("nickName", "The casual name.", sought=False),
+        _reference("profileUrl", "The user's page.", "external", sought=False),
+        _simple("title", "The job title.", sought=False),
+        _simple("userType", "The relationship to the organisation.", sought=False),
+        _simple("preferredLanguage", "The preferred written or spoken language.", sought=False),
+        _simple("locale", "Where the user is, for formats of dates and numbers.", sought=False),
+        _simple("timezone", "The time zone in IANA form.", sought=False),
+        Attribute(
+            "active", "boolean", description="Whether the user may use the application.", default=True, sought=False
+        ),
         _simple(
             "password",
             "A clear text password; never returned, and kept as a hash or not at all.",
@@ -115,18 +122,20 @@ USER_SCHEMA = schema(
             _simple("value", "The address."),
             ("aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"),
         ),
-        _plural("photos", "pictures", _reference("value", "Where it is.", "external"), ("photo", "thumbnail")),
+        _plural(
+            "photos", "pictures", _reference("value", "Where it is.", "external", sought=False), ("photo", "thumbnail")
+        ),
         _complex(
             "addresses",
             "The user's postal addresses.",
-            _simple("formatted", "The whole address as it is shown."),
-            _simple("streetAddress", "Street, house number, post box."),
-            _simple("locality", "The city."),
-            _simple("region", "The state or region."),
-            _simple("postalCode", "The postal code."),
-            _simple("country", "The country, in ISO 3166-1 alpha-2."),
-            _simple("type", "What the address is for.", canonical_values=("work", "home", "other")),
-            Attribute("primary", "boolean", description="Whether this is the preferred one; true at most once."),
+            _simple("formatted", "The whole address as it is shown.", sought=False),
+            _simple("streetAddress", "Street, house number, post box.", sought=False),
+            _simple("locality", "The city.", sought=False),
+            _simple("region", "The state or region.", sought=False),
+            _simple("postalCode", "The postal code.", sought=False),
+            _simple("country", "The country, in ISO 3166-1 alpha-2.", sought=False),
+            _simple("type", "What the address is for.", canonical_values=("work", "home", "other"), sought=False),
+            _primary(),
             multi_valued=True,
         ),
         _complex(
@@ -150,7 +159,7 @@ USER_SCHEMA = schema(
         _plural(
             "x509Certificates",
             "certificates",
-            Attribute("value", "binary", description="The certificate, DER in base64.", case_exact=True),
+            Attribute("value", "binary", description="The certificate, DER in base64.", case_exact=True, sought=False),
         ),
     ],
     core=True,

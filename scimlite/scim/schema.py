@@ -22,6 +22,7 @@ class Attribute:
     `links`: the values are rows that point at other resources (a group's members), not part of the document.
     `derived`: computed when a resource is read (a user's groups); never stored.
     `apart`: checked, and never a part of the document (a password).
+    `sought`: resources are looked up by it, through an index; by others they are found by looking at each.
     `default`: what a resource has that was created without a value; a PUT without one keeps what there is.
     `path` is the index path, such as `emails.value` or `urn:…:User:department`.
     """
@@ -41,6 +42,7 @@ class Attribute:
     links: bool = False
     derived: bool = False
     apart: bool = False
+    sought: bool = True
     default: Any = None
     path: str = ""
 
@@ -226,6 +228,12 @@ class ResourceType:
         """Index paths of attributes whose values no two resources of an app may share."""
         leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
         return frozenset(leaf.path for leaf in leaves if leaf.uniqueness != "none" and leaf.path != "id")
+
+    @cached_property
+    def sought_paths(self) -> frozenset[str]:
+        """Index paths of attributes that resources are looked up by."""
+        leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
+        return frozenset(leaf.path for leaf in leaves if leaf.sought)
 
     @cached_property
     def secret_paths(self) -> frozenset[str]:

@@ -56,6 +56,8 @@ LOOKUPS = {
         'userName eq "user1234@example.com" and active eq true',
         'active eq true and userName eq "user1234@example.com"',
         'userName eq "user1234@example.com" and not (title eq "Title 1")',
+        'title eq "Title 2" and displayName eq "user number 1234"',
+        'name.familyName eq "Family34" and emails[type eq "work" and value sw "user1234@"]',
         'userName eq "user1234@example.com" or emails.value eq "home1235@example.org"',
         '(userName eq "user1234@example.com" and active eq true) or externalId eq "ext-7"',
         'userName eq "nobody" or userName eq "user1234@example.com" or userName eq "user7@example.com"',
@@ -129,7 +131,8 @@ class Crowd(People):
             }
         )
         self.rows["value"] += [
-            (self.app.id, resource_type.name, row, *value, None) for value in document.value_rows(resource_type, whole)
+            (self.app.id, resource_type.name, row, *value, None, int(value.path in resource_type.sought_paths))
+            for value in document.value_rows(resource_type, whole)
         ]
 
     def _insert(self) -> None:
@@ -291,7 +294,10 @@ def test_a_look_up_uses_an_index_when_tables_were_analyzed(analyzed: Crowd, endp
     assert_frugal(analyzed, endpoint, text)
 
 
-def test_the_test_would_notice_a_scan(crowd: Crowd) -> None:
+@pytest.mark.parametrize(
+    "text", ['userName co "1234"', 'name.familyName eq "Family34"', 'title eq "x" or userName eq "x"']
+)
+def test_the_test_would_notice_a_scan(crowd: Crowd, text: str) -> None:
     with pytest.raises(AssertionError):
-        assert_frugal(crowd, "Users", 'userName co "1234"')
+        assert_frugal(crowd, "Users", text)
     assert USER.find is not None
