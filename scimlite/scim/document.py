@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -259,21 +259,20 @@ def value_rows(resource_type: ResourceType, document: Document, *, beside: Docum
                 continue
             if beside is not None and value == (beside if urn is None else beside.get(urn, {})).get(attribute.name):
                 continue
-            rows.update(_rows(attribute, value))
+            _add_rows(rows, attribute, value)
     return rows
 
 
-def _rows(attribute: Attribute, value: Json) -> Iterator[ValueRow]:
-    items = value if attribute.multi_valued else [value]
-    for item, one in enumerate(items):
+def _add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
+    for item, one in enumerate(value if attribute.multi_valued else (value,)):
         if not attribute.complex:
-            yield ValueRow(attribute.path, item, 0, values.key(attribute, one))
+            rows.add(ValueRow(attribute.path, item, 0, values.key(attribute, one)))
             continue
         for name, given in one.items():
             sub = attribute.subs.get(name.lower())
             if sub is not None:
-                for nth, each in enumerate(given if sub.multi_valued else [given]):
-                    yield ValueRow(sub.path, item, nth, values.key(sub, each))
+                for nth, each in enumerate(given if sub.multi_valued else (given,)):
+                    rows.add(ValueRow(sub.path, item, nth, values.key(sub, each)))
 
 
 def differences(resource_type: ResourceType, old: Document, new: Document) -> dict[str, list[Json]]:

@@ -56,17 +56,22 @@ class Attribute:
         """The name as a lower-case key: attribute names are compared without case (RFC 7643 section 2.1)."""
         return self.name.lower()
 
-    @property
+    @cached_property
     def complex(self) -> bool:
         """Whether values are objects with sub-attributes."""
         return self.type == "complex"
+
+    @cached_property
+    def plain_text(self) -> bool:
+        """Whether it takes one text, and any: so do most, and there is nothing to check or to convert."""
+        return self.type in ("string", "reference") and not self.multi_valued
 
     @property
     def value_sub(self) -> Attribute | None:
         """The sub-attribute `value`, which stands for the whole in comparisons, if there is one."""
         return self.subs.get("value")
 
-    @property
+    @cached_property
     def read_only(self) -> bool:
         """Whether clients cannot write it."""
         return self.mutability == "readOnly"

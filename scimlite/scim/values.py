@@ -62,16 +62,18 @@ def key(attribute: Attribute, value: Json) -> str:
 
     Strings are folded unless caseExact; numbers and times have a fixed width that sorts like the value.
     """
-    kind = attribute.type
-    if kind == "boolean":
-        return "true" if value else "false"
-    if kind == "integer":
-        return f"{int(value) + _INTEGER_BIAS:020d}"
-    if kind == "decimal":
-        return _decimal_key(value)
-    if kind == "dateTime":
-        return f"{(microseconds(value) or 0) + _INTEGER_BIAS:020d}"
+    convert = _KEYS.get(attribute.type)
+    if convert is not None:
+        return convert(value)
     return str(value) if attribute.case_exact else fold(value)
+
+
+def _boolean_key(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _integer_key(value: float) -> str:
+    return f"{int(value) + _INTEGER_BIAS:020d}"
 
 
 def _decimal_key(value: float) -> str:
@@ -80,12 +82,27 @@ def _decimal_key(value: float) -> str:
     return f"{(bits ^ 0x7FFFFFFFFFFFFFFF if bits < 0 else bits) + 2**63:020d}"
 
 
+def _date_time_key(value: str) -> str:
+    return _integer_key(microseconds(value) or 0)
+
+
+#: How values that are no texts become keys, by type.
+_KEYS: dict[str, Callable[[Json], str]] = {
+    "boolean": _boolean_key,
+    "integer": _integer_key,
+    "decimal": _decimal_key,
+    "dateTime": _date_time_key,
+}
+
+
 def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """A value as it is stored: canonical names, nothing readOnly, unknown or empty; None when nothing is left.
 
     Takes the whole value of the attribute (a list for a multi-valued one). Unknown sub-attributes are listed in
     `ignored`. Raises InvalidValue naming the attribute when the type is wrong.
     """
+    if type(value) is str and attribute.plain_text:
+        return value
     if attribute.multi_valued:
         cleaned = [clean_item(attribute, item, ignored) for item in items_of(value)]
         return one_primary(attribute, [item for item in cleaned if item is not None]) or None
