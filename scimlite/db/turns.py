@@ -23,7 +23,8 @@ class Turns:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file = -1
+        #: The folder's descriptor, in this process.
+        self.file = -1
         self._pid = 0
         #: Where the process stands in the queue, also after a thread gave up waiting there.
         self._place: _Place | None = None
@@ -39,7 +40,7 @@ class Turns:
             yield
         finally:
             if queued:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                fcntl.flock(self.file, fcntl.LOCK_UN)
 
     def _queue(self, timeout: float) -> bool:
         """Whether it has become this process's turn; where a folder cannot be locked there are no turns."""
@@ -48,10 +49,10 @@ class Turns:
                 self._open()
             if self._place is None or not self._place.taken_again():
                 self._place = None
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         except BlockingIOError:
-            self._place = _Place(self._file)
+            self._place = _Place(self)
         except OSError:
             return False
         if not self._place.reached(timeout):
@@ -61,15 +62,16 @@ class Turns:
 
     def _open(self) -> None:
         # A lock that came through a fork would be the parent's as well, and the thread in its place is not there.
-        self._file, self._pid, self._place = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid(), None
-        weakref.finalize(self, os.close, self._file)
+        self.file, self._pid, self._place = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid(), None
+        weakref.finalize(self, os.close, self.file)
 
 
 class _Place:
     """A place in the queue, in which a thread of its own stands: to wait for a lock of a file knows no timeout."""
 
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, turns: Turns) -> None:
+        #: Held, because its file has to stay open as long as somebody stands here.
+        self._turns = turns
         self._lock = threading.Lock()
         self._wanted = True
         self._left = False
@@ -95,10 +97,11 @@ class _Place:
         return self._wanted
 
     def _stand(self) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        file = self._turns.file
+        fcntl.flock(file, fcntl.LOCK_EX)
         with self._lock:
             if self._wanted:
                 self._come.release()
             else:
                 self._left = True
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                fcntl.flock(file, fcntl.LOCK_UN)
