@@ -144,7 +144,7 @@ def _flat(found: dict[str, Any]) -> list[str]:
                     lines.append(_row(name, database, f"{small:,} / {large:,}", *cells, most))
     lines += ["", "| 100,000 users, and a process | " + " | ".join(found) + " |", "| --- |" + " --- |" * len(found)]
     for part in ("large", "process"):
-        for name in next(iter(found.values()), {}).get(part, {}):
+        for name in dict.fromkeys(name for one in found.values() for name in one[part]):
             lines.append(_row(name, *(one[part].get(name, "") for one in found.values())))
     return lines
 
