@@ -22,8 +22,8 @@ import orjson
 from peewee import fn
 from scimload import Load
 
-from scimlite import apps, journal, startup
-from scimlite.apps import App, unique_key
+from scimlite import apps, index, journal, startup
+from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
 from scimlite.models import AliasRow, MemberRow, ResourceRow, ValueRow
@@ -100,15 +100,10 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
     head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
     made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))
     made[ValueRow] += [
-        (app.id, resource_type.name, row, *value, *_indexed(resource_type, value))
+        (app.id, resource_type.name, row, *value, *index.indexed(resource_type, value))
         for value in sorted(document.value_rows(resource_type, whole))
     ]
     return whole
-
-
-def _indexed(resource_type: ResourceType, value: document.ValueRow) -> tuple[str | None, int]:
-    unique = unique_key(value.key) if value.path in resource_type.unique_paths else None
-    return unique, int(value.path in resource_type.sought_paths)
 
 
 def _insert(db: Database, rows: Rows) -> None:

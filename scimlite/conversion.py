@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import journal
-from .apps import App, AppError, unique_key
+from . import index, journal
+from .apps import App, AppError
 from .db import Database, chunks
 from .errors import InvalidValue
 from .models import ResourceRow, ValueRow
@@ -209,8 +209,7 @@ def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]
         common = {"app_id": app.id, "type": after.name, "resource_id": each.row}
         for value in documents.value_rows(after, each.document):
             if value.path in paths:
-                unique = unique_key(value.key) if value.path in after.unique_paths else None
-                sought = int(value.path in after.sought_paths)
+                unique, sought = index.indexed(after, value)
                 fresh.append({**common, **value._asdict(), "unique_key": unique, "sought": sought})
                 if unique is not None:
                     holders[value.path, unique].append(each.name)

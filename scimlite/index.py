@@ -53,6 +53,12 @@ def _FREE(db: Database) -> Any:
     )
 
 
+def indexed(resource_type: ResourceType, value: documents.ValueRow) -> tuple[str | None, int]:
+    """The columns `unique_key` and `sought` of a value: how the two indexes have it."""
+    unique = unique_key(value.key) if value.path in resource_type.unique_paths else None
+    return unique, int(value.path in resource_type.sought_paths)
+
+
 def write(
     db: Database,
     app: App,
@@ -65,7 +71,7 @@ def write(
 
     Raises IntegrityError when a unique value is taken, which `unique` understands.
     """
-    unique, sought = resource_type.unique_paths, resource_type.sought_paths
+    unique = resource_type.unique_paths
     new = sorted(after - before)
     if before:
         kept = {value[:3] for value in new}
@@ -74,10 +80,7 @@ def write(
         places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
         db.execute_many(_DELETE_VALUE, places)
     app_id, kind = app.id, resource_type.name
-    rows = [
-        (app_id, kind, row, *value, unique_key(value.key) if value.path in unique else None, int(value.path in sought))
-        for value in new
-    ]
+    rows = [(app_id, kind, row, *value, *indexed(resource_type, value)) for value in new]
     db.insert(_UPSERT if before else _INSERT, rows)
 
 

@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "scimlite.pruning": PROTOCOL | STORAGE | {"scimlite.journal"},
     "scimlite.features": PROTOCOL,
     "scimlite.apps": PROTOCOL | STORAGE | {"scimlite.features", "scimlite.journal", "scimlite.mapping"},
-    "scimlite.conversion": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal"},
+    "scimlite.conversion": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.index", "scimlite.journal"},
     "scimlite.schemas": PROTOCOL
     | STORAGE
     | {"scimlite.apps", "scimlite.conversion", "scimlite.journal", "scimlite.mapping"},

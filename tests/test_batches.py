@@ -175,7 +175,6 @@ def writing_elsewhere(db: Database, database_url: str) -> Iterator[subprocess.Po
             print("begun", flush=True)
             sys.stdin.read(1)
         open_database(sys.argv[1]).transact(work)
-        print("ended", flush=True)
         """
     command = [sys.executable, "-c", program, database_url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -140,7 +140,7 @@ def test_values_of_before_are_in_the_index_that_new_ones_are_in(db, monkeypatch,
     for id, (kind, paths) in enumerate(leaves.items(), start=1):
         run(
             f"INSERT INTO resource (id, app_id, type, uuid, name, active, version, created_at, modified_at, document) "
-            f"VALUES ({id}, 1, '{kind}', 'uuid{id}', 'name', 1, 1, 1, 1, '{{}}')".replace("%", "%%")
+            f"VALUES ({id}, 1, '{kind}', 'uuid{id}', 'name', 1, 1, 1, 1, '{{}}')"
         )
         for path in paths:
             run(
