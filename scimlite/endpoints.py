@@ -36,7 +36,8 @@ class View(MethodView):
     def body(self, call: Call) -> Any:
         """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
         request = call.request
-        if request.content_type and request.mimetype not in _JSON_TYPES:
+        given = request.content_type
+        if given and given not in _JSON_TYPES and request.mimetype not in _JSON_TYPES:
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )

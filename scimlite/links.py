@@ -123,16 +123,7 @@ def _GROUPS(db: Database) -> Any:
 
 def more_than(db: Database, group: int, number: int) -> bool:
     """Whether a group has more living members than this; it costs what that many do, whatever it has."""
-    # The deleted count as well here, which an index alone can tell.
-    if db.row(_NTH, group=group, number=number) is None:
-        return False
     return bool(db.scalar(_AT_MOST, group=group, limit=number + 1) > number)
-
-
-@prepared
-def _NTH(db: Database) -> Any:
-    held = MemberRow.select(MemberRow.member_id).where(MemberRow.group_id == Slot("group"))
-    return held.order_by(MemberRow.member_id).limit(1).offset(Slot("number"))
 
 
 @prepared

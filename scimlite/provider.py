@@ -32,8 +32,14 @@ error_log = logging.getLogger("scimlite.error")
 
 #: Every method there is, so that each answer of ours is SCIM and 405 is ours to give.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
-#: Headers in which clients name their own request, best known first.
-_CLIENT_REQUEST_IDS = ("client-request-id", "x-ms-client-request-id", "x-request-id", "x-correlation-id")
+#: Headers in which clients name their own request, best known first, as WSGI calls them: a name is looked up there
+#: at a tenth of the price of Werkzeug's headers.
+_CLIENT_REQUEST_IDS = (
+    "HTTP_CLIENT_REQUEST_ID",
+    "HTTP_X_MS_CLIENT_REQUEST_ID",
+    "HTTP_X_REQUEST_ID",
+    "HTTP_X_CORRELATION_ID",
+)
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 #: The routes that a token with a subject may use; whatever comes new is closed to it.
@@ -122,10 +128,10 @@ class Call:
     @cached_property
     def origin(self) -> Origin:
         """Who asks, for the journal."""
-        headers = self.request.headers
-        agent = _UNPRINTABLE.sub("?", headers.get("User-Agent", ""))[:200]
+        environ = self.request.environ
+        agent = _UNPRINTABLE.sub("?", environ.get("HTTP_USER_AGENT", ""))[:200]
         label = self.caller.label if self.caller else None
-        return Origin(agent or self.request.remote_addr or "unknown", label, self.id, _client_request_id(headers))
+        return Origin(agent or self.request.remote_addr or "unknown", label, self.id, _client_request_id(environ))
 
 
 class AnyPath(BaseConverter):
@@ -181,13 +187,13 @@ def begin() -> Call:
     return call
 
 
-def _client_request_id(headers: Any) -> str | None:
+def _client_request_id(environ: dict[str, Any]) -> str | None:
     """The client's own id of the request: Entra's ActivityId, or one of the usual headers."""
-    activity = _ACTIVITY.search(headers.get("ADSCIMVersion", ""))
+    activity = _ACTIVITY.search(environ.get("HTTP_ADSCIMVERSION", ""))
     if activity:
         return activity.group(1)
     for name in _CLIENT_REQUEST_IDS:
-        value = headers.get(name)
+        value = environ.get(name)
         if value:
             return _UNPRINTABLE.sub("?", value)[:100]
     return None
@@ -196,7 +202,7 @@ def _client_request_id(headers: Any) -> str | None:
 def _authenticate(call: Call, service: Service) -> None:
     """Find the caller; Unauthorized otherwise."""
     slug = (call.request.view_args or {}).get("slug", "")
-    header = call.request.headers.get("Authorization")
+    header = call.request.environ.get("HTTP_AUTHORIZATION")
     call.caller = tokens.authenticate(service.db, service.keyring, header, slug, lambda: call.origin)
 
 

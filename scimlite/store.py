@@ -52,6 +52,13 @@ def _UPDATE(db: Database) -> Any:
 
 
 @prepared
+def _TOUCH(db: Database) -> Any:
+    """A new version of a resource whose document stays as it is."""
+    values = {getattr(ResourceRow, column): Slot(column) for column in ("version", "modified_at")}
+    return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
+
+
+@prepared
 def _SWITCH(db: Database) -> Any:
     """Disable or enable a user."""
     values = {ResourceRow.active: Slot("active"), ResourceRow.active_since: Slot("since")}
@@ -247,8 +254,10 @@ def _change(
         old = orjson.loads(resource.document)
         new = change.renew(old)
         tried[:] = [new]
-        differences = documents.differences(resource_type, old, new)
-        before, who = Subject(resource_type, id, old), Subject(resource_type, id, new)
+        changes = documents.changes(resource_type, old, new)
+        differences = documents.differences(changes)
+        before = Subject(resource_type, id, old)
+        who = Subject(resource_type, id, new) if changes else before
         linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
         secret = passwords.apply(db, app, resource.row, change.password)
         deactivates = before.active and not who.active
@@ -271,7 +280,7 @@ def _change(
             entries = [entry(_action(resource, who, before), who, differences, 200, change.ignored, told), *entries]
         changed = bool(differences) or linked.changed or secret is not None
         if changed:
-            _write(db, app, resource_type, resource, (old, before), (new, who))
+            _write(db, app, resource_type, resource, changes, new, before, who)
             remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
@@ -294,13 +303,17 @@ def _write(
     app: App,
     resource_type: ResourceType,
     resource: Resource,
-    was: tuple[Document, Subject],
-    now: tuple[Document, Subject],
+    changes: Sequence[documents.Change],
+    new: Document,
+    before: Subject,
+    who: Subject,
 ) -> None:
     """Write a changed resource: a new version, and only the value rows that differ; what is gone is buried."""
-    (old, before), (new, who) = was, now
     resource.version += 1
     resource.modified_at = max(journal.now(), resource.modified_at + 1)
+    if not changes:
+        db.execute(_TOUCH, row=resource.row, version=resource.version, modified_at=resource.modified_at)
+        return
     resource.document = orjson.dumps(new).decode()
     db.execute(
         _UPDATE,
@@ -320,7 +333,4 @@ def _write(
     if resource.gone:
         tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
         return
-    if new != old:
-        rows_before = documents.value_rows(resource_type, old, beside=new)
-        rows_after = documents.value_rows(resource_type, new, beside=old)
-        index.write(db, app, resource_type, resource.row, rows_before, rows_after)
+    index.write(db, app, resource_type, resource.row, *documents.changed_rows(changes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ Document = dict[str, Json]
 
 #: What stands in the journal for a value that nobody may read.
 HIDDEN = "(not shown)"
+#: By their keys: what documents hold and filters do not find among the values.
+_NOT_INDEXED = ("schemas", "id", "meta")
 
 
 class ValueRow(NamedTuple):
@@ -245,25 +247,27 @@ def without(resource_type: ResourceType, document: Document, paths: Collection[s
     return rest
 
 
-def value_rows(resource_type: ResourceType, document: Document, *, beside: Document | None = None) -> set[ValueRow]:
-    """Every simple value of a document as a row of the value index.
-
-    With another document `beside` only those of attributes that it has otherwise: what is the same needs no look.
-    """
+def value_rows(resource_type: ResourceType, document: Document) -> set[ValueRow]:
+    """Every simple value of a document as a row of the value index."""
     rows: set[ValueRow] = set()
-    for urn, attribute in resource_type.attributes:
-        holder = document if urn is None else document.get(urn)
-        if holder and attribute.key not in ("schemas", "id", "meta"):
-            value = holder.get(attribute.name)
-            if value is None:
-                continue
-            if beside is not None and value == (beside if urn is None else beside.get(urn, {})).get(attribute.name):
-                continue
-            _add_rows(rows, attribute, value)
+    for attributes, holder in _parts(resource_type, document):
+        for name, value in holder.items():
+            attribute = attributes.get(name.lower())
+            if attribute is not None and attribute.key not in _NOT_INDEXED:
+                _add_rows(rows, attribute, value)
     return rows
 
 
+def _parts(resource_type: ResourceType, document: Document) -> Iterator[tuple[dict[str, Attribute], Document]]:
+    """The document and what it holds for each extension, with the attributes that these may have by their key."""
+    yield resource_type.core, document
+    for extension in resource_type.extensions:
+        yield extension.by_key, document.get(extension.id) or {}
+
+
 def _add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
+    if value is None:
+        return
     for item, one in enumerate(value if attribute.multi_valued else (value,)):
         if not attribute.complex:
             rows.add(ValueRow(attribute.path, item, 0, values.key(attribute, one)))
@@ -275,29 +279,57 @@ def _add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
                     rows.add(ValueRow(sub.path, item, nth, values.key(sub, each)))
 
 
-def differences(resource_type: ResourceType, old: Document, new: Document) -> dict[str, list[Json]]:
-    """What changed between two versions: attribute path to [from, to], None where there was or is no value.
+class Change(NamedTuple):
+    """An attribute whose value is not the same in two versions of a document; None where it had or has none."""
+
+    attribute: Attribute
+    before: Json
+    after: Json
+
+
+def changes(resource_type: ResourceType, old: Document, new: Document) -> list[Change]:
+    """What is not the same in two versions of a document, in the order of the schemas."""
+    if new is old:
+        return []
+    found = []
+    for (attributes, before), (_, after) in zip(_parts(resource_type, old), _parts(resource_type, new), strict=True):
+        if before != after:
+            keys = {name.lower() for name in {**before, **after} if before.get(name) != after.get(name)} - {"schemas"}
+            found += [
+                Change(attribute, before.get(attribute.name), after.get(attribute.name))
+                for key, attribute in attributes.items()
+                if key in keys
+            ]
+    return found
+
+
+def changed_rows(changes: Iterable[Change]) -> tuple[set[ValueRow], set[ValueRow]]:
+    """The rows of the value index that there were of what changed, and those that there are to be."""
+    before: set[ValueRow] = set()
+    after: set[ValueRow] = set()
+    for change in changes:
+        _add_rows(before, change.attribute, change.before)
+        _add_rows(after, change.attribute, change.after)
+    return before, after
+
+
+def differences(changes: Iterable[Change]) -> dict[str, list[Json]]:
+    """Changes as they are told: attribute path to [from, to], None where there was or is no value.
 
     Single complex values are compared by sub-attribute, multi-valued attributes as a whole. Of writeOnly attributes
     it tells that they changed, and not to what.
     """
-    changes: dict[str, list[Json]] = {}
-    for urn, attribute in resource_type.attributes:
-        if attribute.key == "schemas":
-            continue
-        before = (old if urn is None else old.get(urn, {})).get(attribute.name)
-        after = (new if urn is None else new.get(urn, {})).get(attribute.name)
-        if before == after:
-            continue
+    told: dict[str, list[Json]] = {}
+    for attribute, before, after in changes:
         if attribute.complex and not attribute.multi_valued:
             for sub in attribute.sub_attributes:
                 was, now = (before or {}).get(sub.name), (after or {}).get(sub.name)
                 if was != now:
                     hidden = attribute if attribute.write_only else sub
-                    changes[sub.path] = [_told(hidden, was), _told(hidden, now)]
+                    told[sub.path] = [_told(hidden, was), _told(hidden, now)]
         else:
-            changes[attribute.path] = [_told(attribute, before), _told(attribute, after)]
-    return changes
+            told[attribute.path] = [_told(attribute, before), _told(attribute, after)]
+    return told
 
 
 def _told(attribute: Attribute, value: Json) -> Json:

@@ -81,9 +81,9 @@ def test_does_not_renew(case: dict[str, Any], resource_types: dict[str, Resource
 def test_compares(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
     old, new = (document.finish(resource_type, {"id": "1", **case[side]}) for side in ("old", "new"))
-    assert document.differences(resource_type, old, new) == case["differences"]
+    assert document.differences(document.changes(resource_type, old, new)) == case["differences"]
     turned = {path: [now, was] for path, (was, now) in case["differences"].items()}
-    assert document.differences(resource_type, new, old) == turned
+    assert document.differences(document.changes(resource_type, new, old)) == turned
 
 
 def test_what_has_no_value_gets_its_default() -> None:

@@ -77,7 +77,7 @@ def test_changes(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
     assert plan.ignored == case.get("ignored", [])
     assert plan.secrets == case.get("secrets", {})
     assert source == before
-    assert bool(document.differences(resource_type, source, result)) == (source != target)
+    assert bool(document.differences(document.changes(resource_type, source, result))) == (source != target)
     if not case.get("once"):
         assert patch.apply(plan.edits, resource_type, result) == result
 
@@ -250,7 +250,11 @@ def test_any_operations_apply_or_are_refused(
     assert cleaned.ignored == []
     rows = document.value_rows(resource_type, result)
     assert rows == document.value_rows(resource_type, cleaned.document)
-    assert bool(document.differences(resource_type, source, result)) == (source != result)
+    changes = document.changes(resource_type, source, result)
+    assert bool(document.differences(changes)) == (source != result)
+    # An index that is brought up to date is the one that would be made anew.
+    gone, come = document.changed_rows(changes)
+    assert document.value_rows(resource_type, source) - gone | come == rows
 
 
 @given(st.data(), KINDS)
