@@ -48,13 +48,18 @@ class View(MethodView):
         return call.content
 
     def _raw(self, call: Call) -> bytes:
+        request, length = call.request, call.request.content_length
         try:
-            raw = call.request.get_data(cache=False)
+            if length is None or length > self.service.max_body or "stream" in vars(request):
+                raw = request.get_data(cache=False)
+            else:
+                # Nobody has begun to read it, and its length is known: Werkzeug would put it together from pieces.
+                raw = request.environ["wsgi.input"].read(length)
         except HTTPException:
             raise
         except Exception:  # the web server's own, for a malformed chunk or a client that went away
             raise errors.BadRequest("The body did not arrive whole.") from None
-        if len(raw) < (call.request.content_length or 0):
+        if len(raw) < (length or 0):
             raise errors.BadRequest("The body did not arrive whole.")
         if len(raw) > self.service.max_body:
             raise errors.PayloadTooLarge("The body is larger than this service accepts.", remedy=errors.LARGER_BODIES)

@@ -247,7 +247,7 @@ def _reader(row: Row, resource_type: ResourceType) -> _Reader:
     read = (
         _template(row.template, resource_type) if row.template is not None else _path(row.source or "", resource_type)
     )
-    return partial(_finished, row, read)
+    return partial(_finished, row, read) if row.transform or row.default is not None else read
 
 
 def _finished(row: Row, read: _Reader, document: Document) -> Json:
@@ -274,7 +274,7 @@ def _template(text: str, resource_type: ResourceType) -> _Reader:
         parts = [pieces[0]]
         for value, piece in zip(values, pieces[1:], strict=True):
             parts += [_written(value), piece]
-        return " ".join("".join(parts).split())
+        return " ".join("".join(parts).split()) or None
 
     return read
 
@@ -292,25 +292,36 @@ def _path(text: str, resource_type: ResourceType) -> _Reader:
     assert attribute is not None
     matches = comparison.matcher(path.filter, attribute) if path.filter is not None else None
     name, urn, sub = attribute.name, target.urn, target.sub.name if target.sub else None
+    many = attribute.multi_valued
 
     def read(document: Document) -> Json:
         holder = document if urn is None else document.get(urn)
         value = holder.get(name) if holder else None
-        if value is not None and attribute.multi_valued:
-            items: list[Json] = value
-            if matches is not None:
-                value = next((item for item in items if matches(item)), None)
-            else:
-                first = items[0] if items else None
-                value = next((item for item in items if isinstance(item, dict) and item.get("primary")), first)
-        elif matches is not None and value is not None and not matches(value):
-            value = None
+        if value is None:
+            return None
+        if many:
+            value = _picked(value, matches)
+        elif matches is not None and not matches(value):
+            return None
         if sub is not None and value is not None:
             value = value.get(sub)
-        # Of a part with several values the first.
-        return (value[0] if value else None) if isinstance(value, list) else value
+        if isinstance(value, list):
+            # Of a part with several values the first.
+            value = value[0] if value else None
+        return None if value == "" else value
 
     return read
+
+
+def _picked(items: list[Json], matches: Callable[[Json], bool] | None) -> Json:
+    """The one of several values that a path without an index means; None when there is none."""
+    if matches is None:
+        first = items[0] if items else None
+        return next((item for item in items if isinstance(item, dict) and item.get("primary")), first)
+    for item in items:
+        if matches(item):
+            return item
+    return None
 
 
 # --- profiles -----------------------------------------------------------------------------------------------------
@@ -321,7 +332,8 @@ class Compiled:
     """A mapping for one resource type, made ready once."""
 
     rows: tuple[Row, ...]
-    readers: tuple[_Reader, ...]
+    #: Target to what gives its value, without the rows that are joined.
+    readers: dict[str, _Reader]
 
     @property
     def targets(self) -> list[str]:
@@ -330,9 +342,7 @@ class Compiled:
 
     def profile(self, document: Document) -> dict[str, Json]:
         """The profile of a document, without what is joined; None stands for no value."""
-        return {
-            row.target: read(document) for row, read in zip(self.rows, self.readers, strict=True) if row.joined is None
-        }
+        return {target: read(document) for target, read in self.readers.items()}
 
     def missing(self, profile: dict[str, Json]) -> Iterator[Row]:
         """The required rows that have no value."""
@@ -370,4 +380,5 @@ def compile_rows(mapping: Mapping, resource_type: ResourceType) -> Compiled | No
     if resource_type.name not in (core.USER.name, core.GROUP.name):
         return None
     rows = mapping.rows(resource_type.name)
-    return Compiled(rows, tuple(_reader(row, resource_type) for row in rows))
+    readers = [(row, _reader(row, resource_type)) for row in rows]
+    return Compiled(rows, {row.target: read for row, read in readers if row.joined is None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -151,11 +152,8 @@ def test_an_application_keeps_to_itself(database_url: str, settings: Settings) -
     scim.db.close()
 
 
-def test_a_larger_body_than_the_applications_own_limit_passes(database_url: str) -> None:
-    scim = Installation(database_url, KEY)
-    flask = Flask("somebody's own")
-    flask.config["MAX_CONTENT_LENGTH"] = 10
-    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+def create_ann(flask: Flask, database_url: str) -> None:
+    """Have an identity provider create a user through somebody's own application."""
     commands = CommandLine(
         {"SCIMLITE_DATABASE_URL": database_url, "SCIMLITE_SECRET_KEY": KEY, "SCIMLITE_STATE_DIR": "/nonexistent"}
     )
@@ -163,5 +161,24 @@ def test_a_larger_body_than_the_applications_own_limit_passes(database_url: str)
     headers = {"Authorization": f"Bearer {made['token']}"}
     answer = flask.test_client().post("/scim/v2/entra/Users", json={"userName": "ann@example.com"}, headers=headers)
     assert answer.status_code == 201
+
+
+def test_a_larger_body_than_the_applications_own_limit_passes(database_url: str) -> None:
+    scim = Installation(database_url, KEY)
+    flask = Flask("somebody's own")
+    flask.config["MAX_CONTENT_LENGTH"] = 10
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+    create_ann(flask, database_url)
     assert [each.values["userName"] for each in scim.users("entra")] == ["ann@example.com"]
+    scim.db.close()
+
+
+def test_an_application_may_look_at_a_body_first(database_url: str) -> None:
+    scim = Installation(database_url, KEY)
+    flask = Flask("one that keeps what came")
+    seen: list[bytes] = []
+    flask.before_request(lambda: seen.append(request.get_data()))
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+    create_ann(flask, database_url)
+    assert json.loads(seen[0]) == {"userName": "ann@example.com"}
     scim.db.close()

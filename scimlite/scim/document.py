@@ -217,12 +217,7 @@ class Names(NamedTuple):
 
 def names(resource_type: ResourceType, document: Document) -> Names:
     """What people call a resource: userName, displayName or name, the first that it has as one text."""
-    found: dict[str, str] = {}
-    for key in ("username", "displayname", "name"):
-        attribute = resource_type.core.get(key)
-        value = document.get(attribute.name) if attribute is not None and attribute.returned != "never" else None
-        if isinstance(value, str):
-            found[key] = value
+    found = {key: value for key, name in resource_type.naming if isinstance(value := document.get(name), str)}
     return Names(next(filter(None, found.values()), None), found.get("displayname"))
 
 

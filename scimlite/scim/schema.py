@@ -229,6 +229,12 @@ class ResourceType:
         return next((attribute for attribute in self.core.values() if attribute.derived), None)
 
     @cached_property
+    def naming(self) -> tuple[tuple[str, str], ...]:
+        """The attributes by which people know a resource, the best first: their keys and names."""
+        found = ((key, self.core.get(key)) for key in ("username", "displayname", "name"))
+        return tuple((key, each.name) for key, each in found if each is not None and each.returned != "never")
+
+    @cached_property
     def unique_paths(self) -> frozenset[str]:
         """Index paths of attributes whose values no two resources of an app may share."""
         leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
