@@ -775,7 +775,7 @@ class Load:
                     self.loop("group-lookup", itertools.repeat((e.req("GET", q), None)), gl_check, extra={"m": m})
                 if "member-add" not in which or spare <= 0:
                     continue
-                for c in sorted({1, self.a.conc} if rep == 0 else {1}):
+                for c in sorted({1, self.a.conc} if rep == 0 else {self.a.conc}):
                     added = []
 
                     def add_check(s, b, v):
