@@ -53,8 +53,11 @@ class View(MethodView):
             if length is None or length > self.service.max_body or "stream" in vars(request):
                 raw = request.get_data(cache=False)
             else:
-                # Nobody has begun to read it, and its length is known: Werkzeug would put it together from pieces.
-                raw = request.environ["wsgi.input"].read(length)
+                # Nobody has begun to read it, and its length is known: Werkzeug would look for the end.
+                read = request.environ["wsgi.input"].read
+                raw = read(length)
+                while len(raw) < length and (more := read(length - len(raw))):
+                    raw += more
         except HTTPException:
             raise
         except Exception:  # the web server's own, for a malformed chunk or a client that went away

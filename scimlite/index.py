@@ -25,7 +25,7 @@ _INSERT = Insert(ValueRow, _COLUMNS)
 
 def _replacing(query: Any) -> Any:
     place = [ValueRow.resource_id, ValueRow.path, ValueRow.item, ValueRow.nth]
-    return query.on_conflict(conflict_target=place, preserve=[ValueRow.key, ValueRow.unique_key])
+    return query.on_conflict(conflict_target=place, preserve=[ValueRow.key, ValueRow.unique_key, ValueRow.sought])
 
 
 _UPSERT = Insert(ValueRow, _COLUMNS, _replacing)

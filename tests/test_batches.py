@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -223,6 +227,164 @@ def test_who_asks_again_stands_where_it_stood(db: Database, writing_elsewhere: s
         end(writing_elsewhere)
         assert asked.result() == "again"
     assert kept(db) == Counter(["again"])
+
+
+class Interrupt(Exception):
+    """Strikes a thread wherever it is, as Ctrl-C does."""
+
+
+@contextmanager
+def interrupted(after: float) -> Iterator[None]:
+    """A block that this thread, the main one, is torn out of after so many seconds."""
+
+    def strike(signum: int, frame: FrameType | None) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try:
+        with pytest.raises(Interrupt):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_who_is_interrupted_in_the_queue_keeps_no_turn(
+    db: Database, database_url: str, writing_elsewhere: subprocess.Popen[bytes]
+) -> None:
+    with interrupted(0.2):
+        db.transact(add(db, "gone"))
+    end(writing_elsewhere)
+    other = open_database(database_url, busy_timeout=5.0)
+    other.transact(add(other, "other"))
+    other.close()
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["other", "after"])
+
+
+def test_who_is_interrupted_behind_another_thread_leaves_the_lead_to_the_next(db: Database) -> None:
+    if db.kind != "sqlite":
+        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
+    begun, end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        assert end.wait(20)
+
+    def follow(number: int) -> str:
+        time.sleep(0.1)
+        return db.transact(add(db, "next"))
+
+    with ThreadPoolExecutor(2) as pool:
+        holder = pool.submit(closing(db, lambda _: db.transact(hold)), 0)
+        assert begun.wait(10)
+        following = pool.submit(closing(db, follow), 1)
+        with interrupted(0.3):
+            db.transact(add(db, "gone"))
+        end.set()
+        holder.result()
+        assert following.result() == "next"
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["next", "after"])
+
+
+#: A process of which a thread waits for its turn is forked; it and its child say that their writes were done.
+_FORKED = """if True:
+    import os, sys, threading, time
+    from scimlite.db import open_database
+    db = open_database(sys.argv[1], busy_timeout=20.0)
+    def write():
+        db.transact(lambda: print("written", flush=True))
+        db.close()
+    thread = threading.Thread(target=write)
+    thread.start()
+    time.sleep(0.3)
+    child = os.fork()
+    if child == 0:
+        write()
+        os._exit(0)
+    print("forked", flush=True)
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    """
+
+
+def test_a_process_that_is_forked_while_it_waits_can_write(
+    db: Database, database_url: str, writing_elsewhere: subprocess.Popen[bytes]
+) -> None:
+    command = [sys.executable, "-c", _FORKED, database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "forked\n"
+        end(writing_elsewhere)
+        assert process.stdout.read() == "written\nwritten\n"
+    assert process.returncode == 0
+    db.transact(add(db, "after"))
+
+
+def test_a_child_does_not_keep_the_turn_of_a_parent_that_was_killed(db: Database, database_url: str) -> None:
+    if db.kind != "sqlite":
+        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
+    program = """if True:
+        import os, signal, sys, time
+        from scimlite.db import open_database
+        def work():
+            if os.fork() == 0:
+                # Whoever reads what it prints does not wait for it.
+                os.close(1)
+                time.sleep(20)
+                os._exit(0)
+            print(os.getpid(), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        open_database(sys.argv[1]).transact(work)
+        """
+    command = [sys.executable, "-c", program, database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            assert process.wait(20) == -signal.SIGKILL
+            db.transact(add(db, "after"))
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert kept(db) == Counter(["after"])
+
+
+def test_a_process_that_can_start_no_thread_does_not_queue(
+    db: Database, writing_elsewhere: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", none_left)
+        with pytest.raises(Unavailable):
+            db.transact(add(db, "early"))
+    end(writing_elsewhere)
+    writing_elsewhere.wait(20)
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["after"])
+
+
+def test_locks_that_fail_while_one_is_waited_for_end_the_queue(
+    db: Database, writing_elsewhere: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network's file system, whose server may forget how to."""
+    lock = fcntl.flock
+
+    def fails(file: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            raise OSError("No locks available")
+        lock(file, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", fails)
+        # What keeps writers apart is SQLite's own lock.
+        with pytest.raises(Unavailable):
+            db.transact(add(db, "early"))
+    end(writing_elsewhere)
+    writing_elsewhere.wait(20)
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["after"])
 
 
 def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -152,15 +153,21 @@ def test_an_application_keeps_to_itself(database_url: str, settings: Settings) -
     scim.db.close()
 
 
-def create_ann(flask: Flask, database_url: str) -> None:
-    """Have an identity provider create a user through somebody's own application."""
+def create_ann(flask: Flask, database_url: str, stream: type[io.BytesIO] = io.BytesIO) -> None:
+    """Have an identity provider create a user through somebody's own application, whose server gives such a stream."""
     commands = CommandLine(
         {"SCIMLITE_DATABASE_URL": database_url, "SCIMLITE_SECRET_KEY": KEY, "SCIMLITE_STATE_DIR": "/nonexistent"}
     )
     made = commands.json("app", "create", "Entra")
     headers = {"Authorization": f"Bearer {made['token']}"}
-    answer = flask.test_client().post("/scim/v2/entra/Users", json={"userName": "ann@example.com"}, headers=headers)
-    assert answer.status_code == 201
+    body = b'{"userName": "ann@example.com"}'
+    answer = flask.test_client().post(
+        "/scim/v2/entra/Users",
+        headers={**headers, "Content-Length": str(len(body))},
+        content_type="application/json",
+        input_stream=stream(body),
+    )
+    assert (answer.status_code, answer.json["userName"]) == (201, "ann@example.com")
 
 
 def test_a_larger_body_than_the_applications_own_limit_passes(database_url: str) -> None:
@@ -181,4 +188,16 @@ def test_an_application_may_look_at_a_body_first(database_url: str) -> None:
     flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
     create_ann(flask, database_url)
     assert json.loads(seen[0]) == {"userName": "ann@example.com"}
+    scim.db.close()
+
+
+def test_a_body_that_a_server_gives_in_pieces_is_read_whole(database_url: str) -> None:
+    class Pieces(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size, 7) if size is not None and size > 0 else size)
+
+    scim = Installation(database_url, KEY)
+    flask = Flask("one behind a server that does not wait for all")
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+    create_ann(flask, database_url, Pieces)
     scim.db.close()

@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..errors import Unavailable
+from .turns import in_child
 
 
 class Job:
     """A write on its way to its transaction, and how it ended there."""
 
-    __slots__ = ("asked", "committed", "done", "error", "result", "woken", "work")
+    __slots__ = ("asked", "committed", "done", "error", "leads", "result", "woken", "work")
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
@@ -26,6 +27,8 @@ class Job:
         #: What its thread is to do now that it is durable.
         self.committed: list[Callable[[], None]] = []
         self.done = False
+        #: Whether its thread is to carry out those that wait.
+        self.leads = False
         #: Released when it is done, or when its thread is to lead.
         self.woken = threading.Lock()
         self.woken.acquire()
@@ -48,6 +51,11 @@ class Batches:
         self._carry_out = carry_out
         #: Seconds that a job waits until somebody begins with it.
         self._timeout = timeout
+        self._begin()
+        in_child(self._begin)
+
+    def _begin(self) -> None:
+        """Also in a process that was forked, which has none of the threads that waited."""
         self._lock = threading.Lock()
         self._waiting: list[Job] = []
         self._led = False
@@ -56,18 +64,27 @@ class Batches:
         """Return when the job is done, by this thread or by another one; Unavailable when nobody began with it."""
         with self._lock:
             self._waiting.append(job)
-            leads, self._led = not self._led, True
-        if not leads:
+            job.leads, self._led = not self._led, True
+        if not job.leads:
             self._wait(job)
         if not job.done:
             self._lead(job)
 
     def _wait(self, job: Job) -> None:
-        if job.woken.acquire(timeout=self._timeout):
-            return
+        try:
+            if job.woken.acquire(timeout=self._timeout):
+                return
+        except BaseException:
+            # A signal's: nobody waits for the job any more, nor leads.
+            with self._lock:
+                if job in self._waiting:
+                    self._waiting.remove(job)
+                    if job.leads:
+                        self._pass_on()
+            raise
         with self._lock:
             # Whoever leads has it already, or this thread was told to lead just now.
-            begun = job not in self._waiting or not job.woken.locked()
+            begun = job not in self._waiting or job.leads
             if not begun:
                 self._waiting.remove(job)
         if not begun:
@@ -86,12 +103,16 @@ class Batches:
                 # Still there when its turn never came, because others kept it or its thread was stopped.
                 if own in self._waiting:
                     self._waiting.remove(own)
-                following = self._waiting[0] if self._waiting else None
-                self._led = following is not None
                 # The next leader first: it has yet to work.
-                if following is not None:
-                    following.woken.release()
+                self._pass_on()
             for job in jobs:
                 job.done = True
                 if job is not own:
                     job.woken.release()
+
+    def _pass_on(self) -> None:
+        """Have the first of those that wait lead, if there is one; under the lock."""
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].woken.release()

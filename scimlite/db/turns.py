@@ -7,7 +7,7 @@ import fcntl
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,12 @@ class Turns:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: The folder's descriptor, in this process.
+        #: The folder's descriptor once there is one, and what closes it.
         self.file = -1
-        self._pid = 0
+        self._close: Callable[[], object] | None = None
         #: Where the process stands in the queue, also after a thread gave up waiting there.
         self._place: _Place | None = None
+        in_child(self._begin_anew)
 
     @contextmanager
     def turn(self, timeout: float) -> Iterator[None]:
@@ -39,13 +40,14 @@ class Turns:
         try:
             yield
         finally:
-            if queued:
+            # A process that was forked in the middle has no turn to give back.
+            if queued and self.file >= 0:
                 fcntl.flock(self.file, fcntl.LOCK_UN)
 
     def _queue(self, timeout: float) -> bool:
         """Whether it has become this process's turn; where a folder cannot be locked there are no turns."""
         try:
-            if self._pid != os.getpid():
+            if self.file < 0:
                 self._open()
             if self._place is None or not self._place.taken_again():
                 self._place = None
@@ -55,15 +57,33 @@ class Turns:
             self._place = _Place(self)
         except OSError:
             return False
-        if not self._place.reached(timeout):
+        place = self._place
+        if not place.reached(timeout):
             raise Unavailable("The database is busy; try again in a moment.")
         self._place = None
-        return True
+        return place.locked
 
     def _open(self) -> None:
-        # A lock that came through a fork would be the parent's as well, and the thread in its place is not there.
-        self.file, self._pid, self._place = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC), os.getpid(), None
-        weakref.finalize(self, os.close, self.file)
+        self.file = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        self._close = weakref.finalize(self, os.close, self.file)
+
+    def _begin_anew(self) -> None:
+        """In a process that was forked: the lock is the parent's as well, and the thread in its place is not there."""
+        if self._close is not None:
+            self._close()
+        self.file, self._close, self._place = -1, None, None
+
+
+def in_child(method: Callable[[], None]) -> None:
+    """Have a method called in each process that this one forks, as long as its object is there."""
+    reference = weakref.WeakMethod(method)
+
+    def begin() -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    os.register_at_fork(after_in_child=begin)
 
 
 class _Place:
@@ -75,16 +95,29 @@ class _Place:
         self._lock = threading.Lock()
         self._wanted = True
         self._left = False
+        #: Whether the lock is held; not where a folder turns out to know none.
+        self.locked = False
         #: Released when it is the process's turn.
         self._come = threading.Lock()
         self._come.acquire()
-        # A `threading.Thread` would be twice as dear, and waited for when the process ends.
-        _thread.start_new_thread(self._stand, ())
+        try:
+            # A `threading.Thread` would be twice as dear, and waited for when the process ends.
+            _thread.start_new_thread(self._stand, ())
+        except RuntimeError:
+            raise Unavailable("The server has too much to do; try again in a moment.") from None
 
     def reached(self, timeout: float) -> bool:
         """Whether the turn came within `timeout` seconds; if not, the place is kept, and left when the turn comes."""
-        if self._come.acquire(timeout=timeout):
-            return True
+        try:
+            if self._come.acquire(timeout=timeout):
+                return True
+        except BaseException:
+            # A signal's: nobody waits here any more.
+            with self._lock:
+                self._wanted = False
+                if self._come.acquire(blocking=False):
+                    self._leave()
+            raise
         with self._lock:
             # It may have come just now.
             self._wanted = self._come.acquire(blocking=False)
@@ -96,12 +129,20 @@ class _Place:
             self._wanted = not self._left
         return self._wanted
 
+    def _leave(self) -> None:
+        self._left = True
+        if self.locked:
+            fcntl.flock(self._turns.file, fcntl.LOCK_UN)
+
     def _stand(self) -> None:
-        file = self._turns.file
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._turns.file, fcntl.LOCK_EX)
+            locked = True
+        except OSError:
+            locked = False
         with self._lock:
+            self.locked = locked
             if self._wanted:
                 self._come.release()
             else:
-                self._left = True
-                fcntl.flock(file, fcntl.LOCK_UN)
+                self._leave()

@@ -248,7 +248,8 @@ def value_rows(resource_type: ResourceType, document: Document) -> set[ValueRow]
     for attributes, holder in _parts(resource_type, document):
         for name, value in holder.items():
             attribute = attributes.get(name.lower())
-            if attribute is not None and attribute.key not in _NOT_INDEXED:
+            # In another case the name is of a former schema.
+            if attribute is not None and attribute.name == name and attribute.key not in _NOT_INDEXED:
                 _add_rows(rows, attribute, value)
     return rows
 
@@ -289,11 +290,11 @@ def changes(resource_type: ResourceType, old: Document, new: Document) -> list[C
     found = []
     for (attributes, before), (_, after) in zip(_parts(resource_type, old), _parts(resource_type, new), strict=True):
         if before != after:
-            keys = {name.lower() for name in {**before, **after} if before.get(name) != after.get(name)} - {"schemas"}
+            names = {name for name in {**before, **after} if before.get(name) != after.get(name)} - {"schemas"}
             found += [
                 Change(attribute, before.get(attribute.name), after.get(attribute.name))
-                for key, attribute in attributes.items()
-                if key in keys
+                for attribute in attributes.values()
+                if attribute.name in names
             ]
     return found
 

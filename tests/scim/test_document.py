@@ -106,6 +106,16 @@ def test_stored_values_of_a_former_schema_do_no_harm() -> None:
     assert sorted(row.path for row in rows) == ["name.givenName", "userName"]
 
 
+def test_a_stored_name_in_another_case_is_of_a_former_schema() -> None:
+    """An index that is brought up to date is the one that would be made anew; nothing is told of what nobody sees."""
+    old, new = (document.finish(USER, {"userName": "ada", **each}) for each in ({"NickName": "x"}, {"nickName": "x"}))
+    changes = document.changes(USER, old, new)
+    assert document.differences(changes) == {"nickName": [None, "x"]}
+    gone, come = document.changed_rows(changes)
+    assert document.value_rows(USER, old) - gone | come == document.value_rows(USER, new)
+    assert document.changes(USER, old, document.finish(USER, {"userName": "ada"})) == []
+
+
 def test_an_empty_display_name_is_one() -> None:
     assert document.names(USER, {"userName": "ada", "displayName": ""}) == ("ada", "")
     assert document.names(USER, {"userName": "ada"}) == ("ada", None)
