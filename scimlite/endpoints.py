@@ -54,10 +54,7 @@ class View(MethodView):
                 raw = request.get_data(cache=False)
             else:
                 # Nobody has begun to read it, and its length is known: Werkzeug would look for the end.
-                read = request.environ["wsgi.input"].read
-                raw = read(length)
-                while len(raw) < length and (more := read(length - len(raw))):
-                    raw += more
+                raw = _read(request.environ["wsgi.input"], length)
         except HTTPException:
             raise
         except Exception:  # the web server's own, for a malformed chunk or a client that went away
@@ -67,3 +64,11 @@ class View(MethodView):
         if len(raw) > self.service.max_body:
             raise errors.PayloadTooLarge("The body is larger than this service accepts.", remedy=errors.LARGER_BODIES)
         return raw
+
+
+def _read(stream: Any, length: int) -> bytes:
+    """So many bytes of a stream, fewer when it ends; it may give them in pieces."""
+    raw: bytes = stream.read(length)
+    while len(raw) < length and (more := stream.read(length - len(raw))):
+        raw += more
+    return raw

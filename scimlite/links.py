@@ -122,7 +122,7 @@ def _GROUPS(db: Database) -> Any:
 
 
 def more_than(db: Database, group: int, number: int) -> bool:
-    """Whether a group has more living members than this; it costs what that many do, whatever it has."""
+    """Whether a group has more living members than this; it costs what that many do, and the deleted before them."""
     return bool(db.scalar(_AT_MOST, group=group, limit=number + 1) > number)
 
 

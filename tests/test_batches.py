@@ -39,6 +39,14 @@ def db(database_url: str) -> Iterator[Database]:
     db.close()
 
 
+@pytest.fixture
+def one_writer(db: Database) -> Database:
+    """The database, where writers wait for each other; there is nothing to see on the other one."""
+    if db.kind != "sqlite":
+        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
+    return db
+
+
 def add(db: Database, request: str) -> Callable[[], str]:
     """A write of one journal entry under this request id, which gives the id."""
 
@@ -141,9 +149,8 @@ def test_what_follows_a_commit_is_done_once_by_the_thread_that_asked(db: Databas
     assert Counter(done) == wanted
 
 
+@pytest.mark.usefixtures("one_writer")
 def test_who_waits_too_long_is_told_and_nothing_of_it_is_done_later(db: Database) -> None:
-    if db.kind != "sqlite":
-        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
     begun, end = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -168,10 +175,8 @@ def test_who_waits_too_long_is_told_and_nothing_of_it_is_done_later(db: Database
 
 
 @pytest.fixture
-def writing_elsewhere(db: Database, database_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def writing_elsewhere(one_writer: Database, database_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another process in the middle of a write, which ends when something can be read from its standard input."""
-    if db.kind != "sqlite":
-        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
     program = """if True:
         import sys
         from scimlite.db import open_database
@@ -263,9 +268,8 @@ def test_who_is_interrupted_in_the_queue_keeps_no_turn(
     assert kept(db) == Counter(["other", "after"])
 
 
+@pytest.mark.usefixtures("one_writer")
 def test_who_is_interrupted_behind_another_thread_leaves_the_lead_to_the_next(db: Database) -> None:
-    if db.kind != "sqlite":
-        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
     begun, end = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -323,9 +327,8 @@ def test_a_process_that_is_forked_while_it_waits_can_write(
     db.transact(add(db, "after"))
 
 
+@pytest.mark.usefixtures("one_writer")
 def test_a_child_does_not_keep_the_turn_of_a_parent_that_was_killed(db: Database, database_url: str) -> None:
-    if db.kind != "sqlite":
-        pytest.skip("PostgreSQL's writers wait for rows, not for each other.")
     program = """if True:
         import os, signal, sys, time
         from scimlite.db import open_database
@@ -349,36 +352,31 @@ def test_a_child_does_not_keep_the_turn_of_a_parent_that_was_killed(db: Database
     assert kept(db) == Counter(["after"])
 
 
-def test_a_process_that_can_start_no_thread_does_not_queue(
-    db: Database, writing_elsewhere: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+def no_thread(*_: Any) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def no_lock(file: int, operation: int, lock: Callable[[int, int], None] = fcntl.flock) -> None:
+    """A lock that cannot be waited for, as on a network's file system whose server forgot how to."""
+    if operation == fcntl.LOCK_EX:
+        raise OSError("No locks available")
+    lock(file, operation)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "failing"), [(_thread, "start_new_thread", no_thread), (fcntl, "flock", no_lock)]
+)
+def test_a_queue_that_fails_is_503_and_another_one_is_tried_next_time(
+    db: Database,
+    writing_elsewhere: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    failing: Callable[..., None],
 ) -> None:
-    def none_left(*_: Any) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patch:
-        patch.setattr(_thread, "start_new_thread", none_left)
-        with pytest.raises(Unavailable):
-            db.transact(add(db, "early"))
-    end(writing_elsewhere)
-    writing_elsewhere.wait(20)
-    db.transact(add(db, "after"))
-    assert kept(db) == Counter(["after"])
-
-
-def test_locks_that_fail_while_one_is_waited_for_end_the_queue(
-    db: Database, writing_elsewhere: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a network's file system, whose server may forget how to."""
-    lock = fcntl.flock
-
-    def fails(file: int, operation: int) -> None:
-        if operation == fcntl.LOCK_EX:
-            raise OSError("No locks available")
-        lock(file, operation)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fcntl, "flock", fails)
-        # What keeps writers apart is SQLite's own lock.
+        patch.setattr(module, name, failing)
+        # Without the queue, SQLite's own lock keeps writers apart.
         with pytest.raises(Unavailable):
             db.transact(add(db, "early"))
     end(writing_elsewhere)
