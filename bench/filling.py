@@ -19,8 +19,8 @@ import orjson
 from scimlite import apps, index, journal
 from scimlite.apps import App
 from scimlite.db import Database, Slot, chunks
+from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
 from scimlite.journal import Action, Outcome
-from scimlite.models import AliasRow, JournalRow, MemberRow, ResourceRow
 from scimlite.scim import core, document
 
 #: Share of the users, and so of the journal, that each app has.

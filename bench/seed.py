@@ -26,7 +26,7 @@ from scimlite import apps, index, journal, startup
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
-from scimlite.models import AliasRow, MemberRow, ResourceRow, ValueRow
+from scimlite.db.tables import AliasRow, MemberRow, ResourceRow, ValueRow
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
 from scimlite.scim.values import fold

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from scimlite import migration, tokens
+from scimlite import tokens
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, migration
 from scimlite.journal import Origin
 from scimlite.startup import SCIM_PREFIX, StartupError, database
 from scimlite.tokens import Keyring

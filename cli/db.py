@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from scimlite import apps, journal, migration
+from scimlite import apps, journal
 from scimlite.config import Settings
-from scimlite.db import Database, SqliteDatabase
+from scimlite.db import Database, SqliteDatabase, migration
 from scimlite.startup import StartupError, database
 
 from .output import json_option, print_json

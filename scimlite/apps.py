@@ -15,9 +15,7 @@ from peewee import fn
 
 from . import journal
 from .db import Database, Slot, prepared
-from .features import AppSettings, FeatureError
-from .journal import Action, Entry, Origin
-from .models import (
+from .db.tables import (
     AppRow,
     BrakeRow,
     DepartureRow,
@@ -29,6 +27,8 @@ from .models import (
     ValueRow,
     sought,
 )
+from .features import AppSettings, FeatureError
+from .journal import Action, Entry, Origin
 from .scim import core, declared
 from .scim.declared import Declared
 from .scim.schema import Attribute, ResourceType, schema

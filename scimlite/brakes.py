@@ -15,10 +15,10 @@ from peewee import SQL, Cast, Select, fn
 from . import apps, journal
 from .apps import App
 from .db import Database, Slot, chunks, prepared
+from .db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
 from .errors import TooManyRequests
 from .features import AppSettings
 from .journal import Action, Entry, Origin
-from .models import AppRow, BrakeRow, DepartureRow, ResourceRow
 from .scim import core
 
 #: Users who were disabled or deleted, and users who were taken out of groups.

@@ -15,7 +15,7 @@ from typing import Any
 from peewee import SQL, Expression, NodeList, fn
 
 from .db import Database, Slot
-from .models import MemberRow, ResourceRow, ValueRow, sought
+from .db.tables import MemberRow, ResourceRow, ValueRow, sought
 from .scim import core
 from .scim.schema import Attribute, ResourceType
 from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some

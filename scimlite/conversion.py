@@ -16,8 +16,8 @@ from peewee import fn
 from . import index, journal
 from .apps import App, AppError
 from .db import Database, chunks
+from .db.tables import ResourceRow, ValueRow
 from .errors import InvalidValue
-from .models import ResourceRow, ValueRow
 from .scim import document as documents
 from .scim.document import Document
 from .scim.schema import Attribute, ResourceType

@@ -18,8 +18,8 @@ from peewee import SQL
 from . import search
 from .apps import App
 from .db import Database, Slot, Statement, prepared
+from .db.tables import ResourceRow
 from .errors import InvalidCount, InvalidCursor
-from .models import ResourceRow
 from .resources import COLUMNS, Resource, SearchRequest, complete, count, search_binds
 from .scim.schema import ResourceType
 from .tokens import Keyring

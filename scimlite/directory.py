@@ -12,9 +12,9 @@ from peewee import SQL, fn
 from . import conditions, links
 from .apps import App
 from .db import Database
+from .db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
 from .journal import Action
 from .links import Link
-from .models import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
 from .scim import core
 from .scim import document as documents
 from .scim.schema import ResourceType

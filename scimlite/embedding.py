@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from . import apps, migration, profiles, service, startup
-from .db import open_database
+from . import apps, profiles, service, startup
+from .db import migration, open_database
 from .profiles import Profile
 from .scim import core
 from .tokens import Keyring

@@ -9,8 +9,8 @@ import peewee
 
 from .apps import App, unique_key
 from .db import Database, Insert, Slot, prepared
+from .db.tables import ResourceRow, ValueRow
 from .errors import Uniqueness
-from .models import ResourceRow, ValueRow
 from .scim import core
 from .scim import document as documents
 from .scim.document import Document

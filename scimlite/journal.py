@@ -13,7 +13,7 @@ import orjson
 from peewee import JOIN, fn
 
 from .db import Database, Insert, Slot, chunks, prepared
-from .models import AliasRow, AppRow, JournalRow, ResourceRow
+from .db.tables import AliasRow, AppRow, JournalRow, ResourceRow
 from .scim.values import fold
 from .selection import LONGEST_KEY, parts
 from .selection import Selection as Selection  # a word of the journal's for whoever reads it

@@ -12,9 +12,9 @@ from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 from . import search
 from .apps import App
 from .db import Database, Outer, Slot, chunks, prepared
+from .db.tables import MemberRow, ResourceRow
 from .errors import InvalidValue, Mutability, NoTarget
 from .journal import Action, Entry, Outcome
-from .models import MemberRow, ResourceRow
 from .scim import core
 from .scim.filter import Filter
 from .scim.patch import LinkStep

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from . import journal
 from .apps import App
 from .db import Database, Slot, prepared
+from .db.tables import PasswordRow, ResourceRow
 from .errors import InvalidValue, Unavailable
-from .models import PasswordRow, ResourceRow
 from .scim import core
 from .scim.schema import ResourceType
 

@@ -11,8 +11,8 @@ import orjson
 from . import links, mapping
 from .apps import App
 from .db import Database, Slot, prepared
+from .db.tables import ResourceRow
 from .mapping import Compiled
-from .models import ResourceRow
 from .scim import core
 from .scim.document import Document
 from .scim.schema import ResourceType

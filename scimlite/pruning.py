@@ -9,8 +9,8 @@ from peewee import fn
 
 from . import journal
 from .db import Database, Slot, prepared
+from .db.tables import AliasRow, JournalRow, ResourceRow
 from .journal import Action, Entry, Origin
-from .models import AliasRow, JournalRow, ResourceRow
 
 #: Entries deleted in one transaction: writers wait for no longer than that takes.
 _CHUNK = 2000

@@ -12,9 +12,9 @@ from . import journal
 from .apps import App
 from .config import DAY
 from .db import Database, Slot, prepared
+from .db.tables import RefusalRow
 from .errors import ScimError
 from .journal import Entry, Origin
-from .models import RefusalRow
 from .scim import masking
 from .scim.schema import ResourceType
 from .scim.values import fold

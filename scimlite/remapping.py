@@ -12,9 +12,9 @@ from peewee import fn
 from . import apps, journal, mapping, profiles
 from .apps import App, AppError
 from .db import Database, Slot, prepared
+from .db.tables import AppRow, ResourceRow
 from .journal import Action, Entry, Origin
 from .mapping import Mapping, MappingError
-from .models import AppRow, ResourceRow
 from .scim import core
 from .scim.schema import ResourceType
 

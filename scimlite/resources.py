@@ -11,9 +11,9 @@ from peewee import SQL, fn
 from . import links, search
 from .apps import App
 from .db import Database, Slot, prepared
+from .db.tables import ResourceRow
 from .errors import NotFound, PreconditionFailed
 from .links import Link
-from .models import ResourceRow
 from .scim.schema import ResourceType
 
 #: Compiled searches kept for each process; a client asks few different questions.

@@ -11,9 +11,9 @@ import orjson
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import bulk, discovery, me, migration, provider, queries, views
+from . import bulk, discovery, me, provider, queries, views
 from .config import DAY, Settings
-from .db import Database
+from .db import Database, migration
 from .errors import ScimError, Unavailable
 from .provider import Service
 from .scim import core, openapi

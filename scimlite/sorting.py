@@ -10,8 +10,8 @@ from peewee import SQL, Asc, Desc, Expression, fn
 
 from .conditions import COLUMNS
 from .db import Database, Slot
+from .db.tables import ResourceRow, ValueRow
 from .errors import InvalidPath
-from .models import ResourceRow, ValueRow
 from .scim.path import AttrPath
 from .scim.schema import Attribute, ResourceType
 

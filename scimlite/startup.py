@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import migration, tokens
+from . import tokens
 from .config import Settings
-from .db import Database, open_database
+from .db import Database, migration, open_database
 from .tokens import Keyring
 
 #: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.

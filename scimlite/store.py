@@ -12,8 +12,8 @@ import orjson
 from . import brakes, features, index, journal, links, passwords, profiles, signals, tombstones
 from .apps import App
 from .db import Database, Slot, prepared
+from .db.tables import ResourceRow
 from .journal import Action, Entry, Origin
-from .models import ResourceRow
 from .resources import Resource, lock
 from .scim import document as documents
 from .scim import patch as patching

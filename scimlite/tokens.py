@@ -21,9 +21,9 @@ from peewee import fn
 from . import apps, journal, refusals
 from .apps import App
 from .db import Database, Slot, prepared
+from .db.tables import AppRow, SigningKeyRow, TokenRow
 from .errors import Unauthorized, Unavailable
 from .journal import Action, Entry, Origin, Outcome
-from .models import AppRow, SigningKeyRow, TokenRow
 
 _PREFIX = "scimlite_"
 _SALT = "scimlite.token"

@@ -12,10 +12,10 @@ from peewee import fn
 from . import index, journal, links, passwords, signals
 from .apps import App, AppError
 from .db import Database, Slot, prepared
+from .db.tables import AliasRow, DepartureRow, MemberRow, ResourceRow, ValueRow
 from .errors import InvalidValue, Uniqueness
 from .features import AppSettings
 from .journal import Action, Entry, Origin
-from .models import AliasRow, DepartureRow, MemberRow, ResourceRow, ValueRow
 from .resources import Resource
 from .scim import core
 from .scim import document as documents

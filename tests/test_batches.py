@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from scimlite import apps, journal, migration
-from scimlite.db import Database, open_database
+from scimlite import apps, journal
+from scimlite.db import Database, migration, open_database
+from scimlite.db.tables import JournalRow
 from scimlite.errors import ScimError, Unavailable
 from scimlite.journal import Action, Entry, Origin
-from scimlite.models import JournalRow
 
 THREADS, EACH = 8, 25
 

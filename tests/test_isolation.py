@@ -15,8 +15,8 @@ from postgres_server import empty_database
 from random_searches import sort_paths
 from scimlite import apps, resources, store
 from scimlite.db import Database, open_database
+from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.errors import InvalidValue, NotFound
-from scimlite.models import MemberRow, ResourceRow, ValueRow
 from scimlite.scim import document, patch
 
 CASES = Path(__file__).with_name("search") / "cases"

@@ -14,9 +14,10 @@ import scimlite
 import scimlite_cli
 from commands import COMMAND, Commands
 from postgres_server import free_port
-from scimlite import migration, models, startup
+from scimlite import startup
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, migration
+from scimlite.db import tables
 from scimlite.scim import core
 
 NEXT = "9999_what_comes_next"
@@ -41,11 +42,11 @@ def upgraded(db: Database) -> Database:
 
 
 def test_tables_are_those_of_the_models(upgraded):
-    tables = {table._meta.table_name for table in models.TABLES}
-    assert set(upgraded.peewee.get_tables()) == tables | {"schema_migration"}
+    named = {table._meta.table_name for table in tables.TABLES}
+    assert set(upgraded.peewee.get_tables()) == named | {"schema_migration"}
 
 
-@pytest.mark.parametrize("table", models.TABLES, ids=lambda table: table._meta.table_name)
+@pytest.mark.parametrize("table", tables.TABLES, ids=lambda table: table._meta.table_name)
 def test_columns_are_those_of_the_model(upgraded, table):
     described = {field.column_name: (field.null, kind(field.field_type)) for field in table._meta.sorted_fields}
     found = {
@@ -66,7 +67,7 @@ def kind(data_type: str) -> str:
 def test_integers_on_postgresql_have_the_size_of_the_model(upgraded):
     if upgraded.kind != "postgresql":
         pytest.skip("An integer of SQLite has any size.")
-    for table in models.TABLES:
+    for table in tables.TABLES:
         described = {
             field.column_name: {"INT": "integer"}.get(field.field_type, field.field_type.lower())
             for field in table._meta.sorted_fields
@@ -163,7 +164,7 @@ class TestOtherVersions:
         for package in (scimlite, scimlite_cli):
             folder = Path(package.__file__).parent
             shutil.copytree(folder, tmp_path / "next" / package.__name__, ignore=shutil.ignore_patterns("__pycache__"))
-        migrations = tmp_path / "next" / "scimlite" / "migrations"
+        migrations = tmp_path / "next" / "scimlite" / "db" / "migrations"
         (migrations / f"{NEXT}.py").write_text(
             "def up(migrator, db):\n    db.execute_sql('CREATE TABLE news (id INTEGER)')\n"
         )

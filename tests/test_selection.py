@@ -14,8 +14,8 @@ from peewee import fn
 
 from people import ORIGIN
 from postgres_server import empty_database
-from scimlite import apps, journal, migration, summary
-from scimlite.db import Database, open_database
+from scimlite import apps, journal, summary
+from scimlite.db import Database, migration, open_database
 from scimlite.journal import Action, Entry, Origin, Outcome, Record
 from scimlite.selection import Selection, parts
 

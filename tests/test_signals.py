@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import apps, migration, signals, startup, tokens, tombstones
+from scimlite import apps, signals, startup, tokens, tombstones
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, migration
 from scimlite.embedding import Installation as Embedded
 from scimlite.journal import Origin
 

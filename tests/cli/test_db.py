@@ -14,8 +14,9 @@ import pytest
 from commands import COMMAND, Commands
 from installation import Installation
 from postgres_server import empty_database
-from scimlite import apps, journal, migration, startup, tokens
+from scimlite import apps, journal, startup, tokens
 from scimlite.config import Settings
+from scimlite.db import migration
 
 MIGRATIONS = sorted(path.stem for path in Path(migration.__file__).with_name("migrations").glob("[0-9]*.py"))
 

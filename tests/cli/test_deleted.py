@@ -10,8 +10,8 @@ import pytest
 from command_line import CLIENT
 from scimlite import apps, resources, search, store, tombstones
 from scimlite.config import DAY
+from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.errors import NotFound, TooManyRequests, Uniqueness
-from scimlite.models import MemberRow, ResourceRow, ValueRow
 from scimlite.resources import SearchRequest
 from scimlite.scim import document, messages, patch
 from scimlite.scim.filter import parse_filter

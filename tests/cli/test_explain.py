@@ -14,10 +14,10 @@ from installation import OPERATOR, Connected, Installation
 from scim_client import Answer
 from scimlite import apps, journal, refusals, remapping
 from scimlite.config import DAY
+from scimlite.db.tables import RefusalRow, TokenRow
 from scimlite.errors import InvalidValue
 from scimlite.journal import Action, Entry, Origin
 from scimlite.mapping import Row
-from scimlite.models import RefusalRow, TokenRow
 
 SETTINGS = {"MAX_BODY": "20000", "MAX_OPERATIONS": "3"}
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"

@@ -7,8 +7,8 @@ import pytest
 
 from command_line import CLIENT
 from scimlite import apps, erasure, journal
+from scimlite.db.tables import TABLES, ResourceRow
 from scimlite.journal import Action, Entry, Outcome
-from scimlite.models import TABLES, ResourceRow
 
 NUMBERS = itertools.count(1)
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from scimlite import apps, remapping
-from scimlite.models import ResourceRow
+from scimlite.db.tables import ResourceRow
 
 NUMBERS = itertools.count(1)
 FULL = "{name.givenName} {name.familyName}"

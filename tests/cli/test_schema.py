@@ -9,8 +9,8 @@ import pytest
 
 from command_line import Site
 from scimlite import apps, journal
+from scimlite.db.tables import ResourceRow, ValueRow
 from scimlite.journal import Selection
-from scimlite.models import ResourceRow, ValueRow
 
 ACME = "urn:ietf:params:scim:schemas:extension:Acme:2.0:User"
 DEVICE = "urn:example:schemas:2.0:Device"

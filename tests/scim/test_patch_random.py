@@ -17,10 +17,10 @@ from examples import tries
 from postgres_server import empty_database
 from random_patches import Operation, bodies, operations
 from reference_patch import Result, patched
-from scimlite import apps, links, migration, store
-from scimlite.db import Database, open_database
+from scimlite import apps, links, store
+from scimlite.db import Database, migration, open_database
+from scimlite.db.tables import ResourceRow, ValueRow
 from scimlite.errors import ScimError
-from scimlite.models import ResourceRow, ValueRow
 from scimlite.resources import Resource
 from scimlite.scim import document, messages, patch
 from scimlite.scim.changes import Plan

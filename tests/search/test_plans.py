@@ -17,9 +17,9 @@ import orjson
 import pytest
 
 from people import BASE, ORIGIN, USER, People
-from scimlite import apps, index, migration, resources, store
-from scimlite.db import Database
-from scimlite.models import MemberRow, ResourceRow
+from scimlite import apps, index, resources, store
+from scimlite.db import Database, migration
+from scimlite.db.tables import MemberRow, ResourceRow
 from scimlite.rendering import timestamp
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType

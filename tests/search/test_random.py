@@ -18,8 +18,8 @@ from examples import tries
 from people import BASE, ORIGIN, USER, People, names_of
 from postgres_server import empty_database
 from random_searches import directories, filters, known_values, sort_paths
-from scimlite import apps, migration, resources, search
-from scimlite.db import Database, open_database
+from scimlite import apps, resources, search
+from scimlite.db import Database, migration, open_database
 from scimlite.scim.filter import Filter, parse_filter, unparse
 from scimlite.scim.path import AttrPath
 

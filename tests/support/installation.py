@@ -10,10 +10,10 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import apps, journal, migration, models, startup, tokens
+from scimlite import apps, journal, startup, tokens
 from scimlite.apps import App
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, migration, tables
 from scimlite.journal import Origin, Record, Selection
 from scimlite.tokens import Keyring, Token
 
@@ -112,7 +112,7 @@ class Installation:
             file = Path(self.env["SCIMLITE_DATABASE_URL"].removeprefix("sqlite:///"))
             return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
         rows: list[Any] = []
-        for table in models.TABLES:
+        for table in tables.TABLES:
             rows += self.db.rows(table.select())
         assert len(rows) > 5
         return repr(rows).encode()

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, migration, resources, search, store
+from scimlite import apps, resources, search, store
 from scimlite.apps import App
-from scimlite.db import Database
+from scimlite.db import Database, migration
 from scimlite.journal import Origin
 from scimlite.rendering import render
 from scimlite.scim import core, document

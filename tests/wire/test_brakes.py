@@ -13,7 +13,7 @@ import pytest
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
 from scimlite import apps, brakes
-from scimlite.models import DepartureRow, ResourceRow
+from scimlite.db.tables import DepartureRow, ResourceRow
 
 OFF = {"op": "replace", "path": "active", "value": False}
 ON = {"op": "replace", "path": "active", "value": True}

@@ -485,7 +485,7 @@ def test_503_while_postgresql_holds_the_row(installation: Installation, app: Con
 
 
 def _lock_all(installation: Installation) -> Any:
-    from scimlite.models import ResourceRow
+    from scimlite.db.tables import ResourceRow
 
     return ResourceRow.update(version=ResourceRow.version)
 

@@ -12,7 +12,7 @@ from installation import OPERATOR, Connected, Installation, watch
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
 from scimlite import apps, tokens
 from scimlite.config import DAY
-from scimlite.models import ResourceRow
+from scimlite.db.tables import ResourceRow
 
 Json = Any
 BULK_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"

@@ -16,7 +16,7 @@ from examples import tries
 from hostile_json import hostile
 from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, ERROR_URN, PATCH_URN, Answer, assert_scim_error
-from scimlite.models import MemberRow, ResourceRow, ValueRow
+from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.scim import document
 
 Json = Any

@@ -20,8 +20,8 @@ from scim_client import (
     remove_member,
 )
 from scimlite import apps, journal, tokens
+from scimlite.db.tables import TokenRow
 from scimlite.journal import Selection
-from scimlite.models import TokenRow
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

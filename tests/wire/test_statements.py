@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import apps, migration, scim_blueprint, startup, tokens
+from scimlite import apps, scim_blueprint, startup, tokens
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, migration
 from scimlite.tokens import Keyring
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"

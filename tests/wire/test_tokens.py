@@ -13,7 +13,7 @@ from installation import OPERATOR, Connected, Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
 from scimlite import apps, journal, tokens
-from scimlite.models import TokenRow
+from scimlite.db.tables import TokenRow
 from scimlite.tokens import Keyring, TokenError, fingerprint
 
 SECOND = 1_000_000

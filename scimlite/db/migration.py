@@ -8,8 +8,8 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
-from .db import Database, SqliteDatabase
-from .errors import Unavailable
+from ..errors import Unavailable
+from . import Database, SqliteDatabase
 
 _DIRECTORY = str(Path(__file__).parent / "migrations")
 
