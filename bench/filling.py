@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, index, journal
+from scimlite import apps, clock, index
 from scimlite.apps import App
 from scimlite.db import Database, Slot, chunks
 from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
@@ -179,7 +179,7 @@ class Filler:
     def _entries(self) -> Iterator[list[tuple[Any, ...]]]:
         """The journal in batches, oldest first, in the order of the columns."""
         step = SPAN / self._rows
-        start = journal.now() - SPAN
+        start = clock.now() - SPAN
         weights = [kind.weight for kind in _KINDS]
         changes = [_changes(number) for number in range(1000)]
         for first in _told("entries of the journal", list(range(0, self._rows, _BATCH)), each=_BATCH):
@@ -231,7 +231,7 @@ def user_body(number: int) -> dict[str, Any]:
 
 
 def _resource(number: int, whole: dict[str, Any]) -> dict[str, Any]:
-    at = journal.now() - SPAN
+    at = clock.now() - SPAN
     active = int(whole.get("active", True))
     return {
         "id": number + 1,

@@ -38,7 +38,7 @@ import servers
 from scimlite import journal, startup
 from scimlite.config import Settings
 from scimlite.db import Database
-from scimlite.journal import Action, Entry, Origin
+from scimlite.journal import Action, Entry, Origin, report
 
 PROGRAM = str(Path(sys.executable).with_name("scimlite"))
 APPENDS = 1000
@@ -135,7 +135,7 @@ def _measure(env: dict[str, str], arguments: argparse.Namespace) -> list[tuple[s
     """What was measured, with its median wall and CPU seconds."""
     figures: list[tuple[str, Figures]] = []
     db = startup.database(Settings.from_environment(env))
-    if journal.latest_id(db) < arguments.rows:
+    if report.latest_id(db) < arguments.rows:
         for slug in filling.SHARES:
             servers.scimlite(env, "app", "create", slug.capitalize(), "--slug", slug)
         figures.append(("append one entry to an empty journal", _append(db)))

@@ -22,7 +22,7 @@ import orjson
 from peewee import fn
 from scimload import Load
 
-from scimlite import apps, index, journal, startup
+from scimlite import apps, clock, index, startup
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
@@ -95,7 +95,7 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
     """Add the rows of one resource; returns its document."""
     cleaned = document.clean(resource_type, body).document
     whole = {"schemas": cleaned["schemas"], "id": str(uuid.uuid4()), **cleaned}
-    names, at = document.names(resource_type, whole), journal.now()
+    names, at = document.names(resource_type, whole), clock.now()
     text = orjson.dumps(whole).decode()
     head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
     made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from scimlite import apps, brakes, directory, journal, tokens
+from scimlite import apps, brakes, clock, directory, tokens
 from scimlite.apps import App, Contents
 from scimlite.directory import Contact
 from scimlite.features import AppSettings, FeatureError
-from scimlite.journal import Action, Record, Selection
+from scimlite.journal import Action, report
+from scimlite.journal.report import Record
+from scimlite.journal.selection import Selection
 from scimlite.tokens import Token
 
 from . import brake
@@ -176,7 +178,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
         ]
     )
     print_heading("Tokens")
-    at = journal.now()
+    at = clock.now()
     print_table(
         ("Label", "State", "Issued", "Expires", "Last used"),
         [
@@ -295,7 +297,7 @@ def delete(context: Context, slug: str, yes: bool) -> None:
     if not yes:
         held = apps.contents(context.db, found)
         others = f"{_count(held.others, 'other resource')}, " if held.others else ""
-        active = sum(token.state(journal.now()) == "active" for token in tokens.every(context.db, found))
+        active = sum(token.state(clock.now()) == "active" for token in tokens.every(context.db, found))
         click.echo(
             f"This removes the app {visible(found.name)} ({found.slug}) with {_count(held.users, 'user')}, "
             f"{_count(held.groups, 'group')}, {others}{_count(held.memberships, 'membership')} and "
@@ -333,7 +335,7 @@ def _contact(contact: Contact) -> dict[str, Any]:
 def _token(token: Token) -> dict[str, Any]:
     return {
         "label": token.label,
-        "state": token.state(journal.now()),
+        "state": token.state(clock.now()),
         "issued_at": iso_time(token.issued_at),
         "expires_at": iso_time(token.expires_at),
         "last_used_at": iso_time(token.last_used_at),
@@ -343,7 +345,7 @@ def _token(token: Token) -> dict[str, Any]:
 def _latest_refusal(context: Context, app: App, contact: Contact) -> Record | None:
     """The newest refusal of one of the app's tokens, when nothing was let in after it."""
     selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=contact.last)
-    found = journal.read(context.db, selection, limit=1)
+    found = report.read(context.db, selection, limit=1)
     return found[0] if found else None
 
 

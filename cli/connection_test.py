@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, quote
 
 import click
 
-from scimlite import apps, journal, tokens
+from scimlite import apps, clock, tokens
 from scimlite.apps import App
 
 from .context import Context
@@ -114,7 +114,7 @@ def _why_unauthorized(context: Context, app: App, base: SplitResult, given: str 
             "The given token is not accepted: it is mistyped, expired, revoked, or of another app.",
             f"`scimlite token list {app.slug}` shows the app's tokens, `scimlite token show {app.slug}` one's text.",
         )
-    state = tokens.get(context.db, app, given).state(journal.now())
+    state = tokens.get(context.db, app, given).state(clock.now())
     if state != "active":
         return f"The token is {state}.", f"Issue another one: scimlite token issue {app.slug}"
     return (

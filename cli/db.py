@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from scimlite import apps, journal
+from scimlite import apps
 from scimlite.config import Settings
 from scimlite.db import Database, SqliteDatabase, migration
+from scimlite.journal import report
 from scimlite.startup import StartupError, database
 
 from .output import json_option, print_json
@@ -93,7 +94,7 @@ def _contents(opened: Database) -> dict[str, int]:
         "apps": len(every),
         "users": sum(each.users for each in held),
         "groups": sum(each.groups for each in held),
-        "journal": journal.count(opened),
+        "journal": report.count(opened),
     }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from scimlite import journal, refusals
-from scimlite.journal import Outcome, Record
-from scimlite.refusals import LONGEST_BODY, Refusal
+from scimlite.journal import Outcome, refusals, report
+from scimlite.journal.refusals import LONGEST_BODY, Refusal
+from scimlite.journal.report import Record
 
 from .context import Context
 from .installation import with_installation
@@ -81,10 +81,10 @@ def _records(context: Context, wanted: str) -> list[Record]:
     """The journal's entries of a request by our id, else by the client's own: of what was refused lately, or ever."""
     ours = [wanted] if _OURS.fullmatch(wanted) else []
     for id in [*ours, *refusals.ids_of_client(context.db, wanted)]:
-        found = journal.of_request(context.db, id)
+        found = report.of_request(context.db, id)
         if found:
             return found
-    return journal.of_client(context.db, wanted)
+    return report.of_client(context.db, wanted)
 
 
 def _data(records: list[Record], kept: list[Refusal], id: str) -> dict[str, Any]:

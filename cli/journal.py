@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from scimlite import pruning
+from scimlite.journal import pruning
 
 from .context import Context
 from .installation import with_installation

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scimlite import apps, brakes, journal
+from scimlite import apps, brakes, clock
 from scimlite.apps import App, AppError
 from scimlite.brakes import Brake
 from scimlite.db import Database
 from scimlite.errors import Unavailable
-from scimlite.journal import Action, Outcome, Record, Selection
-from scimlite.summary import summarize
+from scimlite.journal import Action, Outcome
+from scimlite.journal import report as journal_report
+from scimlite.journal.report import Record
+from scimlite.journal.selection import Selection
+from scimlite.journal.summary import summarize
 
 from .context import Context
 from .installation import with_installation
@@ -152,7 +155,7 @@ def _app_ids(db: Database, name: str) -> list[int]:
 
 
 def _selected(db: Database, selection: Selection, limit: int | None) -> Iterable[Record]:
-    return journal.iterate(db, selection) if limit is None else journal.read(db, selection, limit=limit)
+    return journal_report.iterate(db, selection) if limit is None else journal_report.read(db, selection, limit=limit)
 
 
 # --- following ----------------------------------------------------------------------------------------------------
@@ -160,16 +163,16 @@ def _selected(db: Database, selection: Selection, limit: int | None) -> Iterable
 
 def _followed(db: Database, selection: Selection, *, limit: int | None) -> Iterator[Record]:
     """The last `limit` rows there are (all without), then those that come, each once."""
-    began = journal.now() - _WINDOW
+    began = clock.now() - _WINDOW
     seen: dict[int, int] = {}
     if limit is not None:
         # What is there and not among the last ones is not new either.
-        seen = {row.id: row.at for row in journal.unseen(db, _from(selection, began), ())}
+        seen = {row.id: row.at for row in journal_report.unseen(db, _from(selection, began), ())}
     for row in _selected(db, selection, limit) if limit != 0 else ():
         seen[row.id] = row.at
         yield row
     while True:
-        horizon = max(began, journal.now() - _WINDOW)
+        horizon = max(began, clock.now() - _WINDOW)
         for row in _come(db, _from(selection, horizon), seen):
             seen[row.id] = row.at
             yield row
@@ -186,7 +189,7 @@ def _come(db: Database, selection: Selection, seen: dict[int, int]) -> list[Reco
     told = False
     while True:
         try:
-            return journal.unseen(db, selection, seen)
+            return journal_report.unseen(db, selection, seen)
         except Unavailable as error:
             if not told:
                 click.echo(f"{error.detail} Trying on; what comes meanwhile is shown then.", err=True)
@@ -241,7 +244,7 @@ def _cell(value: Any) -> Any:
 
 def _print_table(db: Database, selection: Selection, limit: int) -> None:
     """The newest rows as a table; says when there was more, or nothing."""
-    rows = journal.read(db, selection, limit=limit + 1)
+    rows = journal_report.read(db, selection, limit=limit + 1)
     if not rows:
         click.echo(_nothing(db, selection), err=True)
         return

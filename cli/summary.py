@@ -10,7 +10,7 @@ import click
 from scimlite.apps import App
 from scimlite.brakes import Brake
 from scimlite.journal import Outcome
-from scimlite.summary import Summary
+from scimlite.journal.summary import Summary
 
 from . import brake
 from .output import iso_time, local_time, print_csv, print_fields, print_heading, print_json, print_table

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory, journal, tokens
+from scimlite import apps, clock, directory, tokens
 from scimlite.apps import App
 from scimlite.scim import core
 from scimlite.tokens import DEFAULT_LABEL, Keyring, Token
@@ -85,7 +85,7 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     if as_json:
         print_json([_data(each, keyring) for each in listed])
         return
-    at = journal.now()
+    at = clock.now()
     with_subjects = any(each.subject is not None for each in listed)
     print_table(
         ("Label", "State", *(["Subject"] if with_subjects else []), "Issued", "Expires", "Last used", "Secret key"),
@@ -153,7 +153,7 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json
     old = _usable(app, tokens.get(context.db, app, label))
     made, text = tokens.rotate(context.db, context.keyring, app, old, context.origin, overlap=overlap)
     retired = next(each for each in tokens.every(context.db, app) if each.id == old.id)
-    if retired.state(journal.now()) == "active":
+    if retired.state(clock.now()) == "active":
         told = f"The old token works until {local_time(retired.expires_at)}."
     else:
         told = "The old token has stopped working."
@@ -210,7 +210,7 @@ def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool,
 
 def _usable(app: App, found: Token) -> Token:
     """The token, unless it has ended: nobody can use it any more."""
-    state = found.state(journal.now())
+    state = found.state(clock.now())
     if state != "active":
         raise click.ClickException(
             f"{_called(found)} of {app.slug} is {state} and does not work any more. "
@@ -252,7 +252,7 @@ def _key(found: Token, keyring: Keyring) -> str:
 def _data(found: Token, keyring: Keyring) -> dict[str, Any]:
     return {
         "label": found.label,
-        "state": found.state(journal.now()),
+        "state": found.state(clock.now()),
         "issued_at": iso_time(found.issued_at),
         "expires_at": iso_time(found.expires_at),
         "revoked_at": iso_time(found.revoked_at),

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory, erasure, journal, mapping, passwords, profiles
+from scimlite import apps, directory, erasure, mapping, passwords, profiles
 from scimlite.directory import Found, Listing
-from scimlite.journal import Selection
+from scimlite.journal import report
+from scimlite.journal.selection import Selection
 from scimlite.scim import core
 
 from .choosing import app_option, chosen_apps, page_options, print_place, the_one
@@ -158,7 +159,7 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
     """
     found = the_one(context, core.USER, slug, user)
     groups = directory.groups_of(context.db, found)
-    history = journal.read(context.db, Selection(user=found.id, app_id=found.app.id), limit=_RECENT)
+    history = report.read(context.db, Selection(user=found.id, app_id=found.app.id), limit=_RECENT)
     if as_json:
         print_json(
             {
@@ -247,10 +248,10 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
     chosen = None if slug is None else apps.get(context.db, slug).id
     selection = Selection(user=user, app_id=chosen, since=since)
     if as_json:
-        print_json_lines(as_data(each) for each in journal.iterate(context.db, selection))
+        print_json_lines(as_data(each) for each in report.iterate(context.db, selection))
         return
     told, last = False, ("", "")
-    for each in journal.iterate(context.db, selection):
+    for each in report.iterate(context.db, selection):
         subject = (each.app or "", each.user or each.user_id or user)
         if subject != last:
             click.echo(("\n" if told else "") + click.style(f"{visible(subject[1])} in {subject[0]}", bold=True))

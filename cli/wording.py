@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scimlite.journal import Action, Outcome, Record
+from scimlite.journal import Action, Outcome
+from scimlite.journal.report import Record
 
 from .output import visible
 

@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 from peewee import fn
 
-from . import journal
+from . import clock, journal
 from .db import Database, Slot, prepared
 from .db.tables import (
     AppRow,
@@ -167,7 +167,7 @@ def create(db: Database, name: str, slug: str | None, origin: Origin) -> App:
 
     def work() -> None:
         values = {"slug": chosen, "name": name, "enabled": 1, "settings": "{}", "version": 1, "mapping_version": 1}
-        db.execute(AppRow.insert(**values, created_at=journal.now()))
+        db.execute(AppRow.insert(**values, created_at=clock.now()))
         made = find(db, chosen)
         assert made is not None
         journal.record(db, made.id, origin, [Entry(Action.APP_CREATED, detail=f"{name} ({chosen})")])
@@ -328,7 +328,7 @@ def delete(db: Database, slug: str, origin: Origin) -> App:
         db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
         for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
             db.execute(table.delete().where(table.app_id == app.id))
-        update(db, app, enabled=0, deleted_at=journal.now())
+        update(db, app, enabled=0, deleted_at=clock.now())
         others = f" and {held.others} other resources" if held.others else ""
         detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups{others}"
         journal.record(db, app.id, origin, [Entry(Action.APP_DELETED, detail=detail)])

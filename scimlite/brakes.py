@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import SQL, Cast, Select, fn
 
-from . import apps, journal
+from . import apps, clock, journal
 from .apps import App
 from .db import Database, Slot, chunks, prepared
 from .db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
@@ -107,7 +107,7 @@ def count(db: Database, app: App, kind: str, rows: Sequence[int]) -> None:
     if tripped_at is not None:
         held = _held(app, kind, reason)
         raise TooManyRequests(held, retry_after=_RETRY_AFTER, remedy=f"scimlite app release {app.slug}")
-    at = journal.now()
+    at = clock.now()
     since = max(at - set_to.window, released_at or 0)
     db.execute(_FORGET, app=app.id, kind=kind, before=at - set_to.window)
     for chunk in chunks(rows, _CHUNK):
@@ -238,7 +238,7 @@ def trip(db: Database, app: App, tripped: Tripped, origin: Origin) -> None:
         # Another writer was first, or an operator released it since this was counted.
         if tripped_at is not None or (released_at or 0) > tripped.at:
             return
-        at = journal.now()
+        at = clock.now()
         _set(db, app, tripped.kind, tripped_at=at, released_at=released_at, detail=tripped.reason)
         detail = f"{_NAMES[tripped.kind]}: {tripped.reason}"
         journal.record(db, app.id, origin, [Entry(Action.BRAKE_TRIPPED, detail=detail)], at)
@@ -264,7 +264,7 @@ def release(db: Database, slug: str, origin: Origin) -> list[str]:
 
     def work() -> list[str]:
         app = apps.lock(db, slug)
-        at = journal.now()
+        at = clock.now()
         held = [kind for kind in KINDS if (db.row(_STATE, app=app.id, kind=kind) or (None,))[0] is not None]
         for kind in KINDS:
             _set(db, app, kind, tripped_at=None, released_at=at, detail=None)
@@ -282,7 +282,7 @@ def every(db: Database, app: App) -> list[Brake]:
     for kind in KINDS:
         set_to = limits(app.settings, kind)
         tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
-        since = max(journal.now() - set_to.window, released_at or 0)
+        since = max(clock.now() - set_to.window, released_at or 0)
         counted = int(db.scalar(_COUNT if kind == USERS else _COUNT_ALL, app=app.id, kind=kind, since=since))
         active = int(db.scalar(_STILL_ACTIVE, app=app.id, kind=kind, since=since, limit=2**62))
         if kind == USERS:

@@ -15,9 +15,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from . import errors, operations, provider
 from .endpoints import View
 from .journal import Action
+from .journal.refusals import Received
 from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, respond
-from .refusals import Received
 from .rendering import etag, location
 from .scim import bulk, document
 from .scim.bulk import BulkOperation, BulkRequest

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .clock import DAY
+
 #: A key of fewer bytes could be guessed by somebody who holds one signed token.
 SHORTEST_SECRET_KEY = 32
-#: A day in microseconds.
-DAY = 86_400_000_000
 
 # Kubernetes gives every container the addresses of the services in its namespace, so one called "scimlite" or
 # "scimlite-db" puts names into our prefix that nobody chose.

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import index, journal
+from . import clock, index
 from .apps import App, AppError
 from .db import Database, chunks
 from .db.tables import ResourceRow, ValueRow
@@ -176,7 +176,7 @@ def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, documen
         name=names.name or stored.uuid,
         display=names.display,
         version=stored.version + 1,
-        modified_at=max(journal.now(), stored.modified_at + 1),
+        modified_at=max(clock.now(), stored.modified_at + 1),
         # Made anew when it is read.
         profile_version=0,
     )

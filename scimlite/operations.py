@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors, links, store
-from .journal import Action, now
+from .clock import now
+from .journal import Action
+from .journal.refusals import Received
 from .provider import Attempt, Call
-from .refusals import Received
 from .resources import Resource
 from .scim import document, messages, projection
 from .scim import patch as patching

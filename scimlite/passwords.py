@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from . import journal
+from . import clock
 from .apps import App
 from .db import Database, Slot, prepared
 from .db.tables import PasswordRow, ResourceRow
@@ -57,7 +57,7 @@ def apply(db: Database, app: App, row: int, change: Change | None) -> str | None
         return None
     if change.hash is None:
         return f"{_PATH} removed" if db.touch(_DELETE, row=row) else None
-    db.execute(_STORE, row=row, app=app.id, hash=change.hash, at=journal.now())
+    db.execute(_STORE, row=row, app=app.id, hash=change.hash, at=clock.now())
     return f"{_PATH} set"
 
 

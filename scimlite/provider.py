@@ -16,13 +16,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 from werkzeug.urls import iri_to_uri
 
-from . import errors, journal, refusals, tokens
+from . import errors, journal, tokens
 from .apps import App
-from .config import DAY
+from .clock import DAY
 from .db import Database, DatabaseError
 from .errors import ScimError
-from .journal import Action, Entry, Origin, Outcome
-from .refusals import Received
+from .journal import Action, Entry, Origin, Outcome, refusals
+from .journal.refusals import Received
 from .scim.messages import MEDIA_TYPE
 from .tokens import Caller, Keyring
 

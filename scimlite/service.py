@@ -12,7 +12,8 @@ from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import bulk, discovery, me, provider, queries, views
-from .config import DAY, Settings
+from .clock import DAY
+from .config import Settings
 from .db import Database, migration
 from .errors import ScimError, Unavailable
 from .provider import Service

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from . import brakes, features, index, journal, links, passwords, profiles, signals, tombstones
+from . import brakes, clock, features, index, journal, links, passwords, profiles, signals, tombstones
 from .apps import App
 from .db import Database, Slot, prepared
 from .db.tables import ResourceRow
@@ -86,7 +86,7 @@ def create(
         document = _identified(filled, revived.id) if revived else new
         who = Subject(resource_type, document["id"], document)
         text = orjson.dumps(document).decode()
-        at = journal.now()
+        at = clock.now()
         if revived:
             resource = tombstones.revive(db, revived, who, text, at)
         else:
@@ -200,7 +200,7 @@ def delete(
             lost = links.lost_by_deletion(db, resource.row, who.pair, 204)
             _count_removed(db, app, lost)
             entries += lost.entries
-        at = journal.now()
+        at = clock.now()
         tombstones.bury(db, resource.row, at, resource.version + 1, ended)
         _record(db, app, origin, entries, at)
 
@@ -284,7 +284,7 @@ def _change(
             remember(db, app, who, old)
         if entries:
             # Refused members alone change nothing: then the resource's time is of an older change.
-            _record(db, app, origin, entries, resource.modified_at if changed else journal.now())
+            _record(db, app, origin, entries, resource.modified_at if changed else clock.now())
         return resource
 
     return index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))
@@ -310,7 +310,7 @@ def _write(
 ) -> None:
     """Write a changed resource: a new version, and only the value rows that differ; what is gone is buried."""
     resource.version += 1
-    resource.modified_at = max(journal.now(), resource.modified_at + 1)
+    resource.modified_at = max(clock.now(), resource.modified_at + 1)
     if not changes:
         db.execute(_TOUCH, row=resource.row, version=resource.version, modified_at=resource.modified_at)
         return

@@ -18,12 +18,12 @@ from functools import lru_cache
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from peewee import fn
 
-from . import apps, journal, refusals
+from . import apps, clock, journal
 from .apps import App
 from .db import Database, Slot, prepared
 from .db.tables import AppRow, SigningKeyRow, TokenRow
 from .errors import Unauthorized, Unavailable
-from .journal import Action, Entry, Origin, Outcome
+from .journal import Action, Entry, Origin, Outcome, refusals
 
 _PREFIX = "scimlite_"
 _SALT = "scimlite.token"
@@ -144,7 +144,7 @@ def check_keys(db: Database, keyring: Keyring) -> list[str]:
 
     Returns the fingerprints of keys that living tokens still need and that are missing.
     """
-    at = journal.now()
+    at = clock.now()
     living = (TokenRow.revoked_at.is_null() | (TokenRow.revoked_at > at)) & (
         TokenRow.expires_at.is_null() | (TokenRow.expires_at > at)
     )
@@ -181,7 +181,7 @@ def issue(
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
 
     def work() -> None:
-        if any(token.label == label and token.state(journal.now()) == "active" for token in every(db, app)):
+        if any(token.label == label and token.state(clock.now()) == "active" for token in every(db, app)):
             raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
         _insert(db, keyring, app, token_id, label, expires_at, subject[0] if subject else None)
         journal.record(db, app.id, origin, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")])
@@ -200,7 +200,7 @@ def _insert(
     expires_at: int | None,
     subject: str | None,
 ) -> None:
-    at = journal.now()
+    at = clock.now()
     known = SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore()
     db.execute(known)
     db.execute(
@@ -229,7 +229,7 @@ def get(db: Database, app: App, label: str | None = None) -> Token:
     """
     # The newest first: a label can be used again once its token is revoked.
     newest = list(reversed(every(db, app)))
-    at = journal.now()
+    at = clock.now()
     if label is None:
         active = [token for token in newest if token.state(at) == "active"]
         chosen = active if len(active) == 1 else [token for token in active if token.label == DEFAULT_LABEL]
@@ -262,7 +262,7 @@ def rotate(
 ) -> tuple[Token, str]:
     """A new token, with the same label and subject, in place of one, which works on for `overlap` microseconds."""
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
-    at = journal.now()
+    at = clock.now()
     if token.state(at) != "active":
         raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
     ends = at + overlap
@@ -289,7 +289,7 @@ def revoke(db: Database, app: App, token: Token, origin: Origin) -> None:
 
     def work() -> None:
         if token.revoked_at is None:
-            db.execute(TokenRow.update(revoked_at=journal.now()).where(TokenRow.id == token.id))
+            db.execute(TokenRow.update(revoked_at=clock.now()).where(TokenRow.id == token.id))
             journal.record(db, app.id, origin, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")])
 
     db.transact(work)
@@ -345,7 +345,7 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
     app = apps.load(*row[:parts])
     token, label, expires_at, revoked_at, last_used_at, refused_at, subject, deleted_at = row[parts:]
     caller = Caller(app, token, label, subject, refused_at)
-    at = journal.now()
+    at = clock.now()
     reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)
     if reason is not None:
         note_refusal(db, caller, origin, reason, 401)
@@ -375,7 +375,7 @@ def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], rea
 
     Whichever worker comes first writes it: the conditional UPDATE decides.
     """
-    at = journal.now()
+    at = clock.now()
     before = at - _REFUSED_EVERY
     if (caller.refused_at or 0) > before:
         return

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import index, journal, links, passwords, signals
+from . import clock, index, journal, links, passwords, signals
 from .apps import App, AppError
 from .db import Database, Slot, prepared
 from .db.tables import AliasRow, DepartureRow, MemberRow, ResourceRow, ValueRow
@@ -207,7 +207,7 @@ def restore(db: Database, app: App, resource_type: ResourceType, id: str, origin
         documents.require(resource_type, document)
         tried[:] = [document]
         who = Subject(resource_type, id, document)
-        at = max(journal.now(), modified_at + 1)
+        at = max(clock.now(), modified_at + 1)
         text = orjson.dumps(document).decode()
         _live_again(db, Resource(row, id, who.type, version + 1, created_at, at, text), who)
         index.write(db, app, resource_type, row, set(), documents.value_rows(resource_type, document))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from . import journal, links, operations, queries, resources
+from . import links, operations, queries, resources
 from .endpoints import View
-from .journal import Action
+from .journal import Action, report
 from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, empty, respond
 from .rendering import etag, location, render
@@ -105,7 +105,7 @@ class ResourceView(_ResourceView):
         if not wanted.wants(wanted.resource_type.derived):
             return True
         return not (
-            resource.derived or links.may_have_changed(db, resource.row) or journal.left_a_group(db, resource.id)
+            resource.derived or links.may_have_changed(db, resource.row) or report.left_a_group(db, resource.id)
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:

@@ -24,7 +24,7 @@ from scimlite import apps, journal
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import JournalRow
 from scimlite.errors import ScimError, Unavailable
-from scimlite.journal import Action, Entry, Origin
+from scimlite.journal import Action, Entry, Origin, report
 
 THREADS, EACH = 8, 25
 
@@ -85,7 +85,7 @@ def test_each_thread_gets_what_its_own_write_gave(db: Database) -> None:
         for turn in range(EACH):
             assert db.transact(add(db, f"{number}-{turn}")) == f"{number}-{turn}"
             # It is durable: another connection sees it.
-            assert journal.of_request(db, f"{number}-{turn}")
+            assert report.of_request(db, f"{number}-{turn}")
 
     in_threads(closing(db, task))
     assert kept(db) == Counter(f"{number}-{turn}" for number in range(THREADS) for turn in range(EACH))

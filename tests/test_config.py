@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scimlite.config import DAY, VARIABLES, ConfigError, Settings, load_or_create_secret_key
+from scimlite.clock import DAY
+from scimlite.config import VARIABLES, ConfigError, Settings, load_or_create_secret_key
 
 KEY = "k" * 32
 OLD_KEY = "o" * 32

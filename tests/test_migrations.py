@@ -16,8 +16,7 @@ from commands import COMMAND, Commands
 from postgres_server import free_port
 from scimlite import startup
 from scimlite.config import Settings
-from scimlite.db import Database, migration
-from scimlite.db import tables
+from scimlite.db import Database, migration, tables
 from scimlite.scim import core
 
 NEXT = "9999_what_comes_next"

@@ -14,10 +14,11 @@ from peewee import fn
 
 from people import ORIGIN
 from postgres_server import empty_database
-from scimlite import apps, journal, summary
+from scimlite import apps, journal
 from scimlite.db import Database, migration, open_database
-from scimlite.journal import Action, Entry, Origin, Outcome, Record
-from scimlite.selection import Selection, parts
+from scimlite.journal import Action, Entry, Origin, Outcome, report, summary
+from scimlite.journal.report import Record
+from scimlite.journal.selection import Selection, parts
 
 ROWS = 20_000
 SECOND = 1_000_000
@@ -74,7 +75,7 @@ def story(database: Database) -> Story:
     database.transact(work)
     if database.kind == "postgresql":
         database.peewee.execute_sql("ANALYZE")
-    return Story(database, large, small, list(journal.iterate(database, Selection())))
+    return Story(database, large, small, list(report.iterate(database, Selection())))
 
 
 def at(number: int) -> int:
@@ -168,7 +169,7 @@ questions = pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTION
 def test_the_newest_entries_cost_what_is_shown(story: Story, question: dict[str, Any]) -> None:
     wanted = selection(story, question)
     most = MOST_STEPS if story.db.kind == "sqlite" else MOST_TOUCHED
-    assert work_of(story.db, lambda: journal.read(story.db, wanted, limit=SHOWN)) <= most
+    assert work_of(story.db, lambda: report.read(story.db, wanted, limit=SHOWN)) <= most
 
 
 def test_the_test_would_notice_a_scan(story: Story) -> None:
@@ -180,14 +181,14 @@ def test_the_test_would_notice_a_scan(story: Story) -> None:
 def test_a_long_history_is_read_once(story: Story) -> None:
     """Not once again for each page of it."""
     wanted = Selection(user=BUSY)
-    once = work_of(story.db, lambda: journal.read(story.db, wanted))
-    assert work_of(story.db, lambda: list(journal.iterate(story.db, wanted))) <= 1.5 * once
+    once = work_of(story.db, lambda: report.read(story.db, wanted))
+    assert work_of(story.db, lambda: list(report.iterate(story.db, wanted))) <= 1.5 * once
 
 
 def test_following_a_long_history_costs_what_is_new(story: Story) -> None:
     wanted = Selection(user=BUSY, since=at(ROWS - 30))
     most = MOST_STEPS if story.db.kind == "sqlite" else MOST_TOUCHED
-    assert work_of(story.db, lambda: journal.unseen(story.db, wanted, ())) <= most
+    assert work_of(story.db, lambda: report.unseen(story.db, wanted, ())) <= most
 
 
 def expected(story: Story, wanted: Selection) -> list[Record]:
@@ -210,10 +211,10 @@ def expected(story: Story, wanted: Selection) -> list[Record]:
 def test_what_is_found_is_what_was_asked_for(story: Story, question: dict[str, Any]) -> None:
     wanted = selection(story, question)
     rows = expected(story, wanted)
-    assert list(journal.iterate(story.db, wanted)) == rows
-    assert journal.read(story.db, wanted) == rows
-    assert journal.read(story.db, wanted, limit=7) == rows[-7:]
-    assert journal.unseen(story.db, wanted, [row.id for row in rows[1:]]) == rows[:1]
+    assert list(report.iterate(story.db, wanted)) == rows
+    assert report.read(story.db, wanted) == rows
+    assert report.read(story.db, wanted, limit=7) == rows[-7:]
+    assert report.unseen(story.db, wanted, [row.id for row in rows[1:]]) == rows[:1]
 
 
 @pytest.mark.parametrize("many", [0, 10**9], ids=["user by user", "entry by entry"])

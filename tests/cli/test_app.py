@@ -6,12 +6,13 @@ from datetime import datetime
 import pytest
 
 from scimlite import apps, journal, tokens
-from scimlite.journal import Action, Entry, Origin, Outcome, Selection
+from scimlite.journal import Action, Entry, Origin, Outcome, report
+from scimlite.journal.selection import Selection
 
 
 def actions(site, slug):
     app = apps.get(site.installation.db, slug)
-    return [row.action for row in journal.read(site.installation.db, Selection(app_id=app.id))]
+    return [row.action for row in report.read(site.installation.db, Selection(app_id=app.id))]
 
 
 # --- create -------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_delete_asks_nothing_when_told_so(site):
     app = apps.get(site.installation.db, slug)
     result = site.run("app", "delete", slug, "--yes")
     assert (result.exit_code, result.stderr) == (0, f"Removed {slug}.\n")
-    rows = journal.read(site.installation.db, Selection(app_id=app.id))
+    rows = report.read(site.installation.db, Selection(app_id=app.id))
     assert rows[-1].action == "app_deleted"
     assert site.app("Not asked") == slug
 

@@ -19,7 +19,8 @@ import pytest
 from commands import Commands, Ran
 from installation import OPERATOR, Connected, Installation
 from postgres_server import free_port
-from scimlite import apps, journal, tokens
+from scimlite import apps, tokens
+from scimlite.journal import report
 
 Start = Callable[..., AbstractContextManager[int]]
 
@@ -335,7 +336,7 @@ class TestUsage:
         run().ok()
         shown = installation.journal(app, wire=False, action="token_shown")
         assert [row.detail for row in shown] == ["token default"]
-        assert journal.latest_id(installation.db) > 0
+        assert report.latest_id(installation.db) > 0
 
 
 # --- servers that are not ours ------------------------------------------------------------------------------------

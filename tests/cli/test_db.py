@@ -17,6 +17,7 @@ from postgres_server import empty_database
 from scimlite import apps, journal, startup, tokens
 from scimlite.config import Settings
 from scimlite.db import migration
+from scimlite.journal import report
 
 MIGRATIONS = sorted(path.stem for path in Path(migration.__file__).with_name("migrations").glob("[0-9]*.py"))
 
@@ -83,7 +84,7 @@ class TestStatus:
         apps.delete(installation.db, second.slug, journal.Origin("cli:test"))
         told = command("db", "status", "--json").ok().json
         assert (told["apps"], told["users"], told["groups"]) == (1, 2, 1)
-        assert told["journal"] == journal.count(installation.db) == 10
+        assert told["journal"] == report.count(installation.db) == 10
         assert (told["kind"], told["applied"], told["pending"]) == (installation.kind, MIGRATIONS, [])
         text = command("db", "status").ok().out
         assert "Users     2\n" in text

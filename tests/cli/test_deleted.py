@@ -9,7 +9,7 @@ import pytest
 
 from command_line import CLIENT
 from scimlite import apps, resources, search, store, tombstones
-from scimlite.config import DAY
+from scimlite.clock import DAY
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.errors import NotFound, TooManyRequests, Uniqueness
 from scimlite.resources import SearchRequest

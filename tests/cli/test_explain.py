@@ -12,11 +12,11 @@ import pytest
 from command_line import CommandLine
 from installation import OPERATOR, Connected, Installation
 from scim_client import Answer
-from scimlite import apps, journal, refusals, remapping
-from scimlite.config import DAY
+from scimlite import apps, clock, remapping
+from scimlite.clock import DAY
 from scimlite.db.tables import RefusalRow, TokenRow
 from scimlite.errors import InvalidValue
-from scimlite.journal import Action, Entry, Origin
+from scimlite.journal import Action, Entry, Origin, refusals
 from scimlite.mapping import Row
 
 SETTINGS = {"MAX_BODY": "20000", "MAX_OPERATIONS": "3"}
@@ -234,7 +234,7 @@ def test_a_use_of_a_token_takes_what_is_too_old_away(installation: Installation)
     answer = app.client.post("/Users", {"x": 1})
     row = RefusalRow.request_id == request_id(answer)
     installation.db.execute(RefusalRow.update(at=RefusalRow.at - 8 * DAY).where(row))
-    older = TokenRow.update(last_used_at=journal.now() - DAY).where(TokenRow.id == app.token.id)
+    older = TokenRow.update(last_used_at=clock.now() - DAY).where(TokenRow.id == app.token.id)
     assert installation.db.touch(older) == 1
     app.client.get("/Users").ok(200)
     assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(row)) is None

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite import apps, journal, pruning
-from scimlite.journal import Action, Entry
+from scimlite import apps, clock, journal
+from scimlite.journal import Action, Entry, pruning
 
 DAY = 86_400 * 1_000_000
 
@@ -20,7 +20,7 @@ def aged(site, request):
     app = apps.get(db, slug).id
     for days in (400, 300):
         entry = Entry(Action.UPDATED, user=(user.id, f"{slug}@example.com"), detail=f"{days} days ago")
-        db.transact(lambda days=days, entry=entry: journal.record(db, app, CLIENT, [entry], journal.now() - days * DAY))
+        db.transact(lambda days=days, entry=entry: journal.record(db, app, CLIENT, [entry], clock.now() - days * DAY))
     return slug
 
 

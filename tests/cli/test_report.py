@@ -17,9 +17,9 @@ import pytest
 from commands import COMMAND, Commands, Ran, Running
 from installation import OPERATOR, Connected, Installation
 from scim_client import Answer, ScimClient, add_members, remove_member
-from scimlite import apps, journal, startup
+from scimlite import apps, clock, journal, startup
 from scimlite.config import Settings
-from scimlite.journal import Action, Entry
+from scimlite.journal import Action, Entry, report
 from tcp_forwarder import Forwarder
 
 MINUTE = 60_000_000
@@ -158,7 +158,7 @@ class TestApp:
 
 class TestSelection:
     def test_by_time(self, command, app, history):
-        now = journal.now()
+        now = clock.now()
         for name, ago in (("early", 180), ("middle", 90), ("late", 30)):
             history.add(name, now - ago * MINUTE)
         names = ("report", "--app", app.slug, "--action", "updated", "--json")
@@ -206,7 +206,7 @@ class TestSelection:
 
 class TestAmount:
     def test_the_table_shows_fifty_and_says_that_there_is_more(self, command, app, history):
-        history.fill(60, journal.now())
+        history.fill(60, clock.now())
         ran = command("report", "--app", app.slug).ok()
         assert [row.split()[3] for row in ran.out.splitlines()[2:]] == [f"user{n}" for n in range(10, 60)]
         assert "newest 50 entries; there are more. --limit 500 shows more" in ran.err
@@ -216,7 +216,7 @@ class TestAmount:
 
     def test_json_has_everything_once_and_in_order(self, command, app, history):
         # More than one page, all of the same moment; then later ones that were written before them.
-        at = journal.now()
+        at = clock.now()
         history.add("last", at + MINUTE)
         history.fill(2345, at)
         rows = command("report", "--app", app.slug, "--action", "updated", "--json").ok().json_lines
@@ -433,7 +433,7 @@ class TestFollow:
         with self.following(command, app) as follower:
             history.add("young")
             assert json.loads(follower.line())["user"] == "young"
-            history.add("old", journal.now() - MINUTE)
+            history.add("old", clock.now() - MINUTE)
             assert json.loads(follower.line())["user"] == "old"
 
     @staticmethod
@@ -449,7 +449,7 @@ class TestFollow:
         def work() -> None:
             journal.record(slow, history.app_id, OPERATOR, [Entry(Action.UPDATED, user=(None, "slow"))])
             # A statement without an answer may not have arrived yet.
-            assert journal.latest_id(slow)
+            assert report.latest_id(slow)
             recorded.set()
             assert ends.wait(60)
 

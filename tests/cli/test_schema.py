@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from command_line import Site
-from scimlite import apps, journal
+from scimlite import apps
 from scimlite.db.tables import ResourceRow, ValueRow
-from scimlite.journal import Selection
+from scimlite.journal import report
+from scimlite.journal.selection import Selection
 
 ACME = "urn:ietf:params:scim:schemas:extension:Acme:2.0:User"
 DEVICE = "urn:example:schemas:2.0:Device"
@@ -94,7 +95,7 @@ def test_it_is_journalled_once(site, slug):
     assert again.version == app.version
     assert again.resource_types is app.resource_types
     site.run("schema", "remove", ACME, "--app", slug)
-    rows = journal.read(site.installation.db, Selection(app_id=app.id))
+    rows = report.read(site.installation.db, Selection(app_id=app.id))
     assert [(row.action, row.detail) for row in rows if row.action.startswith("schema")] == [
         ("schema_declared", ACME),
         ("schema_removed", ACME),

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scimlite import apps, journal, tokens
+from scimlite import apps, tokens
 from scimlite.errors import Unauthorized
-from scimlite.journal import Origin, Selection
+from scimlite.journal import Origin, report
+from scimlite.journal.selection import Selection
 
 OTHER_KEY = "another key for tests and never for a service"
 
@@ -26,7 +27,7 @@ def works(site, slug, token):
 
 def acts(site, slug):
     app = apps.get(site.installation.db, slug)
-    rows = journal.read(site.installation.db, Selection(app_id=app.id))
+    rows = report.read(site.installation.db, Selection(app_id=app.id))
     return [(row.action, row.detail) for row in rows if row.action.startswith("token_")][1:]
 
 
@@ -243,7 +244,7 @@ def test_a_token_for_a_user(site):
     assert "For Ann@example.com alone" in site.run("token", "show", slug, "ann").stderr
     site.run("token", "rotate", slug, "ann", "--overlap", "0d")
     assert by_label(site, slug)["ann"]["subject"] == ann.id
-    rows = journal.read(site.installation.db, Selection(user=ann.id, action="token_issued"))
+    rows = report.read(site.installation.db, Selection(user=ann.id, action="token_issued"))
     assert (rows[0].user, rows[0].detail) == ("Ann@example.com", "token ann")
 
 

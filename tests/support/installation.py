@@ -10,11 +10,13 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import apps, journal, startup, tokens
+from scimlite import apps, startup, tokens
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
-from scimlite.journal import Origin, Record, Selection
+from scimlite.journal import Origin, report
+from scimlite.journal.report import Record
+from scimlite.journal.selection import Selection
 from scimlite.tokens import Keyring, Token
 
 OPERATOR = Origin("cli:test")
@@ -103,7 +105,7 @@ class Installation:
 
     def journal(self, app: Connected, *, wire: bool = True, **selection: Any) -> list[Record]:
         """The app's journal, oldest first; without the operator's own acts unless `wire` is false."""
-        rows = journal.read(self.db, Selection(app_id=self.app_row(app).id, **selection))
+        rows = report.read(self.db, Selection(app_id=self.app_row(app).id, **selection))
         return [row for row in rows if row.client != OPERATOR.client or not wire]
 
     def stored(self) -> bytes:

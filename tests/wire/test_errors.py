@@ -20,7 +20,7 @@ from flask import Flask
 from installation import OPERATOR, Connected, Installation
 from postgres_server import empty_database
 from scim_client import USER_URN, Answer, ScimClient, add_members, assert_scim_error, send_raw
-from scimlite import apps, journal, scim_blueprint, tokens
+from scimlite import apps, clock, scim_blueprint, tokens
 from scimlite.tokens import Keyring
 from tcp_forwarder import Forwarder
 
@@ -145,7 +145,7 @@ def test_401_is_one_answer_whatever_the_reason(installation: Installation, app: 
     row = installation.app_row(app)
     revoked, revoked_text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="revoked")
     tokens.revoke(installation.db, row, revoked, OPERATOR)
-    past = journal.now() - 1_000_000
+    past = clock.now() - 1_000_000
     _, expired = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="past", expires_at=past)
     foreign = Keyring(["another key that this installation does not have"])
     forged = foreign.sign(app.token.token_id, foreign.newest)

@@ -19,9 +19,10 @@ from scim_client import (
     assert_scim_error,
     remove_member,
 )
-from scimlite import apps, journal, tokens
+from scimlite import apps, clock, tokens
 from scimlite.db.tables import TokenRow
-from scimlite.journal import Selection
+from scimlite.journal import report
+from scimlite.journal.selection import Selection
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -107,7 +108,7 @@ def test_members_that_do_not_exist(installation: Installation) -> None:
         user = app.client.user("u").ok(201).id
         group = app.client.group("g").ok(201)
         seen = watch(installation, app)
-        before = journal.now()
+        before = clock.now()
         answer = app.client.patch(f"/Groups/{group.id}", add_members(UNKNOWN, user))
         assert answer.status == status
         told = sorted((row.action, row.outcome, row.user) for row in seen.new() if row.user)
@@ -129,7 +130,7 @@ def test_members_that_do_not_exist(installation: Installation) -> None:
 def test_a_skipped_member_alone_is_told_when_it_happened(installation: Installation, app: Connected) -> None:
     """Nothing changes, so the group keeps its version and time; the row is as old as the request all the same."""
     group = app.client.group("g").ok(201)
-    seen, before = watch(installation, app), journal.now()
+    seen, before = watch(installation, app), clock.now()
     answer = app.client.patch(f"/Groups/{group.id}", add_members(UNKNOWN)).ok(200)
     assert answer.etag == group.etag
     assert answer.json["meta"] == group.json["meta"]
@@ -334,7 +335,7 @@ def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Co
     other = installation.app("other")
     revoked, text = tokens.issue(db, installation.keyring, row, OPERATOR, label="gone")
     tokens.revoke(db, row, revoked, OPERATOR)
-    past, late = tokens.issue(db, installation.keyring, row, OPERATOR, label="late", expires_at=journal.now() - 1)
+    past, late = tokens.issue(db, installation.keyring, row, OPERATOR, label="late", expires_at=clock.now() - 1)
     seen, others = watch(installation, app), watch(installation, other)
 
     def ask() -> None:
@@ -350,8 +351,8 @@ def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Co
     assert "gone" in told[0]
     assert all(entry.status == 401 and entry.request_id for entry in seen.new())
     hour = 3600 * 1_000_000
-    db.execute(TokenRow.update(refused_at=journal.now() - hour - 1).where(TokenRow.id == revoked.id))
-    db.execute(TokenRow.update(refused_at=journal.now() - hour + 60_000_000).where(TokenRow.id == past.id))
+    db.execute(TokenRow.update(refused_at=clock.now() - hour - 1).where(TokenRow.id == revoked.id))
+    db.execute(TokenRow.update(refused_at=clock.now() - hour + 60_000_000).where(TokenRow.id == past.id))
     ask()
     assert seen.told() == [("authenticated", "refused")] * 4
     apps.set_enabled(db, other.slug, OPERATOR, enabled=False)
@@ -372,7 +373,7 @@ def test_the_operators_acts(installation: Installation) -> None:
     tokens.rotate(db, installation.keyring, row, app.token, OPERATOR, overlap=0)
     tokens.revoke(db, row, tokens.get(db, row), OPERATOR)
     apps.delete(db, app.slug, OPERATOR)
-    rows = journal.read(db, Selection(app_id=row.id))
+    rows = report.read(db, Selection(app_id=row.id))
     assert [each.action for each in rows] == [
         "app_created",
         "token_issued",

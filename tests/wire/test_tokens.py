@@ -12,7 +12,7 @@ import pytest
 from installation import OPERATOR, Connected, Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
-from scimlite import apps, journal, tokens
+from scimlite import apps, clock, tokens
 from scimlite.db.tables import TokenRow
 from scimlite.tokens import Keyring, TokenError, fingerprint
 
@@ -57,11 +57,11 @@ def test_a_revoked_token_stops_at_once_everywhere(installation: Installation, ap
 
 def test_a_token_expires_at_its_time(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
-    ends = journal.now() + 2 * SECOND
+    ends = clock.now() + 2 * SECOND
     _, text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="short", expires_at=ends)
     client = installation.client(app.slug, text)
     assert client.get("/Users").status == 200
-    time.sleep((ends - journal.now()) / SECOND + 0.05)
+    time.sleep((ends - clock.now()) / SECOND + 0.05)
     assert _everywhere(client) == {401}
 
 
@@ -80,12 +80,12 @@ def test_a_deleted_app_and_a_new_one_of_the_same_name(installation: Installation
 def test_rotation_overlaps(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
     new, text = tokens.rotate(installation.db, installation.keyring, row, app.token, OPERATOR, overlap=2 * SECOND)
-    ends = journal.now() + 2 * SECOND
+    ends = clock.now() + 2 * SECOND
     client = installation.client(app.slug, text)
     assert app.client.get("/Users").status == 200
     assert _everywhere(client) == {200}
     assert new.label == app.token.label
-    time.sleep((ends - journal.now()) / SECOND + 0.05)
+    time.sleep((ends - clock.now()) / SECOND + 0.05)
     assert _everywhere(app.client) == {401}
     assert _everywhere(client) == {200}
     assert tokens.get(installation.db, row).id == new.id
@@ -112,11 +112,11 @@ def test_last_used_is_written_now_and_then(installation: Installation, app: Conn
         return tokens.get(installation.db, row).last_used_at
 
     assert last_used() is None
-    before = journal.now()
+    before = clock.now()
     app.client.get("/Users").ok(200)
     first = last_used()
     assert first is not None
-    assert before <= first <= journal.now()
+    assert before <= first <= clock.now()
     assert _everywhere(app.client) == {200}
     assert last_used() == first
     installation.db.execute(TokenRow.update(last_used_at=first - 301 * SECOND).where(TokenRow.id == app.token.id))

@@ -11,9 +11,9 @@ from typing import Any
 
 from peewee import SQL, Select, fn
 
-from .db import Database
-from .db.tables import JournalRow
-from .journal import Action, Outcome
+from ..db import Database
+from ..db.tables import JournalRow
+from .entries import Action, Outcome
 from .selection import Selection, apps_of, conditions, parts
 
 _OK, *_BAD = map(str, Outcome)

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 from peewee import fn
 
-from . import journal
-from .db import Database, Slot, prepared
-from .db.tables import AliasRow, JournalRow, ResourceRow
-from .journal import Action, Entry, Origin
+from ..db import Database, Slot, prepared
+from ..db.tables import AliasRow, JournalRow, ResourceRow
+from .entries import Action, Entry, Origin, record
 
 #: Entries deleted in one transaction: writers wait for no longer than that takes.
 _CHUNK = 2000
@@ -36,7 +35,7 @@ def prune(db: Database, before: int, origin: Origin) -> Iterator[int]:
 
         def work() -> None:
             db.execute(_FORGET)
-            journal.record(db, None, origin, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
+            record(db, None, origin, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
 
         db.transact(work)
 

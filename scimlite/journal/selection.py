@@ -8,9 +8,9 @@ from typing import Any
 
 from peewee import SQL
 
-from .db import Database
-from .db.tables import AliasRow, JournalRow
-from .scim.values import fold
+from ..db import Database
+from ..db.tables import AliasRow, JournalRow
+from ..scim.values import fold
 
 #: Names that people are found by are cut to this: PostgreSQL's B-tree takes no entry over 2,704 bytes.
 LONGEST_KEY = 500

@@ -8,16 +8,16 @@ from typing import Any
 
 import orjson
 
-from . import journal
-from .apps import App
-from .config import DAY
-from .db import Database, Slot, prepared
-from .db.tables import RefusalRow
-from .errors import ScimError
-from .journal import Entry, Origin
-from .scim import masking
-from .scim.schema import ResourceType
-from .scim.values import fold
+from .. import clock
+from ..apps import App
+from ..clock import DAY
+from ..db import Database, Slot, prepared
+from ..db.tables import RefusalRow
+from ..errors import ScimError
+from ..scim import masking
+from ..scim.schema import ResourceType
+from ..scim.values import fold
+from .entries import Entry, Origin
 
 Json = Any
 
@@ -84,7 +84,7 @@ def keep(
     on, and masked by schema.
     """
     user_uuid, user_name = entry.user or (None, None)
-    at = journal.now()
+    at = clock.now()
     db.execute(
         _INSERT,
         at=at,
@@ -140,13 +140,13 @@ def forget_old(db: Database, at: int) -> None:
 
 def of_request(db: Database, request_id: str) -> list[Refusal]:
     """What is kept of a request, oldest first: several for a bulk request."""
-    rows = db.rows(_OF_REQUEST, request_id=request_id, since=journal.now() - KEPT)
+    rows = db.rows(_OF_REQUEST, request_id=request_id, since=clock.now() - KEPT)
     return [Refusal(*row) for row in rows]
 
 
 def ids_of_client(db: Database, client_request_id: str) -> list[str]:
     """Our ids of what is kept of a request by the client's own id, the newest first; clients may use one again."""
-    since = journal.now() - KEPT
+    since = clock.now() - KEPT
     return list(dict.fromkeys(row[0] for row in db.rows(_OF_CLIENT, id=client_request_id, since=since)))
 
 
