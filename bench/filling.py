@@ -16,10 +16,12 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, clock, index
+from scimlite import clock
+from scimlite.admin import apps
 from scimlite.apps import App
 from scimlite.db import Database, Slot, chunks
 from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
+from scimlite.directory import value_index
 from scimlite.journal import Action, Outcome
 from scimlite.scim import core, document
 
@@ -107,7 +109,7 @@ class Filler:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.insert(index._INSERT, values)
+            self._db.insert(value_index._INSERT, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

@@ -22,11 +22,13 @@ import orjson
 from peewee import fn
 from scimload import Load
 
-from scimlite import apps, clock, index, startup
+from scimlite import clock, startup
+from scimlite.admin import apps
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
 from scimlite.db.tables import AliasRow, MemberRow, ResourceRow, ValueRow
+from scimlite.directory import value_index
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
 from scimlite.scim.values import fold
@@ -100,7 +102,7 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
     head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
     made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))
     made[ValueRow] += [
-        (app.id, resource_type.name, row, *value, *index.indexed(resource_type, value))
+        (app.id, resource_type.name, row, *value, *value_index.indexed(resource_type, value))
         for value in sorted(document.value_rows(resource_type, whole))
     ]
     return whole

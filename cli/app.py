@@ -7,14 +7,17 @@ from typing import Any
 
 import click
 
-from scimlite import apps, brakes, clock, directory, tokens
-from scimlite.apps import App, Contents
-from scimlite.directory import Contact
-from scimlite.features import AppSettings, FeatureError
+from scimlite import clock
+from scimlite.admin import apps, people, tokens
+from scimlite.admin.apps import Contents
+from scimlite.admin.people import Contact
+from scimlite.admin.tokens import Token
+from scimlite.apps import App
+from scimlite.apps.features import AppSettings, FeatureError
+from scimlite.directory import brakes
 from scimlite.journal import Action, report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
-from scimlite.tokens import Token
 
 from . import brake
 from .connection_test import connection_test
@@ -105,7 +108,7 @@ def list_(context: Context, as_json: bool) -> None:
     """
     every = apps.every(context.db)
     held = [apps.contents(context.db, each) for each in every]
-    contacts = [directory.contact(context.db, each) for each in every]
+    contacts = [people.contact(context.db, each) for each in every]
     if as_json:
         print_json(
             [
@@ -143,7 +146,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     """
     found = apps.get(context.db, slug)
     contents = apps.contents(context.db, found)
-    contact = directory.contact(context.db, found)
+    contact = people.contact(context.db, found)
     refusal = _latest_refusal(context, found, contact)
     listed = tokens.every(context.db, found)
     braking = brakes.every(context.db, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scimlite.apps import App
-from scimlite.brakes import USERS, Brake
+from scimlite.directory.brakes import USERS, Brake
 
 from .output import iso_time, local_time
 

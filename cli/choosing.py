@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory
+from scimlite.admin import apps, people
+from scimlite.admin.people import Found
 from scimlite.apps import App
-from scimlite.directory import Found
 from scimlite.scim import core
 from scimlite.scim.schema import ResourceType
 
@@ -49,7 +49,7 @@ def chosen_apps(context: Context, slug: str | None) -> list[App]:
 def the_one(context: Context, resource_type: ResourceType, slug: str | None, text: str) -> Found:
     """The user or group that goes by this name; fails, listing them, when several do."""
     among = chosen_apps(context, slug)
-    found = directory.find(context.db, resource_type, among, text)
+    found = people.find(context.db, resource_type, among, text)
     if len(found) == 1:
         return found[0]
     noun = resource_type.name.lower()

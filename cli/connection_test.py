@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, quote
 
 import click
 
-from scimlite import apps, clock, tokens
+from scimlite import clock
+from scimlite.admin import apps, tokens
 from scimlite.apps import App
 
 from .context import Context

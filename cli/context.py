@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from scimlite import tokens
+from scimlite.apps import keyring as keyrings
+from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
 from scimlite.db import Database, migration
 from scimlite.journal import Origin
 from scimlite.startup import SCIM_PREFIX, StartupError, database
-from scimlite.tokens import Keyring
 
 #: In the state folder: the address the service was last started on here.
 _SERVER_URL = "server-url"
@@ -33,7 +33,7 @@ class Context:
     def keyring(self) -> Keyring:
         """The secret keys; TokenError when they fit none of the living tokens."""
         keyring = Keyring(self.settings.with_secret_keys().secret_keys)
-        for missing in tokens.check_keys(self.db, keyring):
+        for missing in keyrings.check_keys(self.db, keyring):
             click.echo(f"Warning: some tokens need the secret key {missing}, which is not given.", err=True)
         return keyring
 

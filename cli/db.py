@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scimlite import apps
+from scimlite.admin import apps
 from scimlite.config import Settings
 from scimlite.db import Database, SqliteDatabase, migration
 from scimlite.journal import report

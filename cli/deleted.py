@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from scimlite import directory, tombstones
+from scimlite.admin import people
 from scimlite.apps import App
+from scimlite.directory import tombstones
+from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED, Tombstone
 from scimlite.scim.schema import ResourceType
-from scimlite.tombstones import DEACTIVATED, DEPROVISIONED, Tombstone
 
 from .choosing import print_place, the_one
 from .context import Context
@@ -82,7 +83,7 @@ def restore(context: Context, resource_type: ResourceType, slug: str | None, tex
     """Restore the deleted user or group that goes by this name; fails when there is none, or a living one."""
     found = the_one(context, resource_type, slug, text)
     if found.deleted_at is None:
-        newer = [each.id for each in directory.find(context.db, resource_type, [found.app], text)]
+        newer = [each.id for each in people.find(context.db, resource_type, [found.app], text)]
         hint = f"To restore a deleted one of the same name, give its id: scimlite {resource_type.name.lower()} list"
         raise click.ClickException(f"{visible(found.name)} ({newer[0]}) is not deleted. {hint} --deleted")
     # The app's own: what it declares beside the built-in schemas counts as well.

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from scimlite import directory
-from scimlite.directory import Found, Listing
+from scimlite.admin import people
+from scimlite.admin.people import Found, Listing
 from scimlite.scim import core
 
 from .choosing import app_option, chosen_apps, page_options, print_place, the_one
@@ -69,8 +69,8 @@ def list_(
         return
     wanted = Listing(core.GROUP, apps, search or None)
     number = page or 1
-    found = directory.page(context.db, wanted, number=number, size=per_page)
-    counts = directory.member_counts(context.db, found.found)
+    found = people.page(context.db, wanted, number=number, size=per_page)
+    counts = people.member_counts(context.db, found.found)
     if as_json:
         print_json(
             {
@@ -141,9 +141,9 @@ def show(
     """
     found = the_one(context, core.GROUP, slug, group)
     number = page or 1
-    held = directory.holding(context.db, found)
-    inside = directory.groups_of(context.db, found)
-    members = directory.members(context.db, found, nested=nested, number=number, size=per_page)
+    held = people.holding(context.db, found)
+    inside = people.groups_of(context.db, found)
+    members = people.members(context.db, found, nested=nested, number=number, size=per_page)
     if as_json:
         print_json(
             {
@@ -187,7 +187,7 @@ def show(
     print_place("member", number, per_page, len(members.members), members.total)
 
 
-def _print_members(members: list[directory.Member], *, nested: bool) -> None:
+def _print_members(members: list[people.Member], *, nested: bool) -> None:
     """The table; a narrow one without ids, which `scimlite user show` tells."""
     rows = [
         {

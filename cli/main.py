@@ -73,11 +73,11 @@ class _Lazy(click.Group):
 def _told(error: Exception) -> click.ClickException | None:
     """Our own errors as Click's, with the right exit code; None for what is none of ours."""
     from scimlite.apps import AppError
+    from scimlite.apps.keyring import TokenError
+    from scimlite.apps.mapping import MappingError
     from scimlite.config import ConfigError
     from scimlite.errors import ScimError
-    from scimlite.mapping import MappingError
     from scimlite.startup import StartupError
-    from scimlite.tokens import TokenError
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))

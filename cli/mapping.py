@@ -9,11 +9,13 @@ from typing import Any, BinaryIO
 
 import click
 
-from scimlite import apps, profiles, remapping
-from scimlite import mapping as mappings
+from scimlite.admin import apps
+from scimlite.admin import mapping as remapping
 from scimlite.apps import App, AppError
+from scimlite.apps import mapping as mappings
+from scimlite.apps.mapping import Mapping, Row
+from scimlite.directory import profiles
 from scimlite.errors import ScimError
-from scimlite.mapping import Mapping, Row
 from scimlite.scim import core, document, messages
 from scimlite.scim.schema import ResourceType
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from scimlite import tombstones
+from scimlite.directory import tombstones
 
 from .choosing import app_option, chosen_apps
 from .context import Context

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scimlite import apps, brakes, clock
+from scimlite import clock
+from scimlite.admin import apps
 from scimlite.apps import App, AppError
-from scimlite.brakes import Brake
 from scimlite.db import Database
+from scimlite.directory import brakes
+from scimlite.directory.brakes import Brake
 from scimlite.errors import Unavailable
 from scimlite.journal import Action, Outcome
 from scimlite.journal import report as journal_report

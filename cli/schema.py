@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from scimlite import apps, schemas
+from scimlite.admin import apps, schemas
 from scimlite.apps import App
 from scimlite.scim import messages
 from scimlite.scim.schema import Attribute, ResourceType, Schema

@@ -15,7 +15,8 @@ import orjson
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from scimlite import apps, create_app, tokens
+from scimlite import create_app
+from scimlite.admin import apps, tokens
 from scimlite.config import Settings
 from scimlite.errors import ScimError
 from scimlite.scim.messages import MEDIA_TYPE

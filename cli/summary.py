@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from scimlite.apps import App
-from scimlite.brakes import Brake
+from scimlite.directory.brakes import Brake
 from scimlite.journal import Outcome
 from scimlite.journal.summary import Summary
 

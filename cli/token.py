@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from scimlite import apps, clock, directory, tokens
+from scimlite import clock
+from scimlite.admin import apps, people, tokens
+from scimlite.admin.tokens import DEFAULT_LABEL, Token
 from scimlite.apps import App
+from scimlite.apps.keyring import Keyring
 from scimlite.scim import core
-from scimlite.tokens import DEFAULT_LABEL, Keyring, Token
 
 from .choosing import the_one
 from .context import Context
@@ -231,7 +233,7 @@ def _named(context: Context, app: App, found: Token) -> str:
     """Who a token is for, by userName; nothing when it is for no user."""
     if found.subject is None:
         return ""
-    users = directory.find(context.db, core.USER, [app], found.subject)
+    users = people.find(context.db, core.USER, [app], found.subject)
     user = next((each for each in users if each.id == found.subject), None)
     if user is None:
         return found.subject

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from scimlite import apps, directory, erasure, mapping, passwords, profiles
-from scimlite.directory import Found, Listing
+from scimlite.admin import apps, erasure, people
+from scimlite.admin.people import Found, Listing
+from scimlite.apps import mapping
+from scimlite.directory import passwords, profiles
 from scimlite.journal import report
 from scimlite.journal.selection import Selection
 from scimlite.scim import core
@@ -101,10 +103,10 @@ def list_(
         return
     wanted = Listing(core.USER, chosen_apps(context, slug), search or None, active)
     if as_csv and page is None:
-        print_csv(_FIELDS, (tuple(_data(each).values()) for each in directory.walk(context.db, wanted)))
+        print_csv(_FIELDS, (tuple(_data(each).values()) for each in people.walk(context.db, wanted)))
         return
     number = page or 1
-    found = directory.page(context.db, wanted, number=number, size=per_page)
+    found = people.page(context.db, wanted, number=number, size=per_page)
     if as_csv:
         print_csv(_FIELDS, (tuple(_data(each).values()) for each in found.found))
     elif as_json:
@@ -158,7 +160,7 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
               scimlite user show ann@example.com --app entra-id --json
     """
     found = the_one(context, core.USER, slug, user)
-    groups = directory.groups_of(context.db, found)
+    groups = people.groups_of(context.db, found)
     history = report.read(context.db, Selection(user=found.id, app_id=found.app.id), limit=_RECENT)
     if as_json:
         print_json(

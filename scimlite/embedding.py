@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import Blueprint
 
-from . import apps, profiles, service, startup
+from . import apps, service, startup
+from .apps.keyring import Keyring
 from .db import migration, open_database
-from .profiles import Profile
+from .directory import profiles
+from .directory.profiles import Profile
 from .scim import core
-from .tokens import Keyring
 
 
 class Installation:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors, links, store
+from . import errors
 from .clock import now
+from .directory import members, write
+from .directory.read import Resource
 from .journal import Action
 from .journal.refusals import Received
 from .provider import Attempt, Call
-from .resources import Resource
 from .scim import document, messages, projection
 from .scim import patch as patching
 from .scim.projection import Projection
@@ -88,7 +89,7 @@ def create(call: Call, resource_type: ResourceType, body: Json, wanted: Projecti
     note_name(call, body)
     cleaned = document.clean(resource_type, body)
     revive_since = now() - call.retention
-    resource = store.create(call.db, call.app, resource_type, cleaned, call.origin, revive_since=revive_since)
+    resource = write.create(call.db, call.app, resource_type, cleaned, call.origin, revive_since=revive_since)
     # Nothing can hold what was not there, and it holds nothing that it was not given.
     resource.derived = []
     if not cleaned.links:
@@ -101,7 +102,7 @@ def replace(
 ) -> Answer:
     """PUT (RFC 7644 section 3.5.1). Raises the errors of `document.clean` and `store.replace_resource`."""
     cleaned = document.clean(resource_type, body)
-    resource = store.replace_resource(call.db, call.app, resource_type, id, cleaned, call.origin, if_match=if_match)
+    resource = write.replace_resource(call.db, call.app, resource_type, id, cleaned, call.origin, if_match=if_match)
     return Answer(200, resource, wanted.after_writing(projection.of_document(resource_type, cleaned.document)))
 
 
@@ -111,7 +112,7 @@ def patch(
     """PATCH (RFC 7644 section 3.5.2). Raises the errors of `messages.load_patch`, `patch.plan` and `store.patch`."""
     ignore_unknown = call.app.settings.unknown_attributes == "ignore"
     plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
-    resource = store.patch(call.db, call.app, resource_type, id, plan, call.origin, if_match=if_match)
+    resource = write.patch(call.db, call.app, resource_type, id, plan, call.origin, if_match=if_match)
     if resource.gone:
         return Answer(204, resource, wanted)
     shown = wanted.after_writing(projection.of_edits(plan.edits))
@@ -127,10 +128,10 @@ def _patch_status(call: Call, resource: Resource, wanted: Projection) -> int:
         return 204
     if not wanted.wants(wanted.resource_type.links):
         return 200
-    return 204 if links.more_than(call.db, resource.row, _MOST_MEMBERS_ANSWERED) else 200
+    return 204 if members.more_than(call.db, resource.row, _MOST_MEMBERS_ANSWERED) else 200
 
 
 def delete(call: Call, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Answer:
     """DELETE (RFC 7644 section 3.6). Raises the errors of `store.delete`."""
-    store.delete(call.db, call.app, resource_type, id, call.origin, if_match=if_match)
+    write.delete(call.db, call.app, resource_type, id, call.origin, if_match=if_match)
     return Answer(204, None, Projection(resource_type))

@@ -16,15 +16,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 from werkzeug.urls import iri_to_uri
 
-from . import errors, journal, tokens
-from .apps import App
+from . import errors, journal
+from .apps import App, authentication
+from .apps.authentication import Caller
+from .apps.keyring import Keyring
 from .clock import DAY
 from .db import Database, DatabaseError
 from .errors import ScimError
 from .journal import Action, Entry, Origin, Outcome, refusals
 from .journal.refusals import Received
 from .scim.messages import MEDIA_TYPE
-from .tokens import Caller, Keyring
 
 #: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")
@@ -202,7 +203,7 @@ def _authenticate(call: Call, service: Service) -> None:
     """Find the caller; Unauthorized otherwise."""
     slug = (call.request.view_args or {}).get("slug", "")
     header = call.request.environ.get("HTTP_AUTHORIZATION")
-    call.caller = tokens.authenticate(service.db, service.keyring, header, slug, lambda: call.origin)
+    call.caller = authentication.authenticate(service.db, service.keyring, header, slug, lambda: call.origin)
 
 
 def _permit(call: Call, endpoint: str) -> None:
@@ -212,7 +213,7 @@ def _permit(call: Call, endpoint: str) -> None:
     # Where the catch-all route leads is seen there.
     if caller is None or caller.subject is None or route in _FOR_SUBJECTS or route == "catch_all":
         return
-    tokens.note_refusal(call.db, caller, lambda: call.origin, "it was used for more than /Me", 403)
+    authentication.note_refusal(call.db, caller, lambda: call.origin, "it was used for more than /Me", 403)
     raise errors.Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
 
 

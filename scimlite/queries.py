@@ -8,12 +8,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from . import cursors, errors, resources, search
+from . import errors
+from .directory import cursors, read, search
+from .directory.read import SearchRequest
 from .endpoints import View
 from .journal import Action
 from .provider import METHODS, Attempt, Call, Service, respond
 from .rendering import Renderer
-from .resources import SearchRequest
 from .scim import messages, projection
 from .scim.filter import parse_filter
 from .scim.messages import Query
@@ -28,11 +29,11 @@ def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Q
     request = _request(call, service, types, query, wanted)
     if query.cursor is not None:
         return _cursor_page(call, service, types, query, wanted, request)
-    page = resources.find(call.db, call.app, types, request)
+    page = read.find(call.db, call.app, types, request)
     return respond(messages.list_response(_rendered(call, page, wanted), page.total, query.start_index))
 
 
-def _rendered(call: Call, page: resources.Page | cursors.CursorPage, wanted: dict[str, Projection]) -> list[str]:
+def _rendered(call: Call, page: read.Page | cursors.CursorPage, wanted: dict[str, Projection]) -> list[str]:
     renderers = {name: Renderer(projection, call.base) for name, projection in wanted.items()}
     return [renderers[each.type].render(each) for each in page.resources]
 

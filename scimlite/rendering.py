@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from .links import Link
-from .resources import Resource
+from .directory.members import Link
+from .directory.read import Resource
 from .scim.projection import Projection
 
 Json = Any

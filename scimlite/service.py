@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import bulk, discovery, me, provider, queries, views
+from .apps.keyring import Keyring
 from .clock import DAY
 from .config import Settings
 from .db import Database, migration
@@ -19,7 +20,6 @@ from .errors import ScimError, Unavailable
 from .provider import Service
 from .scim import core, openapi
 from .startup import SCIM_PREFIX, check, database
-from .tokens import Keyring
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

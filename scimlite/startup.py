@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import tokens
+from .apps import keyring as keyrings
+from .apps.keyring import Keyring
 from .config import Settings
 from .db import Database, migration, open_database
-from .tokens import Keyring
 
 #: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.
 SCIM_PREFIX = "/scim/v2"
@@ -26,11 +26,11 @@ def database(settings: Settings) -> Database:
 
 
 def check(db: Database, keyring: Keyring) -> None:
-    """Raise StartupError unless the database is current and the keys fit its tokens."""
+    """Raise StartupError unless the database is current and the keys fit its keyrings."""
     status = migration.status(db)
     if not status.current:
         raise StartupError(migration.advice(db, status))
     try:
-        tokens.check_keys(db, keyring)
-    except tokens.TokenError as error:
+        keyrings.check_keys(db, keyring)
+    except keyrings.TokenError as error:
         raise StartupError(str(error)) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from . import links, operations, queries, resources
+from . import operations, queries
+from .directory import members, read
 from .endpoints import View
 from .journal import Action, report
 from .operations import Answer
@@ -36,7 +37,7 @@ class _ResourceView(View):
             return empty(answer.status)
         if answer.status == 204:
             return empty(204, {"ETag": etag(resource)})
-        resources.attach(
+        read.attach(
             call.db,
             call.app,
             wanted.resource_type,
@@ -46,7 +47,7 @@ class _ResourceView(View):
         )
         return self.respond(call, resource, wanted, answer.status)
 
-    def respond(self, call: Call, resource: resources.Resource, wanted: Projection, status: int = 200) -> Response:
+    def respond(self, call: Call, resource: read.Resource, wanted: Projection, status: int = 200) -> Response:
         """A resource as the answer to a request."""
         headers = {"ETag": etag(resource), "Location": location(resource, wanted, call.base)}
         return respond(render(resource, wanted, call.base), status, headers)
@@ -78,8 +79,8 @@ class ResourceView(_ResourceView):
             return empty(304, {"ETag": etag(resource)})
         return self.respond(call, resource, wanted)
 
-    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> resources.Resource:
-        return resources.get(
+    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> read.Resource:
+        return read.get(
             call.db,
             call.app,
             resource_type,
@@ -88,7 +89,7 @@ class ResourceView(_ResourceView):
             with_derived=wanted.wants(resource_type.derived),
         )
 
-    def _unchanged(self, call: Call, resource: resources.Resource, wanted: Projection) -> bool:
+    def _unchanged(self, call: Call, resource: read.Resource, wanted: Projection) -> bool:
         """Whether If-None-Match names this version, and that vouches for the whole answer.
 
         No version vouches for groups that a user is or was in, nor a group's for members that changed after it.
@@ -100,12 +101,12 @@ class ResourceView(_ResourceView):
         if "*" not in versions and str(resource.version) not in versions:
             return False
         db = call.db
-        if wanted.wants(wanted.resource_type.links) and links.changed_since(db, resource.row, resource.modified_at):
+        if wanted.wants(wanted.resource_type.links) and members.changed_since(db, resource.row, resource.modified_at):
             return False
         if not wanted.wants(wanted.resource_type.derived):
             return True
         return not (
-            resource.derived or links.may_have_changed(db, resource.row) or report.left_a_group(db, resource.id)
+            resource.derived or members.may_have_changed(db, resource.row) or report.left_a_group(db, resource.id)
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from scimlite import apps, journal
+from scimlite import journal
+from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import JournalRow
 from scimlite.errors import ScimError, Unavailable
@@ -390,7 +391,8 @@ def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -
     program = """if True:
         import sys
         from concurrent.futures import ThreadPoolExecutor
-        from scimlite import apps, journal
+        from scimlite import journal
+        from scimlite.admin import apps
         from scimlite.db import open_database
         from scimlite.journal import Action, Entry, Origin
         db = open_database(sys.argv[1], busy_timeout=20.0)

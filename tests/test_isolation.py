@@ -13,9 +13,10 @@ import pytest
 from people import ORIGIN, USER, People, name_of
 from postgres_server import empty_database
 from random_searches import sort_paths
-from scimlite import apps, resources, store
+from scimlite.admin import apps
 from scimlite.db import Database, open_database
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
+from scimlite.directory import read, write
 from scimlite.errors import InvalidValue, NotFound
 from scimlite.scim import document, patch
 
@@ -127,25 +128,25 @@ def test_a_resource_of_another_app_cannot_be_reached(ours: People, theirs: Peopl
     cleaned = document.clean(USER, {"userName": "taken over"})
     plan = patch.Plan()
     calls: list[Callable[[], Any]] = [
-        lambda: resources.get(ours.db, ours.app, USER, foreign),
-        lambda: store.replace_resource(ours.db, ours.app, USER, foreign, cleaned, ORIGIN),
-        lambda: store.patch(ours.db, ours.app, USER, foreign, plan, ORIGIN),
-        lambda: store.delete(ours.db, ours.app, USER, foreign, ORIGIN),
+        lambda: read.get(ours.db, ours.app, USER, foreign),
+        lambda: write.replace_resource(ours.db, ours.app, USER, foreign, cleaned, ORIGIN),
+        lambda: write.patch(ours.db, ours.app, USER, foreign, plan, ORIGIN),
+        lambda: write.delete(ours.db, ours.app, USER, foreign, ORIGIN),
     ]
     for call in calls:
         with pytest.raises(NotFound):
             call()
-    assert resources.get(theirs.db, theirs.app, USER, foreign).version == 1
+    assert read.get(theirs.db, theirs.app, USER, foreign).version == 1
 
 
 def test_a_user_of_another_app_is_no_member(ours: People, theirs: People) -> None:
     group = ours.resource_type("Groups")
     body = {"displayName": "Mixed", "members": [{"value": theirs.ids["alice"]}, {"value": ours.ids["alice"]}]}
-    made = store.create(ours.db, ours.app, group, document.clean(group, body), ORIGIN)
-    linked = resources.get(ours.db, ours.app, group, made.id).links or []
+    made = write.create(ours.db, ours.app, group, document.clean(group, body), ORIGIN)
+    linked = read.get(ours.db, ours.app, group, made.id).links or []
     assert [link.id for link in linked] == [ours.ids["alice"]]
     assert "Mixed" not in theirs.names("Users", f'groups.display eq "Mixed" or groups eq "{made.id}"')
-    store.delete(ours.db, ours.app, group, made.id, ORIGIN)
+    write.delete(ours.db, ours.app, group, made.id, ORIGIN)
 
 
 def test_a_user_of_another_app_is_refused_where_unknown_members_are(ours: People, theirs: People) -> None:
@@ -153,7 +154,7 @@ def test_a_user_of_another_app_is_refused_where_unknown_members_are(ours: People
     group = strict.resource_type("Groups")
     body = {"displayName": "Mixed", "members": [{"value": theirs.ids["alice"]}]}
     with pytest.raises(InvalidValue) as refusal:
-        store.create(strict.db, strict.app, group, document.clean(group, body), ORIGIN)
+        write.create(strict.db, strict.app, group, document.clean(group, body), ORIGIN)
     assert theirs.ids["alice"] in str(refusal.value.detail)
     assert strict.page("Groups") == (0, [])
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import tries
-from scimlite import mapping
+from scimlite.apps import mapping
+from scimlite.apps.mapping import DEFAULT, MappingError, Row
 from scimlite.errors import InvalidValue
-from scimlite.mapping import DEFAULT, MappingError, Row
 from scimlite.scim import core
 
 ENTERPRISE = core.ENTERPRISE_URN

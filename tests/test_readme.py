@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from scimlite.apps.features import AppSettings
 from scimlite.config import VARIABLES
-from scimlite.features import AppSettings
 from scimlite_cli.main import cli
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ from peewee import fn
 
 from people import ORIGIN
 from postgres_server import empty_database
-from scimlite import apps, journal
+from scimlite import journal
+from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
 from scimlite.journal import Action, Entry, Origin, Outcome, report, summary
 from scimlite.journal.report import Record

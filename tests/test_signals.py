@@ -10,10 +10,13 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import apps, signals, startup, tokens, tombstones
+from scimlite import startup
+from scimlite.admin import apps, tokens
 from scimlite.config import Settings
 from scimlite.db import Database, migration
+from scimlite.directory import tombstones
 from scimlite.embedding import Installation as Embedded
+from scimlite.events import signals
 from scimlite.journal import Origin
 
 KEY = "a key for tests and never for a service"

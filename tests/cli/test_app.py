@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from scimlite import apps, journal, tokens
+from scimlite import journal
+from scimlite.admin import apps, tokens
 from scimlite.journal import Action, Entry, Origin, Outcome, report
 from scimlite.journal.selection import Selection
 

@@ -19,7 +19,7 @@ import pytest
 from commands import Commands, Ran
 from installation import OPERATOR, Connected, Installation
 from postgres_server import free_port
-from scimlite import apps, tokens
+from scimlite.admin import apps, tokens
 from scimlite.journal import report
 
 Start = Callable[..., AbstractContextManager[int]]

@@ -14,7 +14,8 @@ import pytest
 from commands import COMMAND, Commands
 from installation import Installation
 from postgres_server import empty_database
-from scimlite import apps, journal, startup, tokens
+from scimlite import journal, startup
+from scimlite.admin import apps, tokens
 from scimlite.config import Settings
 from scimlite.db import migration
 from scimlite.journal import report

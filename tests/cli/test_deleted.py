@@ -8,11 +8,13 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite import apps, resources, search, store, tombstones
+from scimlite.admin import apps
 from scimlite.clock import DAY
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
+from scimlite.directory import read as resources
+from scimlite.directory import search, tombstones, write
+from scimlite.directory.read import SearchRequest
 from scimlite.errors import NotFound, TooManyRequests, Uniqueness
-from scimlite.resources import SearchRequest
 from scimlite.scim import document, messages, patch
 from scimlite.scim.filter import parse_filter
 
@@ -37,7 +39,7 @@ def deactivate(site, slug, user):
     app = app_of(site, slug)
     operation = {"op": "replace", "path": "active", "value": False}
     plan = patch.plan(messages.load_patch({"Operations": [operation]}), app.resource_types["Users"])
-    store.patch(site.installation.db, app, app.resource_types["Users"], user.id, plan, CLIENT)
+    write.patch(site.installation.db, app, app.resource_types["Users"], user.id, plan, CLIENT)
 
 
 def read(site, slug, user, endpoint="Users"):

@@ -12,12 +12,13 @@ import pytest
 from command_line import CommandLine
 from installation import OPERATOR, Connected, Installation
 from scim_client import Answer
-from scimlite import apps, clock, remapping
+from scimlite import clock
+from scimlite.admin import apps, mapping
+from scimlite.apps.mapping import Row
 from scimlite.clock import DAY
 from scimlite.db.tables import RefusalRow, TokenRow
 from scimlite.errors import InvalidValue
 from scimlite.journal import Action, Entry, Origin, refusals
-from scimlite.mapping import Row
 
 SETTINGS = {"MAX_BODY": "20000", "MAX_OPERATIONS": "3"}
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -149,7 +150,7 @@ def staged(installation: Installation, features: dict[str, str]) -> tuple[Connec
     group = app.client.group("group", user).ok(201).id
     apps.edit(installation.db, app.slug, OPERATOR, features=features)
     row = Row("job", "title", default="none")
-    remapping.change(installation.db, app.slug, lambda current: current.with_row("User", row), OPERATOR)
+    mapping.change(installation.db, app.slug, lambda current: current.with_row("User", row), OPERATOR)
     return app, user, group
 
 

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite import apps, erasure, journal
+from scimlite import journal
+from scimlite.admin import apps, erasure
 from scimlite.db.tables import TABLES, ResourceRow
 from scimlite.journal import Action, Entry, Outcome
 

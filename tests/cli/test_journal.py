@@ -5,7 +5,8 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite import apps, clock, journal
+from scimlite import clock, journal
+from scimlite.admin import apps
 from scimlite.journal import Action, Entry, pruning
 
 DAY = 86_400 * 1_000_000

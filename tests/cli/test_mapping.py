@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from scimlite import apps, remapping
+from scimlite.admin import apps, mapping
 from scimlite.db.tables import ResourceRow
 
 NUMBERS = itertools.count(1)
@@ -115,7 +115,7 @@ def test_setting_makes_stored_profiles_anew(site, slug):
         site.user(slug, f"user-{number}", title=f"title {number}")
     assert "7 profiles were made anew" in set_(site, slug, "job", "title").stderr
     app = apps.get(site.installation.db, slug)
-    assert remapping.stale(site.installation.db, app) == 0
+    assert mapping.stale(site.installation.db, app) == 0
     query = ResourceRow.update(profile_version=0).where(ResourceRow.app_id == app.id)
     site.installation.db.execute(query)
     assert "7 profiles are to be made anew" in site.run("mapping", "show", "--app", slug).stderr
@@ -169,7 +169,7 @@ def test_users_are_exported_with_their_groups(site, slug):
 
 
 def test_an_export_does_not_hold_everything(site, slug, monkeypatch):
-    from scimlite import profiles
+    from scimlite.directory import profiles
 
     monkeypatch.setattr(profiles, "_CHUNK", 2)
     for number in range(5):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from command_line import Site
-from scimlite import apps
+from scimlite.admin import apps
 from scimlite.db.tables import ResourceRow, ValueRow
 from scimlite.journal import report
 from scimlite.journal.selection import Selection

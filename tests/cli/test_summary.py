@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from scimlite import apps, journal
+from scimlite import journal
+from scimlite.admin import apps
 from scimlite.journal import Action, Entry, Origin, Outcome
 
 

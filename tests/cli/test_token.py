@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scimlite import apps, tokens
+from scimlite.admin import apps, tokens
 from scimlite.errors import Unauthorized
 from scimlite.journal import Origin, report
 from scimlite.journal.selection import Selection

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from scimlite import directory
+from scimlite.admin import people
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -100,7 +100,7 @@ def test_a_list_for_programs(site, crowd):
 
 def test_csv_has_everybody_unless_a_page_is_asked_for(site, crowd, monkeypatch):
     # So that the four people take several reads.
-    monkeypatch.setattr(directory, "_CHUNK", 2)
+    monkeypatch.setattr(people, "_CHUNK", 2)
     rows = list(csv.DictReader(io.StringIO(site.ok("user", "list", "--app", crowd, "--csv", "--per-page", "1"))))
     assert [row["user_name"] for row in rows] == names(site, "--app", crowd)
     assert rows[1]["email"] == "robert@corp.example"

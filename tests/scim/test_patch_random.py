@@ -17,11 +17,12 @@ from examples import tries
 from postgres_server import empty_database
 from random_patches import Operation, bodies, operations
 from reference_patch import Result, patched
-from scimlite import apps, links, store
+from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import ResourceRow, ValueRow
+from scimlite.directory import members, write
+from scimlite.directory.read import Resource
 from scimlite.errors import ScimError
-from scimlite.resources import Resource
 from scimlite.scim import document, messages, patch
 from scimlite.scim.changes import Plan
 from scimlite.scim.core import GROUP, USER
@@ -101,11 +102,11 @@ def test_what_is_stored_is_what_the_reference_says(databases: list[Database], da
 
         def work(db: Database = db) -> None:
             app = apps.get(db, "app")
-            made = store.create(db, app, people.USER, cleaned, people.ORIGIN)
+            made = write.create(db, app, people.USER, cleaned, people.ORIGIN)
             current = json.loads(made.document)
             result = expected(asked, people.USER, current)
             plan = partial(planned, asked, people.USER)
-            _check(result, lambda: _stored(store.patch(db, app, people.USER, made.id, plan(), people.ORIGIN)))
+            _check(result, lambda: _stored(write.patch(db, app, people.USER, made.id, plan(), people.ORIGIN)))
             _check_stored(db, current, result.document or current)
             raise _Undone
 
@@ -173,8 +174,8 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
                 operation, held = data.draw(memberships(ids, held, known))
                 asked.append((operation, []))
             app = apps.get(db, "app")
-            resource = store.patch(db, app, GROUP, group, planned(asked, GROUP), people.ORIGIN)
-            found = [link.id for link in links.members_of(db, [resource.row]).get(resource.row, [])]
+            resource = write.patch(db, app, GROUP, group, planned(asked, GROUP), people.ORIGIN)
+            found = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
             assert sorted(found) == sorted(held)
             assert resource.version == (1 if held == before else 2)
             raise _Undone
@@ -185,4 +186,4 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
 
 def _new(db: Database, resource_type: ResourceType, body: Json) -> str:
     cleaned = document.clean(resource_type, body)
-    return store.create(db, apps.get(db, "app"), resource_type, cleaned, people.ORIGIN).id
+    return write.create(db, apps.get(db, "app"), resource_type, cleaned, people.ORIGIN).id

@@ -9,15 +9,16 @@ import pytest
 
 import reference_filter
 from people import BASE, ORIGIN, USER, People
-from scimlite import apps, cursors, resources, search, store
+from scimlite.admin import apps
+from scimlite.apps.keyring import Keyring
 from scimlite.db import Database
+from scimlite.directory import cursors, read, search, write
+from scimlite.directory.read import Resource, SearchRequest
 from scimlite.errors import InvalidCount, InvalidCursor
-from scimlite.resources import Resource, SearchRequest
 from scimlite.scim import core
 from scimlite.scim.filter import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.schema import ResourceType
-from scimlite.tokens import Keyring
 
 READINGS: list[dict[str, Any]] = [
     {},
@@ -85,14 +86,14 @@ def test_nobody_is_lost_or_repeated_while_others_come_and_go(database: Database)
             page = cursors.find(people.db, people.app, [USER], request, place)
             seen += [resource.id for resource in page.resources]
             if go:
-                store.delete(people.db, people.app, USER, go.pop(turn % len(go)), ORIGIN)
+                write.delete(people.db, people.app, USER, go.pop(turn % len(go)), ORIGIN)
             # Somebody new, at the front and at the end of every order; and whom the place itself names goes.
             people.add("Users", {"userName": f"a{by}{turn:03}", "title": "A"})
             go.append(people.add("Users", {"userName": f"z{by}{turn:03}"}))
             last = page.resources[-1].id
             if last in go:
                 go.remove(last)
-                store.delete(people.db, people.app, USER, last, ORIGIN)
+                write.delete(people.db, people.app, USER, last, ORIGIN)
             if page.next is None or turn > 200:
                 break
             place, turn = page.next, turn + 1
@@ -126,7 +127,7 @@ def test_back_to_where_nobody_is_any_more(database: Database) -> None:
     request = people.request("Users", count=2)
     _, back = walk(people, request, [USER])
     for id in made[:4]:
-        store.delete(people.db, people.app, USER, id, ORIGIN)
+        write.delete(people.db, people.app, USER, id, ORIGIN)
     page = cursors.find(people.db, people.app, [USER], request, back[-1])
     assert [resource.id for resource in page.resources] == made[4:]
     assert page.previous is None
@@ -214,7 +215,7 @@ def test_the_root_finds_what_the_reference_finds(people: People, text: str | Non
     types = [USER, core.GROUP]
     term = parse_filter(text, USER.urns | core.GROUP.urns) if text is not None else None
     request = SearchRequest(search.bind_across(term, types), None, 1, 1000, BASE)
-    page = resources.find(people.db, people.app, types, request)
+    page = read.find(people.db, people.app, types, request)
     wanted = [
         resource["id"]
         for endpoint in ("Users", "Groups")
@@ -225,16 +226,14 @@ def test_the_root_finds_what_the_reference_finds(people: People, text: str | Non
     assert page.total == len(wanted)
     for start in (1, 3, len(wanted)):
         some = SearchRequest(request.filter, None, start, 2, BASE)
-        found = resources.find(people.db, people.app, types, some)
+        found = read.find(people.db, people.app, types, some)
         assert [each.id for each in found.resources] == [each.id for each in page.resources][start - 1 : start + 1]
 
 
 def test_the_root_has_one_order_for_all_types(people: People) -> None:
     types = [USER, core.GROUP]
     sort = search.sort(parse_attr_path("displayName"), types, descending=False)
-    page = resources.find(
-        people.db, people.app, types, SearchRequest(search.bind_across(None, types), sort, 1, 1000, BASE)
-    )
+    page = read.find(people.db, people.app, types, SearchRequest(search.bind_across(None, types), sort, 1, 1000, BASE))
     kinds = [each.type for each in page.resources]
     assert kinds != sorted(kinds)
     assert kinds != sorted(kinds, reverse=True)

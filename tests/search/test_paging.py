@@ -10,8 +10,8 @@ import pytest
 import reference_filter
 from people import USER, People, name_of, names_of
 from random_searches import sort_paths
-from scimlite import search
 from scimlite.db import Database
+from scimlite.directory import search
 from scimlite.errors import InvalidPath
 from scimlite.scim import core
 from scimlite.scim.path import AttrPath, parse_attr_path

@@ -17,9 +17,10 @@ import orjson
 import pytest
 
 from people import BASE, ORIGIN, USER, People
-from scimlite import apps, index, resources, store
+from scimlite.admin import apps
 from scimlite.db import Database, migration
 from scimlite.db.tables import MemberRow, ResourceRow
+from scimlite.directory import read, value_index, write
 from scimlite.rendering import timestamp
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
@@ -136,7 +137,7 @@ class Crowd(People):
         ]
 
     def _insert(self) -> None:
-        slots = store.Slot
+        slots = write.Slot
         resource = {getattr(ResourceRow, column): slots(column) for column in self.rows["resource"][0]}
         member = {
             MemberRow.app_id: slots("app"),
@@ -144,7 +145,7 @@ class Crowd(People):
             MemberRow.member_id: slots("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.insert(index._INSERT, self.rows["value"])
+        self.db.insert(value_index._INSERT, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 
@@ -204,7 +205,7 @@ def statements(crowd: Crowd, endpoint: str, text: str, *, with_derived: bool) ->
     """The statements of a search with their parameters: a page from the front, one from the end, the total."""
     request = replace(crowd.request(endpoint, text.format_map(crowd.places)), with_derived=with_derived)
     resource_type = crowd.resource_type(endpoint)
-    found = resources._statements(crowd.db, [resource_type], request)
+    found = read._statements(crowd.db, [resource_type], request)
     binds = {"app": crowd.app.id, "type": resource_type.name, "base": BASE, "endpoint": endpoint}
     for statement in (found.forwards, found.backwards, found.count):
         yield crowd.db._bound(statement, {**binds, **request.filter.binds, "limit": 100, "offset": 0})

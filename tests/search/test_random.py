@@ -18,8 +18,9 @@ from examples import tries
 from people import BASE, ORIGIN, USER, People, names_of
 from postgres_server import empty_database
 from random_searches import directories, filters, known_values, sort_paths
-from scimlite import apps, resources, search
+from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
+from scimlite.directory import read, search
 from scimlite.scim.filter import Filter, parse_filter, unparse
 from scimlite.scim.path import AttrPath
 
@@ -114,8 +115,8 @@ def _check(people: People, everything: list[Any], question: Any) -> None:
         note(f"sorted by {path}{' descending' * descending}, {count} from {start}")
         order = search.sort(path, [resource_type], descending=descending)
         expected = reference_filter.in_order(expected, path, resource_type, descending=descending)
-    request = resources.SearchRequest(search.bind(term, resource_type), order, start, count, BASE)
-    page = resources.find(people.db, people.app, [resource_type], request)
+    request = read.SearchRequest(search.bind(term, resource_type), order, start, count, BASE)
+    page = read.find(people.db, people.app, [resource_type], request)
     names = {each["id"]: name for each, name in zip(everything, names_of(everything), strict=True)}
     found = [names[resource.id] for resource in page.resources]
     assert (page.total, found) == (len(expected), names_of(expected)[start - 1 : start - 1 + count])

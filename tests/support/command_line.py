@@ -10,9 +10,10 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from installation import Installation
-from scimlite import apps, store
+from scimlite.admin import apps
+from scimlite.directory import write
+from scimlite.directory.read import Resource
 from scimlite.journal import Origin
-from scimlite.resources import Resource
 from scimlite.scim import document, patch
 from scimlite_cli.main import cli
 
@@ -81,21 +82,21 @@ class Site(CommandLine):
     def _create(self, slug: str, endpoint: str, body: dict[str, Any]) -> Resource:
         app = apps.get(self.installation.db, slug)
         resource_type = app.resource_types[endpoint]
-        return store.create(self.installation.db, app, resource_type, document.clean(resource_type, body), CLIENT)
+        return write.create(self.installation.db, app, resource_type, document.clean(resource_type, body), CLIENT)
 
     def replace(self, slug: str, user: Resource, **attributes: Any) -> Resource:
         """Put a user's attributes."""
         app = apps.get(self.installation.db, slug)
         cleaned = document.clean(app.resource_types["Users"], attributes)
-        return store.replace_resource(self.installation.db, app, app.resource_types["Users"], user.id, cleaned, CLIENT)
+        return write.replace_resource(self.installation.db, app, app.resource_types["Users"], user.id, cleaned, CLIENT)
 
     def add_member(self, slug: str, group: Resource, member: Resource) -> None:
         """Put a user or group into a group, besides those that are in it."""
         app = apps.get(self.installation.db, slug)
         plan = patch.Plan(links=[patch.LinkStep(add={member.id: None})])
-        store.patch(self.installation.db, app, app.resource_types["Groups"], group.id, plan, CLIENT)
+        write.patch(self.installation.db, app, app.resource_types["Groups"], group.id, plan, CLIENT)
 
     def delete(self, slug: str, resource: Resource) -> None:
         """Delete a user or group."""
         app = apps.get(self.installation.db, slug)
-        store.delete(self.installation.db, app, app.resource_types[f"{resource.type}s"], resource.id, CLIENT)
+        write.delete(self.installation.db, app, app.resource_types[f"{resource.type}s"], resource.id, CLIENT)

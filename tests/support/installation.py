@@ -10,14 +10,16 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import apps, startup, tokens
+from scimlite import startup
+from scimlite.admin import apps, tokens
+from scimlite.admin.tokens import Token
 from scimlite.apps import App
+from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
 from scimlite.journal import Origin, report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
-from scimlite.tokens import Keyring, Token
 
 OPERATOR = Origin("cli:test")
 _numbers = itertools.count(1)

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
-from scimlite import apps, resources, search, store
+from scimlite.admin import apps
 from scimlite.apps import App
 from scimlite.db import Database, migration
+from scimlite.directory import read, search, write
 from scimlite.journal import Origin
 from scimlite.rendering import render
 from scimlite.scim import core, document
@@ -103,7 +104,7 @@ class People:
         """Create a resource and return its id."""
         resource_type = self.resource_type(endpoint)
         cleaned = document.clean(resource_type, self._ready(body))
-        resource = store.create(self.db, self.app, resource_type, cleaned, ORIGIN)
+        resource = write.create(self.db, self.app, resource_type, cleaned, ORIGIN)
         self.ids[body.get("userName") or body["displayName"]] = resource.id
         return resource.id
 
@@ -111,11 +112,11 @@ class People:
         """Replace a resource."""
         resource_type = self.resource_type(endpoint)
         cleaned = document.clean(resource_type, self._ready(body))
-        store.replace_resource(self.db, self.app, resource_type, self.ids[name], cleaned, ORIGIN)
+        write.replace_resource(self.db, self.app, resource_type, self.ids[name], cleaned, ORIGIN)
 
     def delete(self, endpoint: str, name: str) -> None:
         """Delete a resource."""
-        store.delete(self.db, self.app, self.resource_type(endpoint), self.ids[name], ORIGIN)
+        write.delete(self.db, self.app, self.resource_type(endpoint), self.ids[name], ORIGIN)
 
     def _ready(self, body: dict[str, Json]) -> Json:
         """A body with its places filled in and members, which are named by what people call them, as SCIM has them."""
@@ -167,19 +168,19 @@ class People:
         descending: bool = False,
         start: int = 1,
         count: int = 1000,
-    ) -> resources.SearchRequest:
+    ) -> read.SearchRequest:
         """A query as the HTTP side would make it."""
         resource_type = self.resource_type(endpoint)
         term = parse_filter(filter, resource_type.urns) if filter is not None else None
         sort = None
         if by is not None:
             sort = search.sort(parse_attr_path(by, resource_type.urns), [resource_type], descending=descending)
-        return resources.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
+        return read.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
 
     def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
         """The total and one page of resources as a client gets them that asks for everything."""
         resource_type = self.resource_type(endpoint)
-        page = resources.find(self.db, self.app, [resource_type], self.request(endpoint, filter, **options))
+        page = read.find(self.db, self.app, [resource_type], self.request(endpoint, filter, **options))
         return page.total, [_shown(resource, resource_type) for resource in page.resources]
 
     def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:
@@ -194,7 +195,7 @@ class People:
         return self.page(endpoint)[1]
 
 
-def _shown(resource: resources.Resource, resource_type: ResourceType) -> dict[str, Json]:
+def _shown(resource: read.Resource, resource_type: ResourceType) -> dict[str, Json]:
     shown: dict[str, Json] = orjson.loads(render(resource, Projection(resource_type), BASE))
     for member, link in zip(shown.get("members", []), resource.links or [], strict=True):
         member["display"] = link.display

@@ -12,8 +12,9 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
-from scimlite import apps, brakes
+from scimlite.admin import apps
 from scimlite.db.tables import DepartureRow, ResourceRow
+from scimlite.directory import brakes
 
 OFF = {"op": "replace", "path": "active", "value": False}
 ON = {"op": "replace", "path": "active", "value": True}

@@ -20,8 +20,9 @@ from flask import Flask
 from installation import OPERATOR, Connected, Installation
 from postgres_server import empty_database
 from scim_client import USER_URN, Answer, ScimClient, add_members, assert_scim_error, send_raw
-from scimlite import apps, clock, scim_blueprint, tokens
-from scimlite.tokens import Keyring
+from scimlite import clock, scim_blueprint
+from scimlite.admin import apps, tokens
+from scimlite.apps.keyring import Keyring
 from tcp_forwarder import Forwarder
 
 MAX_BODY = 64 * 1024

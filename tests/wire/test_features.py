@@ -10,7 +10,7 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
-from scimlite import apps, tokens
+from scimlite.admin import apps, tokens
 from scimlite.clock import DAY
 from scimlite.db.tables import ResourceRow
 

@@ -19,7 +19,8 @@ from scim_client import (
     assert_scim_error,
     remove_member,
 )
-from scimlite import apps, clock, tokens
+from scimlite import clock
+from scimlite.admin import apps, tokens
 from scimlite.db.tables import TokenRow
 from scimlite.journal import report
 from scimlite.journal.selection import Selection

@@ -8,9 +8,11 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation
 from scim_client import ENTERPRISE_URN, Answer, assert_scim_error
-from scimlite import mapping, profiles, remapping
+from scimlite.admin import mapping as remapping
+from scimlite.apps import mapping
+from scimlite.apps.mapping import Mapping, Row
 from scimlite.db.tables import ResourceRow
-from scimlite.mapping import Mapping, Row
+from scimlite.directory import profiles
 
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 TITLE = Row("job", "title", required=True)

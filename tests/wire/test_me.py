@@ -8,8 +8,8 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import PATCH_URN, Answer, ScimClient, assert_scim_error
-from scimlite import apps, tokens
-from scimlite.tokens import Token
+from scimlite.admin import apps, tokens
+from scimlite.admin.tokens import Token
 
 TITLE = {"op": "replace", "path": "title", "value": "x"}
 PATCH = {"schemas": [PATCH_URN], "Operations": [TITLE]}

@@ -11,8 +11,9 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import PATCH_URN, USER_URN, Answer, assert_scim_error
-from scimlite import apps, passwords
+from scimlite.admin import apps
 from scimlite.db.tables import PasswordRow, ValueRow
+from scimlite.directory import passwords
 
 SECRET = "correct-horse-Battery-7"
 OTHER = "another-staple-Dyed-8"

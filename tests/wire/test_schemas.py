@@ -9,7 +9,7 @@ import pytest
 
 from installation import OPERATOR, Connected, Installation, watch
 from scim_client import ENTERPRISE_URN, USER_URN, assert_scim_error
-from scimlite import schemas
+from scimlite.admin import schemas
 from scimlite.db.tables import ResourceRow
 
 ACME = "urn:ietf:params:scim:schemas:extension:Acme:2.0:User"

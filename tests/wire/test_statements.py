@@ -11,10 +11,11 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import apps, scim_blueprint, startup, tokens
+from scimlite import scim_blueprint, startup
+from scimlite.admin import apps, tokens
+from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
 from scimlite.db import Database, migration
-from scimlite.tokens import Keyring
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"

@@ -12,9 +12,10 @@ import pytest
 from installation import OPERATOR, Connected, Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
-from scimlite import apps, clock, tokens
+from scimlite import clock
+from scimlite.admin import apps, tokens
+from scimlite.apps.keyring import Keyring, TokenError, fingerprint
 from scimlite.db.tables import TokenRow
-from scimlite.tokens import Keyring, TokenError, fingerprint
 
 SECOND = 1_000_000
 OLD_KEY = "a key for tests and never for a service"

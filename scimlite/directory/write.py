@@ -9,17 +9,19 @@ from typing import Any, TypeVar
 
 import orjson
 
-from . import brakes, clock, features, index, journal, links, passwords, profiles, signals, tombstones
-from .apps import App
-from .db import Database, Slot, prepared
-from .db.tables import ResourceRow
-from .journal import Action, Entry, Origin
-from .resources import Resource, lock
-from .scim import document as documents
-from .scim import patch as patching
-from .scim.document import Cleaned, Document
-from .scim.schema import ResourceType
-from .subjects import Subject, entry, remember
+from .. import clock, journal
+from ..apps import App, features
+from ..db import Database, Slot, prepared
+from ..db.tables import ResourceRow
+from ..events import signals
+from ..journal import Action, Entry, Origin
+from ..scim import document as documents
+from ..scim import patch as patching
+from ..scim.document import Cleaned, Document
+from ..scim.schema import ResourceType
+from . import brakes, members, passwords, profiles, tombstones, value_index
+from .identity import Subject, entry, remember
+from .read import Resource, lock
 
 T = TypeVar("T")
 
@@ -91,18 +93,18 @@ def create(
             resource = tombstones.revive(db, revived, who, text, at)
         else:
             resource = _insert(db, app, who, text, profile, at)
-        index.write(db, app, resource_type, resource.row, set(), values)
+        value_index.write(db, app, resource_type, resource.row, set(), values)
         done = [tombstones.REVIVED if revived else None, passwords.apply(db, app, resource.row, password)]
         action = Action.RESTORED if revived else Action.CREATED
         entries = [entry(action, who, {}, 201, cleaned.ignored, "; ".join(filter(None, done)))]
         if cleaned.links:
             step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
-            entries += links.change(db, app, resource.row, [step], who.pair, 201).entries
+            entries += members.change(db, app, resource.row, [step], who.pair, 201).entries
         _record(db, app, origin, entries, resource.modified_at)
         remember(db, app, who, {})
         return resource
 
-    return index.unique(db, app, resource_type, None, [new], lambda: db.transact(work))
+    return value_index.unique(db, app, resource_type, None, [new], lambda: db.transact(work))
 
 
 def _identified(document: Document, id: str) -> Document:
@@ -197,7 +199,7 @@ def delete(
             ended = tombstones.DEPROVISIONED if tombstones.deprovisions(app.settings) else ended
         entries = [entry(Action.DELETED, who, {}, 204, told=told)]
         if who.is_group:
-            lost = links.lost_by_deletion(db, resource.row, who.pair, 204)
+            lost = members.lost_by_deletion(db, resource.row, who.pair, 204)
             _count_removed(db, app, lost)
             entries += lost.entries
         at = clock.now()
@@ -213,7 +215,7 @@ def _record(db: Database, app: App, origin: Origin, entries: Sequence[Entry], at
     signals.announce(db, app, origin, entries)
 
 
-def _count_removed(db: Database, app: App, linked: links.Linked) -> None:
+def _count_removed(db: Database, app: App, linked: members.Linked) -> None:
     if linked.removed:
         brakes.count(db, app, brakes.MEMBERS, linked.removed)
 
@@ -258,7 +260,7 @@ def _change(
         differences = documents.differences(changes)
         before = Subject(resource_type, id, old)
         who = Subject(resource_type, id, new) if changes else before
-        linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
+        linked = members.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else members.NOTHING
         secret = passwords.apply(db, app, resource.row, change.password)
         deactivates = before.active and not who.active
         features.allow_change(
@@ -287,7 +289,7 @@ def _change(
             _record(db, app, origin, entries, resource.modified_at if changed else clock.now())
         return resource
 
-    return index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))
+    return value_index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))
 
 
 def _action(resource: Resource, now: Subject, before: Subject) -> Action:
@@ -333,4 +335,4 @@ def _write(
     if resource.gone:
         tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
         return
-    index.write(db, app, resource_type, resource.row, *documents.changed_rows(changes))
+    value_index.write(db, app, resource_type, resource.row, *documents.changed_rows(changes))

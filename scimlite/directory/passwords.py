@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from . import clock
-from .apps import App
-from .db import Database, Slot, prepared
-from .db.tables import PasswordRow, ResourceRow
-from .errors import InvalidValue, Unavailable
-from .scim import core
-from .scim.schema import ResourceType
+from .. import clock
+from ..apps import App
+from ..db import Database, Slot, prepared
+from ..db.tables import PasswordRow, ResourceRow
+from ..errors import InvalidValue, Unavailable
+from ..scim import core
+from ..scim.schema import ResourceType
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

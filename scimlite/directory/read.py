@@ -8,13 +8,13 @@ from typing import Any
 
 from peewee import SQL, fn
 
-from . import links, search
-from .apps import App
-from .db import Database, Slot, prepared
-from .db.tables import ResourceRow
-from .errors import NotFound, PreconditionFailed
-from .links import Link
-from .scim.schema import ResourceType
+from ..apps import App
+from ..db import Database, Slot, prepared
+from ..db.tables import ResourceRow
+from ..errors import NotFound, PreconditionFailed
+from ..scim.schema import ResourceType
+from . import members, search
+from .members import Link
 
 #: Compiled searches kept for each process; a client asks few different questions.
 _MOST_SEARCHES = 500
@@ -90,7 +90,7 @@ def _GET(db: Database) -> Any:
 
 @prepared
 def _GET_WITH_GROUPS(db: Database) -> Any:
-    return _named(ResourceRow.select(*COLUMNS, links.groups_column(db, ResourceRow)))
+    return _named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow)))
 
 
 def get(
@@ -116,7 +116,7 @@ def _resource(row: Sequence[Any]) -> Resource:
     """A row of COLUMNS, perhaps with a column of groups behind them."""
     resource = Resource(*row[: len(COLUMNS)])
     if len(row) > len(COLUMNS):
-        resource.derived = links.groups_in(row[-1])
+        resource.derived = members.groups_in(row[-1])
     return resource
 
 
@@ -131,7 +131,7 @@ def _LOCK(db: Database) -> Any:
 
 @prepared
 def _LOCK_WITH_GROUPS(db: Database) -> Any:
-    return db.locking(_named(ResourceRow.select(*COLUMNS, links.groups_column(db, ResourceRow))))
+    return db.locking(_named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow))))
 
 
 def lock(
@@ -165,12 +165,12 @@ def attach(
 ) -> None:
     """Add links and derived attributes to the resources that lack them, with one query for all of them."""
     if resource_type.links is not None and with_links:
-        found = links.members_of(db, [resource.row for resource in resources])
+        found = members.members_of(db, [resource.row for resource in resources])
         for resource in resources:
             resource.links = found.get(resource.row, [])
     if resource_type.derived is not None and with_derived:
         lacking = [resource for resource in resources if resource.derived is None]
-        found = links.groups_of(db, app.id, [resource.row for resource in lacking]) if lacking else {}
+        found = members.groups_of(db, app.id, [resource.row for resource in lacking]) if lacking else {}
         for resource in lacking:
             resource.derived = found.get(resource.row, [])
 
@@ -252,7 +252,7 @@ def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRe
     columns = list(COLUMNS)
     if request.with_derived and len(types) == 1 and types[0].derived is not None and search.few(request.filter.shape):
         # Of a few users at once; of a page of them, one more statement is cheaper.
-        columns.append(links.groups_column(db, ResourceRow))
+        columns.append(members.groups_column(db, ResourceRow))
 
     def page(backwards: bool) -> Any:
         ordered = search.order(db, request.sort, narrow=narrow, backwards=backwards)

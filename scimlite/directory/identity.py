@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from . import journal
-from .apps import App
-from .db import Database
-from .journal import Action, Entry
-from .scim import document as documents
-from .scim.document import Document
-from .scim.schema import ResourceType
-from .scim.values import fold
+from .. import journal
+from ..apps import App
+from ..db import Database
+from ..journal import Action, Entry
+from ..scim import document as documents
+from ..scim.document import Document
+from ..scim.schema import ResourceType
+from ..scim.values import fold
 
 
 class Subject:

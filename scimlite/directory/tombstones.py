@@ -9,19 +9,21 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import clock, index, journal, links, passwords, signals
-from .apps import App, AppError
-from .db import Database, Slot, prepared
-from .db.tables import AliasRow, DepartureRow, MemberRow, ResourceRow, ValueRow
-from .errors import InvalidValue, Uniqueness
-from .features import AppSettings
-from .journal import Action, Entry, Origin
-from .resources import Resource
-from .scim import core
-from .scim import document as documents
-from .scim.document import Document
-from .scim.schema import ResourceType
-from .subjects import Subject, entry
+from .. import clock, journal
+from ..apps import App, AppError
+from ..apps.features import AppSettings
+from ..db import Database, Slot, prepared
+from ..db.tables import AliasRow, DepartureRow, MemberRow, ResourceRow, ValueRow
+from ..errors import InvalidValue, Uniqueness
+from ..events import signals
+from ..journal import Action, Entry, Origin
+from ..scim import core
+from ..scim import document as documents
+from ..scim.document import Document
+from ..scim.schema import ResourceType
+from . import members, passwords, value_index
+from .identity import Subject, entry
+from .read import Resource
 
 #: How a resource ended: by DELETE, or because it was deprovisioned, by DELETE or by `active` becoming false.
 DELETED = "deleted"
@@ -76,7 +78,7 @@ def why(settings: AppSettings, *, deactivated: bool) -> str:
 def bury(db: Database, row: int, at: int, version: int, ended: str) -> None:
     """Hide a locked resource and free its unique values; its document and member rows stay for a restore."""
     db.execute(_BURY, row=row, at=at, version=version, ended=ended)
-    index.free(db, row)
+    value_index.free(db, row)
     passwords.forget(db, row)
 
 
@@ -165,7 +167,7 @@ def revive(db: Database, revived: Revived, who: Subject, text: str, at: int) -> 
 
 def _live_again(db: Database, resource: Resource, who: Subject) -> None:
     # What it was found by is of the time when it ended: since then schemas may have changed.
-    index.clear(db, resource.row)
+    value_index.clear(db, resource.row)
     db.execute(
         _RESTORE,
         row=resource.row,
@@ -210,7 +212,7 @@ def restore(db: Database, app: App, resource_type: ResourceType, id: str, origin
         at = max(clock.now(), modified_at + 1)
         text = orjson.dumps(document).decode()
         _live_again(db, Resource(row, id, who.type, version + 1, created_at, at, text), who)
-        index.write(db, app, resource_type, row, set(), documents.value_rows(resource_type, document))
+        value_index.write(db, app, resource_type, row, set(), documents.value_rows(resource_type, document))
         entries, told = _regained(db, app, resource_type, row, who)
         restored = entry(Action.RESTORED, who, changes, None, told=told)
         journal.record(db, app.id, origin, [restored, *entries], at)
@@ -218,7 +220,7 @@ def restore(db: Database, app: App, resource_type: ResourceType, id: str, origin
         return f"{'active' if who.active else 'disabled'}, {told}" if who.is_user else told
 
     try:
-        return index.unique(db, app, resource_type, id, tried, lambda: db.transact(work))
+        return value_index.unique(db, app, resource_type, id, tried, lambda: db.transact(work))
     except Uniqueness as error:
         raise AppError(f"{error.detail} Rename or delete that one first.") from None
     except InvalidValue as error:
@@ -228,9 +230,9 @@ def restore(db: Database, app: App, resource_type: ResourceType, id: str, origin
 def _regained(db: Database, app: App, resource_type: ResourceType, row: int, who: Subject) -> tuple[list[Entry], str]:
     """The journal entries of memberships that came back, and all of it in words."""
     if resource_type.links is not None:
-        entries = links.regained_by_restore(db, row, who.pair)
+        entries = members.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
-    names = [group.display for group in links.groups_of(db, app.id, [row]).get(row, []) if group.kind == "direct"]
+    names = [group.display for group in members.groups_of(db, app.id, [row]).get(row, []) if group.kind == "direct"]
     if not names:
         return [], "in no group"
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""

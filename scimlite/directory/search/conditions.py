@@ -14,10 +14,10 @@ from typing import Any
 
 from peewee import SQL, Expression, NodeList, fn
 
-from .db import Database, Slot
-from .db.tables import MemberRow, ResourceRow, ValueRow, sought
-from .scim import core
-from .scim.schema import Attribute, ResourceType
+from ...db import Database, Slot
+from ...db.tables import MemberRow, ResourceRow, ValueRow, sought
+from ...scim import core
+from ...scim.schema import Attribute, ResourceType
 from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
 #: How much of a key the index covers (migration 0001).

@@ -12,14 +12,14 @@ from typing import Any
 
 from peewee import SQL, Cast, Select, fn
 
-from . import apps, clock, journal
-from .apps import App
-from .db import Database, Slot, chunks, prepared
-from .db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
-from .errors import TooManyRequests
-from .features import AppSettings
-from .journal import Action, Entry, Origin
-from .scim import core
+from .. import apps, clock, journal
+from ..apps import App
+from ..apps.features import AppSettings
+from ..db import Database, Slot, chunks, prepared
+from ..db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
+from ..errors import TooManyRequests
+from ..journal import Action, Entry, Origin
+from ..scim import core
 
 #: Users who were disabled or deleted, and users who were taken out of groups.
 USERS = "users"

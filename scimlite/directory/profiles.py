@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
-from . import links, mapping
-from .apps import App
-from .db import Database, Slot, prepared
-from .db.tables import ResourceRow
-from .mapping import Compiled
-from .scim import core
-from .scim.document import Document
-from .scim.schema import ResourceType
+from ..apps import App, mapping
+from ..apps.mapping import Compiled
+from ..db import Database, Slot, prepared
+from ..db.tables import ResourceRow
+from ..scim import core
+from ..scim.document import Document
+from ..scim.schema import ResourceType
+from . import members
 
 Json = Any
 
@@ -111,7 +111,7 @@ def _values(app: App, compiled: Compiled, version: int, stored: str | None, docu
 
 def _groups(db: Database, app: App, users: list[int]) -> dict[int, list[tuple[str, Json]]]:
     """(id, name) of the groups that users are in, also through others, by the user's row, as groups are mapped."""
-    held = links.groups_of(db, app.id, users)
+    held = members.groups_of(db, app.id, users)
     group_type = app.resource_types[core.GROUP.endpoint]
     compiled = mapping.compiled(app.mapping, group_type)
     row = next((each for each in compiled.rows if each.target == "name"), None) if compiled else None

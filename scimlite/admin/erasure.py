@@ -8,12 +8,12 @@ from typing import Any
 
 from peewee import fn
 
-from . import journal
-from .apps import App
-from .db import Database
-from .db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
-from .journal import Action, Entry, Origin
-from .scim.values import fold
+from .. import journal
+from ..apps import App
+from ..db import Database
+from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
+from ..journal import Action, Entry, Origin
+from ..scim.values import fold
 
 #: Journal entries rewritten in one transaction: writers wait for no longer than that takes.
 _CHUNK = 1000

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from . import apps, conversion, journal, mapping
-from .apps import App, AppError
-from .db import Database
-from .journal import Action, Entry, Origin
-from .mapping import MappingError
-from .scim import declaration, declared
-from .scim.declaration import DeclarationError
-from .scim.declared import Declared
-from .scim.schema import Schema
+from .. import apps, journal
+from ..apps import App, AppError, mapping
+from ..apps.mapping import MappingError
+from ..db import Database
+from ..journal import Action, Entry, Origin
+from ..scim import declaration, declared
+from ..scim.declaration import DeclarationError
+from ..scim.declared import Declared
+from ..scim.schema import Schema
+from . import conversion
 
 
 def add(

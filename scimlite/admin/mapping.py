@@ -9,14 +9,15 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import apps, journal, mapping, profiles
-from .apps import App, AppError
-from .db import Database, Slot, prepared
-from .db.tables import AppRow, ResourceRow
-from .journal import Action, Entry, Origin
-from .mapping import Mapping, MappingError
-from .scim import core
-from .scim.schema import ResourceType
+from .. import apps, journal
+from ..apps import App, AppError, mapping
+from ..apps.mapping import Mapping, MappingError
+from ..db import Database, Slot, prepared
+from ..db.tables import AppRow, ResourceRow
+from ..directory import profiles
+from ..journal import Action, Entry, Origin
+from ..scim import core
+from ..scim.schema import ResourceType
 
 _KINDS = (core.USER, core.GROUP)
 #: Profiles made anew in one transaction: writers wait for no longer than that takes.

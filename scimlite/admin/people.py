@@ -9,16 +9,17 @@ from typing import Any
 import orjson
 from peewee import SQL, fn
 
-from . import conditions, links
-from .apps import App
-from .db import Database
-from .db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
-from .journal import Action
-from .links import Link
-from .scim import core
-from .scim import document as documents
-from .scim.schema import ResourceType
-from .scim.values import fold
+from ..apps import App
+from ..db import Database
+from ..db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
+from ..directory import members as links
+from ..directory.members import Link
+from ..directory.search import conditions
+from ..journal import Action
+from ..scim import core
+from ..scim import document as documents
+from ..scim.schema import ResourceType
+from ..scim.values import fold
 
 #: The attribute that people name a resource by, which every living one has.
 _NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}

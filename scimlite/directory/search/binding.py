@@ -11,32 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import COLUMNS, PREFIX, condition, few, link_condition, narrow
-from .errors import InvalidFilter
-from .scim import comparison
-from .scim.filter import And, Compare, Filter, Not, Or, ValuePath
-from .scim.path import AttrPath
-from .scim.schema import Attribute, ResourceType
-from .scim.values import microseconds
+from ...errors import InvalidFilter
+from ...scim import comparison
+from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
+from ...scim.path import AttrPath
+from ...scim.schema import Attribute, ResourceType
+from ...scim.values import microseconds
+from .conditions import COLUMNS, PREFIX
 from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
-from .sorting import Sort, after, order, rank, ranked_order, sort
-
-__all__ = [
-    "BoundFilter",
-    "Sort",
-    "after",
-    "bind",
-    "bind_across",
-    "bind_item",
-    "condition",
-    "few",
-    "link_condition",
-    "narrow",
-    "order",
-    "rank",
-    "ranked_order",
-    "sort",
-]
 
 
 @dataclass(slots=True)

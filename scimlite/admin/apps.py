@@ -1,21 +1,21 @@
-"""The life of an app: one connection from an identity provider, with its settings and resource types."""
+"""The life of an app: made, edited, switched on and off, counted, deleted."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import peewee
 from peewee import fn
 
-from . import clock, journal
-from .db import Database, Slot, prepared
-from .db.tables import (
+from .. import clock, journal
+from ..apps import App, AppError, ever, every, find, get, lock, update
+from ..apps.features import AppSettings, FeatureError
+from ..db import Database
+from ..db.tables import (
     AppRow,
     BrakeRow,
     DepartureRow,
@@ -27,129 +27,28 @@ from .db.tables import (
     ValueRow,
     sought,
 )
-from .features import AppSettings, FeatureError
-from .journal import Action, Entry, Origin
-from .scim import core, declared
-from .scim.declared import Declared
-from .scim.schema import Attribute, ResourceType, schema
+from ..directory.value_index import unique_key
+from ..journal import Action, Entry, Origin
+from ..scim import core
+
+__all__ = [
+    "Contents",
+    "contents",
+    "create",
+    "delete",
+    "edit",
+    "ever",
+    "every",
+    "find",
+    "get",
+    "set_enabled",
+    "slug_of",
+]
 
 _SLUG = re.compile(r"[a-z0-9-]{1,63}")
+
+
 _LONGEST_NAME = 200
-#: A unique key longer than this is kept as its digest (store), because a B-tree entry has a largest size.
-LONGEST_UNIQUE_KEY = 256
-
-
-class AppError(Exception):
-    """What an operator asked for cannot be done; the text says why and what to do instead."""
-
-
-@dataclass(frozen=True)
-class App:
-    """An app as a request or a command works with it."""
-
-    id: int
-    slug: str
-    name: str
-    enabled: bool
-    version: int
-    settings: AppSettings
-    created_at: int
-    #: Schemas and resource types of its own.
-    declared: Declared = declared.NOTHING
-    #: The attribute mapping as the database keeps it, and its version.
-    mapping: str = "{}"
-    mapping_version: int = 1
-
-    @cached_property
-    def resource_types(self) -> dict[str, ResourceType]:
-        """The app's resource types by endpoint; they say exactly what holds here."""
-        return _resource_types(self.settings.unique_group_names == "on", self.declared)
-
-
-@lru_cache(maxsize=1024)
-def _resource_types(unique_group_names: bool, declared: Declared) -> dict[str, ResourceType]:
-    return declared.resource_types(_built_in(unique_group_names))
-
-
-@lru_cache(maxsize=2)
-def _built_in(unique_group_names: bool) -> dict[str, ResourceType]:
-    if not unique_group_names:
-        return core.RESOURCE_TYPES
-    attributes = [_unique(attribute) for attribute in core.GROUP_SCHEMA.attributes]
-    described = schema(core.GROUP_URN, "Group", core.GROUP_SCHEMA.description, attributes, core=True)
-    return {**core.RESOURCE_TYPES, core.GROUP.endpoint: replace(core.GROUP, schema=described)}
-
-
-def _unique(attribute: Attribute) -> Attribute:
-    return replace(attribute, uniqueness="server") if attribute.name == "displayName" else attribute
-
-
-#: What `load` takes, in its order.
-COLUMNS = (
-    AppRow.id,
-    AppRow.slug,
-    AppRow.name,
-    AppRow.enabled,
-    AppRow.version,
-    AppRow.settings,
-    AppRow.created_at,
-    AppRow.declared,
-    AppRow.mapping,
-    AppRow.mapping_version,
-)
-
-
-@lru_cache(maxsize=4096)
-def load(
-    id: int,
-    slug: str,
-    name: str,
-    enabled: int,
-    version: int,
-    settings: str,
-    created_at: int,
-    declarations: str,
-    mapping: str,
-    mapping_version: int,
-) -> App:
-    """An app from its row; parsed once for each version of the row."""
-    read = AppSettings.from_json(settings)
-    own = declared.from_json(declarations)
-    return App(id, slug, name, bool(enabled), version, read, created_at, own, mapping, mapping_version)
-
-
-@prepared
-def _BY_SLUG(db: Database) -> Any:
-    return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
-
-
-def find(db: Database, slug: str) -> App | None:
-    """The app with this slug, if there is one."""
-    row = db.row(_BY_SLUG, slug=slug)
-    return load(*row) if row else None
-
-
-def get(db: Database, slug: str) -> App:
-    """The app with this slug or exact name; AppError lists what there is when there is none."""
-    found = find(db, slug)
-    if found is None:
-        named = [app for app in every(db) if app.name == slug]
-        if len(named) == 1:
-            return named[0]
-        known = ", ".join(app.slug for app in every(db)[:10])
-        raise AppError(f"There is no app {slug!r}. " + (f"Apps: {known}." if known else "There is no app at all yet."))
-    return found
-
-
-def every(db: Database) -> list[App]:
-    """All apps, by slug."""
-    query = AppRow.select(*COLUMNS).where(AppRow.deleted_at.is_null()).order_by(AppRow.slug)
-    return [load(*row) for row in db.rows(query)]
-
-
-def ever(db: Database, name: str) -> list[int]:
-    """Ids of apps that have or had this slug or name, deleted ones included: the journal keeps them."""
-    return [row[0] for row in db.rows(AppRow.select(AppRow.id).where((AppRow.slug == name) | (AppRow.name == name)))]
 
 
 def slug_of(name: str) -> str:
@@ -218,20 +117,9 @@ def edit(
     return get(db, slug)
 
 
-def lock(db: Database, slug: str) -> App:
-    """The app as it is now, its row locked until the transaction ends; AppError when there is none."""
-    db.rows(db.locking(AppRow.select(AppRow.id).where(AppRow.id == get(db, slug).id)))
-    return get(db, slug)
-
-
 def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, list[Any]]:
     before, after = {"name": app.name, **asdict(app.settings)}, {"name": name, **asdict(settings)}
     return {key: [before[key], after[key]] for key in after if before[key] != after[key]}
-
-
-def update(db: Database, app: App, **values: Any) -> None:
-    """Change the row of a locked app: a new version, which is what caches go by."""
-    db.execute(AppRow.update(**values, version=AppRow.version + 1).where(AppRow.id == app.id))
 
 
 def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
@@ -253,13 +141,6 @@ def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
     for key, _, resource_id in rows:
         query = ValueRow.update(unique_key=unique_key(key))
         db.execute(query.where(names, ValueRow.resource_id == resource_id))
-
-
-def unique_key(key: str) -> str:
-    """What stands in the unique index for a key: itself, or a digest when it is long."""
-    if len(key) <= LONGEST_UNIQUE_KEY:
-        return key
-    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def set_enabled(db: Database, slug: str, origin: Origin, *, enabled: bool) -> App:

@@ -12,11 +12,11 @@ import marshmallow
 import orjson
 from marshmallow import Schema, fields, validate
 
-from .errors import InvalidPath, InvalidValue, ScimError
-from .scim import comparison, core, messages
-from .scim.document import Document
-from .scim.path import PatchPath, parse_patch_path
-from .scim.schema import Attribute, ResourceType, Target
+from ..errors import InvalidPath, InvalidValue, ScimError
+from ..scim import comparison, core, messages
+from ..scim.document import Document
+from ..scim.path import PatchPath, parse_patch_path
+from ..scim.schema import Attribute, ResourceType, Target
 
 Json = Any
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from peewee import SQL, Asc, Desc, Expression, fn
 
+from ...db import Database, Slot
+from ...db.tables import ResourceRow, ValueRow
+from ...errors import InvalidPath
+from ...scim.path import AttrPath
+from ...scim.schema import Attribute, ResourceType
 from .conditions import COLUMNS
-from .db import Database, Slot
-from .db.tables import ResourceRow, ValueRow
-from .errors import InvalidPath
-from .scim.path import AttrPath
-from .scim.schema import Attribute, ResourceType
 
 
 @dataclass(frozen=True, slots=True)

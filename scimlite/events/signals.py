@@ -18,11 +18,11 @@ from typing import Any
 
 from blinker import Signal
 
-from . import profiles
-from .apps import App
-from .db import Database
-from .journal import Action, Entry, Origin, Outcome
-from .scim import core
+from ..apps import App
+from ..db import Database
+from ..directory import profiles
+from ..journal import Action, Entry, Origin, Outcome
+from ..scim import core
 
 _log = logging.getLogger("scimlite.error")
 

@@ -15,14 +15,14 @@ from typing import Any
 from itsdangerous import BadData, URLSafeSerializer
 from peewee import SQL
 
+from ..apps import App
+from ..apps.keyring import Keyring
+from ..db import Database, Slot, Statement, prepared
+from ..db.tables import ResourceRow
+from ..errors import InvalidCount, InvalidCursor
+from ..scim.schema import ResourceType
 from . import search
-from .apps import App
-from .db import Database, Slot, Statement, prepared
-from .db.tables import ResourceRow
-from .errors import InvalidCount, InvalidCursor
-from .resources import COLUMNS, Resource, SearchRequest, complete, count, search_binds
-from .scim.schema import ResourceType
-from .tokens import Keyring
+from .read import COLUMNS, Resource, SearchRequest, complete, count, search_binds
 
 _SALT = "scimlite.cursor"
 #: Compiled statements kept for each process, as for searches by index.

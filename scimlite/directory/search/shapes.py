@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scim.schema import Attribute, ResourceType
+from ...scim.schema import Attribute, ResourceType
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import peewee
 
-from .apps import App, unique_key
-from .db import Database, Insert, Slot, prepared
-from .db.tables import ResourceRow, ValueRow
-from .errors import Uniqueness
-from .scim import core
-from .scim import document as documents
-from .scim.document import Document
-from .scim.schema import ResourceType
+from ..apps import App
+from ..db import Database, Insert, Slot, prepared
+from ..db.tables import ResourceRow, ValueRow
+from ..errors import Uniqueness
+from ..scim import core
+from ..scim import document as documents
+from ..scim.document import Document
+from ..scim.schema import ResourceType
 
 T = TypeVar("T")
+
+#: A unique key longer than this is kept as its digest (store), because a B-tree entry has a largest size.
+LONGEST_UNIQUE_KEY = 256
+
+
+def unique_key(key: str) -> str:
+    """What stands in the unique index for a key: itself, or a digest when it is long."""
+    if len(key) <= LONGEST_UNIQUE_KEY:
+        return key
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 _COLUMNS = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key", "sought")

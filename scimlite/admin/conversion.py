@@ -13,14 +13,15 @@ from typing import Any
 import orjson
 from peewee import fn
 
-from . import clock, index
-from .apps import App, AppError
-from .db import Database, chunks
-from .db.tables import ResourceRow, ValueRow
-from .errors import InvalidValue
-from .scim import document as documents
-from .scim.document import Document
-from .scim.schema import Attribute, ResourceType
+from .. import clock
+from ..apps import App, AppError
+from ..db import Database, chunks
+from ..db.tables import ResourceRow, ValueRow
+from ..directory import value_index
+from ..errors import InvalidValue
+from ..scim import document as documents
+from ..scim.document import Document
+from ..scim.schema import Attribute, ResourceType
 
 _CHUNK = 500
 #: Resources that are named in one message.
@@ -209,7 +210,7 @@ def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]
         common = {"app_id": app.id, "type": after.name, "resource_id": each.row}
         for value in documents.value_rows(after, each.document):
             if value.path in paths:
-                unique, sought = index.indexed(after, value)
+                unique, sought = value_index.indexed(after, value)
                 fresh.append({**common, **value._asdict(), "unique_key": unique, "sought": sought})
                 if unique is not None:
                     holders[value.path, unique].append(each.name)

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import orjson
 from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 
+from ..apps import App
+from ..db import Database, Outer, Slot, chunks, prepared
+from ..db.tables import MemberRow, ResourceRow
+from ..errors import InvalidValue, Mutability, NoTarget
+from ..journal import Action, Entry, Outcome
+from ..scim import core
+from ..scim.filter import Filter
+from ..scim.patch import LinkStep
 from . import search
-from .apps import App
-from .db import Database, Outer, Slot, chunks, prepared
-from .db.tables import MemberRow, ResourceRow
-from .errors import InvalidValue, Mutability, NoTarget
-from .journal import Action, Entry, Outcome
-from .scim import core
-from .scim.filter import Filter
-from .scim.patch import LinkStep
 
 #: What a group can hold.
 _LINKABLE = ("User", "Group")

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from .errors import BadRequest
-from .scim import core
-from .scim.schema import ResourceType
+from ..errors import BadRequest
+from ..scim import core
+from ..scim.schema import ResourceType
 
 
 class FeatureError(Exception):

@@ -1,0 +1,5 @@
+"""The connection from an identity provider: app, features, mapping, tokens."""
+
+from .app import App, AppError, ever, every, find, get, lock, update
+
+__all__ = ["App", "AppError", "ever", "every", "find", "get", "lock", "update"]

@@ -1,0 +1,105 @@
+"""The secret keys: they sign tokens and verify them.
+
+A token is `scimlite_` and a signed token id. With the secret key it can be made again from its row at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from functools import lru_cache
+
+from itsdangerous import BadSignature, Signer, URLSafeSerializer
+
+from .. import clock
+from ..db import Database
+from ..db.tables import TokenRow
+
+_PREFIX = "scimlite_"
+
+
+_SALT = "scimlite.token"
+
+
+class TokenError(Exception):
+    """What an operator asked for cannot be done with this token or these keys; the text says why."""
+
+
+class Keyring:
+    """The secret keys, newest first: the newest signs, all verify."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise TokenError("There is no secret key.")
+        self._keys = {fingerprint(key): key for key in keys}
+        self.newest = fingerprint(keys[0])
+        self._verifier = _signer(list(reversed(keys)))
+        # A signature that was once right stays right, so it is computed once; whether the token still counts is
+        # asked of the database each time.
+        self._verify = lru_cache(maxsize=4096)(self._unsign)
+
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in self._keys
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The keys' fingerprints, newest first."""
+        return list(self._keys)
+
+    def sign(self, token_id: str, key_id: str) -> str:
+        """The token's text; TokenError when the key that signed it is not among the secret keys."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise TokenError(
+                f"This token was signed with the secret key {key_id}, which is not in SCIMLITE_SECRET_KEY."
+            )
+        return _PREFIX + _signer([key]).sign(token_id).decode()
+
+    def serializer(self, salt: str) -> URLSafeSerializer:
+        """Signs small data that clients carry for us; what one salt signed no other verifies."""
+        kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        return URLSafeSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
+
+    def token_id(self, text: str) -> str | None:
+        """The id inside a token with a right signature, else None; the database is not asked."""
+        if not text.startswith(_PREFIX) or len(text) > 200:
+            return None
+        return self._verify(text)
+
+    def _unsign(self, text: str) -> str | None:
+        try:
+            return self._verifier.unsign(text.removeprefix(_PREFIX)).decode()
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+
+def _signer(keys: list[str]) -> Signer:
+    return Signer(keys, salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def fingerprint(key: str) -> str:
+    """A short public name for a secret key, from which the key cannot be found."""
+    return hmac.new(key.encode(), b"scimlite key fingerprint", hashlib.sha256).hexdigest()[:12]
+
+
+def check_keys(db: Database, keyring: Keyring) -> list[str]:
+    """Refuse to work with keys that fit none of the living tokens (TokenError).
+
+    Returns the fingerprints of keys that living tokens still need and that are missing.
+    """
+    at = clock.now()
+    living = (TokenRow.revoked_at.is_null() | (TokenRow.revoked_at > at)) & (
+        TokenRow.expires_at.is_null() | (TokenRow.expires_at > at)
+    )
+    query = TokenRow.select(TokenRow.key_id).where(living).distinct()
+    needed = {row[0] for row in db.rows(query)}
+    missing = sorted(key_id for key_id in needed if key_id not in keyring)
+    if needed and len(missing) == len(needed):
+        raise TokenError(
+            "The secret key does not fit the tokens in this database: they were signed with "
+            f"{', '.join(missing)}, the given key is {', '.join(keyring.fingerprints)}. "
+            "Set SCIMLITE_SECRET_KEY to the key that was used; one that was generated is in the file secret_key "
+            "of the state folder."
+        )
+    return missing

@@ -1,0 +1,1 @@
+"""Users, groups and other resources at rest: read, written, searched."""
