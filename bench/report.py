@@ -35,7 +35,7 @@ import filling
 import psycopg
 import servers
 
-from scimlite import journal, startup
+from scimlite import installation, journal
 from scimlite.config import Settings
 from scimlite.db import Database
 from scimlite.journal import Action, Entry, Origin, report
@@ -134,7 +134,7 @@ def _kept(name: str, folder: Path) -> Iterator[dict[str, str]]:
 def _measure(env: dict[str, str], arguments: argparse.Namespace) -> list[tuple[str, Figures]]:
     """What was measured, with its median wall and CPU seconds."""
     figures: list[tuple[str, Figures]] = []
-    db = startup.database(Settings.from_environment(env))
+    db = installation.database(Settings.from_environment(env))
     if report.latest_id(db) < arguments.rows:
         for slug in filling.SHARES:
             servers.scimlite(env, "app", "create", slug.capitalize(), "--slug", slug)

@@ -22,7 +22,7 @@ import orjson
 from peewee import fn
 from scimload import Load
 
-from scimlite import clock, startup
+from scimlite import clock, installation
 from scimlite.admin import apps
 from scimlite.apps import App
 from scimlite.config import Settings
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, required=True, help="how many the app shall have")
     parser.add_argument("--members", type=int, default=0, help="size of the group Large, which is made once")
     arguments = parser.parse_args()
-    db = startup.database(Settings.from_environment().with_secret_keys())
+    db = installation.database(Settings.from_environment().with_secret_keys())
     app = apps.get(db, arguments.app)
     there = apps.contents(db, app).users
     first = (db.scalar(ResourceRow.select(fn.max(ResourceRow.id))) or 0) + 1

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import click
 
-from scimlite.apps import keyring as keyrings
 from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
-from scimlite.db import Database, migration
+from scimlite.db import Database
+from scimlite.installation import SCIM_PREFIX, Installation
 from scimlite.journal import Origin
-from scimlite.startup import SCIM_PREFIX, StartupError, database
 
 #: In the state folder: the address the service was last started on here.
 _SERVER_URL = "server-url"
@@ -24,18 +23,26 @@ _DEFAULT_URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Context:
-    """An opened installation."""
+    """An opened installation, as a command works with it."""
 
-    settings: Settings
-    db: Database
+    installation: Installation
+
+    @property
+    def settings(self) -> Settings:
+        """The installation's settings."""
+        return self.installation.settings
+
+    @property
+    def db(self) -> Database:
+        """The installation's database."""
+        return self.installation.db
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The secret keys; TokenError when they fit none of the living tokens."""
-        keyring = Keyring(self.settings.with_secret_keys().secret_keys)
-        for missing in keyrings.check_keys(self.db, keyring):
+        """The secret keys; StartupError when they fit none of the living tokens."""
+        for missing in self.installation.check_keys():
             click.echo(f"Warning: some tokens need the secret key {missing}, which is not given.", err=True)
-        return keyring
+        return self.installation.keyring
 
     @property
     def origin(self) -> Origin:
@@ -74,16 +81,8 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
     Raises ConfigError, StartupError, or Unavailable.
     """
     settings = Settings.from_environment()
-    db = database(settings)
-    status = migration.status(db)
-    wanted = (settings.database_is_default or create) if status.empty else upgrade
-    if status.pending and not status.unknown and wanted:
-        migration.upgrade(db)
-        status = migration.status(db)
-    if not status.current:
-        db.close()
-        raise StartupError(migration.advice(db, status))
-    return Context(settings, db)
+    create = create or settings.database_is_default
+    return Context(Installation.open(settings, create=create, upgrade=upgrade))
 
 
 def remember_server_url(state_dir: Path, url: str) -> None:

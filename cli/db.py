@@ -11,8 +11,8 @@ import click
 from scimlite.admin import apps
 from scimlite.config import Settings
 from scimlite.db import Database, SqliteDatabase, migration
+from scimlite.installation import StartupError, database
 from scimlite.journal import report
-from scimlite.startup import StartupError, database
 
 from .output import json_option, print_json
 

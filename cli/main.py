@@ -77,7 +77,7 @@ def _told(error: Exception) -> click.ClickException | None:
     from scimlite.apps.mapping import MappingError
     from scimlite.config import ConfigError
     from scimlite.errors import ScimError
-    from scimlite.startup import StartupError
+    from scimlite.installation import StartupError
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))

@@ -103,7 +103,7 @@ def local_time(microseconds: int | None, *, seconds: bool = True) -> str:
 
 def iso_time(microseconds: int | None) -> str | None:
     """A stored time for programs: ISO 8601 in UTC."""
-    from scimlite.rendering import timestamp
+    from scimlite.web.scim.rendering import timestamp
 
     return None if microseconds is None else timestamp(microseconds)
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .embedding import Installation
-    from .service import create_app, scim_blueprint
+    from .installation import Installation
+    from .web.app import create_app, scim_blueprint
 
 __all__ = ["Installation", "create_app", "scim_blueprint"]
 
 
 def __getattr__(name: str) -> object:
-    # Loaded when first used: a command that only prints its help should not import Flask.
-    if name in __all__:
-        from . import embedding, service
+    # Loaded when first used: a command that only prints its help imports no Flask.
+    if name == "Installation":
+        from .installation import Installation
 
-        return embedding.Installation if name == "Installation" else getattr(service, name)
+        return Installation
+    if name in __all__:
+        from .web import app
+
+        return getattr(app, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,10 @@ from typing import Any
 ERROR_URN = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
+class OperatorError(Exception):
+    """What an operator asked for cannot be done; the text says why and what to do instead."""
+
+
 class ScimError(Exception):
     """An answer that is not a success; raised where it is known, rendered once by the provider.
 

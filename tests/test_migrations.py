@@ -14,7 +14,7 @@ import scimlite
 import scimlite_cli
 from commands import COMMAND, Commands
 from postgres_server import free_port
-from scimlite import startup
+from scimlite import installation
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
 from scimlite.scim import core
@@ -29,7 +29,7 @@ def command(settings_env: dict[str, str]) -> Commands:
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
-    opened = startup.database(settings)
+    opened = installation.database(settings)
     yield opened
     opened.close()
 

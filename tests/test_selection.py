@@ -17,7 +17,8 @@ from postgres_server import empty_database
 from scimlite import journal
 from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
-from scimlite.journal import Action, Entry, Origin, Outcome, report, summary
+from scimlite.db.tables import JournalRow
+from scimlite.journal import Action, Entry, Origin, Outcome, entries, report, summary
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection, parts
 
@@ -62,12 +63,12 @@ def story(database: Database) -> Story:
 
     def work() -> None:
         rows = [
-            journal._row(
+            entries._row(
                 small if number % 10 == 3 else large, CLIENT if number % 2 else ORIGIN, entry(number), at(number)
             )
             for number in range(ROWS)
         ]
-        database.insert(journal._INSERT, rows)
+        database.insert(entries._INSERT, rows)
         # Somebody who was deleted and created again has two ids; everybody has one in each app.
         for name, ids in ((BUSY, [id_of(BUSY), id_of("twice")]), (ORDINARY, [id_of(ORDINARY)])):
             for each in ids:
@@ -175,7 +176,7 @@ def test_the_newest_entries_cost_what_is_shown(story: Story, question: dict[str,
 
 def test_the_test_would_notice_a_scan(story: Story) -> None:
     most = MOST_STEPS if story.db.kind == "sqlite" else MOST_TOUCHED
-    unindexed = journal._joined().where(journal.JournalRow.client_request_id == "none")
+    unindexed = report._joined().where(JournalRow.client_request_id == "none")
     assert work_of(story.db, lambda: story.db.rows(unindexed)) > most
 
 
@@ -242,8 +243,8 @@ def test_a_summary_counts_what_is_found(
 def test_a_summary_counts_in_an_index_alone(story: Story, wanted: dict[str, Any]) -> None:
     if story.db.kind != "sqlite":
         pytest.skip("PostgreSQL chooses by what it knows of so small a table.")
-    count = journal.JournalRow.select(journal.JournalRow.action, fn.count(journal.JournalRow.id))
+    count = JournalRow.select(JournalRow.action, fn.count(JournalRow.id))
     for part in parts(story.db, Selection(app_id=story.large, since=START, **wanted), count):
-        sql, params = story.db.compile(part.group_by(journal.JournalRow.action))
+        sql, params = story.db.compile(part.group_by(JournalRow.action))
         plan = [row[3] for row in story.db.peewee.execute_sql(f"EXPLAIN QUERY PLAN {sql}", params)]
         assert "USING COVERING INDEX journal_" in plan[0]

@@ -10,12 +10,12 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import startup
+from scimlite import Installation as Embedded
+from scimlite import installation
 from scimlite.admin import apps, tokens
 from scimlite.config import Settings
 from scimlite.db import Database, migration
 from scimlite.directory import tombstones
-from scimlite.embedding import Installation as Embedded
 from scimlite.events import signals
 from scimlite.journal import Origin
 
@@ -208,7 +208,7 @@ def test_without_receivers_nothing_is_looked_up(
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
-    made = startup.database(settings)
+    made = installation.database(settings)
     migration.upgrade(made)
     yield made
     made.close()

@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from scimlite import journal
-from scimlite.admin import apps, tokens
+from scimlite.admin import apps
+from scimlite.apps import authentication
 from scimlite.journal import Action, Entry, Origin, Outcome, report
 from scimlite.journal.selection import Selection
 
@@ -38,7 +39,7 @@ def test_create_for_programs(site):
     assert datetime.fromisoformat(made["created_at"]).utcoffset().total_seconds() == 0
     db, app = site.installation.db, apps.get(site.installation.db, "okta-2")
     header = f"Bearer {made['token']}"
-    caller = tokens.authenticate(db, site.installation.keyring, header, "okta-2", lambda: Origin("test"))
+    caller = authentication.authenticate(db, site.installation.keyring, header, "okta-2", lambda: Origin("test"))
     assert (caller.app.id, caller.label) == (app.id, made["token_label"])
 
 

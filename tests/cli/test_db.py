@@ -14,8 +14,10 @@ import pytest
 from commands import COMMAND, Commands
 from installation import Installation
 from postgres_server import empty_database
-from scimlite import journal, startup
-from scimlite.admin import apps, tokens
+from scimlite import installation as startup
+from scimlite import journal
+from scimlite.admin import apps
+from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
 from scimlite.db import migration
 from scimlite.journal import report
@@ -72,9 +74,7 @@ class TestStatus:
     def test_counts_what_there_is(self, settings_env, command, serve):
         command("db", "upgrade").ok()
         settings = Settings.from_environment(settings_env)
-        installation = Installation(
-            settings_env, Path(), startup.database(settings), tokens.Keyring(settings.secret_keys)
-        )
+        installation = Installation(settings_env, Path(), startup.database(settings), Keyring(settings.secret_keys))
         service = serve(settings_env)
         installation.service = service
         first, second = installation.app(), installation.app("Gone")

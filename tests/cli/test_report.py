@@ -17,7 +17,8 @@ import pytest
 from commands import COMMAND, Commands, Ran, Running
 from installation import OPERATOR, Connected, Installation
 from scim_client import Answer, ScimClient, add_members, remove_member
-from scimlite import clock, journal, startup
+from scimlite import clock, journal
+from scimlite import installation as startup
 from scimlite.admin import apps
 from scimlite.config import Settings
 from scimlite.journal import Action, Entry, report

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scimlite.admin import apps, tokens
+from scimlite.apps import authentication
 from scimlite.errors import Unauthorized
 from scimlite.journal import Origin, report
 from scimlite.journal.selection import Selection
@@ -18,7 +19,7 @@ def works(site, slug, token):
     try:
         keyring = site.installation.keyring
         return (
-            tokens.authenticate(site.installation.db, keyring, f"Bearer {token}", slug, lambda: Origin("test"))
+            authentication.authenticate(site.installation.db, keyring, f"Bearer {token}", slug, lambda: Origin("test"))
             is not None
         )
     except Unauthorized:

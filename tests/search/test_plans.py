@@ -21,9 +21,9 @@ from scimlite.admin import apps
 from scimlite.db import Database, migration
 from scimlite.db.tables import MemberRow, ResourceRow
 from scimlite.directory import read, value_index, write
-from scimlite.rendering import timestamp
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
+from scimlite.web.scim.rendering import timestamp
 
 USERS, GROUPS = 3000, 300
 #: Pages that a look-up may touch, and instructions of SQLite's machine; a scan takes some hundred or ten thousands.

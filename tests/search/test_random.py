@@ -82,7 +82,7 @@ def _same_ids_and_times() -> ExitStack:
     times = itertools.count(1_700_000_000_000_000, 500_000)
     stack = ExitStack()
     stack.enter_context(patch("uuid.uuid4", lambda: next(ids)))
-    stack.enter_context(patch("scimlite.journal.now", lambda: next(times)))
+    stack.enter_context(patch("scimlite.clock.now", lambda: next(times)))
     return stack
 
 

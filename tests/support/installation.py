@@ -10,7 +10,7 @@ from typing import Any
 
 from live_service import LiveService
 from scim_client import ScimClient
-from scimlite import startup
+from scimlite import installation as startup
 from scimlite.admin import apps, tokens
 from scimlite.admin.tokens import Token
 from scimlite.apps import App

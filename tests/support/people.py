@@ -14,12 +14,12 @@ from scimlite.apps import App
 from scimlite.db import Database, migration
 from scimlite.directory import read, search, write
 from scimlite.journal import Origin
-from scimlite.rendering import render
 from scimlite.scim import core, document
 from scimlite.scim.filter import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.projection import Projection
 from scimlite.scim.schema import Attribute, ResourceType, schema
+from scimlite.web.scim.rendering import render
 
 Json = Any
 

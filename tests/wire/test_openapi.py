@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, PATCH_URN
 from scimlite.config import Settings
-from scimlite.service import create_app
+from scimlite.web.app import create_app
 
 
 @pytest.fixture

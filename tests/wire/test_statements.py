@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from installation import OPERATOR
-from scimlite import scim_blueprint, startup
+from scimlite import installation, scim_blueprint
 from scimlite.admin import apps, tokens
 from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
@@ -75,7 +75,7 @@ class Client:
 @pytest.fixture
 def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """An app, and a client that counts."""
-    db = startup.database(settings)
+    db = installation.database(settings)
     migration.upgrade(db)
     yield Client(db, Keyring(settings.secret_keys), monkeypatch)
     db.close()

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from . import apps, errors
-from .endpoints import View
+from ... import apps, errors
+from ...scim import messages, openapi, quirks
 from .provider import METHODS, Call, Service, respond
-from .scim import messages, openapi, quirks
+from .view import View
 
 Json = Any
 

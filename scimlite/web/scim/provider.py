@@ -16,16 +16,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, RequestRedirect
 from werkzeug.urls import iri_to_uri
 
-from . import errors, journal
-from .apps import App, authentication
-from .apps.authentication import Caller
-from .apps.keyring import Keyring
-from .clock import DAY
-from .db import Database, DatabaseError
-from .errors import ScimError
-from .journal import Action, Entry, Origin, Outcome, refusals
-from .journal.refusals import Received
-from .scim.messages import MEDIA_TYPE
+from ... import errors, journal
+from ...apps import App, authentication
+from ...apps.authentication import Caller
+from ...apps.keyring import Keyring
+from ...clock import DAY
+from ...db import Database, DatabaseError
+from ...errors import ScimError
+from ...journal import Action, Entry, Origin, Outcome, refusals
+from ...journal.refusals import Received
+from ...scim.messages import MEDIA_TYPE
 
 #: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors
-from .clock import now
-from .directory import members, write
-from .directory.read import Resource
-from .journal import Action
-from .journal.refusals import Received
+from ... import errors
+from ...clock import now
+from ...directory import members, write
+from ...directory.read import Resource
+from ...journal import Action
+from ...journal.refusals import Received
+from ...scim import document, messages, projection
+from ...scim import patch as patching
+from ...scim.projection import Projection
+from ...scim.schema import ResourceType
 from .provider import Attempt, Call
-from .scim import document, messages, projection
-from .scim import patch as patching
-from .scim.projection import Projection
-from .scim.schema import ResourceType
 
 Json = Any
 

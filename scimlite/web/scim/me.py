@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint
 
-from . import errors
+from ... import errors
+from ...scim import core
 from .provider import METHODS, Service, begin
-from .scim import core
-from .views import ResourceView
+from .resources import ResourceView
 
 
 class MeView(ResourceView):

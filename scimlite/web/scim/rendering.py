@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from .directory.members import Link
-from .directory.read import Resource
-from .scim.projection import Projection
+from ...directory.members import Link
+from ...directory.read import Resource
+from ...scim.projection import Projection
 
 Json = Any
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from . import errors
-from .directory import cursors, read, search
-from .directory.read import SearchRequest
-from .endpoints import View
-from .journal import Action
+from ... import errors
+from ...directory import cursors, read, search
+from ...directory.read import SearchRequest
+from ...journal import Action
+from ...scim import messages, projection
+from ...scim.filter import parse_filter
+from ...scim.messages import Query
+from ...scim.path import parse_attr_path
+from ...scim.projection import Projection
+from ...scim.schema import ResourceType
 from .provider import METHODS, Attempt, Call, Service, respond
 from .rendering import Renderer
-from .scim import messages, projection
-from .scim.filter import parse_filter
-from .scim.messages import Query
-from .scim.path import parse_attr_path
-from .scim.projection import Projection
-from .scim.schema import ResourceType
+from .view import View
 
 
 def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Query) -> Response:

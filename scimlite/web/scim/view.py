@@ -7,9 +7,9 @@ from typing import Any
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
-from . import errors
+from ... import errors
+from ...scim import messages
 from .provider import METHODS, Call, Service, begin
-from .scim import messages
 
 _JSON_TYPES = ("application/scim+json", "application/json")
 

@@ -12,17 +12,18 @@ import orjson
 from flask import Blueprint, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from . import errors, operations, provider
-from .endpoints import View
-from .journal import Action
-from .journal.refusals import Received
-from .operations import Answer
+from ... import errors
+from ...journal import Action
+from ...journal.refusals import Received
+from ...scim import bulk, document
+from ...scim.bulk import BulkOperation, BulkRequest
+from ...scim.projection import Projection
+from ...scim.schema import ResourceType
+from . import provider, writes
 from .provider import METHODS, Attempt, Call, Service, respond
 from .rendering import etag, location
-from .scim import bulk, document
-from .scim.bulk import BulkOperation, BulkRequest
-from .scim.projection import Projection
-from .scim.schema import ResourceType
+from .view import View
+from .writes import Answer
 
 Json = Any
 
@@ -100,11 +101,11 @@ class _Job:
         resolved = bulk.resolve(operation, self.ids)
         wanted = Projection(resource_type)
         if resolved.id is None:
-            return operations.create(self.call, resource_type, resolved.data, wanted)
-        expected = operations.if_match(resolved.version)
+            return writes.create(self.call, resource_type, resolved.data, wanted)
+        expected = writes.if_match(resolved.version)
         if resolved.method == "DELETE":
-            return operations.delete(self.call, resource_type, resolved.id, expected)
-        write = operations.replace if resolved.method == "PUT" else operations.patch
+            return writes.delete(self.call, resource_type, resolved.id, expected)
+        write = writes.replace if resolved.method == "PUT" else writes.patch
         return write(self.call, resource_type, resolved.id, resolved.data, expected, wanted)
 
     def _begin(self, operation: BulkOperation) -> ResourceType:
@@ -119,11 +120,11 @@ class _Job:
         received = Received(
             operation.method, f"/{path if id else operation.endpoint}", parsed=True, body=operation.data
         )
-        resource_type = operations.resource_type(
+        resource_type = writes.resource_type(
             call, operation.endpoint, known, method=operation.method, received=received
         )
         if operation.method == "POST":
-            operations.note_name(call, operation.data)
+            writes.note_name(call, operation.data)
         if (operation.method == "POST") is not (id is None):
             named = "the endpoint alone" if operation.method == "POST" else "an id behind the endpoint"
             raise errors.MethodNotAllowed(f"The path of {operation.method} in a bulk request is {named}.")
@@ -182,7 +183,7 @@ class _Job:
             data, later[number] = bulk.postpone(operation.data, missing)
             _check_part(resource_type, data, operation.data)
             part = bulk.resolve(replace(operation, data=data), ids)
-            answers[number] = operations.create(self.call, resource_type, part.data, Projection(resource_type))
+            answers[number] = writes.create(self.call, resource_type, part.data, Projection(resource_type))
             bulk_id = operation.bulk_id or ""
             ids[bulk_id] = _id(answers[number])
             missing.discard(bulk_id)
@@ -193,7 +194,7 @@ class _Job:
                 id = _id(answers[number])
                 rest = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
                 wanted = Projection(resource_type)
-                completed = operations.patch(self.call, resource_type, id, rest.data, (), wanted)
+                completed = writes.patch(self.call, resource_type, id, rest.data, (), wanted)
                 answers[number] = replace(completed, status=201)
         return answers
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from . import operations, queries
-from .directory import members, read
-from .endpoints import View
-from .journal import Action, report
-from .operations import Answer
+from ...directory import members, read
+from ...journal import Action, report
+from ...scim import messages, projection
+from ...scim.projection import Projection
+from ...scim.schema import ResourceType
+from . import search, writes
 from .provider import METHODS, Attempt, Call, Service, empty, respond
 from .rendering import etag, location, render
-from .scim import messages, projection
-from .scim.projection import Projection
-from .scim.schema import ResourceType
+from .view import View
+from .writes import Answer
 
 
 class _ResourceView(View):
@@ -28,7 +28,7 @@ class _ResourceView(View):
 
     def if_match(self, call: Call) -> list[str]:
         """The versions that If-Match names, `*` included; empty when there is no such header."""
-        return operations.if_match(call.request.headers.get("If-Match"))
+        return writes.if_match(call.request.headers.get("If-Match"))
 
     def answer(self, call: Call, answer: Answer) -> Response:
         """A write as the answer to a request."""
@@ -57,22 +57,22 @@ class CollectionView(_ResourceView):
     """`/Users`, `/Groups`: list, search and create."""
 
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint)
+        resource_type = writes.resource_type(call, endpoint)
         call.attempt = Attempt(Action.SEARCHED)
         query = messages.load_query(call.request.args.items(multi=True))
-        return queries.answer(call, self.service, [resource_type], query)
+        return search.answer(call, self.service, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint)
+        resource_type = writes.resource_type(call, endpoint)
         wanted = self.projection(call, resource_type)
-        return self.answer(call, operations.create(call, resource_type, self.body(call), wanted))
+        return self.answer(call, writes.create(call, resource_type, self.body(call), wanted))
 
 
 class ResourceView(_ResourceView):
     """`/Users/<id>`, `/Groups/<id>`: read, replace, patch and delete."""
 
     def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint)
+        resource_type = writes.resource_type(call, endpoint)
         wanted = self.projection(call, resource_type)
         resource = self._read(call, resource_type, id, wanted)
         if self._unchanged(call, resource, wanted):
@@ -97,7 +97,7 @@ class ResourceView(_ResourceView):
         given = call.request.headers.get("If-None-Match")
         if not given:
             return False
-        versions = operations.versions(given)
+        versions = writes.versions(given)
         if "*" not in versions and str(resource.version) not in versions:
             return False
         db = call.db
@@ -110,20 +110,20 @@ class ResourceView(_ResourceView):
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint, id)
+        resource_type = writes.resource_type(call, endpoint, id)
         wanted = self.projection(call, resource_type)
         body = self.body(call)
-        return self.answer(call, operations.replace(call, resource_type, id, body, self.if_match(call), wanted))
+        return self.answer(call, writes.replace(call, resource_type, id, body, self.if_match(call), wanted))
 
     def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint, id)
+        resource_type = writes.resource_type(call, endpoint, id)
         wanted = self.projection(call, resource_type)
         body = self.body(call)
-        return self.answer(call, operations.patch(call, resource_type, id, body, self.if_match(call), wanted))
+        return self.answer(call, writes.patch(call, resource_type, id, body, self.if_match(call), wanted))
 
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = operations.resource_type(call, endpoint, id)
-        return self.answer(call, operations.delete(call, resource_type, id, self.if_match(call)))
+        resource_type = writes.resource_type(call, endpoint, id)
+        return self.answer(call, writes.delete(call, resource_type, id, self.if_match(call)))
 
 
 def add_routes(blueprint: Blueprint, service: Service) -> None:

@@ -11,15 +11,15 @@ import orjson
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import bulk, discovery, me, provider, queries, views
-from .apps.keyring import Keyring
-from .clock import DAY
-from .config import Settings
-from .db import Database, migration
-from .errors import ScimError, Unavailable
-from .provider import Service
-from .scim import core, openapi
-from .startup import SCIM_PREFIX, check, database
+from ..apps.keyring import Keyring
+from ..clock import DAY
+from ..config import Settings
+from ..db import Database, migration
+from ..errors import ScimError, Unavailable
+from ..installation import SCIM_PREFIX, Installation
+from ..scim import core, openapi
+from .scim import bulk, discovery, me, provider, resources, search
+from .scim.provider import Service
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -37,18 +37,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     Settings come from SCIMLITE_* variables unless given. Raises ConfigError when they are wrong, StartupError
     when the database is not at this version's schema or the secret key does not fit its tokens.
     """
-    settings = (settings or Settings.from_environment()).with_secret_keys()
-    db = database(settings)
-    keyring = Keyring(settings.secret_keys)
-    check(db, keyring)
-    # Opened before gunicorn forks, a connection must not be shared by its workers.
+    settings = settings or Settings.from_environment()
+    installation = Installation.open(settings)
+    installation.check_keys()
+    db = installation.db
+    # A connection that was opened before gunicorn forks must not be shared by its workers.
     db.close()
     app = _Service("scimlite", static_folder=None)
     app.url_map.strict_slashes = False
     app.register_blueprint(
         scim_blueprint(
             db,
-            keyring,
+            installation.keyring,
             base_url=settings.base_url,
             max_body=settings.max_body,
             max_results=settings.max_results,
@@ -87,10 +87,10 @@ def scim_blueprint(
     blueprint = Blueprint(name, __name__)
     provider.register(blueprint, service)
     discovery.add_routes(blueprint, service)
-    queries.add_routes(blueprint, service)
+    search.add_routes(blueprint, service)
     me.add_routes(blueprint, service)
     bulk.add_routes(blueprint, service)
-    views.add_routes(blueprint, service)
+    resources.add_routes(blueprint, service)
     return blueprint
 
 

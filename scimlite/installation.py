@@ -1,0 +1,109 @@
+"""An installation: settings, database and secret keys, opened and checked once for every door of the house.
+
+The service, the commands, the worker and an embedding application all begin here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .apps import get as find_app
+from .apps import keyring as keyrings
+from .apps.keyring import Keyring, TokenError
+from .config import Settings
+from .db import Database, migration, open_database
+from .errors import OperatorError
+from .scim import core
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+    from .directory.profiles import Profile
+
+#: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.
+SCIM_PREFIX = "/scim/v2"
+
+
+class StartupError(OperatorError):
+    """This database or these keys cannot be used; the text says what to do."""
+
+
+class Installation:
+    """A scimlite database, its settings and its secret keys.
+
+    `Installation(url, key)` is the form for an application that embeds scimlite: `database_url` is
+    `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or `postgresql://…`, `secret_keys` are the keys that
+    the commands get in SCIMLITE_SECRET_KEY, newest first. The database is made, and brought to this version, unless
+    `upgrade` is False. Raises StartupError when the database does not fit this version, or the keys its tokens, and
+    Unavailable when it cannot be reached. `Installation.open(settings)` is the form for the service and the commands.
+    """
+
+    def __init__(self, database_url: str, *secret_keys: str, upgrade: bool = True) -> None:
+        settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=secret_keys)
+        self._begin(settings, create=upgrade, upgrade=upgrade)
+        self.check_keys()
+        # A connection that was opened before a server forks must not be shared by its workers.
+        self.db.close()
+
+    @classmethod
+    def open(cls, settings: Settings, *, create: bool = False, upgrade: bool = False) -> Installation:
+        """The installation that settings describe.
+
+        `create` initialises an empty database, `upgrade` upgrades an outdated one. Raises StartupError when the
+        database does not fit this version, and Unavailable when it cannot be reached.
+        """
+        installation = cls.__new__(cls)
+        installation._begin(settings, create=create, upgrade=upgrade)
+        return installation
+
+    def _begin(self, settings: Settings, *, create: bool, upgrade: bool) -> None:
+        self.settings = settings
+        self.db = database(settings)
+        status = migration.status(self.db)
+        if status.pending and not status.unknown and (create if status.empty else upgrade):
+            migration.upgrade(self.db)
+            status = migration.status(self.db)
+        if not status.current:
+            self.db.close()
+            raise StartupError(migration.advice(self.db, status))
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The secret keys; with SQLite, and none given, those of the state folder's file, made when first used."""
+        return Keyring(self.settings.with_secret_keys().secret_keys)
+
+    def check_keys(self) -> list[str]:
+        """Raise StartupError when the secret keys fit none of the living tokens.
+
+        Returns the fingerprints of keys that living tokens need and that are missing.
+        """
+        try:
+            return keyrings.check_keys(self.db, self.keyring)
+        except TokenError as error:
+            raise StartupError(str(error)) from None
+
+    def blueprint(self, **options: Any) -> Blueprint:
+        """The SCIM endpoint, to be registered under a URL prefix; `options` are those of `scim_blueprint`."""
+        from .web.app import scim_blueprint
+
+        return scim_blueprint(self.db, self.keyring, **options)
+
+    def users(self, slug: str) -> Iterator[Profile]:
+        """The profiles of an app's living users, some at a time. Raises AppError when there is no such app."""
+        from .directory import profiles
+
+        app = find_app(self.db, slug)
+        return profiles.walk(self.db, app, app.resource_types[core.USER.endpoint])
+
+
+def database(settings: Settings) -> Database:
+    """The database that settings name; nothing is connected or made yet."""
+    return open_database(
+        settings.database_url,
+        busy_timeout=settings.busy_timeout,
+        prepare_threshold=settings.prepare_threshold,
+        described=settings.database_label,
+    )

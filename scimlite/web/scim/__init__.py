@@ -1,0 +1,1 @@
+"""The SCIM blueprint: RFC 7644 over HTTP."""
