@@ -82,8 +82,8 @@ def create(context: Context, name: str, slug: str | None, as_json: bool) -> None
     """
     # Before anything is made: keys that do not fit this database are refused.
     keyring = context.keyring
-    made = apps.create(context.db, name, slug, context.origin)
-    token, text = tokens.issue(context.db, keyring, made, context.origin)
+    made = apps.create(context.scope, name, slug)
+    token, text = tokens.issue(context.workspace(made), keyring)
     url = context.scim_url(made.slug)
     if as_json:
         print_json({**_summary(context, made), "token": text, "token_label": token.label})
@@ -232,7 +232,7 @@ def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[st
     if name is None and not features:
         raise click.UsageError("Nothing to change: give --name or --feature.")
     before = apps.get(context.db, slug)
-    edited = apps.edit(context.db, before.slug, context.origin, name=name, features=dict(features))
+    edited = apps.edit(context.scope, before.slug, name=name, features=dict(features))
     old, new = ({"name": each.name, **asdict(each.settings)} for each in (before, edited))
     changed = [f"{_written(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
     click.echo("\n".join(map(visible, changed)) or f"{edited.slug} is like that already.", err=True)
@@ -279,7 +279,7 @@ def release(context: Context, slug: str) -> None:
     Example: scimlite app release entra-id
     """
     found = apps.get(context.db, slug)
-    held = brakes.release(context.db, found.slug, context.origin)
+    held = brakes.release(context.scope, found.slug)
     said = f"Released: {' and '.join(held)}." if held else "Nothing was held."
     click.echo(f"{said} The brakes of {found.slug} count from zero.", err=True)
 
@@ -308,7 +308,7 @@ def delete(context: Context, slug: str, yes: bool) -> None:
             err=True,
         )
         click.confirm("Remove it?", abort=True, err=True)
-    deleted = apps.delete(context.db, found.slug, context.origin)
+    deleted = apps.delete(context.scope, found.slug)
     click.echo(f"Removed {deleted.slug}.", err=True)
 
 
@@ -317,7 +317,7 @@ app.add_command(connection_test, "test")
 
 def _switch(context: Context, slug: str, *, on: bool) -> None:
     before = apps.get(context.db, slug)
-    after = apps.set_enabled(context.db, before.slug, context.origin, enabled=on)
+    after = apps.set_enabled(context.scope, before.slug, enabled=on)
     click.echo(f"{after.slug} {'was already' if before.enabled == on else 'is now'} {_state(after)}.", err=True)
 
 

@@ -98,7 +98,7 @@ def _token(context: Context, app: App, given: str | None) -> tuple[str, str]:
     if given is not None and given.startswith(_TOKEN_PREFIX):
         return given, "the given token"
     token = tokens.get(context.db, app, given)
-    return tokens.show(context.db, context.keyring, app, token, context.origin), f"the token {token.label!r}"
+    return tokens.show(context.workspace(app), context.keyring, token), f"the token {token.label!r}"
 
 
 def _why_unauthorized(context: Context, app: App, base: SplitResult, given: str | None) -> tuple[str, str]:

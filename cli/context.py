@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
+from scimlite.apps import App
 from scimlite.apps.keyring import Keyring
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database
 from scimlite.installation import SCIM_PREFIX, Installation
-from scimlite.journal import Origin
+from scimlite.journal import Origin, Scope
 
 #: In the state folder: the address the service was last started on here.
 _SERVER_URL = "server-url"
@@ -45,9 +47,13 @@ class Context:
         return self.installation.keyring
 
     @property
-    def origin(self) -> Origin:
-        """Who the journal says did it: `cli:` and the operating system's user."""
-        return operator()
+    def scope(self) -> Scope:
+        """The database, and as the origin `cli:` and the operating system's user."""
+        return Scope(self.db, operator())
+
+    def workspace(self, app: App) -> Workspace:
+        """The scope within an app."""
+        return Workspace.of(self.scope, app)
 
     @property
     def server_url(self) -> str:

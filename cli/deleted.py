@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from scimlite.admin import people
+from scimlite.admin import deleted, people
+from scimlite.admin.deleted import Tombstone
 from scimlite.apps import App
-from scimlite.directory import tombstones
-from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED, Tombstone
+from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED
 from scimlite.scim.schema import ResourceType
 
 from .choosing import print_place, the_one
@@ -35,8 +35,8 @@ def print_deleted(
 ) -> None:
     """A page of the deleted users or groups of apps, the newest first, with when each may be purged."""
     number = page or 1
-    total = tombstones.count(context.db, apps, resource_type, search)
-    found = tombstones.page(context.db, apps, resource_type, search, number=number, size=per_page)
+    total = deleted.count(context.db, apps, resource_type, search)
+    found = deleted.page(context.db, apps, resource_type, search, number=number, size=per_page)
     noun = resource_type.name.lower()
     if as_csv:
         print_csv(_FIELDS, (tuple(_data(context, each).values()) for each in found))
@@ -88,5 +88,5 @@ def restore(context: Context, resource_type: ResourceType, slug: str | None, tex
         raise click.ClickException(f"{visible(found.name)} ({newer[0]}) is not deleted. {hint} --deleted")
     # The app's own: what it declares beside the built-in schemas counts as well.
     kind = found.app.resource_types[resource_type.endpoint]
-    told = tombstones.restore(context.db, found.app, kind, found.id, context.origin)
+    told = deleted.restore(context.workspace(found.app), kind, found.id)
     click.echo(f"Restored {visible(found.name)} in {found.app.slug}: {told}.", err=True)

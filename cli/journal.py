@@ -49,7 +49,7 @@ def prune(context: Context, age: int, yes: bool) -> None:
         click.confirm("Delete them?", abort=True, err=True)
     gone = 0
     with click.progressbar(length=count, label="Deleting", file=sys.stderr) as bar:
-        for step in pruning.prune(context.db, before, context.origin):
+        for step in pruning.prune(context.scope, before):
             gone += step
             bar.update(step)
     click.echo(f"{gone:,} entries were deleted.", err=True)

@@ -221,7 +221,7 @@ def test(context: Context, slug: str, user: str | None, file: BinaryIO | None, o
     kind = found.resource_types[(core.GROUP if of_group else core.USER).endpoint]
     if user is not None:
         stored = the_one(context, kind, slug, user)
-        values = profiles.read(context.db, found, kind, [stored.id])[stored.id]
+        values = profiles.read(context.workspace(found), kind, [stored.id])[stored.id]
     else:
         assert file is not None
         values = _of_file(found, kind, messages.load_json(file.read()))
@@ -266,7 +266,7 @@ def recompute(context: Context, slug: str) -> None:
 
 def _apply(context: Context, slug: str, renew: Callable[[Mapping], Mapping], *, force: bool = False) -> None:
     found = apps.get(context.db, slug)
-    changes = remapping.change(context.db, found.slug, renew, context.origin, force=force)
+    changes = remapping.change(context.scope, found.slug, renew, force=force)
     if not changes:
         click.echo("It is like that already.", err=True)
     for target, (_, new) in changes.items():

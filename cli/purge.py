@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from scimlite.directory import tombstones
+from scimlite.admin import deleted
 
 from .choosing import app_option, chosen_apps
 from .context import Context
@@ -41,7 +41,7 @@ def purge(context: Context, slug: str | None, age: int | None, apply: bool, as_j
     """
     wanted = chosen_apps(context, slug)
     before = now() - (context.settings.retention if age is None else age)
-    counts = tombstones.purgeable(context.db, wanted, before)
+    counts = deleted.purgeable(context.db, wanted, before)
     total = sum(counts.values())
     if apply and total:
         _purge(context, slug, before, total)
@@ -59,7 +59,7 @@ def purge(context: Context, slug: str | None, age: int | None, apply: bool, as_j
 def _purge(context: Context, slug: str | None, before: int, total: int) -> None:
     gone = 0
     with click.progressbar(length=total, label="Purging", file=sys.stderr) as bar:
-        for step in tombstones.purge(context.db, chosen_apps(context, slug), before, context.origin):
+        for step in deleted.purge(context.scope, chosen_apps(context, slug), before):
             gone += step
             bar.update(step)
     click.echo(f"{gone:,} deleted users and groups are gone for good.", err=True)

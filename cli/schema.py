@@ -59,7 +59,7 @@ def add(context: Context, file: BinaryIO, slug: str, to: tuple[str, ...], requir
     """
     found = apps.get(context.db, slug)
     body = messages.load_json(file.read())
-    _tell(schemas.add(context.db, found.slug, body, context.origin, to=to, required=required, force=force))
+    _tell(schemas.add(context.scope, found.slug, body, to=to, required=required, force=force))
 
 
 @schema.command(name="list")
@@ -149,7 +149,7 @@ def remove(context: Context, name: str, slug: str, force: bool) -> None:
     Example: scimlite schema remove Device --app entra-id --force
     """
     found = apps.get(context.db, slug)
-    _tell(schemas.remove(context.db, found.slug, name, context.origin, force=force))
+    _tell(schemas.remove(context.scope, found.slug, name, force=force))
 
 
 def _tell(done: list[str]) -> None:

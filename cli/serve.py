@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import threading
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -16,9 +18,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from scimlite import create_app
-from scimlite.admin import apps, tokens
+from scimlite.admin import apps, housekeeping, tokens
 from scimlite.config import Settings
+from scimlite.db import DatabaseError
 from scimlite.errors import ScimError
+from scimlite.installation import database
 from scimlite.scim.messages import MEDIA_TYPE
 
 from .context import Context, open_context, remember_server_url
@@ -27,6 +31,8 @@ from .output import entra_block
 #: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
 _LONGEST_REQUEST_LINE = 8190
 _STDERR = 2
+#: Seconds between two rounds of housekeeping.
+_HOUSEKEEPING_EVERY = 3600
 _TRACEBACKS = logging.Formatter()
 
 
@@ -58,7 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type in
     """gunicorn with our settings instead of its own configuration file."""
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._options = options
         super().__init__()
 
@@ -67,7 +73,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type in
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return create_app(self._settings)
+        return create_app(self.settings)
 
 
 @click.command()
@@ -116,19 +122,41 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
             "errorlog": "-",
             "loglevel": "info",
             "proc_name": "scimlite",
+            "post_worker_init": _keep_house,
         },
     ).run()
+
+
+def _keep_house(worker: Any) -> None:
+    """Start the thread that tidies up while a worker lives."""
+    threading.Thread(target=_tidy_regularly, args=(worker.app.settings,), name="housekeeping", daemon=True).start()
+
+
+def _tidy_regularly(settings: Settings) -> None:
+    """Tidy up soon after the start, and then every hour; workers that do it at once find nothing left to do."""
+    # Jitter, so that the workers of several servers do not begin together.
+    pause = random.uniform(0, 60)
+    while True:
+        time.sleep(pause)
+        pause = random.uniform(0.9, 1.1) * _HOUSEKEEPING_EVERY
+        db = database(settings)
+        try:
+            housekeeping.tidy(db)
+        except (ScimError, DatabaseError):
+            logging.getLogger("scimlite.error").exception("housekeeping failed; it is tried again in an hour")
+        finally:
+            db.close()
 
 
 def _welcome(context: Context, first_app: str) -> None:
     """Make the first app when there is none, and say how to connect."""
     known = apps.every(context.db)
-    app = known[0] if known else apps.create(context.db, first_app, None, context.origin)
+    app = known[0] if known else apps.create(context.scope, first_app, None)
     active = [t for t in tokens.every(context.db, app) if t.expires_at is None and t.revoked_at is None]
     if known and active:
-        text = tokens.show(context.db, context.keyring, app, active[-1], context.origin)
+        text = tokens.show(context.workspace(app), context.keyring, active[-1])
     else:
-        _, text = tokens.issue(context.db, context.keyring, app, context.origin)
+        _, text = tokens.issue(context.workspace(app), context.keyring)
     click.echo(entra_block(app.name, context.scim_url(app.slug), text))
     if len(known) > 1:
         click.echo(f"There are {len(known)} apps; `scimlite app list` shows all.")

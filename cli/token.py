@@ -58,10 +58,8 @@ def issue(context: Context, slug: str, label: str, expires: int | None, subject:
     """
     app = apps.get(context.db, slug)
     made, text = tokens.issue(
-        context.db,
+        context.workspace(app),
         context.keyring,
-        app,
-        context.origin,
         label=label,
         expires_at=expires,
         subject=_subject(context, app, subject) if subject is not None else None,
@@ -123,7 +121,7 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
     """
     app = apps.get(context.db, slug)
     found = _usable(app, tokens.get(context.db, app, label))
-    text = tokens.show(context.db, context.keyring, app, found, context.origin)
+    text = tokens.show(context.workspace(app), context.keyring, found)
     _print(context, app, found, text, as_json=as_json)
 
 
@@ -153,7 +151,7 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json
     """
     app = apps.get(context.db, slug)
     old = _usable(app, tokens.get(context.db, app, label))
-    made, text = tokens.rotate(context.db, context.keyring, app, old, context.origin, overlap=overlap)
+    made, text = tokens.rotate(context.workspace(app), context.keyring, old, overlap=overlap)
     retired = next(each for each in tokens.every(context.db, app) if each.id == old.id)
     if retired.state(clock.now()) == "active":
         told = f"The old token works until {local_time(retired.expires_at)}."
@@ -186,7 +184,7 @@ def revoke(context: Context, slug: str, label: str, yes: bool) -> None:
             err=True,
         )
         click.confirm("Revoke it?", abort=True, err=True)
-    tokens.revoke(context.db, app, found, context.origin)
+    tokens.revoke(context.workspace(app), found)
     click.echo(f"{_called(found)} of {app.slug} is revoked.", err=True)
 
 

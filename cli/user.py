@@ -216,7 +216,7 @@ def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
     if as_csv and as_jsonl:
         raise click.UsageError("Give --csv or --jsonl, not both.")
     found = apps.get(context.db, slug)
-    exported = profiles.walk(context.db, found, found.resource_types[core.USER.endpoint])
+    exported = profiles.walk(context.workspace(found), found.resource_types[core.USER.endpoint])
     if not as_csv:
         print_json_lines({"id": each.id, "profile": each.values} for each in exported)
         return
@@ -280,7 +280,7 @@ def erase(context: Context, user: str, slug: str | None, yes: bool) -> None:
     """
     found = the_one(context, core.USER, slug, user)
     if not yes:
-        there = erasure.traces(context.db, found.app, found.id, found.name)
+        there = erasure.traces(context.workspace(found.app), found.id, found.name)
         click.echo(
             f"This erases {visible(found.name)} ({found.id}, {found.state}) in {found.app.slug}: the stored user, "
             f"{there.memberships:,} memberships, {there.requests:,} kept requests, and names and values in "
@@ -288,7 +288,7 @@ def erase(context: Context, user: str, slug: str | None, yes: bool) -> None:
             err=True,
         )
         click.confirm("Erase?", abort=True, err=True)
-    erasure.erase(context.db, found.app, found.id, found.name, context.origin)
+    erasure.erase(context.workspace(found.app), found.id, found.name)
     click.echo(f"Erased {found.id} in {found.app.slug}.", err=True)
 
 

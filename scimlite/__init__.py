@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .installation import Installation
-    from .web.app import create_app, scim_blueprint
+    from .web.app import create_app
+    from .web.scim.provider import scim_blueprint
 
 __all__ = ["Installation", "create_app", "scim_blueprint"]
 

@@ -43,7 +43,27 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Limits:
+    """How much a client may ask for, and how long deleted users are kept."""
+
+    #: SCIMLITE_MAX_BODY: the largest request body, in bytes; a larger one is answered with 413.
+    max_body: int = 16 * 1024 * 1024
+
+    #: SCIMLITE_MAX_RESULTS: the most resources in one page of a query; a larger `count` is clamped.
+    max_results: int = 1000
+
+    #: SCIMLITE_DEFAULT_COUNT: the resources in a page when the client does not ask for a `count`.
+    default_count: int = 100
+
+    #: SCIMLITE_MAX_OPERATIONS: the most operations in one bulk request; a larger one is answered with 413.
+    max_operations: int = 1000
+
+    #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
+    retention: int = 30 * DAY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings(Limits):
     """One installation's settings; equal environments give equal settings."""
 
     #: SCIMLITE_STATE_DIR: the folder, as an absolute path, of the SQLite database and the secret key.
@@ -65,23 +85,9 @@ class Settings:
     #: SCIMLITE_TRUSTED_PROXIES: networks whose X-Forwarded-* headers are believed; none by default.
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
-    #: SCIMLITE_MAX_BODY: the largest request body, in bytes; a larger one is answered with 413.
-    max_body: int = 16 * 1024 * 1024
-
-    #: SCIMLITE_MAX_RESULTS: the most resources in one page of a query; a larger `count` is clamped.
-    max_results: int = 1000
-
-    #: SCIMLITE_DEFAULT_COUNT: the resources in a page when the client does not ask for a `count`.
-    default_count: int = 100
-
-    #: SCIMLITE_MAX_OPERATIONS: the most operations in one bulk request; a larger one is answered with 413.
-    max_operations: int = 1000
-
     #: SCIMLITE_BUSY_TIMEOUT: how many seconds to wait for a locked database before answering 503.
     busy_timeout: float = 5.0
 
-    #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
-    retention: int = 30 * DAY
     #: SCIMLITE_PREPARE_THRESHOLD: after how many uses PostgreSQL prepares a statement; None, spelled `off`,
     #: never does, as PgBouncer in transaction mode needs.
     prepare_threshold: int | None = 5
@@ -127,6 +133,11 @@ class Settings:
                 f"is {settings.default_count}, more than SCIMLITE_MAX_RESULTS allows ({settings.max_results})",
             )
         return dataclasses.replace(settings, default_count=settings.max_results)
+
+    @property
+    def limits(self) -> Limits:
+        """What the settings say of limits, for the endpoint."""
+        return Limits(**{each.name: getattr(self, each.name) for each in dataclasses.fields(Limits)})
 
     @property
     def sqlite_path(self) -> Path | None:

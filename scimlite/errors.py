@@ -37,6 +37,15 @@ class ScimError(Exception):
         return body
 
 
+def as_scim_error(error: Exception) -> ScimError:
+    """What a client is told about an exception; nothing of a library's own words."""
+    if isinstance(error, ScimError):
+        return error
+    if isinstance(error, RecursionError):
+        return InvalidSyntax("The request is nested too deeply.")
+    return InternalError("Something went wrong on our side; the server's log has the details.")
+
+
 class BadRequest(ScimError):
     """400 without a scimType of its own, such as a feature that the operator switched off."""
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .apps import get as find_app
 from .apps import keyring as keyrings
 from .apps.keyring import Keyring, TokenError
+from .apps.workspace import Workspace
 from .config import Settings
 from .db import Database, migration, open_database
 from .errors import OperatorError
+from .journal import Origin
 from .scim import core
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Installation:
 
     def blueprint(self, **options: Any) -> Blueprint:
         """The SCIM endpoint, to be registered under a URL prefix; `options` are those of `scim_blueprint`."""
-        from .web.app import scim_blueprint
+        from .web.scim.provider import scim_blueprint
 
         return scim_blueprint(self.db, self.keyring, **options)
 
@@ -96,7 +98,8 @@ class Installation:
         from .directory import profiles
 
         app = find_app(self.db, slug)
-        return profiles.walk(self.db, app, app.resource_types[core.USER.endpoint])
+        workspace = Workspace(self.db, Origin("application"), app)
+        return profiles.walk(workspace, app.resource_types[core.USER.endpoint])
 
 
 def database(settings: Settings) -> Database:

@@ -22,10 +22,11 @@ import pytest
 
 from scimlite import journal
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import JournalRow
 from scimlite.errors import ScimError, Unavailable
-from scimlite.journal import Action, Entry, Origin, report
+from scimlite.journal import Action, Entry, Origin, Scope, report
 
 THREADS, EACH = 8, 25
 
@@ -35,7 +36,7 @@ def db(database_url: str) -> Iterator[Database]:
     """An installation's database with one app."""
     db = open_database(database_url, busy_timeout=1.0)
     migration.upgrade(db)
-    apps.create(db, "App", None, Origin("test"))
+    apps.create(Scope(db, Origin("test")), "App")
     yield db
     db.close()
 
@@ -52,8 +53,8 @@ def add(db: Database, request: str) -> Callable[[], str]:
     """A write of one journal entry under this request id, which gives the id."""
 
     def work() -> str:
-        app = apps.get(db, "app")
-        journal.record(db, app.id, Origin("test", request_id=request), [Entry(Action.SEARCHED)])
+        workspace = Workspace(db, Origin("test", request_id=request), apps.get(db, "app"))
+        journal.record(workspace, [Entry(Action.SEARCHED)])
         return request
 
     return work
@@ -393,14 +394,15 @@ def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -
         from concurrent.futures import ThreadPoolExecutor
         from scimlite import journal
         from scimlite.admin import apps
+        from scimlite.apps.workspace import Workspace
         from scimlite.db import open_database
         from scimlite.journal import Action, Entry, Origin
         db = open_database(sys.argv[1], busy_timeout=20.0)
         app = apps.get(db, "app")
         def task(number):
             for turn in range(25):
-                origin = Origin("test", request_id=f"{sys.argv[2]}-{number}-{turn}")
-                db.transact(lambda: journal.record(db, app.id, origin, [Entry(Action.SEARCHED)]))
+                workspace = Workspace(db, Origin("test", request_id=f"{sys.argv[2]}-{number}-{turn}"), app)
+                db.transact(lambda: journal.record(workspace, [Entry(Action.SEARCHED)]))
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(task, range(4)))
         """
@@ -415,14 +417,14 @@ def test_a_folder_that_cannot_be_locked_is_written_in_without_turns(tmp_path: Pa
     folder.mkdir()
     db = open_database(f"sqlite:///{folder / 'scimlite.db'}")
     migration.upgrade(db)
-    apps.create(db, "App", None, Origin("test"))
+    apps.create(Scope(db, Origin("test")), "App")
     db.close()
     # Whoever may write in it and not list it cannot open it either. Root may everything, so the folder is away.
     other = open_database(f"sqlite:///{folder / 'scimlite.db'}")
     app = apps.get(other, "app")
     os.rename(folder, tmp_path / "moved")
-    entry = Entry(Action.SEARCHED)
-    other.transact(lambda: journal.record(other, app.id, Origin("test", request_id="x"), [entry]))
+    workspace = Workspace(other, Origin("test", request_id="x"), app)
+    other.transact(lambda: journal.record(workspace, [Entry(Action.SEARCHED)]))
     os.rename(tmp_path / "moved", folder)
     assert kept(other) == Counter(["x"])
     other.close()

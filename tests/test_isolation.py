@@ -18,7 +18,8 @@ from scimlite.db import Database, open_database
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.directory import read, write
 from scimlite.errors import InvalidValue, NotFound
-from scimlite.scim import document, patch
+from scimlite.journal import Scope
+from scimlite.scim import messages
 
 CASES = Path(__file__).with_name("search") / "cases"
 DIRECTORY = json.loads((CASES / "people.json").read_text("utf-8"))
@@ -125,28 +126,28 @@ def test_an_empty_app_is_empty(ours: People, theirs: People) -> None:
 
 def test_a_resource_of_another_app_cannot_be_reached(ours: People, theirs: People) -> None:
     foreign = theirs.ids["boss"]
-    cleaned = document.clean(USER, {"userName": "taken over"})
-    plan = patch.Plan()
+    body = {"userName": "taken over"}
+    message = {"schemas": [messages.PATCH_URN], "Operations": [{"op": "add", "value": body}]}
     calls: list[Callable[[], Any]] = [
-        lambda: read.get(ours.db, ours.app, USER, foreign),
-        lambda: write.replace_resource(ours.db, ours.app, USER, foreign, cleaned, ORIGIN),
-        lambda: write.patch(ours.db, ours.app, USER, foreign, plan, ORIGIN),
-        lambda: write.delete(ours.db, ours.app, USER, foreign, ORIGIN),
+        lambda: read.get(ours.workspace, USER, foreign),
+        lambda: write.replace(ours.workspace, USER, foreign, body),
+        lambda: write.patch(ours.workspace, USER, foreign, message),
+        lambda: write.delete(ours.workspace, USER, foreign),
     ]
     for call in calls:
         with pytest.raises(NotFound):
             call()
-    assert read.get(theirs.db, theirs.app, USER, foreign).version == 1
+    assert read.get(theirs.workspace, USER, foreign).version == 1
 
 
 def test_a_user_of_another_app_is_no_member(ours: People, theirs: People) -> None:
     group = ours.resource_type("Groups")
     body = {"displayName": "Mixed", "members": [{"value": theirs.ids["alice"]}, {"value": ours.ids["alice"]}]}
-    made = write.create(ours.db, ours.app, group, document.clean(group, body), ORIGIN)
-    linked = read.get(ours.db, ours.app, group, made.id).links or []
+    made = write.create(ours.workspace, group, body).resource
+    linked = read.get(ours.workspace, group, made.id).links or []
     assert [link.id for link in linked] == [ours.ids["alice"]]
     assert "Mixed" not in theirs.names("Users", f'groups.display eq "Mixed" or groups eq "{made.id}"')
-    write.delete(ours.db, ours.app, group, made.id, ORIGIN)
+    write.delete(ours.workspace, group, made.id)
 
 
 def test_a_user_of_another_app_is_refused_where_unknown_members_are(ours: People, theirs: People) -> None:
@@ -154,7 +155,7 @@ def test_a_user_of_another_app_is_refused_where_unknown_members_are(ours: People
     group = strict.resource_type("Groups")
     body = {"displayName": "Mixed", "members": [{"value": theirs.ids["alice"]}]}
     with pytest.raises(InvalidValue) as refusal:
-        write.create(strict.db, strict.app, group, document.clean(group, body), ORIGIN)
+        write.create(strict.workspace, group, body)
     assert theirs.ids["alice"] in str(refusal.value.detail)
     assert strict.page("Groups") == (0, [])
 
@@ -213,6 +214,6 @@ def test_deleting_an_app_leaves_the_others(ours: People, theirs: People) -> None
     doomed = People.in_new_app(ours.db, "doomed")
     doomed.load(DIRECTORY)
     before = [people.everything(endpoint) for people in (ours, theirs) for endpoint in ("Users", "Groups")]
-    apps.delete(ours.db, "doomed", ORIGIN)
+    apps.delete(Scope(ours.db, ORIGIN), "doomed")
     assert doomed.page("Users") == (0, [])
     assert before == [people.everything(endpoint) for people in (ours, theirs) for endpoint in ("Users", "Groups")]

@@ -16,9 +16,10 @@ from people import ORIGIN
 from postgres_server import empty_database
 from scimlite import journal
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import JournalRow
-from scimlite.journal import Action, Entry, Origin, Outcome, entries, report, summary
+from scimlite.journal import Action, Entry, Origin, Outcome, Scope, entries, report, summary
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection, parts
 
@@ -59,20 +60,28 @@ class Story:
 @pytest.fixture(scope="module")
 def story(database: Database) -> Story:
     migration.upgrade(database)
-    large, small = (apps.create(database, slug, slug, ORIGIN).id for slug in ("large", "small"))
+    made = [apps.create(Scope(database, ORIGIN), slug, slug) for slug in ("large", "small")]
+    large, small = (app.id for app in made)
+    scopes = {
+        (is_small, client): Workspace(database, origin, made[is_small])
+        for is_small in (False, True)
+        for client, origin in enumerate((ORIGIN, CLIENT))
+    }
 
     def work() -> None:
         rows = [
-            entries._row(
-                small if number % 10 == 3 else large, CLIENT if number % 2 else ORIGIN, entry(number), at(number)
+            tuple(
+                entries._columns(
+                    scopes[number % 10 == 3, number % 2], entry(number), at(number), status(number)
+                ).values()
             )
             for number in range(ROWS)
         ]
-        database.insert(entries._INSERT, rows)
+        database.insert(entries._insert_entries, rows)
         # Somebody who was deleted and created again has two ids; everybody has one in each app.
         for name, ids in ((BUSY, [id_of(BUSY), id_of("twice")]), (ORDINARY, [id_of(ORDINARY)])):
             for each in ids:
-                journal.known_as(database, large, each, [name])
+                journal.known_as(scopes[False, 0], each, [name])
 
     database.transact(work)
     if database.kind == "postgresql":
@@ -85,17 +94,25 @@ def at(number: int) -> int:
     return START + number // 3 * SECOND
 
 
+def status(number: int) -> int | None:
+    """What the client got, where it was refused or failed."""
+    made = entry(number)
+    if made.outcome == Outcome.OK:
+        return None
+    return 500 if made.outcome == Outcome.FAILED else 409 if made.action == Action.CREATED else 400
+
+
 def entry(number: int) -> Entry:
     name = BUSY if number % 4 == 0 else "twice" if number % 1000 == 5 else f"user{number % 2000}@example.com"
     user = (id_of(name), name)
     if number < 60:
         return Entry(Action.DELETED, user=user)
     if 100 <= number < 110:
-        return Entry(Action.UPDATED, Outcome.FAILED, user=user, status=500)
+        return Entry(Action.UPDATED, Outcome.FAILED, user=user)
     if number % 50 == 7:
-        return Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), status=409, detail=f"“{name}” is taken.")
+        return Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), detail=f"“{name}” is taken.")
     if number % 500 == 11:
-        return Entry(Action.UPDATED, Outcome.REFUSED, user=user, status=400, detail="No.")
+        return Entry(Action.UPDATED, Outcome.REFUSED, user=user, detail="No.")
     return Entry(Action.UPDATED if number % 3 else Action.MEMBER_ADDED, user=user)
 
 

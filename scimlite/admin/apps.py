@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import peewee
@@ -14,6 +15,7 @@ from peewee import fn
 from .. import clock, journal
 from ..apps import App, AppError, ever, every, find, get, lock, update
 from ..apps.features import AppSettings, FeatureError
+from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import (
     AppRow,
@@ -28,7 +30,7 @@ from ..db.tables import (
     sought,
 )
 from ..directory.value_index import unique_key
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry, Scope
 from ..scim import core
 
 __all__ = [
@@ -57,29 +59,26 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")
 
 
-def create(db: Database, name: str, slug: str | None, origin: Origin) -> App:
+def create(scope: Scope, name: str, slug: str | None = None) -> App:
     """Make an app; AppError when the name or slug cannot be used or the slug is taken."""
     name = _checked_name(name)
     chosen = slug if slug is not None else slug_of(name)
     if not _SLUG.fullmatch(chosen):
         raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
-
-    def work() -> None:
-        values = {"slug": chosen, "name": name, "enabled": 1, "settings": "{}", "version": 1, "mapping_version": 1}
-        db.execute(AppRow.insert(**values, created_at=clock.now()))
-        made = find(db, chosen)
-        assert made is not None
-        journal.record(db, made.id, origin, [Entry(Action.APP_CREATED, detail=f"{name} ({chosen})")])
-
     try:
-        db.transact(work)
+        return scope.db.transact(partial(_create, scope, name, chosen))
     except peewee.IntegrityError as error:
-        if db.not_unique(error, "app", "slug"):
+        if scope.db.not_unique(error, "app", "slug"):
             raise AppError(f"There is an app {chosen!r} already. Choose another slug with --slug.") from None
         raise
-    made = find(db, chosen)
-    assert made is not None
-    return made
+
+
+def _create(scope: Scope, name: str, slug: str) -> App:
+    values = {"slug": slug, "name": name, "enabled": 1, "settings": "{}", "version": 1, "mapping_version": 1}
+    scope.db.execute(AppRow.insert(**values, created_at=clock.now()))
+    app = get(scope.db, slug)
+    journal.record(Workspace.of(scope, app), [Entry(Action.APP_CREATED, detail=f"{name} ({slug})")])
+    return app
 
 
 def _checked_name(name: str) -> str:
@@ -89,32 +88,30 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def edit(
-    db: Database, slug: str, origin: Origin, *, name: str | None = None, features: dict[str, str] | None = None
-) -> App:
+def edit(scope: Scope, slug: str, *, name: str | None = None, features: dict[str, str] | None = None) -> App:
     """Rename an app or set features; AppError when a feature does not exist or stored data contradict it."""
+    scope.db.transact(partial(_edit, scope, slug, name, features or {}))
+    return get(scope.db, slug)
 
-    def work() -> None:
-        app = lock(db, slug)
-        settings = app.settings
-        for feature, value in (features or {}).items():
-            try:
-                settings = settings.with_feature(feature, value)
-            except FeatureError as error:
-                raise AppError(str(error)) from None
-        renamed = _checked_name(name) if name is not None else app.name
-        if settings.unique_group_names != app.settings.unique_group_names:
-            _switch_unique_group_names(db, app, on=settings.unique_group_names == "on")
-        if settings.passwords != app.settings.passwords:
-            # What came while they were dropped is lost: none that is older may let anybody in.
-            db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
-        changes = _setting_changes(app, settings, renamed)
-        if changes:
-            update(db, app, settings=settings.to_json(), name=renamed)
-            journal.record(db, app.id, origin, [Entry(Action.APP_EDITED, changes=changes)])
 
-    db.transact(work)
-    return get(db, slug)
+def _edit(scope: Scope, slug: str, name: str | None, features: dict[str, str]) -> None:
+    app = lock(scope.db, slug)
+    settings = app.settings
+    for feature, value in features.items():
+        try:
+            settings = settings.with_feature(feature, value)
+        except FeatureError as error:
+            raise AppError(str(error)) from None
+    renamed = _checked_name(name) if name is not None else app.name
+    if settings.unique_group_names != app.settings.unique_group_names:
+        _switch_unique_group_names(scope.db, app, on=settings.unique_group_names == "on")
+    if settings.passwords != app.settings.passwords:
+        # What came while they were dropped is lost: none that is older may let anybody in.
+        scope.db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
+    changes = _setting_changes(app, settings, renamed)
+    if changes:
+        update(scope.db, app, settings=settings.to_json(), name=renamed)
+        journal.record(Workspace.of(scope, app), [Entry(Action.APP_EDITED, changes=changes)])
 
 
 def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, list[Any]]:
@@ -143,18 +140,18 @@ def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
         db.execute(query.where(names, ValueRow.resource_id == resource_id))
 
 
-def set_enabled(db: Database, slug: str, origin: Origin, *, enabled: bool) -> App:
+def set_enabled(scope: Scope, slug: str, *, enabled: bool) -> App:
     """Let the app's tokens work, or stop them at once in every worker."""
+    scope.db.transact(partial(_set_enabled, scope, slug, enabled))
+    return get(scope.db, slug)
 
-    def work() -> None:
-        app = lock(db, slug)
-        if app.enabled != enabled:
-            update(db, app, enabled=int(enabled))
-            action = Action.APP_ENABLED if enabled else Action.APP_DISABLED
-            journal.record(db, app.id, origin, [Entry(action)])
 
-    db.transact(work)
-    return get(db, slug)
+def _set_enabled(scope: Scope, slug: str, enabled: bool) -> None:
+    app = lock(scope.db, slug)
+    if app.enabled != enabled:
+        update(scope.db, app, enabled=int(enabled))
+        action = Action.APP_ENABLED if enabled else Action.APP_DISABLED
+        journal.record(Workspace.of(scope, app), [Entry(action)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +195,22 @@ def _memberships(db: Database, app: App) -> int:
     return int(db.scalar(of_groups)) - int(db.scalar(of_deleted))
 
 
-def delete(db: Database, slug: str, origin: Origin) -> App:
+def delete(scope: Scope, slug: str) -> App:
     """Remove an app with its users, groups and tokens; the journal stays and keeps the app's name."""
+    return scope.db.transact(partial(_delete, scope, slug))
 
-    def work() -> App:
-        app = lock(db, slug)
-        held = contents(db, app)
-        resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
-        # Aliases stay: the journal of a deleted app is still searched by name.
-        db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
-        for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
-            db.execute(table.delete().where(table.app_id == app.id))
-        update(db, app, enabled=0, deleted_at=clock.now())
-        others = f" and {held.others} other resources" if held.others else ""
-        detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups{others}"
-        journal.record(db, app.id, origin, [Entry(Action.APP_DELETED, detail=detail)])
-        return app
 
-    return db.transact(work)
+def _delete(scope: Scope, slug: str) -> App:
+    db = scope.db
+    app = lock(db, slug)
+    held = contents(db, app)
+    resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
+    # Aliases stay: the journal of a deleted app is still searched by name.
+    db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
+    for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
+        db.execute(table.delete().where(table.app_id == app.id))
+    update(db, app, enabled=0, deleted_at=clock.now())
+    others = f" and {held.others} other resources" if held.others else ""
+    detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups{others}"
+    journal.record(Workspace.of(scope, app), [Entry(Action.APP_DELETED, detail=detail)])
+    return app

@@ -10,9 +10,10 @@ from peewee import fn
 
 from .. import journal
 from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry
 from ..scim.values import fold
 
 #: Journal entries rewritten in one transaction: writers wait for no longer than that takes.
@@ -28,8 +29,9 @@ class Traces:
     requests: int
 
 
-def traces(db: Database, app: App, id: str, name: str) -> Traces:
+def traces(workspace: Workspace, id: str, name: str) -> Traces:
     """Count what erasing a user of an app would take away; `name` is the userName."""
+    db, app = workspace.db, workspace.app
     row = _row(db, app, id)
     keys = _keys(db, app, id, name)
     return Traces(
@@ -39,44 +41,43 @@ def traces(db: Database, app: App, id: str, name: str) -> Traces:
     )
 
 
-def erase(db: Database, app: App, id: str, name: str, origin: Origin) -> None:
+def erase(workspace: Workspace, id: str, name: str) -> None:
     """Erase a living or deleted user: document, tombstone, memberships, kept requests, personal values in the journal.
 
     The journal keeps what was done and when, under the id alone, and that the user was erased. What was stopped can be
     repeated. What other users' documents say of the person, such as a manager's name, is theirs and stays.
     """
-    with db.erasing():
-        _erase(db, app, id, name, origin)
-
-
-def _erase(db: Database, app: App, id: str, name: str, origin: Origin) -> None:
+    db, app = workspace.db, workspace.app
     keys = _keys(db, app, id, name)
-    blank = {"user_name": None, "user_key": None, "changes": None, "detail": None}
-    personal = (
-        JournalRow.user_name.is_null(False) | JournalRow.changes.is_null(False) | JournalRow.detail.is_null(False)
-    )
-    some = JournalRow.select(JournalRow.id).where(_told(app, id, keys), personal).limit(_CHUNK)
-    while rows := [row[0] for row in db.rows(some)]:
-        db.transact(partial(db.execute, JournalRow.update(**blank).where(JournalRow.id.in_(rows))))
+    with db.erasing():
+        some = JournalRow.select(JournalRow.id).where(_told(app, id, keys), _PERSONAL).limit(_CHUNK)
+        while rows := [row[0] for row in db.rows(some)]:
+            db.transact(partial(db.execute, JournalRow.update(**_BLANK).where(JournalRow.id.in_(rows))))
+        db.transact(partial(_erase, workspace, id, keys))
 
-    def work() -> None:
-        # Once more, for what was told meanwhile.
-        db.execute(JournalRow.update(**blank).where(_told(app, id, keys), personal))
-        db.execute(RefusalRow.delete().where(_asked(app, id, keys)))
-        db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
-        row = _row(db, app, id, lock=True)
-        for table, column in (
-            (PasswordRow, PasswordRow.resource_id),
-            (DepartureRow, DepartureRow.resource_id),
-            (MemberRow, MemberRow.member_id),
-            (ValueRow, ValueRow.resource_id),
-            (ResourceRow, ResourceRow.id),
-        ):
-            if row is not None:
-                db.execute(table.delete().where(column == row))
-        journal.record(db, app.id, origin, [Entry(Action.ERASED, user=(id, None))])
 
-    db.transact(work)
+#: The columns of the journal that hold personal values, emptied.
+_BLANK = {"user_name": None, "user_key": None, "changes": None, "detail": None}
+_PERSONAL = JournalRow.user_name.is_null(False) | JournalRow.changes.is_null(False) | JournalRow.detail.is_null(False)
+
+
+def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
+    db, app = workspace.db, workspace.app
+    # Once more, for entries that were recorded meanwhile.
+    db.execute(JournalRow.update(**_BLANK).where(_told(app, id, keys), _PERSONAL))
+    db.execute(RefusalRow.delete().where(_asked(app, id, keys)))
+    db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
+    row = _row(db, app, id, lock=True)
+    for table, column in (
+        (PasswordRow, PasswordRow.resource_id),
+        (DepartureRow, DepartureRow.resource_id),
+        (MemberRow, MemberRow.member_id),
+        (ValueRow, ValueRow.resource_id),
+        (ResourceRow, ResourceRow.id),
+    ):
+        if row is not None:
+            db.execute(table.delete().where(column == row))
+    journal.record(workspace, [Entry(Action.ERASED, user=(id, None))])
 
 
 def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:

@@ -12,10 +12,11 @@ from peewee import fn
 from .. import apps, journal
 from ..apps import App, AppError, mapping
 from ..apps.mapping import Mapping, MappingError
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import AppRow, ResourceRow
 from ..directory import profiles
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry, Scope
 from ..scim import core
 from ..scim.schema import ResourceType
 
@@ -42,27 +43,27 @@ def types(app: App) -> list[ResourceType]:
 
 
 def change(
-    db: Database, slug: str, renew: Callable[[Mapping], Mapping], origin: Origin, *, force: bool = False
+    scope: Scope, slug: str, renew: Callable[[Mapping], Mapping], *, force: bool = False
 ) -> dict[str, list[Any]]:
     """Give an app another mapping; returns what changed: `user.title` to [from, to].
 
     Profiles are made anew by `recompute`. Raises AppError when a row names what the app's resources cannot have, and
     Lacking when stored ones have no value for a row that becomes required, unless `force`.
     """
-    app = apps.get(db, slug)
+    app = apps.get(scope.db, slug)
     if not force:
-        _refuse_lacking(db, app, _renewed(app, renew))
+        _refuse_lacking(scope.db, app, _renewed(app, renew))
+    return scope.db.transact(partial(_change, scope, slug, renew))
 
-    def work() -> dict[str, list[Any]]:
-        locked = apps.lock(db, slug)
-        new = _renewed(locked, renew)
-        changes = _changes(mapping.from_json(locked.mapping), new)
-        if changes:
-            apps.update(db, locked, mapping=new.to_json(), mapping_version=AppRow.mapping_version + 1)
-            journal.record(db, locked.id, origin, [Entry(Action.MAPPING_EDITED, changes=changes)])
-        return changes
 
-    return db.transact(work)
+def _change(scope: Scope, slug: str, renew: Callable[[Mapping], Mapping]) -> dict[str, list[Any]]:
+    app = apps.lock(scope.db, slug)
+    new = _renewed(app, renew)
+    changes = _changes(mapping.from_json(app.mapping), new)
+    if changes:
+        apps.update(scope.db, app, mapping=new.to_json(), mapping_version=AppRow.mapping_version + 1)
+        journal.record(Workspace.of(scope, app), [Entry(Action.MAPPING_EDITED, changes=changes)])
+    return changes
 
 
 def _renewed(app: App, renew: Callable[[Mapping], Mapping]) -> Mapping:

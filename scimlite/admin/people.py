@@ -290,7 +290,7 @@ def groups_of(db: Database, found: Found) -> list[Link]:
     """The groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
-    held = links.groups_of(db, found.app.id, [found.row]).get(found.row, [])
+    held = links.groups_of(db, [found.row]).get(found.row, [])
     return sorted(held, key=lambda group: fold(group.display))
 
 

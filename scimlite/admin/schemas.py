@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .. import apps, journal
 from ..apps import App, AppError, mapping
 from ..apps.mapping import MappingError
-from ..db import Database
-from ..journal import Action, Entry, Origin
+from ..apps.workspace import Workspace
+from ..journal import Action, Entry, Scope
 from ..scim import declaration, declared
 from ..scim.declaration import DeclarationError
 from ..scim.declared import Declared
@@ -19,10 +20,9 @@ from . import conversion
 
 
 def add(
-    db: Database,
+    scope: Scope,
     slug: str,
     body: Any,
-    origin: Origin,
     *,
     to: Iterable[str] = (),
     required: bool | None = None,
@@ -39,41 +39,41 @@ def add(
         raise AppError(str(error)) from None
     names = ", ".join(each.id if isinstance(each, Schema) else each.name for each in more)
     entry = Entry(Action.SCHEMA_DECLARED, detail=names)
-    return _change(db, slug, origin, entry, lambda now: declared.with_more(now, more, to, required), force)
+    return _change(scope, slug, entry, lambda now: declared.with_more(now, more, to, required), force)
 
 
-def remove(db: Database, slug: str, name: str, origin: Origin, *, force: bool = False) -> list[str]:
+def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
     """Take back the declaration of a schema (by URN) or resource type (by name); returns what was done, in words.
 
     AppError when there is none, or when something of it is stored and `force` does not say that it goes too.
     """
     entry = Entry(Action.SCHEMA_REMOVED, detail=name)
-    return _change(db, slug, origin, entry, lambda now: declared.without(now, name), force)
+    return _change(scope, slug, entry, lambda now: declared.without(now, name), force)
 
 
-def _change(
-    db: Database, slug: str, origin: Origin, entry: Entry, renew: Callable[[Declared], Declared], force: bool
-) -> list[str]:
-    def work() -> list[str]:
-        app = apps.lock(db, slug)
-        try:
-            new = renew(app.declared).to_json()
-        except DeclarationError as error:
-            raise AppError(str(error)) from None
-        if new == app.declared.to_json():
-            return ["It is declared like that already."]
-        after = _as_it_would_be(app, new)
-        try:
-            mapping.check(mapping.from_json(app.mapping), after.resource_types.values())
-        except MappingError as error:
-            raise AppError(f"The attribute mapping needs this: {error} Change that first: scimlite mapping") from None
-        done = conversion.convert(db, app, after.resource_types, force=force)
-        apps.update(db, app, declared=new)
-        told = Entry(entry.action, detail="; ".join([entry.detail or "", *done]))
-        journal.record(db, app.id, origin, [told])
-        return [f"{entry.action.value.removeprefix('schema_').capitalize()} {entry.detail}.", *done]
+def _change(scope: Scope, slug: str, entry: Entry, renew: Callable[[Declared], Declared], force: bool) -> list[str]:
+    return scope.db.transact(partial(_declare, scope, slug, entry, renew, force))
 
-    return db.transact(work)
+
+def _declare(scope: Scope, slug: str, entry: Entry, renew: Callable[[Declared], Declared], force: bool) -> list[str]:
+    db = scope.db
+    app = apps.lock(db, slug)
+    try:
+        new = renew(app.declared).to_json()
+    except DeclarationError as error:
+        raise AppError(str(error)) from None
+    if new == app.declared.to_json():
+        return ["It is declared like that already."]
+    after = _as_it_would_be(app, new)
+    try:
+        mapping.check(mapping.from_json(app.mapping), after.resource_types.values())
+    except MappingError as error:
+        raise AppError(f"The attribute mapping needs this: {error} Change that first: scimlite mapping") from None
+    conversions = conversion.convert(db, app, after.resource_types, force=force)
+    apps.update(db, app, declared=new)
+    detail = "; ".join([entry.detail or "", *conversions])
+    journal.record(Workspace.of(scope, app), [replace(entry, detail=detail)])
+    return [f"{entry.action.value.removeprefix('schema_').capitalize()} {entry.detail}.", *conversions]
 
 
 def _as_it_would_be(app: App, declarations: str) -> App:

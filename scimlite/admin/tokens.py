@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from .. import clock, journal
 from ..apps import App
 from ..apps.keyring import Keyring, TokenError
+from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import SigningKeyRow, TokenRow
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry
 
 _LONGEST_LABEL = 100
 
@@ -62,10 +64,8 @@ _COLUMNS = (
 
 
 def issue(
-    db: Database,
+    workspace: Workspace,
     keyring: Keyring,
-    app: App,
-    origin: Origin,
     *,
     label: str = DEFAULT_LABEL,
     expires_at: int | None = None,
@@ -78,34 +78,28 @@ def issue(
     label = label.strip()
     if not label or len(label) > _LONGEST_LABEL or not label.isprintable():
         raise TokenError(f"A label has 1 to {_LONGEST_LABEL} printable characters.")
+    token = workspace.db.transact(partial(_issue, workspace, keyring, label, expires_at, subject))
+    return token, keyring.sign(token.token_id, token.key_id)
+
+
+def _issue(
+    workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: tuple[str, str] | None
+) -> Token:
+    app, at = workspace.app, clock.now()
+    if any(token.label == label and token.state(at) == "active" for token in every(workspace.db, app)):
+        raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
+    token = _insert(workspace, keyring, label, expires_at, subject[0] if subject else None)
+    journal.record(workspace, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")])
+    return token
+
+
+def _insert(workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: str | None) -> Token:
+    db, at = workspace.db, clock.now()
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
-
-    def work() -> None:
-        if any(token.label == label and token.state(clock.now()) == "active" for token in every(db, app)):
-            raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
-        _insert(db, keyring, app, token_id, label, expires_at, subject[0] if subject else None)
-        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")])
-
-    db.transact(work)
-    token = next(token for token in every(db, app) if token.token_id == token_id)
-    return token, keyring.sign(token_id, token.key_id)
-
-
-def _insert(
-    db: Database,
-    keyring: Keyring,
-    app: App,
-    token_id: str,
-    label: str,
-    expires_at: int | None,
-    subject: str | None,
-) -> None:
-    at = clock.now()
-    known = SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore()
-    db.execute(known)
+    db.execute(SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore())
     db.execute(
         TokenRow.insert(
-            app_id=app.id,
+            app_id=workspace.app.id,
             token_id=token_id,
             key_id=keyring.newest,
             label=label,
@@ -114,6 +108,7 @@ def _insert(
             subject=subject,
         )
     )
+    return next(token for token in every(db, workspace.app) if token.token_id == token_id)
 
 
 def every(db: Database, app: App) -> list[Token]:
@@ -149,47 +144,44 @@ def _labels(tokens: Sequence[Token]) -> str:
     return ", ".join(repr(token.label) for token in reversed(tokens[:10]))
 
 
-def show(db: Database, keyring: Keyring, app: App, token: Token, origin: Origin) -> str:
+def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
     """The token's text again; that it was shown is journalled."""
     text = keyring.sign(token.token_id, token.key_id)
     entry = Entry(Action.TOKEN_SHOWN, detail=f"token {token.label}")
-    db.transact(lambda: journal.record(db, app.id, origin, [entry]))
+    workspace.db.transact(partial(journal.record, workspace, [entry]))
     return text
 
 
-def rotate(
-    db: Database, keyring: Keyring, app: App, token: Token, origin: Origin, *, overlap: int
-) -> tuple[Token, str]:
+def rotate(workspace: Workspace, keyring: Keyring, token: Token, *, overlap: int) -> tuple[Token, str]:
     """A new token, with the same label and subject, in place of one, which works on for `overlap` microseconds."""
-    token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
     at = clock.now()
     if token.state(at) != "active":
         raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
-    ends = at + overlap
-    expires_at = None if token.expires_at is None else at + (token.expires_at - token.issued_at)
+    successor = workspace.db.transact(partial(_rotate, workspace, keyring, token, at, overlap))
+    return successor, keyring.sign(successor.token_id, successor.key_id)
 
-    def work() -> None:
-        old_end = ends if token.expires_at is None else min(ends, token.expires_at)
-        retired = f"{token.label} until {_stamp(old_end)}"
-        db.execute(TokenRow.update(expires_at=old_end, label=retired).where(TokenRow.id == token.id))
-        _insert(db, keyring, app, token_id, token.label, expires_at, token.subject)
-        journal.record(db, app.id, origin, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")])
 
-    db.transact(work)
-    made = next(each for each in every(db, app) if each.token_id == token_id)
-    return made, keyring.sign(token_id, made.key_id)
+def _rotate(workspace: Workspace, keyring: Keyring, token: Token, at: int, overlap: int) -> Token:
+    ends_at, expires_at = at + overlap, None
+    if token.expires_at is not None:
+        ends_at, expires_at = min(ends_at, token.expires_at), at + (token.expires_at - token.issued_at)
+    retired = f"{token.label} until {_stamp(ends_at)}"
+    workspace.db.execute(TokenRow.update(expires_at=ends_at, label=retired).where(TokenRow.id == token.id))
+    successor = _insert(workspace, keyring, token.label, expires_at, token.subject)
+    journal.record(workspace, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")])
+    return successor
 
 
 def _stamp(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def revoke(db: Database, app: App, token: Token, origin: Origin) -> None:
+def revoke(workspace: Workspace, token: Token) -> None:
     """Stop a token at once, in every worker."""
+    if token.revoked_at is None:
+        workspace.db.transact(partial(_revoke, workspace, token))
 
-    def work() -> None:
-        if token.revoked_at is None:
-            db.execute(TokenRow.update(revoked_at=clock.now()).where(TokenRow.id == token.id))
-            journal.record(db, app.id, origin, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")])
 
-    db.transact(work)
+def _revoke(workspace: Workspace, token: Token) -> None:
+    workspace.db.execute(TokenRow.update(revoked_at=clock.now()).where(TokenRow.id == token.id))
+    journal.record(workspace, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")])

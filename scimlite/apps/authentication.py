@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from peewee import fn
 
@@ -12,10 +13,11 @@ from .. import clock, journal
 from ..db import Database, Slot, prepared
 from ..db.tables import AppRow, TokenRow
 from ..errors import Unauthorized, Unavailable
-from ..journal import Action, Entry, Origin, Outcome, refusals
+from ..journal import Action, Entry, Origin, Outcome
 from . import App
 from . import app as apps_app
 from .keyring import Keyring
+from .workspace import Workspace
 
 #: `last used` is written at most this often, so that reading stays reading (microseconds).
 _LAST_USED_EVERY = 5 * 60 * 1_000_000
@@ -40,7 +42,7 @@ class Caller:
 
 
 @prepared
-def _FOR_REQUEST(db: Database) -> object:
+def _caller_of(db: Database) -> object:
     return (
         TokenRow.select(
             *apps_app.COLUMNS,
@@ -65,7 +67,7 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
     """
     scheme, _, text = (header or "").partition(" ")
     token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
-    row = db.row(_FOR_REQUEST, token_id=token_id) if token_id else None
+    row = db.row(_caller_of, token_id=token_id) if token_id else None
     if row is None:
         raise Unauthorized()
     parts = len(apps_app.COLUMNS)
@@ -107,29 +109,23 @@ def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], rea
     if (caller.refused_at or 0) > before:
         return
 
-    def work() -> None:
+    def write() -> None:
         due = (TokenRow.id == caller.token_row) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
         if db.touch(TokenRow.update(refused_at=at).where(due)):
-            detail = f"token {caller.label}: {reason}"
-            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=status, detail=detail)
-            journal.record(db, caller.app.id, origin(), [entry], at)
+            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail=f"token {caller.label}: {reason}")
+            journal.record(Workspace(db, origin(), caller.app), [entry], at=at, status=status)
 
-    _note(db, work)
+    _write_later(db, write)
 
 
 def _note_use(db: Database, token: int, at: int) -> None:
     newest = fn.coalesce(TokenRow.last_used_at, 0)
     due = (TokenRow.id == token) & (newest <= at - _LAST_USED_EVERY)
 
-    def work() -> None:
-        db.execute(TokenRow.update(last_used_at=at).where(due))
-        # Here, so that it is done while an app is in use, however seldom something is refused.
-        refusals.forget_old(db, at)
-
-    _note(db, work)
+    _write_later(db, partial(db.execute, TokenRow.update(last_used_at=at).where(due)))
 
 
-def _note(db: Database, work: Callable[[], object]) -> None:
+def _write_later(db: Database, write: Callable[[], object]) -> None:
     """Write what can wait: a locked or read-only database must not make a read fail. The next request tries again."""
     with suppress(Unavailable):
-        db.transact(work)
+        db.transact(write)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -15,10 +16,11 @@ from peewee import SQL, Cast, Select, fn
 from .. import apps, clock, journal
 from ..apps import App
 from ..apps.features import AppSettings
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
 from ..errors import TooManyRequests
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry, Scope
 from ..scim import core
 
 #: Users who were disabled or deleted, and users who were taken out of groups.
@@ -93,12 +95,13 @@ def _number(text: str) -> int | None:
 # --- counting -----------------------------------------------------------------------------------------------------
 
 
-def count(db: Database, app: App, kind: str, rows: Sequence[int]) -> None:
+def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
     """Count users who are about to be disabled, deleted or taken out of a group, inside the caller's transaction.
 
     To be called before their rows change. Raises TooManyRequests when the brake is tripped, Tripped when this would
     be one too many: then the caller's transaction rolls back, and `trip` is to be called.
     """
+    db, app = workspace.db, workspace.app
     set_to = limits(app.settings, kind)
     if not set_to.on:
         return
@@ -229,21 +232,22 @@ def _STILL_ACTIVE(db: Database) -> Any:
 # --- tripping and releasing ---------------------------------------------------------------------------------------
 
 
-def trip(db: Database, app: App, tripped: Tripped, origin: Origin) -> None:
+def trip(workspace: Workspace, tripped: Tripped) -> None:
     """Hold everything of the kind from now on, in a transaction of its own after the write's was rolled back."""
+    workspace.db.transact(partial(_trip, workspace, tripped))
 
-    def work() -> None:
-        db.rows(_LOCK, app=app.id)
-        tripped_at, _, released_at = db.row(_STATE, app=app.id, kind=tripped.kind) or (None, None, None)
-        # Another writer was first, or an operator released it since this was counted.
-        if tripped_at is not None or (released_at or 0) > tripped.at:
-            return
-        at = clock.now()
-        _set(db, app, tripped.kind, tripped_at=at, released_at=released_at, detail=tripped.reason)
-        detail = f"{_NAMES[tripped.kind]}: {tripped.reason}"
-        journal.record(db, app.id, origin, [Entry(Action.BRAKE_TRIPPED, detail=detail)], at)
 
-    db.transact(work)
+def _trip(workspace: Workspace, tripped: Tripped) -> None:
+    db, app = workspace.db, workspace.app
+    db.rows(_LOCK, app=app.id)
+    tripped_at, _, released_at = db.row(_STATE, app=app.id, kind=tripped.kind) or (None, None, None)
+    # Another writer was first, or an operator released it since this was counted.
+    if tripped_at is not None or (released_at or 0) > tripped.at:
+        return
+    at = clock.now()
+    _set(db, app, tripped.kind, tripped_at=at, released_at=released_at, detail=tripped.reason)
+    detail = f"{_NAMES[tripped.kind]}: {tripped.reason}"
+    journal.record(workspace, [Entry(Action.BRAKE_TRIPPED, detail=detail)], at=at)
 
 
 #: What the journal calls the brakes.
@@ -256,24 +260,25 @@ def _set(db: Database, app: App, kind: str, **values: Any) -> None:
     db.execute(row.on_conflict(conflict_target=target, update=values))
 
 
-def release(db: Database, slug: str, origin: Origin) -> list[str]:
+def release(scope: Scope, slug: str) -> list[str]:
     """Let through what brakes held, and count from zero; returns the kinds that were held.
 
     Raises AppError when there is no such app.
     """
+    return scope.db.transact(partial(_release, scope, slug))
 
-    def work() -> list[str]:
-        app = apps.lock(db, slug)
-        at = clock.now()
-        held = [kind for kind in KINDS if (db.row(_STATE, app=app.id, kind=kind) or (None,))[0] is not None]
-        for kind in KINDS:
-            _set(db, app, kind, tripped_at=None, released_at=at, detail=None)
-        db.execute(DepartureRow.delete().where(DepartureRow.app_id == app.id))
-        told = " and ".join(_NAMES[kind] for kind in held) or "nothing was held; the count begins at zero"
-        journal.record(db, app.id, origin, [Entry(Action.RELEASED, detail=told)], at)
-        return held
 
-    return db.transact(work)
+def _release(scope: Scope, slug: str) -> list[str]:
+    db = scope.db
+    app = apps.lock(db, slug)
+    at = clock.now()
+    held = [kind for kind in KINDS if (db.row(_STATE, app=app.id, kind=kind) or (None,))[0] is not None]
+    for kind in KINDS:
+        _set(db, app, kind, tripped_at=None, released_at=at, detail=None)
+    db.execute(DepartureRow.delete().where(DepartureRow.app_id == app.id))
+    detail = " and ".join(_NAMES[kind] for kind in held) or "nothing was held; the count begins at zero"
+    journal.record(Workspace.of(scope, app), [Entry(Action.RELEASED, detail=detail)], at=at)
+    return held
 
 
 def every(db: Database, app: App) -> list[Brake]:

@@ -17,6 +17,7 @@ from peewee import SQL
 
 from ..apps import App
 from ..apps.keyring import Keyring
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, Statement, prepared
 from ..db.tables import ResourceRow
 from ..errors import InvalidCount, InvalidCursor
@@ -79,26 +80,26 @@ class Cursors:
 
 
 def find(
-    db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest, place: Place | None
+    workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest, place: Place | None
 ) -> CursorPage:
     """The page at a place, the first one without; `request.start_index` does not matter."""
-    total = count(db, app, types, request)
+    total = count(workspace, types, request)
     if request.count == 0:
         return CursorPage(total, [], None, None)
     backwards = place is not None and place.backwards
-    statement = _statement(db, types, request, place)
-    binds = search_binds(app, types, request) | {"limit": request.count + 1}
+    statement = _statement(workspace.db, types, request, place)
+    binds = search_binds(workspace.app, types, request) | {"limit": request.count + 1}
     if place is not None:
         binds |= {"row": place.row, "rank": place.rank}
-    rows = db.rows(statement, **binds)
+    rows = workspace.db.rows(statement, **binds)
     if backwards and not rows:
         # Everybody before the place has gone: what is left begins there.
-        return find(db, app, types, request, None)
+        return find(workspace, types, request, None)
     more = len(rows) > request.count
     rows = rows[: request.count]
     if backwards:
         rows.reverse()
-    found = complete(db, app, types, request, [row[:-1] for row in rows])
+    found = complete(workspace, types, request, [row[:-1] for row in rows])
     if not rows:
         return CursorPage(total, found, None, None)
     first, last = (Place(row[0], row[-1], backwards=at == 0) for at, row in enumerate((rows[0], rows[-1])))

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import journal
-from ..apps import App
-from ..db import Database
+from ..apps.workspace import Workspace
 from ..journal import Action, Entry
 from ..scim import document as documents
 from ..scim.document import Document
@@ -38,7 +37,6 @@ def entry(
     action: Action,
     who: Subject,
     changes: dict[str, list[Any]],
-    status: int | None,
     ignored: Iterable[str] = (),
     told: str | None = None,
 ) -> Entry:
@@ -49,16 +47,15 @@ def entry(
         user=who.pair if who.is_user else None,
         group=who.pair if who.is_group else None,
         changes=changes or None,
-        status=status,
         detail="; ".join(filter(None, [*who.told, told, listed and f"not taken: {listed}"])) or None,
     )
 
 
-def remember(db: Database, app: App, who: Subject, before: Document) -> None:
+def remember(workspace: Workspace, who: Subject, before: Document) -> None:
     """Keep the names a user is known by, when they are new."""
     if not who.is_user:
         return
     names = [fold(who.name)] if before.get("userName") != who.name else []
     if who.external_id and before.get("externalId") != who.external_id:
         names.append(who.external_id)
-    journal.known_as(db, app.id, who.id, names)
+    journal.known_as(workspace, who.id, names)

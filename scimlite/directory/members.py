@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 
-from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database, Outer, Slot, chunks, prepared
 from ..db.tables import MemberRow, ResourceRow
 from ..errors import InvalidValue, Mutability, NoTarget
@@ -138,7 +138,7 @@ def _AT_MOST(db: Database) -> Any:
     return Select([living], [fn.count(SQL("*"))])
 
 
-def groups_of(db: Database, app_id: int, users: list[int]) -> dict[int, list[Link]]:
+def groups_of(db: Database, users: list[int]) -> dict[int, list[Link]]:
     """The living groups that users are in, directly or through other groups, by the user's row."""
     found: dict[int, list[Link]] = {}
     for user, id, depth, name in db.rows(_GROUPS, users=users):
@@ -193,19 +193,20 @@ class _Outcome:
                 self.removed[row] = None
 
 
-def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: tuple[str, str], status: int) -> Linked:
+def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tuple[str, str]) -> Linked:
     """Carry out steps on a locked group's links; the members that are there are never loaded.
 
     Raises InvalidValue naming members that do not exist when the app refuses them, NoTarget or Mutability when a
     value path asks for more than adding and removing.
     """
+    db, app = workspace.db, workspace.app
     outcome = _Outcome()
     unknown: dict[str, None] = {}
     for step in steps:
         if step.expect is not None:
-            _expect(db, app, group, step)
+            _expect(workspace, group, step)
             continue
-        wanted = _resolve(db, app, list(step.add), outcome)
+        wanted = _resolve(workspace, list(step.add), outcome)
         missing = [id for id in step.add if id not in wanted]
         if missing and app.settings.unknown_members == "refuse":
             named = ", ".join(missing[:_MOST_NAMED])
@@ -218,13 +219,13 @@ def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: 
         if step.reset:
             outcome.remove([row[0] for row in db.rows(_CLEAR, group=group, kept=kept)])
         if step.remove_where is not None:
-            outcome.remove(_remove_where(db, app, group, step.remove_where))
+            outcome.remove(_remove_where(workspace, group, step.remove_where))
         if step.remove:
-            gone = list(_resolve(db, app, sorted(step.remove), outcome, living=False).values())
+            gone = list(_resolve(workspace, sorted(step.remove), outcome, living=False).values())
             outcome.remove([row[0] for row in db.rows(_REMOVE, group=group, members=gone)])
         if kept:
-            outcome.add(_insert(db, app, group, kept))
-    return _told(db, outcome, list(unknown), pair, status)
+            outcome.add(_insert(workspace, group, kept))
+    return _told(db, outcome, list(unknown), pair)
 
 
 @prepared
@@ -254,22 +255,22 @@ def _BY_ID(db: Database) -> Any:
     return ResourceRow.select(*columns).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
 
 
-def _resolve(db: Database, app: App, ids: list[str], outcome: _Outcome, *, living: bool = True) -> dict[str, int]:
+def _resolve(workspace: Workspace, ids: list[str], outcome: _Outcome, *, living: bool = True) -> dict[str, int]:
     """The rows behind public ids of this app; those that do not exist are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(ids, _CHUNK):
-        for id, row, kind, name, deleted_at in db.rows(_BY_ID, app=app.id, ids=chunk):
+        for id, row, kind, name, deleted_at in workspace.db.rows(_BY_ID, app=workspace.app.id, ids=chunk):
             if kind in _LINKABLE and not (living and deleted_at is not None):
                 found[id] = row
                 outcome.known[row] = (id, kind, name)
     return {id: found[id] for id in ids if id in found}
 
 
-def _insert(db: Database, app: App, group: int, rows: list[int]) -> list[int]:
+def _insert(workspace: Workspace, group: int, rows: list[int]) -> list[int]:
     """Add members; returns those that were not there before."""
     added: list[int] = []
     for chunk in chunks(rows, _CHUNK):
-        added += [row[0] for row in db.rows(_ADD, app=app.id, group=group, members=chunk)]
+        added += [row[0] for row in workspace.db.rows(_ADD, app=workspace.app.id, group=group, members=chunk)]
     return added
 
 
@@ -291,19 +292,20 @@ def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
     return query, binds
 
 
-def _remove_where(db: Database, app: App, group: int, condition: Filter) -> list[int]:
+def _remove_where(workspace: Workspace, group: int, condition: Filter) -> list[int]:
+    db = workspace.db
     query, binds = _matching(db, condition)
-    rows = [row[0] for row in db.rows(query, group=group, app=app.id, base="", **binds)]
+    rows = [row[0] for row in db.rows(query, group=group, app=workspace.app.id, base="", **binds)]
     for chunk in chunks(rows, _CHUNK):
         db.rows(_REMOVE, group=group, members=chunk)
     return rows
 
 
-def _expect(db: Database, app: App, group: int, step: LinkStep) -> None:
+def _expect(workspace: Workspace, group: int, step: LinkStep) -> None:
     """A value path that does not remove: some member must match, and even then only `members` itself can change."""
     assert step.expect is not None
-    query, binds = _matching(db, step.expect)
-    if db.row(query.limit(1), group=group, app=app.id, base="", **binds) is None:
+    query, binds = _matching(workspace.db, step.expect)
+    if workspace.db.row(query.limit(1), group=group, app=workspace.app.id, base="", **binds) is None:
         raise NoTarget("No member matches the filter of the path.")
     if step.then_refuse:
         raise Mutability("A member cannot be changed: remove it and add another one.")
@@ -316,26 +318,24 @@ def _NAMES(db: Database) -> Any:
     )
 
 
-def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str], status: int) -> Linked:
+def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str, str]) -> Linked:
     """The journal rows of a change: one for each member that came, went, or does not exist."""
     linked = Linked(bool(outcome.added or outcome.removed), removed=list(outcome.removed))
     known = outcome.known
     for chunk in chunks((row for row in (*outcome.added, *outcome.removed) if row not in known), _CHUNK):
         known.update({row: (id, kind, name) for row, id, kind, name in db.rows(_NAMES, rows=chunk)})
     for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
-        linked.entries += [_entry(action, *known[row], group, status) for row in rows if row in known]
+        linked.entries += [_entry(action, *known[row], group) for row in rows if row in known]
     for id in unknown:
         detail = f"member {id[:100]} does not exist in this app; the others were applied"
-        linked.entries.append(
-            Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id[:100], None), group, status=status, detail=detail)
-        )
+        linked.entries.append(Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id[:100], None), group, detail=detail))
     return linked
 
 
-def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str], status: int | None) -> Entry:
+def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]) -> Entry:
     if kind == "User":
-        return Entry(action, user=(id, name), group=group, status=status)
-    return Entry(action, group=group, status=status, detail=f"member is the group {name} ({id})")
+        return Entry(action, user=(id, name), group=group)
+    return Entry(action, group=group, detail=f"member is the group {name} ({id})")
 
 
 @prepared
@@ -347,17 +347,17 @@ def _OF_GROUP(db: Database) -> Any:
     )
 
 
-def lost_by_deletion(db: Database, group: int, pair: tuple[str, str], status: int) -> Linked:
+def lost_by_deletion(db: Database, group: int, pair: tuple[str, str]) -> Linked:
     """What a deleted group's members lose: their membership ended, though the rows stay for a restore."""
     rows = db.rows(_OF_GROUP, group=group)
-    entries = [_entry(Action.MEMBER_REMOVED, id, kind, name, pair, status) for _, id, kind, name in rows]
+    entries = [_entry(Action.MEMBER_REMOVED, id, kind, name, pair) for _, id, kind, name in rows]
     return Linked(bool(rows), entries, [row[0] for row in rows])
 
 
 def regained_by_restore(db: Database, group: int, pair: tuple[str, str]) -> list[Entry]:
     """The journal rows of a restored group's living members."""
     rows = db.rows(_OF_GROUP, group=group)
-    return [_entry(Action.MEMBER_ADDED, id, kind, name, pair, None) for _, id, kind, name in rows]
+    return [_entry(Action.MEMBER_ADDED, id, kind, name, pair) for _, id, kind, name in rows]
 
 
 def may_have_changed(db: Database, row: int) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import clock
 from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import PasswordRow, ResourceRow
 from ..errors import InvalidValue, Unavailable
@@ -51,13 +52,13 @@ def change(app: App, resource_type: ResourceType, secrets: Mapping[str, Any]) ->
     return Change(_hasher().hash(_opaque(given)))
 
 
-def apply(db: Database, app: App, row: int, change: Change | None) -> str | None:
+def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
     """Store a change in the caller's transaction; returns what was done, in words for the journal, if anything."""
     if change is None:
         return None
     if change.hash is None:
-        return f"{_PATH} removed" if db.touch(_DELETE, row=row) else None
-    db.execute(_STORE, row=row, app=app.id, hash=change.hash, at=clock.now())
+        return f"{_PATH} removed" if workspace.db.touch(_DELETE, row=row) else None
+    workspace.db.execute(_STORE, row=row, app=workspace.app.id, hash=change.hash, at=clock.now())
     return f"{_PATH} set"
 
 

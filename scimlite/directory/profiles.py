@@ -10,6 +10,7 @@ import orjson
 
 from ..apps import App, mapping
 from ..apps.mapping import Compiled
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
 from ..scim import core
@@ -56,20 +57,21 @@ _COLUMNS = (
 )
 
 
-def read(db: Database, app: App, resource_type: ResourceType, ids: Sequence[str]) -> dict[str, dict[str, Json]]:
+def read(workspace: Workspace, resource_type: ResourceType, ids: Sequence[str]) -> dict[str, dict[str, Json]]:
     """The current profiles of resources of one type by their ids, with the names of groups joined.
 
     Also of the deleted: what they were. One that another mapping made is made anew, so nobody ever sees a stale one.
     """
-    found = db.rows(_BY_ID, ids=list(ids), app=app.id)
-    return {each.id: each.values for each in _profiles(db, app, resource_type, found)}
+    rows = workspace.db.rows(_by_id, ids=list(ids), app=workspace.app.id)
+    return {profile.id: profile.values for profile in _profiles(workspace, resource_type, rows)}
 
 
-def walk(db: Database, app: App, resource_type: ResourceType) -> Iterator[Profile]:
+def walk(workspace: Workspace, resource_type: ResourceType) -> Iterator[Profile]:
     """The profiles of all living resources of a type, some at a time, without a transaction meanwhile."""
     last = 0
-    while rows := db.rows(_PAGE, app=app.id, type=resource_type.name, after=last, limit=_CHUNK):
-        yield from _profiles(db, app, resource_type, rows)
+    db, app = workspace.db, workspace.app
+    while rows := db.rows(_page, app=app.id, type=resource_type.name, after=last, limit=_CHUNK):
+        yield from _profiles(workspace, resource_type, rows)
         last = rows[-1][0]
 
 
@@ -84,17 +86,18 @@ def living() -> Any:
 
 
 @prepared
-def _PAGE(db: Database) -> Any:
+def _page(db: Database) -> Any:
     return ResourceRow.select(*_COLUMNS).where(living()).order_by(ResourceRow.id).limit(Slot("limit"))
 
 
-def _profiles(db: Database, app: App, resource_type: ResourceType, rows: Sequence[Sequence[Any]]) -> list[Profile]:
+def _profiles(workspace: Workspace, resource_type: ResourceType, rows: Sequence[Sequence[Any]]) -> list[Profile]:
+    app = workspace.app
     compiled = mapping.compiled(app.mapping, resource_type)
     if compiled is None:
         return []
     groups: dict[int, list[tuple[str, Json]]] = {}
     if any(row.joined for row in compiled.rows):
-        groups = _groups(db, app, [row[0] for row in rows])
+        groups = _groups(workspace, [row[0] for row in rows])
     found = []
     for row, id, active, version, stored, document in rows:
         values = _values(app, compiled, version, stored, document)
@@ -109,9 +112,10 @@ def _values(app: App, compiled: Compiled, version: int, stored: str | None, docu
     return compiled.profile(orjson.loads(document))
 
 
-def _groups(db: Database, app: App, users: list[int]) -> dict[int, list[tuple[str, Json]]]:
+def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str, Json]]]:
     """(id, name) of the groups that users are in, also through others, by the user's row, as groups are mapped."""
-    held = members.groups_of(db, app.id, users)
+    db, app = workspace.db, workspace.app
+    held = members.groups_of(db, users)
     group_type = app.resource_types[core.GROUP.endpoint]
     compiled = mapping.compiled(app.mapping, group_type)
     row = next((each for each in compiled.rows if each.target == "name"), None) if compiled else None
@@ -119,12 +123,12 @@ def _groups(db: Database, app: App, users: list[int]) -> dict[int, list[tuple[st
         return {user: [(each.id, each.display) for each in found] for user, found in held.items()}
     ids = sorted({each.id for found in held.values() for each in found})
     names = {}
-    for _, id, _, version, stored, document in db.rows(_BY_ID, app=app.id, ids=ids):
+    for _, id, _, version, stored, document in db.rows(_by_id, app=app.id, ids=ids):
         assert compiled is not None
         names[id] = _values(app, compiled, version, stored, document).get("name")
     return {user: [(each.id, names.get(each.id)) for each in found] for user, found in held.items()}
 
 
 @prepared
-def _BY_ID(db: Database) -> Any:
+def _by_id(db: Database) -> Any:
     return ResourceRow.select(*_COLUMNS).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import SQL, fn
 
 from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
 from ..errors import NotFound, PreconditionFailed
@@ -84,18 +85,17 @@ def _named(query: Any) -> Any:
 
 
 @prepared
-def _GET(db: Database) -> Any:
+def _resource(db: Database) -> Any:
     return _named(ResourceRow.select(*COLUMNS))
 
 
 @prepared
-def _GET_WITH_GROUPS(db: Database) -> Any:
+def _resource_with_groups(db: Database) -> Any:
     return _named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow)))
 
 
 def get(
-    db: Database,
-    app: App,
+    workspace: Workspace,
     resource_type: ResourceType,
     id: str,
     *,
@@ -104,15 +104,16 @@ def get(
 ) -> Resource:
     """A living resource by its id; NotFound otherwise."""
     derived = with_derived and resource_type.derived is not None
-    row = db.row(_GET_WITH_GROUPS if derived else _GET, app=app.id, uuid=id, type=resource_type.name)
+    query = _resource_with_groups if derived else _resource
+    row = workspace.db.row(query, app=workspace.app.id, uuid=id, type=resource_type.name)
     if row is None:
         raise _not_found(resource_type, id)
-    resource = _resource(row)
-    attach(db, app, resource_type, [resource], with_links=with_links, with_derived=with_derived)
+    resource = _from_row(row)
+    attach(workspace, resource_type, [resource], with_links=with_links, with_derived=with_derived)
     return resource
 
 
-def _resource(row: Sequence[Any]) -> Resource:
+def _from_row(row: Sequence[Any]) -> Resource:
     """A row of COLUMNS, perhaps with a column of groups behind them."""
     resource = Resource(*row[: len(COLUMNS)])
     if len(row) > len(COLUMNS):
@@ -125,18 +126,17 @@ def _not_found(resource_type: ResourceType, id: str) -> NotFound:
 
 
 @prepared
-def _LOCK(db: Database) -> Any:
+def _locked_resource(db: Database) -> Any:
     return db.locking(_named(ResourceRow.select(*COLUMNS)))
 
 
 @prepared
-def _LOCK_WITH_GROUPS(db: Database) -> Any:
+def _locked_resource_with_groups(db: Database) -> Any:
     return db.locking(_named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow))))
 
 
 def lock(
-    db: Database,
-    app: App,
+    workspace: Workspace,
     resource_type: ResourceType,
     id: str,
     if_match: Sequence[str],
@@ -145,18 +145,18 @@ def lock(
 ) -> Resource:
     """The resource, locked until the transaction ends; checks If-Match inside it."""
     derived = with_derived and resource_type.derived is not None
-    row = db.row(_LOCK_WITH_GROUPS if derived else _LOCK, app=app.id, uuid=id, type=resource_type.name)
+    query = _locked_resource_with_groups if derived else _locked_resource
+    row = workspace.db.row(query, app=workspace.app.id, uuid=id, type=resource_type.name)
     if row is None:
         raise _not_found(resource_type, id)
-    resource = _resource(row)
+    resource = _from_row(row)
     if if_match and "*" not in if_match and str(resource.version) not in if_match:
         raise PreconditionFailed(f'{resource_type.name} {id} has changed: its version is W/"{resource.version}".')
     return resource
 
 
 def attach(
-    db: Database,
-    app: App,
+    workspace: Workspace,
     resource_type: ResourceType,
     resources: list[Resource],
     *,
@@ -165,22 +165,23 @@ def attach(
 ) -> None:
     """Add links and derived attributes to the resources that lack them, with one query for all of them."""
     if resource_type.links is not None and with_links:
-        found = members.members_of(db, [resource.row for resource in resources])
+        found = members.members_of(workspace.db, [resource.row for resource in resources])
         for resource in resources:
             resource.links = found.get(resource.row, [])
     if resource_type.derived is not None and with_derived:
         lacking = [resource for resource in resources if resource.derived is None]
-        found = members.groups_of(db, app.id, [resource.row for resource in lacking]) if lacking else {}
+        found = members.groups_of(workspace.db, [resource.row for resource in lacking]) if lacking else {}
         for resource in lacking:
             resource.derived = found.get(resource.row, [])
 
 
-def find(db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest) -> Page:
+def find(workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest) -> Page:
     """One page of a query over resources of these types.
 
     The total is exact, computed by the database with the same condition.
     """
-    binds = search_binds(app, types, request)
+    db = workspace.db
+    binds = search_binds(workspace.app, types, request)
     statements = _statements(db, types, request)
     offset = max(request.start_index - 1, 0)
     total = None
@@ -198,12 +199,13 @@ def find(db: Database, app: App, types: Sequence[ResourceType], request: SearchR
     if total is None:
         # A first page that is not full has everything.
         total = len(rows) if len(rows) < limit else db.total(statements.count, **binds)
-    return Page(total, complete(db, app, types, request, rows))
+    return Page(total, complete(workspace, types, request, rows))
 
 
-def count(db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest) -> int:
+def count(workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest) -> int:
     """How many resources a query matches."""
-    return db.total(_statements(db, types, request).count, **search_binds(app, types, request))
+    statement = _statements(workspace.db, types, request).count
+    return workspace.db.total(statement, **search_binds(workspace.app, types, request))
 
 
 def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest) -> dict[str, Any]:
@@ -214,14 +216,14 @@ def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest
 
 
 def complete(
-    db: Database, app: App, types: Sequence[ResourceType], request: SearchRequest, rows: Sequence[Sequence[Any]]
+    workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest, rows: Sequence[Sequence[Any]]
 ) -> list[Resource]:
     """Rows of a search as resources, with the links and derived attributes that it asks for."""
-    resources = [_resource(row) for row in rows]
+    resources = [_from_row(row) for row in rows]
     for each in types:
         of_type = [resource for resource in resources if resource.type == each.name]
         if of_type:
-            attach(db, app, each, of_type, with_links=request.with_links, with_derived=request.with_derived)
+            attach(workspace, each, of_type, with_links=request.with_links, with_derived=request.with_derived)
     return resources
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import peewee
 
-from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database, Insert, Slot, prepared
 from ..db.tables import ResourceRow, ValueRow
 from ..errors import Uniqueness
@@ -16,8 +15,6 @@ from ..scim import core
 from ..scim import document as documents
 from ..scim.document import Document
 from ..scim.schema import ResourceType
-
-T = TypeVar("T")
 
 #: A unique key longer than this is kept as its digest (store), because a B-tree entry has a largest size.
 LONGEST_UNIQUE_KEY = 256
@@ -71,8 +68,7 @@ def indexed(resource_type: ResourceType, value: documents.ValueRow) -> tuple[str
 
 
 def write(
-    db: Database,
-    app: App,
+    workspace: Workspace,
     resource_type: ResourceType,
     row: int,
     before: set[documents.ValueRow],
@@ -89,10 +85,10 @@ def write(
         # Two items may have swapped a unique value: of those the old rows go first.
         gone = [value for value in before - after if value.path in unique or value[:3] not in kept]
         places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
-        db.execute_many(_DELETE_VALUE, places)
-    app_id, kind = app.id, resource_type.name
+        workspace.db.execute_many(_DELETE_VALUE, places)
+    app_id, kind = workspace.app.id, resource_type.name
     rows = [(app_id, kind, row, *value, *indexed(resource_type, value)) for value in new]
-    db.insert(_UPSERT if before else _INSERT, rows)
+    workspace.db.insert(_UPSERT if before else _INSERT, rows)
 
 
 def free(db: Database, row: int) -> None:
@@ -108,19 +104,19 @@ def clear(db: Database, row: int) -> None:
     db.execute(_DELETE_VALUES, resource_id=row)
 
 
-def unique(
-    db: Database, app: App, resource_type: ResourceType, id: str | None, tried: list[Document], work: Callable[[], T]
-) -> T:
-    """Run a write of the document that `tried` ends with; a violated unique index becomes 409 naming the attribute."""
-    try:
-        return work()
-    except peewee.IntegrityError as error:
-        if not db.not_unique(error, "value", "unique_key"):
-            raise
-        detail, path = _taken(db, app, resource_type, tried[-1], id)
-        optional = resource_type.name == core.GROUP.name and path == "displayName"
-        remedy = "scimlite app edit {app} --feature unique-group-names=off" if optional else None
-        raise Uniqueness(detail, remedy=remedy) from None
+def conflict(
+    workspace: Workspace, resource_type: ResourceType, id: str | None, document: Document, error: peewee.IntegrityError
+) -> Uniqueness | None:
+    """The error for a write that the database refused because a unique value is taken, naming the attribute.
+
+    In: the document that was to be written, and the id of the resource, None for a new one. None when the database
+    refused it for another reason, which is a fault of ours.
+    """
+    if not workspace.db.not_unique(error, "value", "unique_key"):
+        return None
+    detail, path = _taken(workspace, resource_type, document, id)
+    optional = resource_type.name == core.GROUP.name and path == "displayName"
+    return Uniqueness(detail, remedy="scimlite app edit {app} --feature unique-group-names=off" if optional else None)
 
 
 @prepared
@@ -137,9 +133,7 @@ def _HOLDERS(db: Database) -> Any:
     )
 
 
-def _taken(
-    db: Database, app: App, resource_type: ResourceType, new: Document, id: str | None
-) -> tuple[str, str | None]:
+def _taken(workspace: Workspace, resource_type: ResourceType, new: Document, id: str | None) -> tuple[str, str | None]:
     """Which unique value is taken, in words, and its path."""
     seen: set[tuple[str, str]] = set()
     for value in sorted(documents.value_rows(resource_type, new)):
@@ -147,7 +141,13 @@ def _taken(
             if (value.path, value.key) in seen:
                 return f"This {resource_type.name} has the same {value.path} twice.", value.path
             seen.add((value.path, value.key))
-            held = db.rows(_HOLDERS, app=app.id, type=resource_type.name, path=value.path, key=unique_key(value.key))
+            held = workspace.db.rows(
+                _HOLDERS,
+                app=workspace.app.id,
+                type=resource_type.name,
+                path=value.path,
+                key=unique_key(value.key),
+            )
             if any(row[0] != id for row in held):
                 return f"Another {resource_type.name} of this app already has this {value.path}.", value.path
     return f"Another {resource_type.name} of this app already has one of these unique values.", None

@@ -1,33 +1,249 @@
-"""Writing resources: create, replace, patch and delete, each in one transaction, the only ones on resources."""
+"""Writes resources: create, replace, patch and delete, each one attempt and one transaction.
+
+Every client of the service writes here, and so does whoever writes without HTTP: what is done or refused leaves the
+same trace in the journal.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
+import peewee
 
-from .. import clock, journal
-from ..apps import App, features
+from .. import clock
+from ..apps import features
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
-from ..events import signals
-from ..journal import Action, Entry, Origin
+from ..journal import Action, Entry
 from ..scim import document as documents
+from ..scim import messages
 from ..scim import patch as patching
 from ..scim.document import Cleaned, Document
 from ..scim.schema import ResourceType
 from . import brakes, members, passwords, profiles, tombstones, value_index
+from .attempt import Attempt
 from .identity import Subject, entry, remember
 from .read import Resource, lock
 
+Json = Any
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: the resource as it is now, and which part of it the caller named."""
+
+    resource: Resource
+    #: What a POST or PUT gave, checked.
+    document: Document = field(default_factory=dict)
+    #: What a PATCH changed.
+    edits: Sequence[Any] = ()
+
+
+def create(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    body: Json,
+    *,
+    revive_since: int = 0,
+    attempt: Attempt | None = None,
+) -> Written:
+    """Store a new resource (RFC 7644 section 3.3).
+
+    In: the resource as JSON; a user may get the id of one who ended after `revive_since` (tombstones.revivable).
+    Raises the errors of `document.clean`, Uniqueness when a unique value is taken, InvalidValue when a member is
+    refused or the app's mapping lacks a required value, BadRequest when a feature that is off forbids it.
+    """
+    with attempt or Attempt(workspace, Action.CREATED, resource_type, method="POST", body=body) as attempt:
+        cleaned = documents.clean(resource_type, body)
+        return Written(_Creation(attempt, resource_type, cleaned, revive_since).carry_out(), cleaned.document)
+
+
+def replace(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    id: str,
+    body: Json,
+    *,
+    if_match: Sequence[str] = (),
+    attempt: Attempt | None = None,
+) -> Written:
+    """Make a resource what the body says, links included (RFC 7644 section 3.5.1).
+
+    In: `if_match`, the versions of which the resource must have one; none is no condition, `*` any. Raises NotFound,
+    PreconditionFailed, and the errors of `create`; TooManyRequests when a brake holds it.
+    """
+    with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
+        cleaned = documents.clean(resource_type, body)
+        change = _Change(
+            attempt,
+            resource_type,
+            id,
+            if_match,
+            renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
+            steps=[patching.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],
+            ignored=cleaned.ignored,
+            password=passwords.change(workspace.app, resource_type, cleaned.secrets),
+        )
+        return Written(change.carry_out(), cleaned.document)
+
+
+def patch(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    id: str,
+    body: Json,
+    *,
+    if_match: Sequence[str] = (),
+    attempt: Attempt | None = None,
+) -> Written:
+    """Carry out all operations of a PatchOp message, or none (RFC 7644 section 3.5.2).
+
+    In: the message as JSON; `if_match` as for `replace`. Raises the errors of `messages.load_patch`, `patch.plan` and
+    `replace`.
+    """
+    with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PATCH", body=body) as attempt:
+        app = workspace.app
+        ignore_unknown = app.settings.unknown_attributes == "ignore"
+        plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
+        if plan.links:
+            features.allow_change(app.settings, app.slug, resource_type, members=True)
+        change = _Change(
+            attempt,
+            resource_type,
+            id,
+            if_match,
+            renew=partial(patching.apply, plan.edits, resource_type) if plan.edits else _unchanged,
+            steps=plan.links,
+            ignored=plan.ignored,
+            password=passwords.change(app, resource_type, plan.secrets),
+        )
+        return Written(change.carry_out(), edits=plan.edits)
+
+
+def delete(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    id: str,
+    *,
+    if_match: Sequence[str] = (),
+    attempt: Attempt | None = None,
+) -> None:
+    """Hide a resource and free its names (RFC 7644 section 3.6); its tombstone and member rows stay for a restore.
+
+    In: `if_match` as for `replace`. Raises NotFound, PreconditionFailed, BadRequest when a feature that is off forbids
+    it, TooManyRequests when a brake holds it.
+    """
+    with attempt or Attempt(workspace, Action.DELETED, resource_type, id=id, method="DELETE") as attempt:
+        features.allow_delete(workspace.app.settings, workspace.app.slug, resource_type)
+        _braked(workspace, partial(_delete, attempt, resource_type, id, if_match))
+
+
+def _unchanged(document: Document) -> Document:
+    return document
+
+
+def _braked(workspace: Workspace, write: Callable[[], T]) -> T:
+    """Run a write in its transaction; one that is one too many for a brake trips it when it has been rolled back."""
+    try:
+        return workspace.db.transact(write)
+    except brakes.Tripped as tripped:
+        brakes.trip(workspace, tripped)
+        raise
+
+
+def _count_removed(workspace: Workspace, linked: members.Linked) -> None:
+    if linked.removed:
+        brakes.count(workspace, brakes.MEMBERS, linked.removed)
+
+
+# --- create -------------------------------------------------------------------------------------------------------
+
+
+class _Creation:
+    """A new resource on its way into the database."""
+
+    def __init__(self, attempt: Attempt, resource_type: ResourceType, cleaned: Cleaned, revive_since: int) -> None:
+        app = attempt.workspace.app
+        features.allow_create(app.settings, app.slug, resource_type, with_members=bool(cleaned.links))
+        self._attempt = attempt
+        self._workspace = attempt.workspace
+        self._type = resource_type
+        self._cleaned = cleaned
+        self._revive_since = revive_since
+        # All of this before the transaction begins, because other writers wait while one is under way.
+        self._password = passwords.change(app, resource_type, cleaned.secrets)
+        self._filled = documents.with_defaults(resource_type, cleaned.document)
+        self._new = _identified(self._filled, str(uuid.uuid4()))
+        self._profile = profiles.text(app, resource_type, self._new)
+        self._values = documents.value_rows(resource_type, self._new)
+
+    def carry_out(self) -> Resource:
+        """Store it; a violated unique index becomes 409 naming the attribute."""
+        try:
+            return self._workspace.db.transact(self._write)
+        except peewee.IntegrityError as error:
+            conflict = value_index.conflict(self._workspace, self._type, None, self._new, error)
+            if conflict is None:
+                raise
+            raise conflict from None
+
+    def _write(self) -> Resource:
+        workspace, at = self._workspace, clock.now()
+        revived = tombstones.revivable(workspace, self._type, self._filled, self._revive_since)
+        document = _identified(self._filled, revived.id) if revived else self._new
+        subject = Subject(self._type, document["id"], document)
+        if revived:
+            resource = tombstones.revive(workspace.db, revived, subject, orjson.dumps(document).decode(), at)
+        else:
+            resource = self._insert(subject, orjson.dumps(document).decode(), at)
+        value_index.write(workspace, self._type, resource.row, set(), self._values)
+        details = [tombstones.REVIVED if revived else None, passwords.apply(workspace, resource.row, self._password)]
+        action = Action.RESTORED if revived else Action.CREATED
+        entries = [entry(action, subject, {}, self._cleaned.ignored, "; ".join(filter(None, details)))]
+        if self._cleaned.links:
+            step = patching.LinkStep(add=dict.fromkeys(self._cleaned.links))
+            entries += members.change(workspace, resource.row, [step], subject.pair).entries
+        self._attempt.record(entries, resource, resource.modified_at)
+        remember(workspace, subject, {})
+        # No group can hold what was not there, and it holds only what it was given.
+        resource.derived = []
+        resource.links = None if self._cleaned.links else []
+        return resource
+
+    def _insert(self, subject: Subject, text: str, at: int) -> Resource:
+        app = self._workspace.app
+        row = self._workspace.db.scalar(
+            _insert_resource,
+            app_id=app.id,
+            type=subject.type,
+            uuid=subject.id,
+            name=subject.name,
+            display=subject.display,
+            active=subject.active,
+            active_since=at if subject.is_user and subject.active else None,
+            created_at=at,
+            modified_at=at,
+            document=text,
+            profile=self._profile,
+            profile_version=app.mapping_version,
+        )
+        return Resource(row, subject.id, subject.type, 1, at, at, text)
+
+
+def _identified(document: Document, id: str) -> Document:
+    """A new document with the id that it gets, in the order in which clients see both."""
+    return {"schemas": document["schemas"], "id": id, **document}
+
+
 @prepared
-def _INSERT(db: Database) -> Any:
+def _insert_resource(db: Database) -> Any:
     columns = (
         "app_id",
         "type",
@@ -46,293 +262,183 @@ def _INSERT(db: Database) -> Any:
     return ResourceRow.insert({**values, ResourceRow.version: 1}).returning(ResourceRow.id)
 
 
+# --- change -------------------------------------------------------------------------------------------------------
+
+
+class _Change:
+    """A PUT or PATCH on its way: a new document, steps on the links, and a new password of one resource."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        resource_type: ResourceType,
+        id: str,
+        if_match: Sequence[str],
+        *,
+        renew: Callable[[Document], Document],
+        steps: Sequence[patching.LinkStep],
+        ignored: Sequence[str],
+        password: passwords.Change | None,
+    ) -> None:
+        self._attempt = attempt
+        self._workspace = attempt.workspace
+        self._type = resource_type
+        self._id = id
+        self._if_match = if_match
+        self._renew = renew
+        self._steps = steps
+        self._ignored = ignored
+        self._password = password
+        #: The document that was last about to be stored.
+        self._new: Document = {}
+
+    def carry_out(self) -> Resource:
+        """Store the change; a violated unique index becomes 409 naming the attribute."""
+        try:
+            return _braked(self._workspace, self._write)
+        except peewee.IntegrityError as error:
+            conflict = value_index.conflict(self._workspace, self._type, self._id, self._new, error)
+            if conflict is None:
+                raise
+            raise conflict from None
+
+    def _write(self) -> Resource:
+        workspace = self._workspace
+        # The answer shows the groups, which the write does not change.
+        resource = lock(workspace, self._type, self._id, self._if_match, with_derived=True)
+        old = orjson.loads(resource.document)
+        new = self._new = self._renew(old)
+        changes = documents.changes(self._type, old, new)
+        differences = documents.differences(changes)
+        before = Subject(self._type, self._id, old)
+        after = Subject(self._type, self._id, new) if changes else before
+        linked = members.NOTHING
+        if self._steps:
+            linked = members.change(workspace, resource.row, self._steps, after.pair)
+        password = passwords.apply(workspace, resource.row, self._password)
+        self._check(resource, before, after, differences, linked, password)
+        entries = self._entries(resource, before, after, differences, password) + linked.entries
+        changed = bool(differences) or linked.changed or password is not None
+        if changed:
+            self._store(resource, changes, before, after)
+            remember(workspace, after, old)
+        if entries:
+            # Refused members alone change nothing: then the resource's time is of an older change.
+            self._attempt.record(entries, resource, resource.modified_at if changed else clock.now())
+        return resource
+
+    def _check(
+        self,
+        resource: Resource,
+        before: Subject,
+        after: Subject,
+        differences: dict[str, list[Any]],
+        linked: members.Linked,
+        password: str | None,
+    ) -> None:
+        """Raise what features and brakes have against the change; note whether it deprovisions the user."""
+        settings = self._workspace.app.settings
+        deactivates = bool(before.active and not after.active)
+        features.allow_change(
+            settings,
+            self._workspace.app.slug,
+            self._type,
+            deactivates=deactivates,
+            otherwise=password is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
+            members=linked.changed,
+        )
+        if deactivates:
+            brakes.count(self._workspace, brakes.USERS, [resource.row])
+            resource.gone = tombstones.deprovisions(settings)
+        _count_removed(self._workspace, linked)
+
+    def _entries(
+        self,
+        resource: Resource,
+        before: Subject,
+        after: Subject,
+        differences: dict[str, list[Any]],
+        password: str | None,
+    ) -> list[Entry]:
+        if not differences and not password:
+            return []
+        reason = tombstones.why(self._workspace.app.settings, deactivated=True) if resource.gone else None
+        action = Action.UPDATED
+        if resource.gone:
+            action = Action.DELETED
+        elif after.active != before.active:
+            action = Action.ENABLED if after.active else Action.DISABLED
+        return [entry(action, after, differences, self._ignored, "; ".join(filter(None, [reason, password])))]
+
+    def _store(self, resource: Resource, changes: Sequence[documents.Change], before: Subject, after: Subject) -> None:
+        """Write a new version, and only the value rows that differ; a user who is deprovisioned is buried."""
+        workspace, db = self._workspace, self._workspace.db
+        resource.version += 1
+        resource.modified_at = max(clock.now(), resource.modified_at + 1)
+        if not changes:
+            db.execute(_new_version, row=resource.row, version=resource.version, modified_at=resource.modified_at)
+            return
+        resource.document = orjson.dumps(self._new).decode()
+        db.execute(
+            _update_resource,
+            row=resource.row,
+            name=after.name,
+            display=after.display,
+            version=resource.version,
+            modified_at=resource.modified_at,
+            document=resource.document,
+            # A value that the application lacks never keeps a user from being disabled.
+            profile=profiles.text(workspace.app, self._type, self._new, lenient=after.active < before.active),
+            profile_version=workspace.app.mapping_version,
+        )
+        if after.active != before.active:
+            since = resource.modified_at if after.active else None
+            db.execute(_switch_user, row=resource.row, active=after.active, since=since)
+        if resource.gone:
+            tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
+            return
+        value_index.write(workspace, self._type, resource.row, *documents.changed_rows(changes))
+
+
 @prepared
-def _UPDATE(db: Database) -> Any:
+def _update_resource(db: Database) -> Any:
     columns = ("name", "display", "version", "modified_at", "document", "profile", "profile_version")
     values = {getattr(ResourceRow, column): Slot(column) for column in columns}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
 
 @prepared
-def _TOUCH(db: Database) -> Any:
+def _new_version(db: Database) -> Any:
     """A new version of a resource whose document stays as it is."""
     values = {getattr(ResourceRow, column): Slot(column) for column in ("version", "modified_at")}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
 
 @prepared
-def _SWITCH(db: Database) -> Any:
+def _switch_user(db: Database) -> Any:
     """Disable or enable a user."""
     values = {ResourceRow.active: Slot("active"), ResourceRow.active_since: Slot("since")}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
 
 
-def create(
-    db: Database, app: App, resource_type: ResourceType, cleaned: Cleaned, origin: Origin, *, revive_since: int = 0
-) -> Resource:
-    """Store a new resource; a user may get the id of one who ended after `revive_since` (tombstones.revivable).
-
-    Raises Uniqueness when a unique value is taken, InvalidValue when a member is refused or the app's mapping lacks a
-    required value, BadRequest when a feature that is off forbids it.
-    """
-    features.allow_create(app.settings, app.slug, resource_type, with_members=bool(cleaned.links))
-    password = passwords.change(app, resource_type, cleaned.secrets)
-    filled = documents.with_defaults(resource_type, cleaned.document)
-    # Made here, because while the transaction is under way others wait for it.
-    new = _identified(filled, str(uuid.uuid4()))
-    profile = profiles.text(app, resource_type, new)
-    values = documents.value_rows(resource_type, new)
-
-    def work() -> Resource:
-        revived = tombstones.revivable(db, app, resource_type, filled, revive_since)
-        document = _identified(filled, revived.id) if revived else new
-        who = Subject(resource_type, document["id"], document)
-        text = orjson.dumps(document).decode()
-        at = clock.now()
-        if revived:
-            resource = tombstones.revive(db, revived, who, text, at)
-        else:
-            resource = _insert(db, app, who, text, profile, at)
-        value_index.write(db, app, resource_type, resource.row, set(), values)
-        done = [tombstones.REVIVED if revived else None, passwords.apply(db, app, resource.row, password)]
-        action = Action.RESTORED if revived else Action.CREATED
-        entries = [entry(action, who, {}, 201, cleaned.ignored, "; ".join(filter(None, done)))]
-        if cleaned.links:
-            step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
-            entries += members.change(db, app, resource.row, [step], who.pair, 201).entries
-        _record(db, app, origin, entries, resource.modified_at)
-        remember(db, app, who, {})
-        return resource
-
-    return value_index.unique(db, app, resource_type, None, [new], lambda: db.transact(work))
+# --- delete -------------------------------------------------------------------------------------------------------
 
 
-def _identified(document: Document, id: str) -> Document:
-    """A new document with the id that it gets, in the order in which clients see both."""
-    return {"schemas": document["schemas"], "id": id, **document}
-
-
-def _insert(db: Database, app: App, who: Subject, text: str, profile: str | None, at: int) -> Resource:
-    row = db.scalar(
-        _INSERT,
-        app_id=app.id,
-        type=who.type,
-        uuid=who.id,
-        name=who.name,
-        display=who.display,
-        active=who.active,
-        active_since=at if who.is_user and who.active else None,
-        created_at=at,
-        modified_at=at,
-        document=text,
-        profile=profile,
-        profile_version=app.mapping_version,
-    )
-    return Resource(row, who.id, who.type, 1, at, at, text)
-
-
-def replace_resource(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    id: str,
-    cleaned: Cleaned,
-    origin: Origin,
-    *,
-    if_match: Sequence[str] = (),
-) -> Resource:
-    """PUT: the document becomes what was sent (RFC 7644 section 3.5.1), links included."""
-    steps = []
-    if resource_type.links is not None:
-        steps.append(patching.LinkStep(reset=True, add=dict.fromkeys(cleaned.links)))
-
-    def renew(current: Document) -> Document:
-        return documents.renewed(resource_type, current, cleaned.document)
-
-    password = passwords.change(app, resource_type, cleaned.secrets)
-    return _change(db, app, resource_type, id, _Change(renew, steps, cleaned.ignored, password), origin, if_match)
-
-
-def patch(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    id: str,
-    plan: patching.Plan,
-    origin: Origin,
-    *,
-    if_match: Sequence[str] = (),
-) -> Resource:
-    """PATCH: all changes of a plan, or none."""
-
-    def renew(current: Document) -> Document:
-        return patching.apply(plan.edits, resource_type, current) if plan.edits else current
-
-    if plan.links:
-        features.allow_change(app.settings, app.slug, resource_type, members=True)
-    password = passwords.change(app, resource_type, plan.secrets)
-    return _change(db, app, resource_type, id, _Change(renew, plan.links, plan.ignored, password), origin, if_match)
-
-
-def delete(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    id: str,
-    origin: Origin,
-    *,
-    if_match: Sequence[str] = (),
-) -> None:
-    """Hide a resource and free its names; a tombstone and its member rows stay for a restore.
-
-    Raises BadRequest when a feature that is off forbids it, TooManyRequests when a brake holds it.
-    """
-    features.allow_delete(app.settings, app.slug, resource_type)
-
-    def work() -> None:
-        resource = lock(db, app, resource_type, id, if_match)
-        who = Subject(resource_type, id, orjson.loads(resource.document))
-        told, ended = None, tombstones.DELETED
-        if who.is_user:
-            brakes.count(db, app, brakes.USERS, [resource.row])
-            told = tombstones.why(app.settings, deactivated=False)
-            ended = tombstones.DEPROVISIONED if tombstones.deprovisions(app.settings) else ended
-        entries = [entry(Action.DELETED, who, {}, 204, told=told)]
-        if who.is_group:
-            lost = members.lost_by_deletion(db, resource.row, who.pair, 204)
-            _count_removed(db, app, lost)
-            entries += lost.entries
-        at = clock.now()
-        tombstones.bury(db, resource.row, at, resource.version + 1, ended)
-        _record(db, app, origin, entries, at)
-
-    _braked(db, app, origin, work)
-
-
-def _record(db: Database, app: App, origin: Origin, entries: Sequence[Entry], at: int) -> None:
-    """Journal what was done, and announce it when it is durable."""
-    journal.record(db, app.id, origin, entries, at)
-    signals.announce(db, app, origin, entries)
-
-
-def _count_removed(db: Database, app: App, linked: members.Linked) -> None:
-    if linked.removed:
-        brakes.count(db, app, brakes.MEMBERS, linked.removed)
-
-
-def _braked(db: Database, app: App, origin: Origin, work: Callable[[], T]) -> T:
-    """Run a write in its transaction; one that is one too many for a brake trips it when it has been rolled back."""
-    try:
-        return db.transact(work)
-    except brakes.Tripped as tripped:
-        brakes.trip(db, app, tripped, origin)
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What PUT or PATCH does to a locked resource: a new document, steps on its links, a new password."""
-
-    renew: Callable[[Document], Document]
-    steps: Sequence[patching.LinkStep]
-    ignored: Sequence[str]
-    password: passwords.Change | None
-
-
-def _change(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    id: str,
-    change: _Change,
-    origin: Origin,
-    if_match: Sequence[str],
-) -> Resource:
-    tried: list[Document] = []
-
-    def work() -> Resource:
-        # The answer shows the groups, which the write does not change.
-        resource = lock(db, app, resource_type, id, if_match, with_derived=True)
-        old = orjson.loads(resource.document)
-        new = change.renew(old)
-        tried[:] = [new]
-        changes = documents.changes(resource_type, old, new)
-        differences = documents.differences(changes)
-        before = Subject(resource_type, id, old)
-        who = Subject(resource_type, id, new) if changes else before
-        linked = members.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else members.NOTHING
-        secret = passwords.apply(db, app, resource.row, change.password)
-        deactivates = before.active and not who.active
-        features.allow_change(
-            app.settings,
-            app.slug,
-            resource_type,
-            deactivates=bool(deactivates),
-            otherwise=secret is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
-            members=linked.changed,
-        )
-        if deactivates:
-            brakes.count(db, app, brakes.USERS, [resource.row])
-            resource.gone = tombstones.deprovisions(app.settings)
-        _count_removed(db, app, linked)
-        entries = linked.entries
-        if differences or secret:
-            why = tombstones.why(app.settings, deactivated=True) if resource.gone else None
-            told = "; ".join(filter(None, [why, secret]))
-            entries = [entry(_action(resource, who, before), who, differences, 200, change.ignored, told), *entries]
-        changed = bool(differences) or linked.changed or secret is not None
-        if changed:
-            _write(db, app, resource_type, resource, changes, new, before, who)
-            remember(db, app, who, old)
-        if entries:
-            # Refused members alone change nothing: then the resource's time is of an older change.
-            _record(db, app, origin, entries, resource.modified_at if changed else clock.now())
-        return resource
-
-    return value_index.unique(db, app, resource_type, id, tried, lambda: _braked(db, app, origin, work))
-
-
-def _action(resource: Resource, now: Subject, before: Subject) -> Action:
-    if resource.gone:
-        return Action.DELETED
-    if now.active != before.active:
-        return Action.ENABLED if now.active else Action.DISABLED
-    return Action.UPDATED
-
-
-def _write(
-    db: Database,
-    app: App,
-    resource_type: ResourceType,
-    resource: Resource,
-    changes: Sequence[documents.Change],
-    new: Document,
-    before: Subject,
-    who: Subject,
-) -> None:
-    """Write a changed resource: a new version, and only the value rows that differ; what is gone is buried."""
-    resource.version += 1
-    resource.modified_at = max(clock.now(), resource.modified_at + 1)
-    if not changes:
-        db.execute(_TOUCH, row=resource.row, version=resource.version, modified_at=resource.modified_at)
-        return
-    resource.document = orjson.dumps(new).decode()
-    db.execute(
-        _UPDATE,
-        row=resource.row,
-        name=who.name,
-        display=who.display,
-        version=resource.version,
-        modified_at=resource.modified_at,
-        document=resource.document,
-        # Nothing that an application lacks may keep a user from being disabled.
-        profile=profiles.text(app, resource_type, new, lenient=who.active < before.active),
-        profile_version=app.mapping_version,
-    )
-    if who.active != before.active:
-        since = resource.modified_at if who.active else None
-        db.execute(_SWITCH, row=resource.row, active=who.active, since=since)
-    if resource.gone:
-        tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
-        return
-    value_index.write(db, app, resource_type, resource.row, *documents.changed_rows(changes))
+def _delete(attempt: Attempt, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> None:
+    workspace = attempt.workspace
+    settings = workspace.app.settings
+    resource = lock(workspace, resource_type, id, if_match)
+    subject = Subject(resource_type, id, orjson.loads(resource.document))
+    reason, ended = None, tombstones.DELETED
+    if subject.is_user:
+        brakes.count(workspace, brakes.USERS, [resource.row])
+        reason = tombstones.why(settings, deactivated=False)
+        ended = tombstones.DEPROVISIONED if tombstones.deprovisions(settings) else ended
+    entries = [entry(Action.DELETED, subject, {}, told=reason)]
+    if subject.is_group:
+        lost = members.lost_by_deletion(workspace.db, resource.row, subject.pair)
+        _count_removed(workspace, lost)
+        entries += lost.entries
+    at = clock.now()
+    tombstones.bury(workspace.db, resource.row, at, resource.version + 1, ended)
+    attempt.record(entries, resource, at)

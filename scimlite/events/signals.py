@@ -1,12 +1,19 @@
-"""What happened to users and groups, announced to the application that embeds scimlite, when it is durable.
+"""Signals: what happened to users and groups, announced to the application that embeds scimlite.
 
-Receivers get the app's slug as the sender, and by keyword: `app` (the slug), `request_id`, and
-- user signals: `user_id` and `profile`, with the names of groups; of somebody who is deleted the last one;
-- `group_changed`: `group_id`, `profile`, and `change`: created, updated, members, deleted or restored;
-- member signals: `user_id`, `profile`, `group_id`, `group_profile`.
+They are sent when the change is durable, in the process that made it. Receivers get the app's slug as the sender, and
+by keyword: `app` (the slug), `request_id`, and
+- user signals: `user_id` and `profile`, with the names of groups; of a deleted user the last profile, of a purged or
+  erased one None;
+- `group_changed`: `group_id`, `profile`, and `change`: created, updated, members, deleted, restored or purged;
+- member signals: `user_id`, `profile`, `group_id`, `group_profile`;
+- `app_changed`: `change`: created, edited, enabled, disabled, deleted, schema_declared, schema_removed, mapping_edited,
+  brake_tripped or released.
 
 `user_created` is also sent for users who are restored or revived: the application gets somebody whom it has not.
+Erasing a person sends `user_deleted` and `user_erased`. A token's acts and a pruned journal are not announced.
 A receiver that fails is logged; neither the request nor the other receivers notice.
+
+The module observes the journal from its import on, so that every entry passes here, whoever recorded it.
 """
 
 from __future__ import annotations
@@ -18,10 +25,10 @@ from typing import Any
 
 from blinker import Signal
 
-from ..apps import App
-from ..db import Database
+from .. import journal
+from ..apps.workspace import Workspace
 from ..directory import profiles
-from ..journal import Action, Entry, Origin, Outcome
+from ..journal import Action, Entry, Outcome, Scope
 from ..scim import core
 
 _log = logging.getLogger("scimlite.error")
@@ -34,43 +41,78 @@ user_deleted = Signal("A user was deleted or deprovisioned.")
 group_changed = Signal("A group was created, changed, deleted or restored.")
 member_added = Signal("A user came into a group.")
 member_removed = Signal("A user left a group.")
+user_purged = Signal("A deleted user was removed for good, and cannot be restored.")
+user_erased = Signal("A person was erased: what the application keeps of the person should go too.")
+app_changed = Signal("An operator changed an app, or a brake tripped.")
 
 _OF_USERS = {
-    Action.CREATED: user_created,
-    Action.RESTORED: user_created,
-    Action.UPDATED: user_updated,
-    Action.DISABLED: user_disabled,
-    Action.ENABLED: user_enabled,
-    Action.DELETED: user_deleted,
+    Action.CREATED: (user_created,),
+    Action.RESTORED: (user_created,),
+    Action.UPDATED: (user_updated,),
+    Action.DISABLED: (user_disabled,),
+    Action.ENABLED: (user_enabled,),
+    Action.DELETED: (user_deleted,),
+    Action.PURGED: (user_purged,),
+    # The person may have been a living user: an application that listens to deletions alone hears of it.
+    Action.ERASED: (user_deleted, user_erased),
 }
 _OF_MEMBERS = {Action.MEMBER_ADDED: member_added, Action.MEMBER_REMOVED: member_removed}
-_EVERY = (*_OF_USERS.values(), *_OF_MEMBERS.values(), group_changed)
+#: Action to the `change` that `app_changed` tells.
+_OF_APPS = {
+    Action.APP_CREATED: "created",
+    Action.APP_EDITED: "edited",
+    Action.APP_ENABLED: "enabled",
+    Action.APP_DISABLED: "disabled",
+    Action.APP_DELETED: "deleted",
+    Action.SCHEMA_DECLARED: "schema_declared",
+    Action.SCHEMA_REMOVED: "schema_removed",
+    Action.MAPPING_EDITED: "mapping_edited",
+    Action.BRAKE_TRIPPED: "brake_tripped",
+    Action.RELEASED: "released",
+}
+_EVERY = (
+    user_created,
+    user_updated,
+    user_disabled,
+    user_enabled,
+    user_deleted,
+    user_purged,
+    user_erased,
+    group_changed,
+    member_added,
+    member_removed,
+    app_changed,
+)
 
 
-def announce(db: Database, app: App, origin: Origin, entries: Sequence[Entry]) -> None:
+def announce(scope: Scope, entries: Sequence[Entry]) -> None:
     """Announce what journal entries say was done, when the caller's transaction is durable."""
-    # Nothing is looked up for nobody.
-    if not any(signal.receivers for signal in _EVERY):
-        return
-    done = [each for each in entries if each.outcome == Outcome.OK]
-    db.on_commit(partial(_send_all, db, app, origin, done))
+    # Nothing is looked up when nobody listens.
+    if isinstance(scope, Workspace) and any(signal.receivers for signal in _EVERY):
+        scope.db.on_commit(partial(_send_all, scope, [entry for entry in entries if entry.outcome == Outcome.OK]))
 
 
-def _send_all(db: Database, app: App, origin: Origin, entries: Sequence[Entry]) -> None:
-    users = profiles.read(db, app, app.resource_types[core.USER.endpoint], _ids(each.user for each in entries))
-    groups = profiles.read(db, app, app.resource_types[core.GROUP.endpoint], _ids(each.group for each in entries))
+journal.observe(announce)
+
+
+def _send_all(workspace: Workspace, entries: Sequence[Entry]) -> None:
+    types = workspace.app.resource_types
+    users = profiles.read(workspace, types[core.USER.endpoint], _ids(entry.user for entry in entries))
+    groups = profiles.read(workspace, types[core.GROUP.endpoint], _ids(entry.group for entry in entries))
     for entry in entries:
-        common: dict[str, Any] = {"app": app.slug, "request_id": origin.request_id}
+        common: dict[str, Any] = {"app": workspace.app.slug, "request_id": workspace.origin.request_id}
         user, group = (pair[0] if pair else None for pair in (entry.user, entry.group))
-        member = _OF_MEMBERS.get(entry.action)
         if user is not None:
             common |= {"user_id": user, "profile": users.get(user)}
-        if member is not None and user is not None and group is not None:
-            _send(member, **common, group_id=group, group_profile=groups.get(group))
-        elif user is not None and entry.action in _OF_USERS:
-            _send(_OF_USERS[entry.action], **common)
+        if entry.action in _OF_APPS:
+            _send(app_changed, **common, change=_OF_APPS[entry.action])
+        elif entry.action in _OF_MEMBERS and user is not None and group is not None:
+            _send(_OF_MEMBERS[entry.action], **common, group_id=group, group_profile=groups.get(group))
+        elif user is not None:
+            for signal in _OF_USERS.get(entry.action, ()):
+                _send(signal, **common)
         elif group is not None:
-            change = "members" if member is not None else entry.action.value
+            change = "members" if entry.action in _OF_MEMBERS else entry.action.value
             _send(group_changed, **common, group_id=group, profile=groups.get(group), change=change)
 
 

@@ -1,5 +1,5 @@
 """What happened: entries, their report, and refused requests."""
 
-from .entries import Action, Entry, Origin, Outcome, known_as, record, record_alone
+from .entries import Action, Entry, Origin, Outcome, Scope, known_as, observe, record
 
-__all__ = ["Action", "Entry", "Origin", "Outcome", "known_as", "record", "record_alone"]
+__all__ = ["Action", "Entry", "Origin", "Outcome", "Scope", "known_as", "observe", "record"]

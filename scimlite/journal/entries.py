@@ -1,17 +1,17 @@
-"""The journal: recorded in the transaction of the change, one row per action and subject; read by the report."""
+"""The journal: entries are recorded in the transaction of the change, one row for each action and subject."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
 from .. import clock
-from ..db import Database, Insert, Slot, prepared
-from ..db.tables import AliasRow, JournalRow, ResourceRow
+from ..db import Database, Insert
+from ..db.tables import AliasRow, JournalRow
 from ..scim.values import fold
 from .selection import LONGEST_KEY
 
@@ -66,12 +66,25 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked, and in which request."""
+    """The client, token and request ids that are recorded with every journal entry."""
 
     client: str
     token_label: str | None = None
     request_id: str | None = None
     client_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where something is done, and by whom: the database and the origin."""
+
+    db: Database
+    origin: Origin
+
+    @property
+    def app_id(self) -> int | None:
+        """The app that the acts concern; None for acts on the whole installation."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,96 +96,63 @@ class Entry:
     user: tuple[str | None, str | None] | None = None
     group: tuple[str | None, str | None] | None = None
     changes: dict[str, list[Any]] | None = None
-    status: int | None = None
     detail: str | None = None
 
 
-_WRITTEN = (
-    "at",
-    "app_id",
-    "action",
-    "outcome",
-    "user_uuid",
-    "user_name",
-    "user_key",
-    "group_uuid",
-    "group_name",
-    "changes",
-    "client",
-    "token_label",
-    "request_id",
-    "client_request_id",
-    "status",
-    "detail",
-)
+Observer = Callable[[Scope, Sequence[Entry]], None]
+
+_observers: list[Observer] = []
 
 
-_INSERT = Insert(JournalRow, _WRITTEN)
-_INSERT_ALIAS = Insert(AliasRow, ("app_id", "name", "user_uuid"), lambda query: query.on_conflict_ignore())
+def observe(observer: Observer) -> None:
+    """Call `observer(scope, entries)` for all entries that are recorded from now on, in their transaction."""
+    _observers.append(observer)
 
 
-def record(db: Database, app_id: int | None, origin: Origin, entries: Iterable[Entry], at: int | None = None) -> None:
-    """Add rows inside the caller's transaction."""
-    at = at or clock.now()
-    db.insert(_INSERT, [_row(app_id, origin, entry, at) for entry in entries])
+def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, status: int | None = None) -> None:
+    """Add entries to the journal, inside the caller's transaction. Nothing else writes there.
 
-
-def record_alone(
-    db: Database, app_id: int | None, origin: Origin, entry: Entry, also: Callable[[Entry], None] = lambda entry: None
-) -> None:
-    """Add one row in a transaction of its own, after another one was rolled back; names that are known are added.
-
-    `also` gets the entry with the names, and does what belongs into the same transaction.
+    In: `at`, the time of the change in microseconds (now by default); `status`, the HTTP status that the client got,
+    None for what did not come over HTTP.
     """
-
-    def work() -> None:
-        named = replace(entry, user=_named(db, app_id, entry.user), group=_named(db, app_id, entry.group))
-        record(db, app_id, origin, [named])
-        also(named)
-
-    db.transact(work)
+    at = at or clock.now()
+    scope.db.insert(_insert_entries, [tuple(_columns(scope, entry, at, status).values()) for entry in entries])
+    for observer in _observers:
+        observer(scope, entries)
 
 
-def _named(
-    db: Database, app_id: int | None, pair: tuple[str | None, str | None] | None
-) -> tuple[str | None, str | None] | None:
-    """The pair with the name that belongs to its id, where the request only had the id."""
-    if pair is None or pair[0] is None or pair[1] is not None:
-        return pair
-    return pair[0], db.scalar(_NAME, app=app_id, uuid=pair[0])
-
-
-@prepared
-def _NAME(db: Database) -> Any:
-    return ResourceRow.select(ResourceRow.name).where(
-        ResourceRow.app_id == Slot("app"), ResourceRow.uuid == Slot("uuid")
-    )
-
-
-def _row(app_id: int | None, origin: Origin, entry: Entry, at: int) -> tuple[Any, ...]:
-    """The values of an entry, in the order of _WRITTEN."""
+def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[str, Any]:
+    """What is written for an entry: the one place that says which column of the journal holds what."""
+    origin = scope.origin
     user_uuid, user_name = entry.user or (None, None)
     group_uuid, group_name = entry.group or (None, None)
-    return (
-        at,
-        app_id,
-        entry.action.value,
-        entry.outcome.value,
-        user_uuid,
-        user_name,
-        fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
-        group_uuid,
-        group_name,
-        orjson.dumps(entry.changes).decode() if entry.changes else None,
-        origin.client[:_LONGEST_TEXT],
-        origin.token_label,
-        origin.request_id,
-        origin.client_request_id,
-        entry.status,
-        entry.detail[:_LONGEST_TEXT] if entry.detail else None,
-    )
+    return {
+        "at": at,
+        "app_id": scope.app_id,
+        "action": entry.action.value,
+        "outcome": entry.outcome.value,
+        "user_uuid": user_uuid,
+        "user_name": user_name,
+        "user_key": fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
+        "group_uuid": group_uuid,
+        "group_name": group_name,
+        "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
+        "client": origin.client[:_LONGEST_TEXT],
+        "token_label": origin.token_label,
+        "request_id": origin.request_id,
+        "client_request_id": origin.client_request_id,
+        "status": status,
+        "detail": entry.detail[:_LONGEST_TEXT] if entry.detail else None,
+    }
 
 
-def known_as(db: Database, app_id: int, uuid: str, names: Iterable[str | None]) -> None:
-    """Remember names a user is known by (userName folded here, externalId as it is), inside a transaction."""
-    db.insert(_INSERT_ALIAS, [(app_id, name[:LONGEST_KEY], uuid) for name in names if name])
+_insert_entries = Insert(
+    JournalRow,
+    tuple(_columns(Scope(None, Origin("")), Entry(Action.CREATED), 0, None)),  # type: ignore[arg-type]  # names only
+)
+_insert_aliases = Insert(AliasRow, ("app_id", "name", "user_uuid"), lambda query: query.on_conflict_ignore())
+
+
+def known_as(scope: Scope, uuid: str, names: Iterable[str | None]) -> None:
+    """Remember names a user is known by (userName folded, externalId as it is), inside a transaction."""
+    scope.db.insert(_insert_aliases, [(scope.app_id, name[:LONGEST_KEY], uuid) for name in names if name])

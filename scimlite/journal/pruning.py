@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from peewee import fn
 
 from ..db import Database, Slot, prepared
 from ..db.tables import AliasRow, JournalRow, ResourceRow
-from .entries import Action, Entry, Origin, record
+from .entries import Action, Entry, Scope, record
 
 #: Entries deleted in one transaction: writers wait for no longer than that takes.
 _CHUNK = 2000
@@ -20,24 +21,23 @@ def prunable(db: Database, before: int) -> int:
     return int(db.scalar(JournalRow.select(fn.count(JournalRow.id)).where(JournalRow.at < before)))
 
 
-def prune(db: Database, before: int, origin: Origin) -> Iterator[int]:
+def prune(scope: Scope, before: int) -> Iterator[int]:
     """Delete the entries before a time, the oldest first; gives how many each step deleted.
 
     Each step is a transaction, so that one which is stopped can be gone on with. The last one forgets the names of
     people of whom nothing is left, and journals how many entries went.
     """
     total = 0
-    while gone := db.transact(lambda: db.touch(_PRUNE, before=before, limit=_CHUNK)):
-        total += gone
-        yield gone
+    while pruned := scope.db.transact(lambda: scope.db.touch(_prune, before=before, limit=_CHUNK)):
+        total += pruned
+        yield pruned
     if total:
-        detail = f"{total} entries from before {_day(before)}"
+        scope.db.transact(partial(_finish, scope, f"{total} entries from before {_day(before)}"))
 
-        def work() -> None:
-            db.execute(_FORGET)
-            record(db, None, origin, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
 
-        db.transact(work)
+def _finish(scope: Scope, detail: str) -> None:
+    scope.db.execute(_forget_names)
+    record(scope, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
 
 
 def _day(microseconds: int) -> str:
@@ -45,14 +45,14 @@ def _day(microseconds: int) -> str:
 
 
 @prepared
-def _PRUNE(db: Database) -> object:
+def _prune(db: Database) -> object:
     oldest = JournalRow.alias()
     listed = oldest.select(oldest.id).where(oldest.at < Slot("before")).order_by(oldest.at, oldest.id)
     return JournalRow.delete().where(JournalRow.id.in_(listed.limit(Slot("limit"))))
 
 
 @prepared
-def _FORGET(db: Database) -> object:
+def _forget_names(db: Database) -> object:
     """Names that lead to no resource and to no entry any more."""
     stored = ResourceRow.select(ResourceRow.id).where(
         ResourceRow.app_id == AliasRow.app_id, ResourceRow.uuid == AliasRow.user_uuid

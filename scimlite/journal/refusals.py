@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from .. import clock
-from ..apps import App
 from ..clock import DAY
 from ..db import Database, Slot, prepared
-from ..db.tables import RefusalRow
+from ..db.tables import RefusalRow, ResourceRow
 from ..errors import ScimError
 from ..scim import masking
 from ..scim.schema import ResourceType
 from ..scim.values import fold
-from .entries import Entry, Origin
+from . import entries
+from .entries import Entry, Scope
 
 Json = Any
 
@@ -29,7 +29,7 @@ _LONGEST_PATH = 2000
 #: Rows deleted at once: writers wait for no longer than that takes.
 _CHUNK = 1000
 #: Requests that are found by a client's own id.
-_MOST_OF_CLIENT = 20
+_MOST_of_client = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +64,77 @@ class Refusal:
 
 
 @prepared
-def _INSERT(db: Database) -> Any:
+def _insert_refusal(db: Database) -> Any:
     columns = [name for name in RefusalRow._meta.sorted_field_names if name != "id"]
     return RefusalRow.insert({getattr(RefusalRow, name): Slot(name) for name in columns})
 
 
-def keep(
-    db: Database,
-    app: App,
-    origin: Origin,
+def record(
+    scope: Scope,
+    entry: Entry,
+    error: ScimError,
     received: Received,
     types: Sequence[ResourceType],
-    error: ScimError,
-    entry: Entry,
+    *,
+    status: int | None,
+    keep_body: bool,
 ) -> None:
-    """Keep a refused request beside its journal entry, in the caller's transaction; what is too old goes.
+    """Record a refused or failed write: its journal row, and what came, in one transaction of their own.
 
-    `types` are the resource types that it may be about. Bodies are only kept where the app's feature keep-bodies is
-    on, and masked by schema.
+    In: the entry, whose names are completed where an id is known; `types`, the resource types that the write may be
+    about; `status`, as the client got it. The body is kept masked by schema, and only with `keep_body`.
     """
+
+    def write() -> None:
+        named = replace(entry, user=_named(scope, entry.user), group=_named(scope, entry.group))
+        at = clock.now()
+        entries.record(scope, [named], at=at, status=status)
+        _keep(scope, named, error, received, types, at, keep_body=keep_body)
+
+    scope.db.transact(write)
+
+
+def _named(scope: Scope, pair: tuple[str | None, str | None] | None) -> tuple[str | None, str | None] | None:
+    """The pair with the name that belongs to its id, where the request only had the id."""
+    if pair is None or pair[0] is None or pair[1] is not None:
+        return pair
+    return pair[0], scope.db.scalar(_name, app=scope.app_id, uuid=pair[0])
+
+
+@prepared
+def _name(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.name).where(
+        ResourceRow.app_id == Slot("app"), ResourceRow.uuid == Slot("uuid")
+    )
+
+
+def _keep(
+    scope: Scope,
+    entry: Entry,
+    error: ScimError,
+    received: Received,
+    types: Sequence[ResourceType],
+    at: int,
+    *,
+    keep_body: bool,
+) -> None:
     user_uuid, user_name = entry.user or (None, None)
-    at = clock.now()
-    db.execute(
-        _INSERT,
+    scope.db.execute(
+        _insert_refusal,
         at=at,
-        app_id=app.id,
-        request_id=origin.request_id or "",
-        client_request_id=origin.client_request_id,
+        app_id=scope.app_id,
+        request_id=scope.origin.request_id or "",
+        client_request_id=scope.origin.client_request_id,
         method=received.method[:20],
         path=_path(received, types),
         scim_type=error.scim_type,
         detail=error.detail[:_LONGEST_PATH],
-        remedy=error.remedy.replace("{app}", app.slug) if error.remedy else None,
+        remedy=error.remedy,
         size=received.size,
-        body=_body(received, types) if app.settings.keep_bodies == "on" else None,
+        body=_body(received, types) if keep_body else None,
         user_uuid=user_uuid,
         user_key=fold(user_name)[:500] if user_name else None,
     )
-    forget_old(db, at)
 
 
 def _path(received: Received, types: Sequence[ResourceType]) -> str:
@@ -127,39 +160,42 @@ def _body(received: Received, types: Sequence[ResourceType]) -> str | None:
 
 
 @prepared
-def _FORGET(db: Database) -> Any:
+def _delete_old(db: Database) -> Any:
     old = RefusalRow.alias()
     listed = old.select(old.id).where(old.at < Slot("before")).limit(Slot("limit"))
     return RefusalRow.delete().where(RefusalRow.id.in_(listed))
 
 
-def forget_old(db: Database, at: int) -> None:
-    """Delete what was kept for longer than a week, some at a time, inside or outside a transaction."""
-    db.execute(_FORGET, before=at - KEPT, limit=_CHUNK)
+def forget_old(db: Database) -> int:
+    """Delete what was kept for longer than a week, some at a time; returns how many requests went."""
+    total, before = 0, clock.now() - KEPT
+    while gone := db.transact(lambda: db.touch(_delete_old, before=before, limit=_CHUNK)):
+        total += gone
+    return total
 
 
 def of_request(db: Database, request_id: str) -> list[Refusal]:
     """What is kept of a request, oldest first: several for a bulk request."""
-    rows = db.rows(_OF_REQUEST, request_id=request_id, since=clock.now() - KEPT)
+    rows = db.rows(_of_request, request_id=request_id, since=clock.now() - KEPT)
     return [Refusal(*row) for row in rows]
 
 
 def ids_of_client(db: Database, client_request_id: str) -> list[str]:
     """Our ids of what is kept of a request by the client's own id, the newest first; clients may use one again."""
     since = clock.now() - KEPT
-    return list(dict.fromkeys(row[0] for row in db.rows(_OF_CLIENT, id=client_request_id, since=since)))
+    return list(dict.fromkeys(row[0] for row in db.rows(_of_client, id=client_request_id, since=since)))
 
 
 @prepared
-def _OF_CLIENT(db: Database) -> Any:
+def _of_client(db: Database) -> Any:
     found = RefusalRow.select(RefusalRow.request_id).where(
         RefusalRow.client_request_id == Slot("id"), RefusalRow.at >= Slot("since")
     )
-    return found.order_by(RefusalRow.id.desc()).limit(_MOST_OF_CLIENT)
+    return found.order_by(RefusalRow.id.desc()).limit(_MOST_of_client)
 
 
 @prepared
-def _OF_REQUEST(db: Database) -> Any:
+def _of_request(db: Database) -> Any:
     columns = (
         RefusalRow.at,
         RefusalRow.method,

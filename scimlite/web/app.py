@@ -1,27 +1,23 @@
-"""The service as a Flask application, and the blueprint for applications that have one already."""
+"""The service as a Flask application: the SCIM endpoint, health, and the OpenAPI document."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import orjson
-from flask import Blueprint, Flask, Response
-from werkzeug.middleware.proxy_fix import ProxyFix
+from flask import Flask, Response
 
-from ..apps.keyring import Keyring
-from ..clock import DAY
 from ..config import Settings
 from ..db import Database, migration
 from ..errors import ScimError, Unavailable
 from ..installation import SCIM_PREFIX, Installation
 from ..scim import core, openapi
-from .scim import bulk, discovery, me, provider, resources, search
-from .scim.provider import Service
-
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from .middleware import TrustedProxies
+from .scim import discovery, failures, provider
+from .scim.provider import scim_blueprint
 
 
 class _Service(Flask):
@@ -45,53 +41,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.close()
     app = _Service("scimlite", static_folder=None)
     app.url_map.strict_slashes = False
-    app.register_blueprint(
-        scim_blueprint(
-            db,
-            installation.keyring,
-            base_url=settings.base_url,
-            max_body=settings.max_body,
-            max_results=settings.max_results,
-            default_count=settings.default_count,
-            max_operations=settings.max_operations,
-            retention=settings.retention,
-        ),
-        url_prefix=SCIM_PREFIX,
+    blueprint = scim_blueprint(
+        db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
     )
+    app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
     _add_health(app, db)
     _add_openapi(app)
     # Outside the blueprint too, whatever reaches Flask is answered in SCIM's own form.
-    app.register_error_handler(Exception, lambda error: provider.finish(provider.handle(error)))
+    app.register_error_handler(Exception, lambda error: provider.finish(failures.handle(error)))
     if settings.trusted_proxies:
-        app.wsgi_app = _TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
-
-
-def scim_blueprint(
-    db: Database,
-    keyring: Keyring,
-    *,
-    name: str = "scim",
-    base_url: str | None = None,
-    max_body: int = 16 * 1024 * 1024,
-    max_results: int = 1000,
-    default_count: int = 100,
-    max_operations: int = 1000,
-    retention: int = 30 * DAY,
-) -> Blueprint:
-    """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under.
-
-    `retention` is how long a deleted user can be revived, in microseconds.
-    """
-    service = Service(db, keyring, base_url, max_body, max_results, default_count, max_operations, retention)
-    blueprint = Blueprint(name, __name__)
-    provider.register(blueprint, service)
-    discovery.add_routes(blueprint, service)
-    search.add_routes(blueprint, service)
-    me.add_routes(blueprint, service)
-    bulk.add_routes(blueprint, service)
-    resources.add_routes(blueprint, service)
-    return blueprint
 
 
 def _add_health(app: Flask, db: Database) -> None:
@@ -113,20 +73,3 @@ def _add_openapi(app: Flask) -> None:
         servers = [{"url": f"{SCIM_PREFIX}/{{slug}}", "variables": {"slug": slug}}]
         document = openapi.document(core.RESOURCE_TYPES.values(), servers, version("scimlite"))
         return discovery.openapi_response(document)
-
-
-class _TrustedProxies:
-    """Believes X-Forwarded-For, -Proto, -Host and -Prefix only when they come from an address the operator named."""
-
-    def __init__(self, app: WsgiApp, networks: Iterable[Any]) -> None:
-        self._plain = app
-        self._fixed = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
-        self._networks = tuple(networks)
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        try:
-            address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
-        except ValueError:
-            return self._plain(environ, start_response)
-        trusted = any(address in network for network in self._networks)
-        return (self._fixed if trusted else self._plain)(environ, start_response)

@@ -8,6 +8,7 @@ import pytest
 from scimlite import journal
 from scimlite.admin import apps
 from scimlite.apps import authentication
+from scimlite.apps.workspace import Workspace
 from scimlite.journal import Action, Entry, Origin, Outcome, report
 from scimlite.journal.selection import Selection
 
@@ -133,10 +134,11 @@ def test_contact_is_what_the_client_did_and_not_the_operator(site):
 def test_show_says_that_the_client_is_refused_since(site):
     slug = site.app("Locked out")
     site.user(slug, "ann")
-    refusal = Entry(Action.AUTHENTICATED, Outcome.REFUSED, status=401, detail="token default: the token has expired")
+    refusal = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail="token default: the token has expired")
     origin = Origin("idp/1.0", "default", "fedcba9876543210")
     db = site.installation.db
-    journal.record_alone(db, apps.get(db, slug).id, origin, refusal)
+    workspace = Workspace(db, origin, apps.get(db, slug))
+    db.transact(lambda: journal.record(workspace, [refusal], status=401))
     assert site.json("app", "show", slug)["last_refusal"]["detail"] == refusal.detail
     assert refusal.detail in site.ok("app", "show", slug)
     site.user(slug, "bob")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from commands import Commands, Ran
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from postgres_server import free_port
 from scimlite.admin import apps, tokens
 from scimlite.journal import report
@@ -94,7 +94,7 @@ class TestWhatWorks:
 
     def test_with_a_chosen_token(self, run, app, installation):
         row = installation.app_row(app)
-        _, second = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="second")
+        _, second = tokens.issue(installation.workspace(row), installation.keyring, label="second")
         assert "with the token 'second'" in run("--token", "second").ok().err
         assert "with the given token" in run("--token", second).ok().err
 
@@ -143,12 +143,12 @@ class TestWhatDoesNot:
         says("cannot be resolved", url="http://scimlite.invalid/scim/v2/app")
 
     def test_a_disabled_app(self, says, app, installation):
-        apps.set_enabled(installation.db, app.slug, OPERATOR, enabled=False)
+        apps.set_enabled(installation.scope, app.slug, enabled=False)
         failed = says("The app is disabled", f"scimlite app enable {app.slug}")
         assert (failed["name"], failed["status"]) == ("The token is accepted, and the schemas can be read", 401)
 
     def test_a_revoked_token(self, says, app, installation):
-        tokens.revoke(installation.db, installation.app_row(app), app.token, OPERATOR)
+        tokens.revoke(installation.workspace(installation.app_row(app)), app.token)
         says("The token is revoked", f"scimlite token issue {app.slug}", arguments=("--token", "default"))
 
     def test_a_mistyped_token(self, says, app):
@@ -319,7 +319,7 @@ class TestUsage:
         assert "There is no app 'no-such-app'" in ran.err
 
     def test_an_app_without_tokens(self, run, app, installation):
-        tokens.revoke(installation.db, installation.app_row(app), app.token, OPERATOR)
+        tokens.revoke(installation.workspace(installation.app_row(app)), app.token)
         ran = run()
         assert (ran.code, ran.out) == (1, "")
         assert f"scimlite token issue {app.slug}" in ran.err

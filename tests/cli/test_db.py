@@ -20,7 +20,7 @@ from scimlite.admin import apps
 from scimlite.apps.keyring import Keyring
 from scimlite.config import Settings
 from scimlite.db import migration
-from scimlite.journal import report
+from scimlite.journal import Scope, report
 
 MIGRATIONS = sorted(path.stem for path in Path(migration.__file__).with_name("migrations").glob("[0-9]*.py"))
 
@@ -82,7 +82,7 @@ class TestStatus:
         first.client.user("bob").ok()
         first.client.group("Engineering", alice).ok()
         second.client.user("zoe").ok()
-        apps.delete(installation.db, second.slug, journal.Origin("cli:test"))
+        apps.delete(Scope(installation.db, journal.Origin("cli:test")), second.slug)
         told = command("db", "status", "--json").ok().json
         assert (told["apps"], told["users"], told["groups"]) == (1, 2, 1)
         assert told["journal"] == report.count(installation.db) == 10

@@ -8,14 +8,15 @@ import json
 import pytest
 
 from command_line import CLIENT
-from scimlite.admin import apps
+from scimlite.admin import apps, deleted
+from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.directory import read as resources
-from scimlite.directory import search, tombstones, write
+from scimlite.directory import search, write
 from scimlite.directory.read import SearchRequest
 from scimlite.errors import NotFound, TooManyRequests, Uniqueness
-from scimlite.scim import document, messages, patch
+from scimlite.scim import document
 from scimlite.scim.filter import parse_filter
 
 NAMES = ("ann@example.com", "bob@example.com")
@@ -38,13 +39,13 @@ def deactivate(site, slug, user):
     """As a client does it; with delete-the-deactivated on that deprovisions."""
     app = app_of(site, slug)
     operation = {"op": "replace", "path": "active", "value": False}
-    plan = patch.plan(messages.load_patch({"Operations": [operation]}), app.resource_types["Users"])
-    write.patch(site.installation.db, app, app.resource_types["Users"], user.id, plan, CLIENT)
+    workspace = Workspace(site.installation.db, CLIENT, app)
+    write.patch(workspace, app.resource_types["Users"], user.id, {"Operations": [operation]})
 
 
 def read(site, slug, user, endpoint="Users"):
     app = app_of(site, slug)
-    return resources.get(site.installation.db, app, app.resource_types[endpoint], user.id)
+    return resources.get(site.installation.workspace(app), app.resource_types[endpoint], user.id)
 
 
 def age(site, slug, days):
@@ -116,7 +117,7 @@ def test_no_filter_finds_the_deleted(site, slug, text):
     users = app.resource_types["Users"]
     wanted = search.bind(parse_filter(text.replace("{ann}", ann.id), users.urns), users)
     for count in (0, 100):
-        found = resources.find(site.installation.db, app, [users], SearchRequest(wanted, count=count))
+        found = resources.find(site.installation.workspace(app), [users], SearchRequest(wanted, count=count))
         assert found.total in (0, 1)
         assert {each.id for each in found.resources} <= {bob.id}
 
@@ -200,7 +201,7 @@ def test_what_comes_back_is_found_by_what_it_has(site, slug):
     columns = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
     rows = db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == ann.row))
     users = app.resource_types["Users"]
-    now = json.loads(resources.get(db, app, users, ann.id).document)
+    now = json.loads(resources.get(Workspace(db, CLIENT, app), users, ann.id).document)
     assert sorted(map(tuple, rows)) == sorted(map(tuple, document.value_rows(users, now)))
     with pytest.raises(Uniqueness):
         site.user(slug, NAMES[0])
@@ -316,7 +317,7 @@ def test_purging_takes_more_than_one_step(site, slug, monkeypatch):
     site.ok("app", "edit", slug, "--feature", "delete-the-deactivated=on")
     for number in range(5):
         site.delete(slug, site.user(slug, f"user-{number}"))
-    monkeypatch.setattr(tombstones, "_CHUNK", 2)
+    monkeypatch.setattr(deleted, "_CHUNK", 2)
     age(site, slug, 31)
     assert "5 deleted users and groups" in site.run("purge", "--app", slug, "--apply").stderr
     assert len(entries(site, slug, "purged")) == 5

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from command_line import CommandLine
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from scim_client import Answer
-from scimlite import clock
-from scimlite.admin import apps, mapping
+from scimlite.admin import apps, housekeeping, mapping
 from scimlite.apps.mapping import Row
+from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY
-from scimlite.db.tables import RefusalRow, TokenRow
+from scimlite.db.tables import RefusalRow
 from scimlite.errors import InvalidValue
 from scimlite.journal import Action, Entry, Origin, refusals
 
@@ -148,9 +148,9 @@ def staged(installation: Installation, features: dict[str, str]) -> tuple[Connec
     app = installation.app("explained")
     user = app.client.user("ann", title="Lead").ok(201).id
     group = app.client.group("group", user).ok(201).id
-    apps.edit(installation.db, app.slug, OPERATOR, features=features)
+    apps.edit(installation.scope, app.slug, features=features)
     row = Row("job", "title", default="none")
-    mapping.change(installation.db, app.slug, lambda current: current.with_row("User", row), OPERATOR)
+    mapping.change(installation.scope, app.slug, lambda current: current.with_row("User", row))
     return app, user, group
 
 
@@ -196,8 +196,10 @@ def test_without_bodies_and_after_a_week_it_is_still_explained(installation: Ins
     result = cli.run("explain", request_id(answer))
     assert "userName is required" in result.stdout
     assert "no longer kept" in result.stderr
-    # The next refusal of any app takes what is too old away.
-    app.client.post("/Users", {"title": "x"})
+    # Housekeeping takes what is too old away, and nothing else.
+    newer = app.client.post("/Users", {"title": "x"})
+    assert housekeeping.tidy(installation.db).refusals == 1
+    assert refusals.of_request(installation.db, request_id(newer))
     assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(row)) is None
 
 
@@ -208,9 +210,8 @@ def test_a_large_body_is_cut(installation: Installation, monkeypatch: pytest.Mon
     row = installation.app_row(app)
     types = [row.resource_types["Users"]]
     entry, origin = Entry(Action.CREATED), Origin("test", request_id="f" * 16)
-    installation.db.transact(
-        lambda: refusals.keep(installation.db, row, origin, received, types, InvalidValue("no"), entry)
-    )
+    workspace = Workspace(installation.db, origin, row)
+    refusals.record(workspace, entry, InvalidValue("no"), received, types, status=400, keep_body=True)
     (kept,) = [each for each in refusals.of_request(installation.db, "f" * 16) if each.size == 999]
     assert kept.body is not None
     assert 95 <= len(kept.body.encode()) <= 100
@@ -228,14 +229,3 @@ def test_what_makes_no_refusal_is_not_kept(installation: Installation, cli: Comm
         assert refusals.of_request(installation.db, request_id(answer)) == []
         assert "Nothing is known" in cli.fails("explain", request_id(answer))
     assert "ann created" in cli.ok("explain", request_id(user))
-
-
-def test_a_use_of_a_token_takes_what_is_too_old_away(installation: Installation) -> None:
-    app = installation.app("explained")
-    answer = app.client.post("/Users", {"x": 1})
-    row = RefusalRow.request_id == request_id(answer)
-    installation.db.execute(RefusalRow.update(at=RefusalRow.at - 8 * DAY).where(row))
-    older = TokenRow.update(last_used_at=clock.now() - DAY).where(TokenRow.id == app.token.id)
-    assert installation.db.touch(older) == 1
-    app.client.get("/Users").ok(200)
-    assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(row)) is None

@@ -8,6 +8,7 @@ import pytest
 from command_line import CLIENT
 from scimlite import journal
 from scimlite.admin import apps, erasure
+from scimlite.apps.workspace import Workspace
 from scimlite.db.tables import TABLES, ResourceRow
 from scimlite.journal import Action, Entry, Outcome
 
@@ -23,8 +24,9 @@ def slug(site):
 def refuse(site, slug, name, detail):
     """The journal row of a POST that was refused."""
     app = apps.get(site.installation.db, slug)
-    entry = Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), status=409, detail=detail)
-    journal.record_alone(site.installation.db, app.id, CLIENT, entry)
+    entry = Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), detail=detail)
+    db = site.installation.db
+    db.transact(lambda: journal.record(Workspace(db, CLIENT, app), [entry], status=409))
 
 
 def life(site, slug, name="ann@example.com"):

@@ -7,6 +7,7 @@ import pytest
 from command_line import CLIENT
 from scimlite import clock, journal
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.journal import Action, Entry, pruning
 
 DAY = 86_400 * 1_000_000
@@ -18,10 +19,11 @@ def aged(site, request):
     slug = site.app(request.node.originalname)
     user = site.user(slug, f"{slug}@example.com")
     db = site.installation.db
-    app = apps.get(db, slug).id
+    workspace = Workspace(db, CLIENT, apps.get(db, slug))
     for days in (400, 300):
         entry = Entry(Action.UPDATED, user=(user.id, f"{slug}@example.com"), detail=f"{days} days ago")
-        db.transact(lambda days=days, entry=entry: journal.record(db, app, CLIENT, [entry], clock.now() - days * DAY))
+        at = clock.now() - days * DAY
+        db.transact(lambda entry=entry, at=at: journal.record(workspace, [entry], at=at))
     return slug
 
 

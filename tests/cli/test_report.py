@@ -11,11 +11,12 @@ import re
 import subprocess
 import threading
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import pytest
 
 from commands import COMMAND, Commands, Ran, Running
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from scim_client import Answer, ScimClient, add_members, remove_member
 from scimlite import clock, journal
 from scimlite import installation as startup
@@ -42,16 +43,16 @@ class History:
 
     def __init__(self, installation: Installation, app: Connected) -> None:
         self.db = installation.db
-        self.app_id = installation.app_row(app).id
+        self.workspace = installation.workspace(installation.app_row(app))
 
     def add(self, name: str, at: int | None = None, **entry: object) -> None:
         made = Entry(Action.UPDATED, user=(None, name), **entry)
-        self.db.transact(lambda: journal.record(self.db, self.app_id, OPERATOR, [made], at))
+        self.db.transact(lambda: journal.record(self.workspace, [made], at=at))
 
     def fill(self, count: int, at: int) -> None:
         """Entries of the same moment, as one large request makes them."""
         entries = [Entry(Action.UPDATED, user=(None, f"user{number}")) for number in range(count)]
-        self.db.transact(lambda: journal.record(self.db, self.app_id, OPERATOR, entries, at))
+        self.db.transact(lambda: journal.record(self.workspace, entries, at=at))
 
 
 def rename(client: ScimClient, id: str, name: str) -> None:
@@ -135,7 +136,7 @@ class TestApp:
         name = "Gone with the wind"
         gone = installation.app(name)
         gone.client.user("alice").ok()
-        apps.delete(installation.db, gone.slug, OPERATOR)
+        apps.delete(installation.scope, gone.slug)
         expected = ["app_created", "token_issued", "created", "app_deleted"]
         assert [row["action"] for row in command("report", "--app", gone.slug, "--json").json_lines] == expected
         rows = command("report", "--app", name, "--json").ok().json_lines
@@ -449,7 +450,7 @@ class TestFollow:
         recorded, ends = threading.Event(), threading.Event()
 
         def work() -> None:
-            journal.record(slow, history.app_id, OPERATOR, [Entry(Action.UPDATED, user=(None, "slow"))])
+            journal.record(replace(history.workspace, db=slow), [Entry(Action.UPDATED, user=(None, "slow"))])
             # A statement without an answer may not have arrived yet.
             assert report.latest_id(slow)
             recorded.set()

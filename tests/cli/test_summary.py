@@ -8,7 +8,12 @@ import pytest
 
 from scimlite import journal
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.journal import Action, Entry, Origin, Outcome
+
+
+def record(workspace, entry, status):
+    workspace.db.transact(lambda: journal.record(workspace, [entry], status=status))
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +27,10 @@ def busy(site):
     app = apps.get(db, slug)
     for name in ("ann", "bob", "eve"):
         detail = f"Another User “{name}” of this app already has this userName."
-        refused = Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), status=409, detail=detail)
-        journal.record_alone(db, app.id, Origin("idp", "default", f"request-{name}"), refused)
-    failed = Entry(Action.UPDATED, Outcome.FAILED, user=(ann.id, None), status=500, detail="Something went wrong.")
-    journal.record_alone(db, app.id, Origin("idp", "default", "request-last"), failed)
+        refused = Entry(Action.CREATED, Outcome.REFUSED, user=(None, name), detail=detail)
+        record(Workspace(db, Origin("idp", "default", f"request-{name}"), app), refused, 409)
+    failed = Entry(Action.UPDATED, Outcome.FAILED, user=(ann.id, "ann"), detail="Something went wrong.")
+    record(Workspace(db, Origin("idp", "default", "request-last"), app), failed, 500)
     return slug
 
 

@@ -18,11 +18,13 @@ from postgres_server import empty_database
 from random_patches import Operation, bodies, operations
 from reference_patch import Result, patched
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import ResourceRow, ValueRow
 from scimlite.directory import members, write
 from scimlite.directory.read import Resource
 from scimlite.errors import ScimError
+from scimlite.journal import Scope
 from scimlite.scim import document, messages, patch
 from scimlite.scim.changes import Plan
 from scimlite.scim.core import GROUP, USER
@@ -40,8 +42,13 @@ def drawn(data: st.DataObject, resource_type: ResourceType) -> tuple[document.Cl
 
 def planned(asked: list[Operation], resource_type: ResourceType) -> Plan:
     """The plan of a request, through its text."""
+    return patch.plan(messages.load_patch(message(asked)), resource_type)
+
+
+def message(asked: list[Operation]) -> Json:
+    """A request as it is read from its text."""
     body = {"schemas": [messages.PATCH_URN], "Operations": [sent for sent, _ in asked]}
-    return patch.plan(messages.load_patch(messages.load_json(json.dumps(body).encode())), resource_type)
+    return messages.load_json(json.dumps(body).encode())
 
 
 def expected(asked: list[Operation], resource_type: ResourceType, current: Document) -> Result:
@@ -84,7 +91,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
         both = [open_database(f"sqlite:///{tmp_path_factory.mktemp('patch') / 'scimlite.db'}"), open_database(url)]
         for db in both:
             migration.upgrade(db)
-            apps.create(db, "app", "app", people.ORIGIN)
+            apps.create(Scope(db, people.ORIGIN), "app")
         yield both
         for db in both:
             db.close()
@@ -101,12 +108,12 @@ def test_what_is_stored_is_what_the_reference_says(databases: list[Database], da
     for db in databases:
 
         def work(db: Database = db) -> None:
-            app = apps.get(db, "app")
-            made = write.create(db, app, people.USER, cleaned, people.ORIGIN)
+            workspace = _workspace(db)
+            made = write.create(workspace, people.USER, cleaned.document).resource
             current = json.loads(made.document)
             result = expected(asked, people.USER, current)
-            plan = partial(planned, asked, people.USER)
-            _check(result, lambda: _stored(write.patch(db, app, people.USER, made.id, plan(), people.ORIGIN)))
+            patched = partial(write.patch, workspace, people.USER, made.id, message(asked))
+            _check(result, lambda: _stored(patched().resource))
             _check_stored(db, current, result.document or current)
             raise _Undone
 
@@ -173,8 +180,7 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
             for _ in range(data.draw(st.integers(1, 4))):
                 operation, held = data.draw(memberships(ids, held, known))
                 asked.append((operation, []))
-            app = apps.get(db, "app")
-            resource = write.patch(db, app, GROUP, group, planned(asked, GROUP), people.ORIGIN)
+            resource = write.patch(_workspace(db), GROUP, group, message(asked)).resource
             found = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
             assert sorted(found) == sorted(held)
             assert resource.version == (1 if held == before else 2)
@@ -185,5 +191,8 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
 
 
 def _new(db: Database, resource_type: ResourceType, body: Json) -> str:
-    cleaned = document.clean(resource_type, body)
-    return write.create(db, apps.get(db, "app"), resource_type, cleaned, people.ORIGIN).id
+    return write.create(_workspace(db), resource_type, body).resource.id
+
+
+def _workspace(db: Database) -> Workspace:
+    return Workspace(db, people.ORIGIN, apps.get(db, "app"))

@@ -15,6 +15,7 @@ from scimlite.db import Database
 from scimlite.directory import cursors, read, search, write
 from scimlite.directory.read import Resource, SearchRequest
 from scimlite.errors import InvalidCount, InvalidCursor
+from scimlite.journal import Scope
 from scimlite.scim import core
 from scimlite.scim.filter import parse_filter
 from scimlite.scim.path import parse_attr_path
@@ -44,7 +45,7 @@ def walk(people: People, request: SearchRequest, types: list[Any]) -> tuple[list
     """All pages from the first to the last, and the places that lead back from each."""
     pages, back, place = [], [], None
     while True:
-        page = cursors.find(people.db, people.app, types, request, place)
+        page = cursors.find(people.workspace, types, request, place)
         pages.append(page.resources)
         back.append(page.previous)
         if page.next is None:
@@ -68,7 +69,7 @@ def test_cursors_lead_through_the_same_order_as_indexes(people: People, reading:
     place = back[-1]
     for page in reversed(pages[:-1]):
         assert place is not None
-        before = cursors.find(people.db, people.app, [USER], request, place)
+        before = cursors.find(people.workspace, [USER], request, place)
         assert ids([before.resources]) == ids([page])
         assert before.next is not None
         place = before.previous
@@ -83,17 +84,17 @@ def test_nobody_is_lost_or_repeated_while_others_come_and_go(database: Database)
         request = people.request("Users", by=by, count=10)
         seen, place, turn = [], None, 0
         while True:
-            page = cursors.find(people.db, people.app, [USER], request, place)
+            page = cursors.find(people.workspace, [USER], request, place)
             seen += [resource.id for resource in page.resources]
             if go:
-                write.delete(people.db, people.app, USER, go.pop(turn % len(go)), ORIGIN)
+                write.delete(people.workspace, USER, go.pop(turn % len(go)))
             # Somebody new, at the front and at the end of every order; and whom the place itself names goes.
             people.add("Users", {"userName": f"a{by}{turn:03}", "title": "A"})
             go.append(people.add("Users", {"userName": f"z{by}{turn:03}"}))
             last = page.resources[-1].id
             if last in go:
                 go.remove(last)
-                write.delete(people.db, people.app, USER, last, ORIGIN)
+                write.delete(people.workspace, USER, last)
             if page.next is None or turn > 200:
                 break
             place, turn = page.next, turn + 1
@@ -127,8 +128,8 @@ def test_back_to_where_nobody_is_any_more(database: Database) -> None:
     request = people.request("Users", count=2)
     _, back = walk(people, request, [USER])
     for id in made[:4]:
-        write.delete(people.db, people.app, USER, id, ORIGIN)
-    page = cursors.find(people.db, people.app, [USER], request, back[-1])
+        write.delete(people.workspace, USER, id)
+    page = cursors.find(people.workspace, [USER], request, back[-1])
     assert [resource.id for resource in page.resources] == made[4:]
     assert page.previous is None
 
@@ -137,7 +138,7 @@ KEYRING = Keyring(["a key for tests and never for a service"])
 
 
 def test_a_cursor_belongs_to_its_query(people: People, database: Database) -> None:
-    other = apps.create(database, "Other app", None, ORIGIN)
+    other = apps.create(Scope(database, ORIGIN), "Other app")
     asked = ("title pr", "userName", False)
     written = cursors.Cursors(KEYRING, people.app, [USER], asked)
     place = cursors.Place(17, "key", backwards=True)
@@ -215,7 +216,7 @@ def test_the_root_finds_what_the_reference_finds(people: People, text: str | Non
     types = [USER, core.GROUP]
     term = parse_filter(text, USER.urns | core.GROUP.urns) if text is not None else None
     request = SearchRequest(search.bind_across(term, types), None, 1, 1000, BASE)
-    page = read.find(people.db, people.app, types, request)
+    page = read.find(people.workspace, types, request)
     wanted = [
         resource["id"]
         for endpoint in ("Users", "Groups")
@@ -226,14 +227,18 @@ def test_the_root_finds_what_the_reference_finds(people: People, text: str | Non
     assert page.total == len(wanted)
     for start in (1, 3, len(wanted)):
         some = SearchRequest(request.filter, None, start, 2, BASE)
-        found = read.find(people.db, people.app, types, some)
+        found = read.find(people.workspace, types, some)
         assert [each.id for each in found.resources] == [each.id for each in page.resources][start - 1 : start + 1]
 
 
 def test_the_root_has_one_order_for_all_types(people: People) -> None:
     types = [USER, core.GROUP]
     sort = search.sort(parse_attr_path("displayName"), types, descending=False)
-    page = read.find(people.db, people.app, types, SearchRequest(search.bind_across(None, types), sort, 1, 1000, BASE))
+    page = read.find(
+        people.workspace,
+        types,
+        SearchRequest(search.bind_across(None, types), sort, 1, 1000, BASE),
+    )
     kinds = [each.type for each in page.resources]
     assert kinds != sorted(kinds)
     assert kinds != sorted(kinds, reverse=True)

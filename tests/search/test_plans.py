@@ -21,6 +21,7 @@ from scimlite.admin import apps
 from scimlite.db import Database, migration
 from scimlite.db.tables import MemberRow, ResourceRow
 from scimlite.directory import read, value_index, write
+from scimlite.journal import Scope
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
 from scimlite.web.scim.rendering import timestamp
@@ -190,7 +191,7 @@ def crowd(database: Database) -> Crowd:
 
     def work() -> Crowd:
         for number, slug in enumerate(("first", "second")):
-            crowd = Crowd(database, apps.create(database, slug, slug, ORIGIN))
+            crowd = Crowd(database, apps.create(Scope(database, ORIGIN), slug, slug))
             crowd.fill(1 + number * (USERS + GROUPS))
         return crowd
 

@@ -19,8 +19,10 @@ from people import BASE, ORIGIN, USER, People, names_of
 from postgres_server import empty_database
 from random_searches import directories, filters, known_values, sort_paths
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.directory import read, search
+from scimlite.journal import Scope
 from scimlite.scim.filter import Filter, parse_filter, unparse
 from scimlite.scim.path import AttrPath
 
@@ -59,7 +61,7 @@ def test_databases_answer_what_the_reference_answers(
     for db in databases:
 
         def work(db: Database = db) -> None:
-            people = People(db, apps.create(db, slug, slug, ORIGIN))
+            people = People(db, apps.create(Scope(db, ORIGIN), slug, slug))
             with _same_ids_and_times():
                 people.load(directory)
             everything = {endpoint: people.everything(endpoint) for endpoint in ("Users", "Groups")}
@@ -116,7 +118,7 @@ def _check(people: People, everything: list[Any], question: Any) -> None:
         order = search.sort(path, [resource_type], descending=descending)
         expected = reference_filter.in_order(expected, path, resource_type, descending=descending)
     request = read.SearchRequest(search.bind(term, resource_type), order, start, count, BASE)
-    page = read.find(people.db, people.app, [resource_type], request)
+    page = read.find(Workspace(people.db, ORIGIN, people.app), [resource_type], request)
     names = {each["id"]: name for each, name in zip(everything, names_of(everything), strict=True)}
     found = [names[resource.id] for resource in page.resources]
     assert (page.total, found) == (len(expected), names_of(expected)[start - 1 : start - 1 + count])

@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 
 from installation import Installation
 from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.directory import write
 from scimlite.directory.read import Resource
 from scimlite.journal import Origin
-from scimlite.scim import document, patch
+from scimlite.scim import messages
 from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.
@@ -80,23 +81,26 @@ class Site(CommandLine):
         return self._create(slug, "Groups", {"displayName": name, **held, **attributes})
 
     def _create(self, slug: str, endpoint: str, body: dict[str, Any]) -> Resource:
-        app = apps.get(self.installation.db, slug)
-        resource_type = app.resource_types[endpoint]
-        return write.create(self.installation.db, app, resource_type, document.clean(resource_type, body), CLIENT)
+        workspace = self._workspace(slug)
+        return write.create(workspace, workspace.app.resource_types[endpoint], body).resource
 
     def replace(self, slug: str, user: Resource, **attributes: Any) -> Resource:
         """Put a user's attributes."""
-        app = apps.get(self.installation.db, slug)
-        cleaned = document.clean(app.resource_types["Users"], attributes)
-        return write.replace_resource(self.installation.db, app, app.resource_types["Users"], user.id, cleaned, CLIENT)
+        workspace = self._workspace(slug)
+        return write.replace(workspace, workspace.app.resource_types["Users"], user.id, attributes).resource
 
     def add_member(self, slug: str, group: Resource, member: Resource) -> None:
         """Put a user or group into a group, besides those that are in it."""
-        app = apps.get(self.installation.db, slug)
-        plan = patch.Plan(links=[patch.LinkStep(add={member.id: None})])
-        write.patch(self.installation.db, app, app.resource_types["Groups"], group.id, plan, CLIENT)
+        workspace = self._workspace(slug)
+        operation = {"op": "add", "path": "members", "value": [{"value": member.id}]}
+        body = {"schemas": [messages.PATCH_URN], "Operations": [operation]}
+        write.patch(workspace, workspace.app.resource_types["Groups"], group.id, body)
 
     def delete(self, slug: str, resource: Resource) -> None:
         """Delete a user or group."""
-        app = apps.get(self.installation.db, slug)
-        write.delete(self.installation.db, app, app.resource_types[f"{resource.type}s"], resource.id, CLIENT)
+        workspace = self._workspace(slug)
+        write.delete(workspace, workspace.app.resource_types[f"{resource.type}s"], resource.id)
+
+    def _workspace(self, slug: str) -> Workspace:
+        """An app as its client works in it."""
+        return Workspace(self.installation.db, CLIENT, apps.get(self.installation.db, slug))

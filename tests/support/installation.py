@@ -15,9 +15,10 @@ from scimlite.admin import apps, tokens
 from scimlite.admin.tokens import Token
 from scimlite.apps import App
 from scimlite.apps.keyring import Keyring
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
-from scimlite.journal import Origin, report
+from scimlite.journal import Origin, Scope, report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
 
@@ -71,6 +72,15 @@ class Installation:
         assert self.service is not None
         return self.service.url
 
+    @property
+    def scope(self) -> Scope:
+        """The database, and the operator of the tests."""
+        return Scope(self.db, OPERATOR)
+
+    def workspace(self, app: App) -> Workspace:
+        """The scope within an app."""
+        return Workspace.of(self.scope, app)
+
     def start(self, *, workers: int = 2, threads: int = 4, **settings: str) -> LiveService:
         """Start a service on this database; the first one is the one that clients go to."""
         extra = {f"SCIMLITE_{name}": value for name, value in settings.items()}
@@ -91,10 +101,10 @@ class Installation:
 
     def app(self, name: str = "app", **features: str) -> Connected:
         """A new app with one token, and a client for it."""
-        made = apps.create(self.db, name, f"{apps.slug_of(name)}-{next(_numbers)}", OPERATOR)
+        made = apps.create(self.scope, name, f"{apps.slug_of(name)}-{next(_numbers)}")
         if features:
-            apps.edit(self.db, made.slug, OPERATOR, features=features)
-        token, text = tokens.issue(self.db, self.keyring, made, OPERATOR)
+            apps.edit(self.scope, made.slug, features=features)
+        token, text = tokens.issue(Workspace(self.db, OPERATOR, made), self.keyring)
         return Connected(made.slug, self.client(made.slug, text), token, text)
 
     def client(self, slug: str, token: str | None, url: str | None = None) -> ScimClient:

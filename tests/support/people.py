@@ -11,10 +11,11 @@ import orjson
 
 from scimlite.admin import apps
 from scimlite.apps import App
+from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration
 from scimlite.directory import read, search, write
-from scimlite.journal import Origin
-from scimlite.scim import core, document
+from scimlite.journal import Origin, Scope
+from scimlite.scim import core
 from scimlite.scim.filter import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.projection import Projection
@@ -73,8 +74,13 @@ class People:
     def in_new_app(cls, db: Database, slug: str = "people", **features: str) -> People:
         """An empty app in a database that is made when there is none."""
         migration.upgrade(db)
-        app = apps.create(db, slug, slug, ORIGIN)
-        return cls(db, apps.edit(db, slug, ORIGIN, features=features) if features else app)
+        app = apps.create(Scope(db, ORIGIN), slug, slug)
+        return cls(db, apps.edit(Scope(db, ORIGIN), slug, features=features) if features else app)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The app as its client works in it."""
+        return Workspace(self.db, ORIGIN, self.app)
 
     def resource_type(self, endpoint: str) -> ResourceType:
         """The type behind an endpoint; users have the STAFF extension as well."""
@@ -103,20 +109,17 @@ class People:
     def add(self, endpoint: str, body: dict[str, Json]) -> str:
         """Create a resource and return its id."""
         resource_type = self.resource_type(endpoint)
-        cleaned = document.clean(resource_type, self._ready(body))
-        resource = write.create(self.db, self.app, resource_type, cleaned, ORIGIN)
+        resource = write.create(self.workspace, resource_type, self._ready(body)).resource
         self.ids[body.get("userName") or body["displayName"]] = resource.id
         return resource.id
 
     def put(self, endpoint: str, name: str, body: dict[str, Json]) -> None:
         """Replace a resource."""
-        resource_type = self.resource_type(endpoint)
-        cleaned = document.clean(resource_type, self._ready(body))
-        write.replace_resource(self.db, self.app, resource_type, self.ids[name], cleaned, ORIGIN)
+        write.replace(self.workspace, self.resource_type(endpoint), self.ids[name], self._ready(body))
 
     def delete(self, endpoint: str, name: str) -> None:
         """Delete a resource."""
-        write.delete(self.db, self.app, self.resource_type(endpoint), self.ids[name], ORIGIN)
+        write.delete(self.workspace, self.resource_type(endpoint), self.ids[name])
 
     def _ready(self, body: dict[str, Json]) -> Json:
         """A body with its places filled in and members, which are named by what people call them, as SCIM has them."""
@@ -180,7 +183,7 @@ class People:
     def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
         """The total and one page of resources as a client gets them that asks for everything."""
         resource_type = self.resource_type(endpoint)
-        page = read.find(self.db, self.app, [resource_type], self.request(endpoint, filter, **options))
+        page = read.find(self.workspace, [resource_type], self.request(endpoint, filter, **options))
         return page.total, [_shown(resource, resource_type) for resource in page.resources]
 
     def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:

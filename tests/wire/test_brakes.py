@@ -138,7 +138,7 @@ def test_what_is_held_and_what_goes_on(installation: Installation, make: Callabl
     client.patch(f"/Groups/{group}", remove_member(all_ids[0])).ok(200)
     client.delete(f"/Groups/{group}").ok(204)
     # Switching the limits off lets through, but does not release.
-    apps.edit(installation.db, app.slug, OPERATOR, features={"brake-users": "off", "brake-percent": "off"})
+    apps.edit(installation.scope, app.slug, features={"brake-users": "off", "brake-percent": "off"})
     client.delete(f"/Users/{all_ids[4]}").ok(204)
 
 
@@ -149,13 +149,13 @@ def test_a_release_lets_through_and_counts_from_zero(
     all_ids = ids(app)
     assert [app.client.delete(f"/Users/{id}").status for id in all_ids[:5]] == [204] * 3 + [429] * 2
     since = watch(installation, app)
-    assert brakes.release(installation.db, app.slug, OPERATOR) == ["users"]
+    assert brakes.release(installation.scope, app.slug) == ["users"]
     assert [app.client.delete(f"/Users/{id}").status for id in all_ids[3:9]] == [204] * 3 + [429] * 3
     assert [row.action for row in since.new()][3] == "brake_tripped"
     released = [row for row in installation.journal(app, wire=False) if row.action == "released"]
     assert [row.client for row in released] == [OPERATOR.client]
-    assert brakes.release(installation.db, app.slug, OPERATOR) == ["users"]
-    assert brakes.release(installation.db, app.slug, OPERATOR) == []
+    assert brakes.release(installation.scope, app.slug) == ["users"]
+    assert brakes.release(installation.scope, app.slug) == []
 
 
 def test_people_are_counted_and_not_requests(make: Callable[..., Connected]) -> None:
@@ -191,7 +191,7 @@ def test_apps_have_brakes_of_their_own(installation: Installation, make: Callabl
     app, other = make(10, brake_users="1", brake_percent="1"), make(10, brake_users="1", brake_percent="1")
     assert [app.client.delete(f"/Users/{id}").status for id in ids(app)[:2]] == [204, 429]
     assert [other.client.delete(f"/Users/{id}").status for id in ids(other)[:2]] == [204, 429]
-    brakes.release(installation.db, app.slug, OPERATOR)
+    brakes.release(installation.scope, app.slug)
     app.client.delete(f"/Users/{ids(app)[0]}").ok(204)
     held(other.client.delete(f"/Users/{ids(other)[0]}"))
 
@@ -234,7 +234,7 @@ def test_members_have_a_brake_of_their_own(installation: Installation, make: Cal
     client.patch(f"/Groups/{group}", add_members(all_ids[0])).ok(200)
     client.patch(f"/Groups/{group}", {"op": "replace", "path": "displayName", "value": "renamed"}).ok(200)
     client.delete(f"/Users/{all_ids[9]}").ok(204)
-    assert brakes.release(installation.db, app.slug, OPERATOR) == ["members"]
+    assert brakes.release(installation.scope, app.slug) == ["members"]
     client.patch(f"/Groups/{group}", remove_member(all_ids[4])).ok(200)
 
 

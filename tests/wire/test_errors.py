@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from postgres_server import empty_database
 from scim_client import USER_URN, Answer, ScimClient, add_members, assert_scim_error, send_raw
 from scimlite import clock, scim_blueprint
@@ -140,14 +140,14 @@ def _without_request_id(answer: Answer) -> bytes:
 def test_401_is_one_answer_whatever_the_reason(installation: Installation, app: Connected) -> None:
     other = installation.app("other")
     disabled = installation.app("disabled")
-    apps.set_enabled(installation.db, disabled.slug, OPERATOR, enabled=False)
+    apps.set_enabled(installation.scope, disabled.slug, enabled=False)
     deleted = installation.app("deleted")
-    apps.delete(installation.db, deleted.slug, OPERATOR)
+    apps.delete(installation.scope, deleted.slug)
     row = installation.app_row(app)
-    revoked, revoked_text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="revoked")
-    tokens.revoke(installation.db, row, revoked, OPERATOR)
+    revoked, revoked_text = tokens.issue(installation.workspace(row), installation.keyring, label="revoked")
+    tokens.revoke(installation.workspace(row), revoked)
     past = clock.now() - 1_000_000
-    _, expired = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="past", expires_at=past)
+    _, expired = tokens.issue(installation.workspace(row), installation.keyring, label="past", expires_at=past)
     foreign = Keyring(["another key that this installation does not have"])
     forged = foreign.sign(app.token.token_id, foreign.newest)
     never_issued = installation.keyring.sign("A" * 22, installation.keyring.newest)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from installation import OPERATOR, Connected, Installation, watch
+from installation import Connected, Installation, watch
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
 from scimlite.admin import apps, tokens
 from scimlite.clock import DAY
@@ -24,7 +24,7 @@ TITLE = {"op": "replace", "path": "title", "value": "Lead"}
 
 
 def switch(installation: Installation, app: Connected, **features: str) -> None:
-    apps.edit(installation.db, app.slug, OPERATOR, features=features)
+    apps.edit(installation.scope, app.slug, features=features)
 
 
 @dataclass
@@ -229,9 +229,7 @@ def test_what_is_off_lets_everything_else_through(
 def test_me_is_governed_too(installation: Installation, app: Connected) -> None:
     stage = staged(app)
     row = installation.app_row(app)
-    _, text = tokens.issue(
-        installation.db, installation.keyring, row, OPERATOR, label="me", subject=(stage.user, "user")
-    )
+    _, text = tokens.issue(installation.workspace(row), installation.keyring, label="me", subject=(stage.user, "user"))
     me = installation.client(app.slug, text)
     switch(installation, app, update_users="off", delete_users="off")
     assert_scim_error(me.patch("/Me", TITLE), 400, detail="update-users")

@@ -334,9 +334,11 @@ def test_the_clients_own_request_id_is_kept(
 def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Connected) -> None:
     db, row = installation.db, installation.app_row(app)
     other = installation.app("other")
-    revoked, text = tokens.issue(db, installation.keyring, row, OPERATOR, label="gone")
-    tokens.revoke(db, row, revoked, OPERATOR)
-    past, late = tokens.issue(db, installation.keyring, row, OPERATOR, label="late", expires_at=clock.now() - 1)
+    revoked, text = tokens.issue(installation.workspace(row), installation.keyring, label="gone")
+    tokens.revoke(installation.workspace(row), revoked)
+    past, late = tokens.issue(
+        installation.workspace(row), installation.keyring, label="late", expires_at=clock.now() - 1
+    )
     seen, others = watch(installation, app), watch(installation, other)
 
     def ask() -> None:
@@ -356,7 +358,7 @@ def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Co
     db.execute(TokenRow.update(refused_at=clock.now() - hour + 60_000_000).where(TokenRow.id == past.id))
     ask()
     assert seen.told() == [("authenticated", "refused")] * 4
-    apps.set_enabled(db, other.slug, OPERATOR, enabled=False)
+    apps.set_enabled(installation.scope, other.slug, enabled=False)
     for token in (None, "garbage", "scimlite_garbage", app.text[:-2] + "xx"):
         assert installation.client(app.slug, token).get("/Users").status == 401
     assert seen.told() == [("authenticated", "refused")] * 4
@@ -365,15 +367,15 @@ def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Co
 def test_the_operators_acts(installation: Installation) -> None:
     app = installation.app("Acts")
     db, row = installation.db, installation.app_row(app)
-    apps.set_enabled(db, app.slug, OPERATOR, enabled=False)
-    apps.set_enabled(db, app.slug, OPERATOR, enabled=False)
-    apps.set_enabled(db, app.slug, OPERATOR, enabled=True)
-    apps.edit(db, app.slug, OPERATOR, features={"patch-answer": "body"})
-    apps.edit(db, app.slug, OPERATOR, features={"patch-answer": "body"})
-    tokens.show(db, installation.keyring, row, app.token, OPERATOR)
-    tokens.rotate(db, installation.keyring, row, app.token, OPERATOR, overlap=0)
-    tokens.revoke(db, row, tokens.get(db, row), OPERATOR)
-    apps.delete(db, app.slug, OPERATOR)
+    apps.set_enabled(installation.scope, app.slug, enabled=False)
+    apps.set_enabled(installation.scope, app.slug, enabled=False)
+    apps.set_enabled(installation.scope, app.slug, enabled=True)
+    apps.edit(installation.scope, app.slug, features={"patch-answer": "body"})
+    apps.edit(installation.scope, app.slug, features={"patch-answer": "body"})
+    tokens.show(installation.workspace(row), installation.keyring, app.token)
+    tokens.rotate(installation.workspace(row), installation.keyring, app.token, overlap=0)
+    tokens.revoke(installation.workspace(row), tokens.get(db, row))
+    apps.delete(installation.scope, app.slug)
     rows = report.read(db, Selection(app_id=row.id))
     assert [each.action for each in rows] == [
         "app_created",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, Answer, assert_scim_error
 from scimlite.admin import mapping as remapping
 from scimlite.apps import mapping
@@ -24,12 +24,12 @@ def remap(installation: Installation, app: Connected, *rows: Row, kind: str = "U
             current = current.with_row(kind, row)
         return current
 
-    remapping.change(installation.db, app.slug, renew, OPERATOR, force=force)
+    remapping.change(installation.scope, app.slug, renew, force=force)
 
 
 def profile(installation: Installation, app: Connected, id: str, endpoint: str = "Users") -> dict[str, Any]:
     row = installation.app_row(app)
-    return profiles.read(installation.db, row, row.resource_types[endpoint], [id])[id]
+    return profiles.read(installation.workspace(row), row.resource_types[endpoint], [id])[id]
 
 
 def stored(installation: Installation, id: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installation import OPERATOR, Connected, Installation, watch
+from installation import Connected, Installation, watch
 from scim_client import PATCH_URN, Answer, ScimClient, assert_scim_error
 from scimlite.admin import apps, tokens
 from scimlite.admin.tokens import Token
@@ -25,7 +25,7 @@ def issued(installation: Installation, app: Connected, user: Answer, label: str 
     """A token for a user, and a client that uses it."""
     subject = (user.id, user.json["userName"])
     row = installation.app_row(app)
-    token, text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label=label, subject=subject)
+    token, text = tokens.issue(installation.workspace(row), installation.keyring, label=label, subject=subject)
     return token, installation.client(app.slug, text)
 
 
@@ -166,7 +166,7 @@ def test_the_token_is_good_for_nothing_else(
 def test_rotation_keeps_the_subject(installation: Installation, app: Connected, ann: Answer) -> None:
     old, _ = issued(installation, app, ann)
     row = installation.app_row(app)
-    new, text = tokens.rotate(installation.db, installation.keyring, row, old, OPERATOR, overlap=0)
+    new, text = tokens.rotate(installation.workspace(row), installation.keyring, old, overlap=0)
     assert new.subject == ann.id
     client = installation.client(app.slug, text)
     assert client.get("/Me").ok(200).id == ann.id
@@ -180,7 +180,7 @@ def test_two_subjects_are_two_users(installation: Installation, app: Connected, 
 
 
 def test_a_token_stops_with_its_app(installation: Installation, app: Connected, me: ScimClient) -> None:
-    apps.set_enabled(installation.db, app.slug, OPERATOR, enabled=False)
+    apps.set_enabled(installation.scope, app.slug, enabled=False)
     assert_scim_error(me.get("/Me"), 401)
-    apps.delete(installation.db, app.slug, OPERATOR)
+    apps.delete(installation.scope, app.slug)
     assert_scim_error(me.get("/Me"), 401)

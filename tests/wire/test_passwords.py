@@ -9,7 +9,7 @@ from typing import Any
 import argon2
 import pytest
 
-from installation import OPERATOR, Connected, Installation, watch
+from installation import Connected, Installation, watch
 from scim_client import PATCH_URN, USER_URN, Answer, assert_scim_error
 from scimlite.admin import apps
 from scimlite.db.tables import PasswordRow, ValueRow
@@ -216,11 +216,11 @@ def test_by_default_passwords_are_dropped(installation: Installation, app: Conne
 
 def test_switching_deletes_what_is_kept(installation: Installation, keeping: Connected) -> None:
     made = keeping.client.user("ann", password=SECRET).ok(201)
-    apps.edit(installation.db, keeping.slug, OPERATOR, features={"patch-answer": "body"})
+    apps.edit(installation.scope, keeping.slug, features={"patch-answer": "body"})
     assert lets_in(installation, keeping, made, SECRET)
-    apps.edit(installation.db, keeping.slug, OPERATOR, features={"passwords": "drop"})
+    apps.edit(installation.scope, keeping.slug, features={"passwords": "drop"})
     assert kept(installation, keeping) == []
-    apps.edit(installation.db, keeping.slug, OPERATOR, features={"passwords": "hash"})
+    apps.edit(installation.scope, keeping.slug, features={"passwords": "hash"})
     assert not lets_in(installation, keeping, made, SECRET)
     keeping.client.patch(f"/Users/{made.id}", replace("password", OTHER)).ok(200)
     assert lets_in(installation, keeping, made, OTHER)
@@ -229,7 +229,7 @@ def test_switching_deletes_what_is_kept(installation: Installation, keeping: Con
 def test_an_app_goes_with_its_passwords(installation: Installation, keeping: Connected) -> None:
     keeping.client.user("ann", password=SECRET).ok(201)
     app_id = installation.app_row(keeping).id
-    apps.delete(installation.db, keeping.slug, OPERATOR)
+    apps.delete(installation.scope, keeping.slug)
     assert installation.db.rows(PasswordRow.select().where(PasswordRow.app_id == app_id)) == []
 
 

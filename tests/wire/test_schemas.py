@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from installation import OPERATOR, Connected, Installation, watch
+from installation import Connected, Installation, watch
 from scim_client import ENTERPRISE_URN, USER_URN, assert_scim_error
 from scimlite.admin import schemas
 from scimlite.db.tables import ResourceRow
@@ -83,14 +83,14 @@ def replace(path: str, value: Any) -> dict[str, Any]:
 @pytest.fixture
 def acme(installation: Installation, app: Connected) -> Connected:
     """An app with an extension of users."""
-    schemas.add(installation.db, app.slug, ACME_SCHEMA, OPERATOR, to=["User"])
+    schemas.add(installation.scope, app.slug, ACME_SCHEMA, to=["User"])
     return app
 
 
 @pytest.fixture
 def devices(installation: Installation, app: Connected) -> Connected:
     """An app with a resource type of its own."""
-    schemas.add(installation.db, app.slug, DEVICES, OPERATOR)
+    schemas.add(installation.scope, app.slug, DEVICES)
     return app
 
 
@@ -108,11 +108,11 @@ def names(found: Any) -> list[str]:
 def test_the_service_follows_a_declaration_at_once(installation: Installation, app: Connected) -> None:
     assert app.client.user("ada", **{ACME: {"badgeId": "7"}}).ok(201).json.get(ACME) is None
     assert_scim_error(app.client.get(f"/Users?filter={ACME}:badgeId%20pr"), 400, "invalidFilter")
-    schemas.add(installation.db, app.slug, ACME_SCHEMA, OPERATOR, to=["User"])
+    schemas.add(installation.scope, app.slug, ACME_SCHEMA, to=["User"])
     for number in range(8):
         assert app.client.another().user(f"u{number}", **{ACME: {"badgeId": f"B{number}"}}).ok(201).json[ACME]
     assert app.client.find("Users", filter=f"{ACME}:badgeId pr")["totalResults"] == 8
-    schemas.remove(installation.db, app.slug, ACME, OPERATOR, force=True)
+    schemas.remove(installation.scope, app.slug, ACME, force=True)
     for _ in range(8):
         assert_scim_error(app.client.another().get(f"/Users?filter={ACME}:badgeId%20pr"), 400, "invalidFilter")
     assert all(ACME not in each and ACME not in each["schemas"] for each in app.client.find("Users")["Resources"])
@@ -187,7 +187,7 @@ def test_unique_in_an_extension(acme: Connected) -> None:
 
 
 def test_a_required_extension(installation: Installation, app: Connected) -> None:
-    schemas.add(installation.db, app.slug, ACME_SCHEMA, OPERATOR, to=["User"], required=True)
+    schemas.add(installation.scope, app.slug, ACME_SCHEMA, to=["User"], required=True)
     assert_scim_error(app.client.user("ada"), 400, "invalidValue", f"{ACME} is required")
     made = app.client.user("ada", **{ACME: {"level": 1}}).ok(201)
     assert_scim_error(app.client.patch(f"/Users/{made.id}", {"op": "remove", "path": ACME}), 400, "invalidValue", ACME)
@@ -270,7 +270,7 @@ def test_a_type_in_queries_over_all_types(installation: Installation, devices: C
         {"name": "Robot", "endpoint": "/Robots", "schema": "urn:example:schemas:2.0:Robot"},
         {"id": "urn:example:schemas:2.0:Robot", "attributes": [{"name": "title", "type": "integer"}]},
     ]
-    schemas.add(installation.db, devices.slug, robot, OPERATOR)
+    schemas.add(installation.scope, devices.slug, robot)
     client = devices.client
     made = {
         "Device": device(devices, weight=2).ok(201).id,

@@ -14,8 +14,10 @@ from installation import OPERATOR
 from scimlite import installation, scim_blueprint
 from scimlite.admin import apps, tokens
 from scimlite.apps.keyring import Keyring
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, migration
+from scimlite.journal import Scope
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -46,8 +48,8 @@ class Client:
         app = Flask("statements")
         app.register_blueprint(scim_blueprint(db, keyring), url_prefix="/scim/v2")
         self._client = app.test_client()
-        made = apps.create(db, "statements", None, OPERATOR)
-        _, token = tokens.issue(db, keyring, made, OPERATOR)
+        made = apps.create(Scope(db, OPERATOR), "statements")
+        _, token = tokens.issue(Workspace(db, OPERATOR, made), keyring)
         self._base = f"/scim/v2/{made.slug}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self.db = db

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from installation import OPERATOR, Connected, Installation
+from installation import Connected, Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
 from scimlite import clock
@@ -35,23 +35,23 @@ def test_a_disabled_app_stops_at_once_everywhere(installation: Installation, app
     other = installation.app("other")
     for _ in range(2):
         assert _everywhere(app.client) == {200}
-        apps.set_enabled(installation.db, app.slug, OPERATOR, enabled=False)
+        apps.set_enabled(installation.scope, app.slug, enabled=False)
         assert _everywhere(app.client) == {401}
         assert _everywhere(other.client) == {200}
-        apps.set_enabled(installation.db, app.slug, OPERATOR, enabled=True)
+        apps.set_enabled(installation.scope, app.slug, enabled=True)
     assert _everywhere(app.client) == {200}
 
 
 def test_a_revoked_token_stops_at_once_everywhere(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
-    second, text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="second")
+    second, text = tokens.issue(installation.workspace(row), installation.keyring, label="second")
     client = installation.client(app.slug, text)
     assert _everywhere(client) == {200}
-    tokens.revoke(installation.db, row, second, OPERATOR)
+    tokens.revoke(installation.workspace(row), second)
     assert _everywhere(client) == {401}
     assert _everywhere(app.client) == {200}
     # Its label can be used again, and the old text stays dead.
-    _, text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="second")
+    _, text = tokens.issue(installation.workspace(row), installation.keyring, label="second")
     assert _everywhere(installation.client(app.slug, text)) == {200}
     assert _everywhere(client) == {401}
 
@@ -59,7 +59,7 @@ def test_a_revoked_token_stops_at_once_everywhere(installation: Installation, ap
 def test_a_token_expires_at_its_time(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
     ends = clock.now() + 2 * SECOND
-    _, text = tokens.issue(installation.db, installation.keyring, row, OPERATOR, label="short", expires_at=ends)
+    _, text = tokens.issue(installation.workspace(row), installation.keyring, label="short", expires_at=ends)
     client = installation.client(app.slug, text)
     assert client.get("/Users").status == 200
     time.sleep((ends - clock.now()) / SECOND + 0.05)
@@ -68,11 +68,11 @@ def test_a_token_expires_at_its_time(installation: Installation, app: Connected)
 
 def test_a_deleted_app_and_a_new_one_of_the_same_name(installation: Installation, app: Connected) -> None:
     app.client.user("left over").ok(201)
-    apps.delete(installation.db, app.slug, OPERATOR)
+    apps.delete(installation.scope, app.slug)
     assert _everywhere(app.client) == {401}
-    again = apps.create(installation.db, "again", app.slug, OPERATOR)
+    again = apps.create(installation.scope, "again", app.slug)
     assert _everywhere(app.client) == {401}
-    _, text = tokens.issue(installation.db, installation.keyring, again, OPERATOR)
+    _, text = tokens.issue(installation.workspace(again), installation.keyring)
     client = installation.client(app.slug, text)
     assert client.find("Users")["totalResults"] == 0
     client.user("left over").ok(201)
@@ -80,7 +80,7 @@ def test_a_deleted_app_and_a_new_one_of_the_same_name(installation: Installation
 
 def test_rotation_overlaps(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
-    new, text = tokens.rotate(installation.db, installation.keyring, row, app.token, OPERATOR, overlap=2 * SECOND)
+    new, text = tokens.rotate(installation.workspace(row), installation.keyring, app.token, overlap=2 * SECOND)
     ends = clock.now() + 2 * SECOND
     client = installation.client(app.slug, text)
     assert app.client.get("/Users").status == 200
@@ -94,14 +94,14 @@ def test_rotation_overlaps(installation: Installation, app: Connected) -> None:
 
 def test_rotation_without_overlap(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
-    _, text = tokens.rotate(installation.db, installation.keyring, row, app.token, OPERATOR, overlap=0)
+    _, text = tokens.rotate(installation.workspace(row), installation.keyring, app.token, overlap=0)
     assert _everywhere(app.client) == {401}
     assert _everywhere(installation.client(app.slug, text)) == {200}
 
 
 def test_a_token_can_be_shown_again(installation: Installation, app: Connected) -> None:
     row = installation.app_row(app)
-    shown = tokens.show(installation.db, installation.keyring, row, tokens.get(installation.db, row), OPERATOR)
+    shown = tokens.show(installation.workspace(row), installation.keyring, tokens.get(installation.db, row))
     assert shown == app.text
     assert [each.action for each in installation.journal(app, wire=False)][-1] == "token_shown"
 
@@ -155,7 +155,7 @@ def test_a_new_key_signs_and_the_old_one_still_verifies(
         app = installation.app()
         row = installation.app_row(app)
         both = Keyring([NEW_KEY, OLD_KEY])
-        new, text = tokens.issue(installation.db, both, row, OPERATOR, label="new")
+        new, text = tokens.issue(installation.workspace(row), both, label="new")
         assert app.token.key_id == fingerprint(OLD_KEY)
         assert new.key_id == fingerprint(NEW_KEY)
         assert app.client.get("/Users").status == 200
@@ -163,9 +163,9 @@ def test_a_new_key_signs_and_the_old_one_still_verifies(
         # What one key signed the other did not: the two cannot be exchanged.
         forged = both.sign(app.token.token_id, new.key_id)
         assert forged != app.text
-        assert tokens.show(installation.db, both, row, app.token, OPERATOR) == app.text
+        assert tokens.show(installation.workspace(row), both, app.token) == app.text
         with pytest.raises(TokenError, match=fingerprint(OLD_KEY)):
-            tokens.show(installation.db, Keyring([NEW_KEY]), row, app.token, OPERATOR)
+            tokens.show(installation.workspace(row), Keyring([NEW_KEY]), app.token)
         # Without the old key the service works for the tokens that the new one signed.
         later = installation.start(workers=1, SECRET_KEY=NEW_KEY)
         assert fingerprint(OLD_KEY) in later.log.read_text()
@@ -191,7 +191,7 @@ def test_a_service_with_the_wrong_key_does_not_start(kind: str, request: pytest.
         assert OLD_KEY not in said
         assert NEW_KEY not in said
         # Tokens that have ended need no key.
-        tokens.revoke(installation.db, installation.app_row(app), app.token, OPERATOR)
+        tokens.revoke(installation.workspace(installation.app_row(app)), app.token)
         installation.start(workers=1, SECRET_KEY=NEW_KEY)
 
 

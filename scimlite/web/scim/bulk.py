@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from flask import Blueprint, Response
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response
 
 from ... import errors
 from ...journal import Action
@@ -19,8 +18,10 @@ from ...scim import bulk, document
 from ...scim.bulk import BulkOperation, BulkRequest
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
-from . import provider, writes
-from .provider import METHODS, Attempt, Call, Service, respond
+from . import writes
+from .answers import respond
+from .call import Call, HttpAttempt
+from .failures import failure
 from .rendering import etag, location
 from .view import View
 from .writes import Answer
@@ -34,22 +35,28 @@ _PATIENCE = 3
 _LONGEST_PATH = 1000
 
 
+_ACTIONS = {
+    "POST": Action.CREATED,
+    "PUT": Action.UPDATED,
+    "PATCH": Action.UPDATED,
+    "DELETE": Action.DELETED,
+}
+
+
 class BulkView(View):
     """`/Bulk`: what is wrong with the request as a whole leaves nothing done; else each operation has its answer."""
 
     def post(self, call: Call, slug: str) -> Response:
-        call.attempt = Attempt(Action.BULK)
-        request = bulk.load(self._limited_body(call), self.service.max_operations)
+        with call.attempt(Action.BULK):
+            request = bulk.load(self.body(call), call.limits.max_operations)
         return respond(orjson.dumps(bulk.response(_Job(call, request).run())))
 
-    def _limited_body(self, call: Call) -> Json:
-        try:
-            return self.body(call)
-        except (errors.PayloadTooLarge, RequestEntityTooLarge):
-            limit = self.service.max_body
-            raise errors.PayloadTooLarge(
-                f"The size of the bulk operation exceeds the maxPayloadSize ({limit}).", remedy=errors.LARGER_BODIES
-            ) from None
+    def too_large(self, call: Call) -> errors.PayloadTooLarge:
+        """The error for a body above the limit, in the words of RFC 7644 section 3.7.4."""
+        return errors.PayloadTooLarge(
+            f"The size of the bulk operation exceeds the maxPayloadSize ({call.limits.max_body}).",
+            remedy=errors.LARGER_BODIES,
+        )
 
 
 class _Job:
@@ -90,113 +97,75 @@ class _Job:
                 raise errors.Unavailable("The database cannot be reached or is busy: this was not tried.")
             self._succeeded(number, operation, work())
         except Exception as error:
-            known = provider.failure(error, self.call)
+            known = failure(error, self.call)
             self._unavailable = self._unavailable + 1 if isinstance(known, errors.Unavailable) else 0
             self._failed(number, operation, known)
 
     def _carry_out(self, operation: BulkOperation) -> Answer:
         """An operation by itself, as the same request would do it; raises what that would be answered with."""
-        resource_type = self._begin(operation)
-        self._require(operation, self.ids)
-        resolved = bulk.resolve(operation, self.ids)
-        wanted = Projection(resource_type)
-        if resolved.id is None:
-            return writes.create(self.call, resource_type, resolved.data, wanted)
-        expected = writes.if_match(resolved.version)
-        if resolved.method == "DELETE":
-            return writes.delete(self.call, resource_type, resolved.id, expected)
-        write = writes.replace if resolved.method == "PUT" else writes.patch
-        return write(self.call, resource_type, resolved.id, resolved.data, expected, wanted)
+        resource_type, attempt = self.begin(operation)
+        with attempt:
+            self.require(operation, self.ids)
+            resolved = bulk.resolve(operation, self.ids)
+            wanted = Projection(resource_type)
+            if resolved.id is None:
+                return writes.create(attempt, resource_type, resolved.data, wanted, self.call.limits.retention)
+            expected = writes.if_match(resolved.version)
+            if resolved.method == "DELETE":
+                return writes.delete(attempt, resource_type, resolved.id, expected)
+            change = writes.replace if resolved.method == "PUT" else writes.patch
+            return change(attempt, resource_type, resolved.id, resolved.data, expected, wanted)
 
-    def _begin(self, operation: BulkOperation) -> ResourceType:
-        """The type that an operation is about; notes what is tried. Raises NotFound or MethodNotAllowed."""
-        call = self.call
-        call.attempt = None
+    def begin(self, operation: BulkOperation) -> tuple[ResourceType, HttpAttempt]:
+        """The type that an operation is about, and the attempt. Raises NotFound or MethodNotAllowed."""
         id = self._id_in_path(operation)
         path = f"{operation.endpoint}/{id}"
         if "\0" in path or len(path) > _LONGEST_PATH:
             raise errors.NotFound("There is nothing at this path.")
-        known = None if id is None or id.startswith(bulk.PREFIX) else id
-        received = Received(
-            operation.method, f"/{path if id else operation.endpoint}", parsed=True, body=operation.data
-        )
-        resource_type = writes.resource_type(
-            call, operation.endpoint, known, method=operation.method, received=received
-        )
-        if operation.method == "POST":
-            writes.note_name(call, operation.data)
+        resource_type = self.call.resource_type(operation.endpoint)
         if (operation.method == "POST") is not (id is None):
             named = "the endpoint alone" if operation.method == "POST" else "an id behind the endpoint"
             raise errors.MethodNotAllowed(f"The path of {operation.method} in a bulk request is {named}.")
-        return resource_type
+        path = f"/{path if id else operation.endpoint}"
+        received = Received(operation.method, path, parsed=True, body=operation.data)
+        known = None if id is None or id.startswith(bulk.PREFIX) else id
+        action = _ACTIONS[operation.method]
+        return resource_type, HttpAttempt(self.call, action, resource_type, id=known, received=received)
 
     def _id_in_path(self, operation: BulkOperation) -> str | None:
         return bulk.resolve(replace(operation, data=None), self.ids).id
 
-    def _require(self, operation: BulkOperation, known: Collection[str]) -> None:
+    def require(self, operation: BulkOperation, known: Collection[str]) -> None:
         """Raise Conflict when an operation refers to what is not there."""
         for each in bulk.references(operation):
             if each not in known:
                 # What looks like a reference may be anything, a password too: it is not repeated.
                 raise errors.Conflict("A bulkId that is referred to stands for nothing that this request created.")
 
-    # --- circles --------------------------------------------------------------------------------------------------
-
     def _create_together(self, numbers: Sequence[int]) -> None:
         """Create resources that refer to each other (RFC 7644 section 3.7.1): all of them or, if one fails, none.
 
         A reference back to one that failed could be taken out of the others only by undoing what was answered.
         """
-        answers: dict[int, Answer] = {}
-        tried: list[int] = []
+        circle = _Circle(self, numbers)
         cause: Exception | None = None
+        answers: dict[int, Answer] = {}
         if not self._in_vain:
             try:
-                answers = self.call.db.transact(partial(self._circle, numbers, tried))
+                answers = self.call.db.transact(circle.create)
             except Exception as error:
                 cause = error
         for number in numbers:
-            at_fault = isinstance(cause, errors.Unavailable) or number in tried[-1:]
+            at_fault = isinstance(cause, errors.Unavailable) or number == circle.last
             self._guarded(number, partial(self._of_circle, number, answers, cause if at_fault else None))
 
     def _of_circle(self, number: int, answers: dict[int, Answer], cause: Exception | None) -> Answer:
         """What became of one resource of a circle; `cause` is what was wrong with it when there are no answers."""
         if answers:
             return answers[number]
-        self._begin(self.operations[number])
-        raise cause or errors.Conflict("What this refers to in a circle could not be created.")
-
-    def _circle(self, numbers: Sequence[int], tried: list[int]) -> dict[int, Answer]:
-        """Create resources without the values that refer to those not there yet, and then add these.
-
-        `tried` ends with the operation that was last begun.
-        """
-        ids = dict(self.ids)
-        missing = {self.operations[number].bulk_id or "" for number in numbers}
-        answers: dict[int, Answer] = {}
-        later: dict[int, list[Json]] = {}
-        for number in numbers:
-            tried.append(number)
-            operation = self.operations[number]
-            resource_type = self._begin(operation)
-            self._require(operation, ids.keys() | missing)
-            data, later[number] = bulk.postpone(operation.data, missing)
-            _check_part(resource_type, data, operation.data)
-            part = bulk.resolve(replace(operation, data=data), ids)
-            answers[number] = writes.create(self.call, resource_type, part.data, Projection(resource_type))
-            bulk_id = operation.bulk_id or ""
-            ids[bulk_id] = _id(answers[number])
-            missing.discard(bulk_id)
-        for number, changes in later.items():
-            if changes:
-                tried.append(number)
-                resource_type = self._begin(self.operations[number])
-                id = _id(answers[number])
-                rest = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
-                wanted = Projection(resource_type)
-                completed = writes.patch(self.call, resource_type, id, rest.data, (), wanted)
-                answers[number] = replace(completed, status=201)
-        return answers
+        _, attempt = self.begin(self.operations[number])
+        with attempt:
+            raise cause or errors.Conflict("What this refers to in a circle could not be created.")
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -226,6 +195,49 @@ class _Job:
         return {**result, "status": str(status)}
 
 
+class _Circle:
+    """Resources that refer to each other, on their way to be created in one transaction."""
+
+    def __init__(self, job: _Job, numbers: Sequence[int]) -> None:
+        self._job = job
+        self._numbers = numbers
+        #: The operation that was begun last: when the circle fails, the fault is there.
+        self.last: int | None = None
+
+    def create(self) -> dict[int, Answer]:
+        """Create them without the values that refer to those not there yet, and then add these."""
+        job, operations = self._job, self._job.operations
+        ids = dict(job.ids)
+        missing = {operations[number].bulk_id or "" for number in self._numbers}
+        answers: dict[int, Answer] = {}
+        postponed: dict[int, list[Json]] = {}
+        for number in self._numbers:
+            self.last = number
+            operation = operations[number]
+            resource_type, attempt = job.begin(operation)
+            job.require(operation, ids.keys() | missing)
+            data, postponed[number] = bulk.postpone(operation.data, missing)
+            _check_part(resource_type, data, operation.data)
+            part = bulk.resolve(replace(operation, data=data), ids)
+            wanted = Projection(resource_type)
+            answers[number] = writes.create(attempt, resource_type, part.data, wanted, job.call.limits.retention)
+            bulk_id = operation.bulk_id or ""
+            ids[bulk_id] = _id(answers[number])
+            missing.discard(bulk_id)
+        for number, changes in postponed.items():
+            if changes:
+                self.last = number
+                answers[number] = self._complete(operations[number], _id(answers[number]), changes, ids)
+        return answers
+
+    def _complete(self, operation: BulkOperation, id: str, changes: list[Json], ids: dict[str, str]) -> Answer:
+        """Add the values that had to wait; the client gets one answer for both, that of the creation."""
+        resource_type, attempt = self._job.begin(operation)
+        attempt.answer = writes.always(201)
+        rest = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
+        return writes.patch(attempt, resource_type, id, rest.data, (), Projection(resource_type))
+
+
 def _id(answer: Answer) -> str:
     assert answer.resource is not None
     return answer.resource.id
@@ -240,13 +252,4 @@ def _check_part(resource_type: ResourceType, part: Json, whole: Json) -> None:
         raise errors.Conflict("This refers to others in a circle, and cannot be created without that.") from None
 
 
-def add_routes(blueprint: Blueprint, service: Service) -> None:
-    """The bulk endpoint."""
-    blueprint.add_url_rule(
-        "/<slug>/Bulk",
-        view_func=BulkView.as_view("Bulk", service),
-        methods=METHODS,
-        strict_slashes=False,
-        merge_slashes=False,
-        provide_automatic_options=False,
-    )
+ROUTES = (("/<slug>/Bulk", BulkView, "Bulk"),)

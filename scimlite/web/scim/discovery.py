@@ -6,11 +6,12 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response
+from flask import Response
 
 from ... import apps, errors
 from ...scim import messages, openapi, quirks
-from .provider import METHODS, Call, Service, respond
+from .answers import respond
+from .call import Call
 from .view import View
 
 Json = Any
@@ -19,16 +20,18 @@ Json = Any
 class ServiceProviderConfigView(View):
     """`/ServiceProviderConfig`: the one answer that needs no token; an app that is not there changes no password."""
 
+    public = True
+
     def get(self, call: Call, slug: str) -> Response:
         location = f"{call.base}/ServiceProviderConfig"
         app = apps.find(call.db, slug)
         agent = call.request.headers.get("User-Agent", "")
         config = messages.service_provider_config(
             location,
-            max_results=self.service.max_results,
-            page_size=None if quirks.refuses_pagination(agent) else self.service.default_count,
-            max_operations=self.service.max_operations,
-            max_payload_size=self.service.max_body,
+            max_results=call.limits.max_results,
+            page_size=None if quirks.refuses_pagination(agent) else call.limits.default_count,
+            max_operations=call.limits.max_operations,
+            max_payload_size=call.limits.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
         )
         return respond(orjson.dumps(config))
@@ -36,6 +39,8 @@ class ServiceProviderConfigView(View):
 
 class _DeclarationsView(View):
     """A list of declarations, and one of them by its id."""
+
+    for_subjects = True
 
     kind = ""
     endpoint = ""
@@ -88,6 +93,8 @@ class ResourceTypesView(_DeclarationsView):
 class OpenApiView(View):
     """`/openapi.json`: the app's endpoint as an OpenAPI 3.1 document."""
 
+    for_subjects = True
+
     def get(self, call: Call, slug: str) -> Response:
         servers = [{"url": call.base}]
         return openapi_response(openapi.document(call.app.resource_types.values(), servers, version("scimlite")))
@@ -98,22 +105,11 @@ def openapi_response(document: Json) -> Response:
     return Response(orjson.dumps(document), content_type="application/json")
 
 
-def add_routes(blueprint: Blueprint, service: Service) -> None:
-    """The discovery endpoints."""
-    rules = (
-        ("/<slug>/ServiceProviderConfig", ServiceProviderConfigView, "ServiceProviderConfig"),
-        ("/<slug>/openapi.json", OpenApiView, "OpenApi"),
-        ("/<slug>/Schemas", SchemasView, "Schemas"),
-        ("/<slug>/Schemas/<id>", SchemasView, "Schema"),
-        ("/<slug>/ResourceTypes", ResourceTypesView, "ResourceTypes"),
-        ("/<slug>/ResourceTypes/<id>", ResourceTypesView, "ResourceType"),
-    )
-    for rule, view, name in rules:
-        blueprint.add_url_rule(
-            rule,
-            view_func=view.as_view(name, service),
-            methods=METHODS,
-            strict_slashes=False,
-            merge_slashes=False,
-            provide_automatic_options=False,
-        )
+ROUTES = (
+    ("/<slug>/ServiceProviderConfig", ServiceProviderConfigView, "ServiceProviderConfig"),
+    ("/<slug>/openapi.json", OpenApiView, "OpenApi"),
+    ("/<slug>/Schemas", SchemasView, "Schemas"),
+    ("/<slug>/Schemas/<id>", SchemasView, "Schema"),
+    ("/<slug>/ResourceTypes", ResourceTypesView, "ResourceTypes"),
+    ("/<slug>/ResourceTypes/<id>", ResourceTypesView, "ResourceType"),
+)

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint
-
 from ... import errors
 from ...scim import core
-from .provider import METHODS, Service, begin
+from .call import Call
 from .resources import ResourceView
 
 
 class MeView(ResourceView):
     """`/Me`: what `/Users/<id>` does, for the subject of the token; the permanent URI is in Location."""
 
-    def dispatch_request(self, **arguments: Any) -> Any:
-        call = begin()
+    for_subjects = True
+
+    def handle(self, call: Call, **arguments: Any) -> Any:
+        """Answer for the subject of the token; 501 without one, and for POST."""
         assert call.caller is not None
         subject = call.caller.subject
         if subject is None:
             raise errors.NotImplementedHere("/Me needs a token that was issued for a user, and this one was not.")
         if call.request.method == "POST":
             raise errors.NotImplementedHere("/Me stands for a user that exists: nothing can be created there.")
-        answer = super().dispatch_request(**arguments, endpoint=core.USER.endpoint, id=subject)
+        answer = super().handle(call, **arguments, endpoint=core.USER.endpoint, id=subject)
         answer.headers.setdefault("Location", f"{call.base}/{core.USER.endpoint}/{subject}")
         return answer
 
 
-def add_routes(blueprint: Blueprint, service: Service) -> None:
-    """The one route; a trailing slash is the same."""
-    blueprint.add_url_rule(
-        "/<slug>/Me",
-        view_func=MeView.as_view("Me", service),
-        methods=METHODS,
-        strict_slashes=False,
-        merge_slashes=False,
-        provide_automatic_options=False,
-    )
+ROUTES = (("/<slug>/Me", MeView, "Me"),)

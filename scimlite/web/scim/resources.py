@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Response
 
 from ...directory import members, read
 from ...journal import Action, report
@@ -10,7 +10,8 @@ from ...scim import messages, projection
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from . import search, writes
-from .provider import METHODS, Attempt, Call, Service, empty, respond
+from .answers import empty, respond
+from .call import Call
 from .rendering import etag, location, render
 from .view import View
 from .writes import Answer
@@ -38,8 +39,7 @@ class _ResourceView(View):
         if answer.status == 204:
             return empty(204, {"ETag": etag(resource)})
         read.attach(
-            call.db,
-            call.app,
+            call.workspace,
             wanted.resource_type,
             [resource],
             with_links=resource.links is None and wanted.wants(wanted.resource_type.links),
@@ -57,37 +57,35 @@ class CollectionView(_ResourceView):
     """`/Users`, `/Groups`: list, search and create."""
 
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint)
-        call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_query(call.request.args.items(multi=True))
-        return search.answer(call, self.service, [resource_type], query)
+        resource_type = call.resource_type(endpoint)
+        with call.attempt(Action.SEARCHED):
+            query = messages.load_query(call.request.args.items(multi=True))
+            return search.answer(call, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint)
-        wanted = self.projection(call, resource_type)
-        return self.answer(call, writes.create(call, resource_type, self.body(call), wanted))
+        resource_type = call.resource_type(endpoint)
+        with call.attempt(Action.CREATED, resource_type) as attempt:
+            wanted = self.projection(call, resource_type)
+            answer = writes.create(attempt, resource_type, self.body(call), wanted, call.limits.retention)
+            return self.answer(call, answer)
 
 
 class ResourceView(_ResourceView):
     """`/Users/<id>`, `/Groups/<id>`: read, replace, patch and delete."""
 
     def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint)
+        resource_type = call.resource_type(endpoint)
         wanted = self.projection(call, resource_type)
-        resource = self._read(call, resource_type, id, wanted)
-        if self._unchanged(call, resource, wanted):
-            return empty(304, {"ETag": etag(resource)})
-        return self.respond(call, resource, wanted)
-
-    def _read(self, call: Call, resource_type: ResourceType, id: str, wanted: Projection) -> read.Resource:
-        return read.get(
-            call.db,
-            call.app,
+        resource = read.get(
+            call.workspace,
             resource_type,
             id,
             with_links=wanted.wants(resource_type.links),
             with_derived=wanted.wants(resource_type.derived),
         )
+        if self._unchanged(call, resource, wanted):
+            return empty(304, {"ETag": etag(resource)})
+        return self.respond(call, resource, wanted)
 
     def _unchanged(self, call: Call, resource: read.Resource, wanted: Projection) -> bool:
         """Whether If-None-Match names this version, and that vouches for the whole answer.
@@ -110,33 +108,26 @@ class ResourceView(_ResourceView):
         )
 
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint, id)
-        wanted = self.projection(call, resource_type)
-        body = self.body(call)
-        return self.answer(call, writes.replace(call, resource_type, id, body, self.if_match(call), wanted))
+        resource_type = call.resource_type(endpoint)
+        with call.attempt(Action.UPDATED, resource_type, id) as attempt:
+            wanted = self.projection(call, resource_type)
+            body = self.body(call)
+            return self.answer(call, writes.replace(attempt, resource_type, id, body, self.if_match(call), wanted))
 
     def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint, id)
-        wanted = self.projection(call, resource_type)
-        body = self.body(call)
-        return self.answer(call, writes.patch(call, resource_type, id, body, self.if_match(call), wanted))
+        resource_type = call.resource_type(endpoint)
+        with call.attempt(Action.UPDATED, resource_type, id) as attempt:
+            wanted = self.projection(call, resource_type)
+            body = self.body(call)
+            return self.answer(call, writes.patch(attempt, resource_type, id, body, self.if_match(call), wanted))
 
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
-        resource_type = writes.resource_type(call, endpoint, id)
-        return self.answer(call, writes.delete(call, resource_type, id, self.if_match(call)))
+        resource_type = call.resource_type(endpoint)
+        with call.attempt(Action.DELETED, resource_type, id) as attempt:
+            return self.answer(call, writes.delete(attempt, resource_type, id, self.if_match(call)))
 
 
-def add_routes(blueprint: Blueprint, service: Service) -> None:
-    """The resource endpoints; a trailing slash is the same route."""
-    for rule, view in (
-        ("/<slug>/<endpoint>", CollectionView),
-        ("/<slug>/<endpoint>/<id>", ResourceView),
-    ):
-        blueprint.add_url_rule(
-            rule,
-            view_func=view.as_view(view.__name__, service),
-            methods=METHODS,
-            strict_slashes=False,
-            merge_slashes=False,
-            provide_automatic_options=False,
-        )
+ROUTES = (
+    ("/<slug>/<endpoint>", CollectionView, "Collection"),
+    ("/<slug>/<endpoint>/<id>", ResourceView, "Resource"),
+)

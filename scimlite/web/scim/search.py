@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from flask import Blueprint, Response
+from flask import Response
 
-from ... import errors
 from ...directory import cursors, read, search
 from ...directory.read import SearchRequest
 from ...journal import Action
@@ -18,18 +16,19 @@ from ...scim.messages import Query
 from ...scim.path import parse_attr_path
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
-from .provider import METHODS, Attempt, Call, Service, respond
+from .answers import respond
+from .call import Call
 from .rendering import Renderer
 from .view import View
 
 
-def answer(call: Call, service: Service, types: Sequence[ResourceType], query: Query) -> Response:
+def answer(call: Call, types: Sequence[ResourceType], query: Query) -> Response:
     """One page of a query over resources of these types, as a ListResponse."""
     wanted = {each.name: projection.parse(each, query.attributes, query.excluded) for each in types}
-    request = _request(call, service, types, query, wanted)
+    request = _request(call, types, query, wanted)
     if query.cursor is not None:
-        return _cursor_page(call, service, types, query, wanted, request)
-    page = read.find(call.db, call.app, types, request)
+        return _cursor_page(call, types, query, wanted, request)
+    page = read.find(call.workspace, types, request)
     return respond(messages.list_response(_rendered(call, page, wanted), page.total, query.start_index))
 
 
@@ -38,9 +37,7 @@ def _rendered(call: Call, page: read.Page | cursors.CursorPage, wanted: dict[str
     return [renderers[each.type].render(each) for each in page.resources]
 
 
-def _request(
-    call: Call, service: Service, types: Sequence[ResourceType], query: Query, wanted: dict[str, Projection]
-) -> SearchRequest:
+def _request(call: Call, types: Sequence[ResourceType], query: Query, wanted: dict[str, Projection]) -> SearchRequest:
     """The query, checked against the schemas."""
     urns = frozenset().union(*(each.urns for each in types))
     term = parse_filter(query.filter, urns) if query.filter is not None else None
@@ -51,7 +48,7 @@ def _request(
         search.bind(term, types[0]) if len(types) == 1 else search.bind_across(term, types),
         sort,
         query.start_index,
-        min(service.default_count if query.count is None else query.count, service.max_results),
+        min(call.limits.default_count if query.count is None else query.count, call.limits.max_results),
         call.base,
         any(each.wants(each.resource_type.links) for each in wanted.values()),
         any(each.wants(each.resource_type.derived) for each in wanted.values()),
@@ -60,20 +57,19 @@ def _request(
 
 def _cursor_page(
     call: Call,
-    service: Service,
     types: Sequence[ResourceType],
     query: Query,
     wanted: dict[str, Projection],
     request: SearchRequest,
 ) -> Response:
     asked = (query.filter, query.sort_by, query.descending)
-    written = cursors.Cursors(service.keyring, call.app, types, asked)
+    written = cursors.Cursors(call.keyring, call.app, types, asked)
     place = None
     if query.cursor:
         given = None if query.count is None else request.count
         place, size = written.read(query.cursor, given)
         request = replace(request, count=size)
-    page = cursors.find(call.db, call.app, types, request, place)
+    page = cursors.find(call.workspace, types, request, place)
     body = messages.cursor_response(
         _rendered(call, page, wanted),
         page.total,
@@ -83,44 +79,27 @@ def _cursor_page(
     return respond(body)
 
 
-def types_of(call: Call, endpoint: str | None) -> list[ResourceType]:
-    """The type behind an endpoint of the app, or all types for its root; NotFound otherwise."""
-    known = call.app.resource_types
-    if endpoint is None:
-        return list(known.values())
-    if endpoint not in known:
-        raise errors.NotFound(f"There is nothing at /{endpoint[:100]}.")
-    return [known[endpoint]]
-
-
 class RootView(View):
     """The app's base URL: a query over resources of every type (RFC 7644 section 3.4.2.1)."""
 
     def get(self, call: Call, slug: str) -> Response:
-        call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_query(call.request.args.items(multi=True))
-        return answer(call, self.service, types_of(call, None), query)
+        with call.attempt(Action.SEARCHED):
+            query = messages.load_query(call.request.args.items(multi=True))
+            return answer(call, list(call.app.resource_types.values()), query)
 
 
 class SearchView(View):
     """`/.search`, below the base URL or an endpoint: a query in the body (RFC 7644 section 3.4.3)."""
 
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
-        types = types_of(call, endpoint)
-        call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_search(self.body(call))
-        return answer(call, self.service, types, query)
+        types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
+        with call.attempt(Action.SEARCHED):
+            return answer(call, types, messages.load_search(self.body(call)))
 
 
-def add_routes(blueprint: Blueprint, service: Service) -> None:
-    """The query endpoints that are not a collection's own."""
-    rules: tuple[tuple[str, type[View], str], ...] = (
-        ("/<slug>", RootView, "Root"),
-        ("/<slug>/", RootView, "RootSlash"),
-        ("/<slug>/.search", SearchView, "RootSearch"),
-        ("/<slug>/<endpoint>/.search", SearchView, "Search"),
-    )
-    options: dict[str, Any] = {"methods": METHODS, "strict_slashes": False, "merge_slashes": False}
-    for rule, view, name in rules:
-        view_func = view.as_view(name, service)
-        blueprint.add_url_rule(rule, view_func=view_func, provide_automatic_options=False, **options)
+ROUTES = (
+    ("/<slug>", RootView, "Root"),
+    ("/<slug>/", RootView, "RootSlash"),
+    ("/<slug>/.search", SearchView, "RootSearch"),
+    ("/<slug>/<endpoint>/.search", SearchView, "Search"),
+)
