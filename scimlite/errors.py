@@ -87,12 +87,6 @@ class InvalidCount(BadRequest):
     scim_type = "invalidCount"
 
 
-class TooMany(BadRequest):
-    """The query would give more results than the provider will compute."""
-
-    scim_type = "tooMany"
-
-
 class Unauthorized(ScimError):
     """401: one answer for every reason, so that nobody learns which apps or tokens exist."""
 

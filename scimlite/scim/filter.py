@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from scimlite.errors import InvalidFilter, InvalidPath
@@ -105,44 +105,11 @@ def unparse(node: Filter) -> str:
             return f"{path}[{unparse(term)}]"
 
 
-def shape(node: Filter) -> tuple[Hashable, list[Scalar]]:
-    """The filter without its values, and the values in the order in which they stand.
-
-    Filters that differ only in their values, or in the case of names, have one shape; the type of a value is
-    part of it. A null is among the values, `pr` has none.
-    """
-    values: list[Scalar] = []
-    return _shape(node, values), values
-
-
 # -- the way back ------------------------------------------------------------------------------------------
 
 
 def _bracketed(node: Filter, *kinds: type[Filter]) -> str:
     return f"({unparse(node)})" if isinstance(node, kinds) else unparse(node)
-
-
-def _shape(node: Filter, values: list[Scalar]) -> Hashable:
-    match node:
-        case Compare(path, "pr"):
-            return str(path).lower(), "pr"
-        case Compare(path, op, value):
-            values.append(value)
-            return str(path).lower(), op, _type_name(value)
-        case And(terms) | Or(terms):
-            return type(node).__name__, *[_shape(term, values) for term in terms]
-        case Not(term):
-            return "Not", _shape(term, values)
-        case ValuePath(path, term):
-            return "ValuePath", str(path).lower(), _shape(term, values)
-
-
-def _type_name(value: Scalar) -> str:
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):  # before the numbers: a bool is an int
-        return "boolean"
-    return "null" if value is None else "number"
 
 
 # -- words -------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..errors import InvalidPath
 from . import quirks
 from .path import AttrPath
 
@@ -287,13 +286,6 @@ class ResourceType:
             return Target(urn, attribute)
         sub = attribute.subs.get(path.sub.lower())
         return Target(urn, attribute, sub) if sub else None
-
-    def resolve(self, path: AttrPath) -> Target:
-        """Like `find`, but a path that names nothing raises InvalidPath naming it."""
-        target = self.find(path)
-        if target is None:
-            raise InvalidPath(f"{self.name} has no attribute {str(path)!r}.")
-        return target
 
     def declaration(self) -> dict[str, Any]:
         """The resource type as RFC 7643 section 6 writes it, without `meta`."""

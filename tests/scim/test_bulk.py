@@ -15,6 +15,8 @@ from scimlite.scim.bulk import BulkOperation
 
 Json = Any
 
+BULK_REQUEST_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
 
 def post(bulk_id: str, *refers: str, **data: Json) -> BulkOperation:
     """A creation whose data refers to other bulkIds."""
@@ -30,7 +32,7 @@ def change(endpoint: str, id: str, *refers: str, method: str = "PUT") -> BulkOpe
 
 
 def loaded(*operations: Json, **more: Json) -> bulk.BulkRequest:
-    return bulk.load({"schemas": [bulk.BULK_REQUEST_URN], "Operations": list(operations), **more}, 10)
+    return bulk.load({"schemas": [BULK_REQUEST_URN], "Operations": list(operations), **more}, 10)
 
 
 # -- the message -------------------------------------------------------------------------------------------
