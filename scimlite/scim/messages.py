@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
 from ..errors import BadRequest, InvalidSyntax, InvalidValue
 from . import quirks
@@ -83,6 +83,9 @@ def _deeper_than(parsed: Json, limit: int) -> bool:
     return True
 
 
+_TWICE = "the name is given twice; names are compared without case."
+
+
 class Message(Schema):
     """A message whose attribute names are compared without case (RFC 7643 section 2.1)."""
 
@@ -102,34 +105,10 @@ class Message(Schema):
         said = {name: value for name, value in data.items() if name.lower() not in self.labels}
         known = {names.get(name.lower(), name): value for name, value in said.items()}
         if len(known) < len(said):
-            raise ValidationError("A name stands there twice.")
+            lower = [name.lower() for name in said]
+            twice = next(name for key, name in names.items() if lower.count(key) > 1)
+            raise ValidationError(_TWICE, twice)
         return known
-
-
-class _OperationSchema(Message):
-    """One operation; what it holds beyond RFC 7644 would change its meaning, so that is refused."""
-
-    labels = quirks.OPERATION_LABELS
-
-    class Meta:
-        unknown = RAISE
-
-    op = fields.String(required=True)
-    path = fields.String(allow_none=True)
-    value = fields.Raw(allow_none=True)
-
-    @post_load
-    def _operation(self, data: dict[str, Json], **_: Any) -> Operation:
-        op = quirks.operation_name(data["op"])
-        if op not in ("add", "replace", "remove"):
-            raise ValidationError(f"{quote(data['op'])} is not add, replace or remove.", "op")
-        return Operation(op, data.get("path") or None, data.get("value"), "value" in data)
-
-
-class _PatchSchema(Message):
-    Operations = fields.List(
-        fields.Nested(_OperationSchema), required=True, validate=validate.Length(min=1, error="Nothing to do.")
-    )
 
 
 def load(schema: Schema, body: Json, what: str) -> Json:
@@ -151,42 +130,75 @@ def _first_problem(messages: Json, path: str = "") -> tuple[str, str]:
     return path, str(messages[0] if isinstance(messages, list) else messages)
 
 
-_PATCH_SCHEMA = _PatchSchema()
+_PATCH_MEMBERS = frozenset({"schemas", "Operations"})
+_OPERATION_MEMBERS = frozenset({"op", "path", "value"})
+_OPS = frozenset({"add", "replace", "remove"})
+#: Characters of a member's name that an error repeats.
+_LONGEST_NAME = 40
 
 
 def load_patch(body: Json) -> list[Operation]:
-    """The operations of a PATCH request (RFC 7644 section 3.5.2); InvalidSyntax naming what is wrong."""
-    plain = _plain_operations(body)
-    if plain is not None:
-        return plain
-    loaded: list[Operation] = load(_PATCH_SCHEMA, body, "The PatchOp message")["Operations"]
-    return loaded
+    """Returns the operations of a PatchOp message (RFC 7644 section 3.5.2).
 
-
-def _plain_operations(body: Json) -> list[Operation] | None:
-    """The operations of a message that leaves nothing to say, as nearly all do; None lets the schema have its say.
-
-    The schema costs more than everything else that is done to understand a PATCH.
+    Raises InvalidSyntax naming the first member that is wrong. Unknown members of the message are left out; unknown
+    members of an operation would change its meaning, so they are refused.
     """
-    given = body.get("Operations") if isinstance(body, dict) and body.keys() <= _PATCH_NAMES else None
-    if not given or not isinstance(given, list):
-        return None
-    if not isinstance(urns := body.get("schemas", []), list) or not all(isinstance(each, str) for each in urns):
-        return None
-    found = []
-    for each in given:
-        if not isinstance(each, dict) or not each.keys() <= _OPERATION_NAMES:
-            return None
-        op, path = each.get("op"), each.get("path")
-        if not isinstance(op, str) or op not in _PLAIN_OPS or not (path is None or isinstance(path, str)):
-            return None
-        found.append(Operation(op.lower(), path or None, each.get("value"), "value" in each))
-    return found
+    # Written by hand: marshmallow took longer to read a PATCH than everything else that is done to understand it.
+    if not isinstance(body, dict):
+        raise InvalidSyntax("The PatchOp message is a JSON object.")
+    members = body if body.keys() <= _PATCH_MEMBERS else _canonical_members(body, _PATCH_MEMBERS)
+    urns = members.get("schemas", [])
+    if not isinstance(urns, list) or not all(isinstance(urn, str) for urn in urns):
+        raise _bad_patch("schemas", "takes an array of strings.")
+    operations = members.get("Operations")
+    if not isinstance(operations, list):
+        raise _bad_patch("Operations", "takes an array of operations.")
+    if not operations:
+        raise _bad_patch("Operations", "Nothing to do.")
+    return [_operation(operation, number) for number, operation in enumerate(operations)]
 
 
-_PATCH_NAMES = {"schemas", "Operations"}
-_OPERATION_NAMES = {"op", "path", "value"}
-_PLAIN_OPS = {"add", "replace", "remove", "Add", "Replace", "Remove"}
+def _operation(body: Json, number: int) -> Operation:
+    """The operation with this number, counted from 0."""
+    if not isinstance(body, dict):
+        raise _bad_patch(f"Operations[{number}]", "takes a JSON object.")
+    members = body if body.keys() <= _OPERATION_MEMBERS else _operation_members(body, number)
+    op, path = quirks.operation_name(members.get("op")), members.get("path")
+    if not isinstance(op, str):
+        raise _bad_patch(f"Operations[{number}].op", "takes add, replace or remove.")
+    if op not in _OPS:
+        raise _bad_patch(f"Operations[{number}].op", f"{quote(members['op'])} is not add, replace or remove.")
+    if path is not None and not isinstance(path, str):
+        raise _bad_patch(f"Operations[{number}].path", "takes a string.")
+    return Operation(op, path or None, members.get("value"), "value" in members)
+
+
+def _operation_members(body: dict[str, Json], number: int) -> dict[str, Json]:
+    """The members of an operation, spelled as in RFC 7644 and without labels."""
+    named = {name: value for name, value in body.items() if name.lower() not in quirks.OPERATION_LABELS}
+    members = _canonical_members(named, _OPERATION_MEMBERS, f"Operations[{number}].")
+    for name in members.keys() - _OPERATION_MEMBERS:
+        raise _bad_patch(f"Operations[{number}].{name[:_LONGEST_NAME]}", "an operation has op, path and value only.")
+    return members
+
+
+def _canonical_members(body: dict[str, Json], names: frozenset[str], prefix: str = "") -> dict[str, Json]:
+    """The members, those of `names` spelled as there; `prefix` stands before names in errors.
+
+    Raises InvalidSyntax when one of `names` is given twice; they are compared without case (RFC 7643 section 2.1).
+    """
+    by_key = {name.lower(): name for name in names}
+    members: dict[str, Json] = {}
+    for name, value in body.items():
+        canonical = by_key.get(name.lower(), name)
+        if canonical in members:
+            raise _bad_patch(prefix + canonical, _TWICE)
+        members[canonical] = value
+    return members
+
+
+def _bad_patch(where: str, problem: str) -> InvalidSyntax:
+    return InvalidSyntax(f"The PatchOp message: {where}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
