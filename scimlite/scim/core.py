@@ -220,5 +220,7 @@ USER = ResourceType(
 )
 GROUP = ResourceType("Group", "Groups", "Groups of users", GROUP_SCHEMA, common=COMMON)
 
-#: What every app starts with, by endpoint.
+#: The resource types that every app has, by endpoint.
 RESOURCE_TYPES = {resource_type.endpoint: resource_type for resource_type in (USER, GROUP)}
+#: The endpoint of each of them, by the type's name: for URLs of members, which are users or groups.
+ENDPOINTS = {resource_type.name: resource_type.endpoint for resource_type in RESOURCE_TYPES.values()}
