@@ -19,7 +19,7 @@ from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, respond
 from .refusals import Received
 from .rendering import etag, location
-from .scim import bulk, document
+from .scim import bulk, bulk_order, document
 from .scim.bulk import BulkOperation, BulkRequest
 from .scim.projection import Projection
 from .scim.schema import ResourceType
@@ -66,7 +66,7 @@ class _Job:
 
     def run(self) -> list[Json]:
         """Carry out the operations, and return their answers in the order of the request."""
-        for numbers in bulk.steps(self.operations):
+        for numbers in bulk_order.steps(self.operations):
             if self.errors >= self.most_errors:
                 break
             first = self.operations[numbers[0]]

@@ -17,7 +17,7 @@ from .journal import Action, Entry, Outcome
 from .models import MemberRow, ResourceRow
 from .scim import core
 from .scim.filter import Filter
-from .scim.patch import LinkStep
+from .scim.patch_plan import LinkStep
 
 #: What a group can hold.
 _LINKABLE = ("User", "Group")

@@ -13,9 +13,9 @@ import orjson
 from marshmallow import Schema, fields, validate
 
 from .errors import InvalidPath, InvalidValue, ScimError
-from .scim import comparison, core, messages
+from .scim import comparison, core, forms
 from .scim.document import Document
-from .scim.path import PatchPath, parse_patch_path
+from .scim.patch_path import PatchPath, parse_patch_path
 from .scim.schema import Attribute, ResourceType, Target
 
 Json = Any
@@ -163,7 +163,7 @@ def read(body: Json) -> Mapping:
     Raises MappingError naming the row that is not one, has not exactly one origin, or a target that there was before.
     """
     try:
-        loaded = messages.load(_MAPPING_SCHEMA, body, "The mapping")
+        loaded = forms.load(_MAPPING_SCHEMA, body, "The mapping")
     except ScimError as error:
         raise MappingError(error.detail) from None
     found = {kind: tuple(_row(each) for each in rows) for kind, rows in loaded.items()}

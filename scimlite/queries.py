@@ -15,10 +15,10 @@ from .provider import METHODS, Attempt, Call, Service, respond
 from .rendering import Renderer
 from .resources import SearchRequest
 from .scim import messages, projection
-from .scim.filter import parse_filter
-from .scim.messages import Query
+from .scim.filter_parser import parse_filter
 from .scim.path import parse_attr_path
 from .scim.projection import Projection
+from .scim.query import Query, load_query, load_search
 from .scim.schema import ResourceType
 
 
@@ -97,7 +97,7 @@ class RootView(View):
 
     def get(self, call: Call, slug: str) -> Response:
         call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_query(call.request.args.items(multi=True))
+        query = load_query(call.request.args.items(multi=True))
         return answer(call, self.service, types_of(call, None), query)
 
 
@@ -107,7 +107,7 @@ class SearchView(View):
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
         types = types_of(call, endpoint)
         call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_search(self.body(call))
+        query = load_search(self.body(call))
         return answer(call, self.service, types, query)
 
 

@@ -16,8 +16,9 @@ from .journal import Action, Entry, Origin
 from .models import ResourceRow
 from .resources import Resource, lock
 from .scim import document as documents
-from .scim import patch as patching
+from .scim import patch_apply, versions
 from .scim.document import Cleaned, Document
+from .scim.patch_plan import LinkStep, Plan
 from .scim.schema import ResourceType
 from .subjects import Subject, entry, remember
 
@@ -96,7 +97,7 @@ def create(
         action = Action.RESTORED if revived else Action.CREATED
         entries = [entry(action, who, {}, 201, cleaned.ignored, "; ".join(filter(None, done)))]
         if cleaned.links:
-            step = patching.LinkStep(add=dict.fromkeys(cleaned.links))
+            step = LinkStep(add=dict.fromkeys(cleaned.links))
             entries += links.change(db, app, resource.row, [step], who.pair, 201).entries
         _record(db, app, origin, entries, resource.modified_at)
         remember(db, app, who, {})
@@ -142,7 +143,7 @@ def replace_resource(
     """PUT: the document becomes what was sent (RFC 7644 section 3.5.1), links included."""
     steps = []
     if resource_type.links is not None:
-        steps.append(patching.LinkStep(reset=True, add=dict.fromkeys(cleaned.links)))
+        steps.append(LinkStep(reset=True, add=dict.fromkeys(cleaned.links)))
 
     def renew(current: Document) -> Document:
         return documents.renewed(resource_type, current, cleaned.document)
@@ -156,7 +157,7 @@ def patch(
     app: App,
     resource_type: ResourceType,
     id: str,
-    plan: patching.Plan,
+    plan: Plan,
     origin: Origin,
     *,
     if_match: Sequence[str] = (),
@@ -164,7 +165,7 @@ def patch(
     """PATCH: all changes of a plan, or none."""
 
     def renew(current: Document) -> Document:
-        return patching.apply(plan.edits, resource_type, current) if plan.edits else current
+        return patch_apply.apply(plan.edits, resource_type, current) if plan.edits else current
 
     if plan.links:
         features.allow_change(app.settings, app.slug, resource_type, members=True)
@@ -232,7 +233,7 @@ class _Change:
     """What PUT or PATCH does to a locked resource: a new document, steps on its links, a new password."""
 
     renew: Callable[[Document], Document]
-    steps: Sequence[patching.LinkStep]
+    steps: Sequence[LinkStep]
     ignored: Sequence[str]
     password: passwords.Change | None
 
@@ -254,8 +255,8 @@ def _change(
         old = orjson.loads(resource.document)
         new = change.renew(old)
         tried[:] = [new]
-        changes = documents.changes(resource_type, old, new)
-        differences = documents.differences(changes)
+        changes = versions.changes(resource_type, old, new)
+        differences = versions.differences(changes)
         before = Subject(resource_type, id, old)
         who = Subject(resource_type, id, new) if changes else before
         linked = links.change(db, app, resource.row, change.steps, who.pair, 200) if change.steps else links.NOTHING
@@ -303,7 +304,7 @@ def _write(
     app: App,
     resource_type: ResourceType,
     resource: Resource,
-    changes: Sequence[documents.Change],
+    changes: Sequence[versions.Change],
     new: Document,
     before: Subject,
     who: Subject,
@@ -333,4 +334,4 @@ def _write(
     if resource.gone:
         tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
         return
-    index.write(db, app, resource_type, resource.row, *documents.changed_rows(changes))
+    index.write(db, app, resource_type, resource.row, *versions.changed_rows(changes))

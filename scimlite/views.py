@@ -10,8 +10,9 @@ from .journal import Action
 from .operations import Answer
 from .provider import METHODS, Attempt, Call, Service, empty, respond
 from .rendering import etag, location, render
-from .scim import messages, projection
+from .scim import projection
 from .scim.projection import Projection
+from .scim.query import load_query
 from .scim.schema import ResourceType
 
 
@@ -22,7 +23,7 @@ class _ResourceView(View):
         """What `attributes` and `excludedAttributes` of the request ask for."""
         if not call.request.query_string:
             return Projection(resource_type)
-        query = messages.load_query(call.request.args.items(multi=True))
+        query = load_query(call.request.args.items(multi=True))
         return projection.parse(resource_type, query.attributes, query.excluded)
 
     def if_match(self, call: Call) -> list[str]:
@@ -58,7 +59,7 @@ class CollectionView(_ResourceView):
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = operations.resource_type(call, endpoint)
         call.attempt = Attempt(Action.SEARCHED)
-        query = messages.load_query(call.request.args.items(multi=True))
+        query = load_query(call.request.args.items(multi=True))
         return queries.answer(call, self.service, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:

@@ -17,7 +17,8 @@ from scimlite import apps, resources, store
 from scimlite.db import Database, open_database
 from scimlite.errors import InvalidValue, NotFound
 from scimlite.models import MemberRow, ResourceRow, ValueRow
-from scimlite.scim import document, patch
+from scimlite.scim import document
+from scimlite.scim.patch_plan import Plan
 
 CASES = Path(__file__).with_name("search") / "cases"
 DIRECTORY = json.loads((CASES / "people.json").read_text("utf-8"))
@@ -125,7 +126,7 @@ def test_an_empty_app_is_empty(ours: People, theirs: People) -> None:
 def test_a_resource_of_another_app_cannot_be_reached(ours: People, theirs: People) -> None:
     foreign = theirs.ids["boss"]
     cleaned = document.clean(USER, {"userName": "taken over"})
-    plan = patch.Plan()
+    plan = Plan()
     calls: list[Callable[[], Any]] = [
         lambda: resources.get(ours.db, ours.app, USER, foreign),
         lambda: store.replace_resource(ours.db, ours.app, USER, foreign, cleaned, ORIGIN),

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ScimError
-from .filter import And, Compare, Filter, Not, Or, ValuePath, parse_filter, unparse
-from .path import AttrPath, PatchPath, parse_patch_path, split_attr_path
+from .filter import And, Compare, Filter, Not, Or, ValuePath, unparse
+from .filter_parser import parse_filter
+from .patch_path import PatchPath, parse_patch_path
+from .path import AttrPath, split_attr_path
 from .schema import Attribute, ResourceType, Schema
 
 Json = Any

@@ -1,17 +1,14 @@
-"""The messages of the protocol (RFC 7644): what comes in is validated by marshmallow, what goes out is put together."""
+"""Bodies of requests and answers (RFC 7644): JSON within limits, PatchOp, ListResponse, ServiceProviderConfig."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
-from ..errors import BadRequest, InvalidSyntax, InvalidValue
+from ..errors import InvalidSyntax, InvalidValue
 from . import quirks
 from .patch import Operation
 from .path import quote
@@ -23,18 +20,19 @@ PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 SERVICE_PROVIDER_URN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 MEDIA_TYPE = "application/scim+json"
+#: Levels of arrays and objects in a body.
 _MAX_DEPTH = 32
-#: Largest startIndex: what a 64-bit OFFSET can take on both databases.
-_MAX_INTEGER = 2**63 - 1
-_INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+# --- JSON ---------------------------------------------------------------------------------------------------------
 
 
 def load_json(raw: bytes) -> Json:
-    """A body as JSON; InvalidSyntax with the position when it is none, too deep, or holds what no database stores.
+    """Returns the JSON of a body.
 
-    NUL and lone surrogates are legal JSON escapes, but no text column can hold them. A name that stands twice in an
-    object is legal too, but nobody can tell which value was meant (RFC 8259 section 4).
+    Raises InvalidSyntax with the position when the body is no JSON, is nested too deep, or names a member twice: that
+    is legal, but it is unknown which value was meant (RFC 8259 section 4). Raises InvalidValue for a NUL character,
+    which is legal JSON too, but no text column can hold it.
     """
     if not raw.strip():
         raise InvalidSyntax("The body is empty; a JSON object is needed.")
@@ -46,29 +44,34 @@ def load_json(raw: bytes) -> Json:
         ) from None
     if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH and _deeper_than(parsed, _MAX_DEPTH):
         raise InvalidSyntax(f"The body is nested deeper than {_MAX_DEPTH} levels.")
-    understood = orjson.dumps(parsed).replace(b"\\\\", b"")
-    if b"\\u0000" in understood:
+    rendered = orjson.dumps(parsed).replace(b"\\\\", b"")
+    if b"\\u0000" in rendered:
         raise InvalidValue("The body holds a NUL character.")
-    if _strings(raw.replace(b"\\\\", b"")) != _strings(understood):
+    if _count_strings(raw.replace(b"\\\\", b"")) != _count_strings(rendered):
         json.loads(raw, object_pairs_hook=_refuse_twins)
     return parsed
 
 
-def _strings(text: bytes) -> int:
-    """How many strings stand in JSON without escaped backslashes: a name that was given twice is missing one."""
+def _count_strings(text: bytes) -> int:
+    """Counts the quotation marks of strings in JSON without escaped backslashes.
+
+    A parser keeps one of two members with the same name, so the rendered text has fewer than the original.
+    """
     return text.count(b'"') - text.count(b'\\"')
 
 
 def _refuse_twins(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
+    """The object of these members; InvalidSyntax when two have the same name."""
+    members: dict[str, Json] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise InvalidSyntax(f"The body names {quote(name)} twice in one object.")
-        found[name] = value
-    return found
+        members[name] = value
+    return members
 
 
 def _deeper_than(parsed: Json, limit: int) -> bool:
+    """True when arrays and objects are nested more than `limit` levels; a loop, because recursion has a limit."""
     level = [parsed]
     for _ in range(limit):
         level = [
@@ -83,52 +86,7 @@ def _deeper_than(parsed: Json, limit: int) -> bool:
     return True
 
 
-_TWICE = "the name is given twice; names are compared without case."
-
-
-class Message(Schema):
-    """A message whose attribute names are compared without case (RFC 7643 section 2.1)."""
-
-    #: Names, in lower case, that may be there and say nothing.
-    labels: frozenset[str] = frozenset()
-
-    class Meta:
-        unknown = EXCLUDE
-
-    schemas = fields.List(fields.String(), load_default=list)
-
-    @pre_load
-    def _canonical_names(self, data: Json, **_: Any) -> Json:
-        if not isinstance(data, Mapping) or data.keys() <= self.fields.keys():
-            return data
-        names = {name.lower(): name for name in self.fields}
-        said = {name: value for name, value in data.items() if name.lower() not in self.labels}
-        known = {names.get(name.lower(), name): value for name, value in said.items()}
-        if len(known) < len(said):
-            lower = [name.lower() for name in said]
-            twice = next(name for key, name in names.items() if lower.count(key) > 1)
-            raise ValidationError(_TWICE, twice)
-        return known
-
-
-def load(schema: Schema, body: Json, what: str) -> Json:
-    """A message by its schema; InvalidSyntax naming `what` it is and the first thing that is wrong with it."""
-    if not isinstance(body, dict):
-        raise InvalidSyntax(f"{what} is a JSON object.")
-    try:
-        return schema.load(body)
-    except ValidationError as error:
-        path, problem = _first_problem(error.messages)
-        raise InvalidSyntax(f"{what}: {path}: {problem}") from None
-
-
-def _first_problem(messages: Json, path: str = "") -> tuple[str, str]:
-    if isinstance(messages, dict):
-        name, inner = next(iter(messages.items()))
-        step = f"[{name}]" if isinstance(name, int) else f".{name}" if path else str(name)
-        return _first_problem(inner, path + step)
-    return path, str(messages[0] if isinstance(messages, list) else messages)
-
+# --- PatchOp ------------------------------------------------------------------------------------------------------
 
 _PATCH_MEMBERS = frozenset({"schemas", "Operations"})
 _OPERATION_MEMBERS = frozenset({"op", "path", "value"})
@@ -192,7 +150,7 @@ def _canonical_members(body: dict[str, Json], names: frozenset[str], prefix: str
     for name, value in body.items():
         canonical = by_key.get(name.lower(), name)
         if canonical in members:
-            raise _bad_patch(prefix + canonical, _TWICE)
+            raise _bad_patch(prefix + canonical, "the name is given twice; names are compared without case.")
         members[canonical] = value
     return members
 
@@ -201,137 +159,7 @@ def _bad_patch(where: str, problem: str) -> InvalidSyntax:
     return InvalidSyntax(f"The PatchOp message: {where}: {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """The parameters of a query (RFC 7644 section 3.4.2)."""
-
-    filter: str | None = None
-    sort_by: str | None = None
-    descending: bool = False
-    start_index: int = 1
-    count: int | None = None
-    attributes: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    #: RFC 9865: None without cursor pagination, empty for its first page.
-    cursor: str | None = None
-
-
-def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
-    """The query parameters of a GET, names without case (seen: `startindex`); unknown ones are ignored.
-
-    Raises BadRequest or InvalidValue naming the parameter. startIndex below 1 is 1, count below 0 is 0 (RFC 7644
-    section 3.4.2.4); an empty parameter counts as absent.
-    """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        key = name.lower()
-        if not value and key != "cursor":
-            continue
-        if key in given and key in _PARAMETERS:
-            raise BadRequest(f"The parameter {_PARAMETERS[key]} is given twice.")
-        given[key] = value
-    if _NOT_TEXT.search("".join(given.values())):
-        raise InvalidValue("A parameter holds a NUL character or half of a surrogate pair.")
-    return _query(
-        given.get("filter"),
-        given.get("sortby"),
-        given.get("sortorder"),
-        _integer(given, "startIndex"),
-        _integer(given, "count"),
-        _names(given.get("attributes")),
-        _names(given.get("excludedattributes")),
-        given.get("cursor"),
-    )
-
-
-def _query(
-    filter: str | None,
-    sort_by: str | None,
-    order: str | None,
-    start_index: int | None,
-    count: int | None,
-    attributes: tuple[str, ...],
-    excluded: tuple[str, ...],
-    cursor: str | None,
-) -> Query:
-    """The query that parameters come to, wherever they stood."""
-    order = (order or "ascending").lower()
-    if order not in ("ascending", "descending"):
-        raise InvalidValue("sortOrder is ascending or descending.")
-    if cursor is not None and start_index is not None:
-        raise InvalidValue("cursor and startIndex cannot be used together.")
-    return Query(
-        filter,
-        sort_by,
-        order == "descending",
-        min(max(start_index or 1, 1), _MAX_INTEGER),
-        None if count is None else max(count, 0),
-        attributes,
-        excluded,
-        cursor,
-    )
-
-
-class _SearchSchema(Message):
-    """A SearchRequest (RFC 7644 section 3.4.3, RFC 9865 section 3)."""
-
-    attributes = fields.List(fields.String(), allow_none=True)
-    excludedAttributes = fields.List(fields.String(), allow_none=True)
-    filter = fields.String(allow_none=True)
-    sortBy = fields.String(allow_none=True)
-    sortOrder = fields.String(allow_none=True)
-    startIndex = fields.Integer(strict=True, allow_none=True)
-    count = fields.Integer(strict=True, allow_none=True)
-    cursor = fields.String(allow_none=True)
-
-
-_SEARCH_SCHEMA = _SearchSchema()
-
-
-def load_search(body: Json) -> Query:
-    """The query that a SearchRequest message asks; InvalidSyntax or InvalidValue naming what is wrong."""
-    given = load(_SEARCH_SCHEMA, body, "The SearchRequest message")
-    return _query(
-        given.get("filter") or None,
-        given.get("sortBy") or None,
-        given.get("sortOrder"),
-        given.get("startIndex"),
-        given.get("count"),
-        tuple(given.get("attributes") or ()),
-        tuple(given.get("excludedAttributes") or ()),
-        given.get("cursor"),
-    )
-
-
-_PARAMETERS = {
-    name.lower(): name
-    for name in (
-        "filter",
-        "sortBy",
-        "sortOrder",
-        "startIndex",
-        "count",
-        "attributes",
-        "excludedAttributes",
-        "cursor",
-    )
-}
-
-
-def _integer(given: dict[str, str], name: str) -> int | None:
-    text = given.get(name.lower())
-    if text is None:
-        return None
-    found = _INTEGER.fullmatch(text.strip())
-    if not found:
-        raise InvalidValue(f"{name} is a whole number, not {quote(text)}.")
-    sign, digits = found.groups()
-    number = int(digits) if len(digits) < 19 else _MAX_INTEGER
-    return -number if sign == "-" else number
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+# --- answers ------------------------------------------------------------------------------------------------------
 
 
 def list_response(resources: Iterable[str], total: int, start_index: int) -> bytes:

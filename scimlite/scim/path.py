@@ -1,16 +1,12 @@
-"""Attribute paths (RFC 7644 section 3.10) and the paths of PATCH operations (section 3.5.2)."""
+"""Attribute paths (RFC 7644 section 3.10)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from scimlite.errors import InvalidPath
-
-if TYPE_CHECKING:
-    from scimlite.scim.filter import Filter
+from ..errors import InvalidPath
 
 BLANKS = " \t\r\n"
 
@@ -37,17 +33,6 @@ class AttrPath:
         return ":".join(part for part in (self.urn, dotted) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchPath:
-    """What a PATCH operation aims at: an attribute, or the values of one that a filter picks."""
-
-    #: With a filter, `attr.sub` is None.
-    attr: AttrPath
-    filter: Filter | None = None
-    #: The sub-attribute after "]", or that of `attr` when there is no filter.
-    sub: str | None = None
-
-
 def parse_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath:
     """Read `name`, `name.sub`, `URN:name`, `URN:name.sub` or, for a URN in `urns`, the URN alone.
 
@@ -59,20 +44,6 @@ def parse_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath:
             f"{quote(text)} is not an attribute: expected name, name.sub or one of them after a schema URN."
         )
     return path
-
-
-def parse_patch_path(text: str, urns: Collection[str] = ()) -> PatchPath:
-    """Read PATH of RFC 7644 section 3.5.2: an attribute path, or `attribute[filter]` and `.sub` after it.
-
-    :raise InvalidPath: for a bad filter as well, because the path as a whole is malformed.
-    """
-    if "[" not in text:
-        attr = parse_attr_path(text, urns)
-        return PatchPath(attr, sub=attr.sub)
-    # The grammar goes in a circle, paths hold filters and filters hold paths, so one side imports late.
-    from scimlite.scim.filter import parse_value_path
-
-    return PatchPath(*parse_value_path(text, urns))
 
 
 def split_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InvalidValue
 from . import values
-from .changes import Edit
+from .patch_plan import Edit
 from .path import parse_attr_path
 from .schema import Attribute, ResourceType, Target
 

@@ -14,7 +14,7 @@ from scimlite.errors import NotFound, TooManyRequests, Uniqueness
 from scimlite.models import MemberRow, ResourceRow, ValueRow
 from scimlite.resources import SearchRequest
 from scimlite.scim import document, messages, patch
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 
 NAMES = ("ann@example.com", "bob@example.com")
 

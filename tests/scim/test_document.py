@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scimlite.errors import ScimError
-from scimlite.scim import document, messages
+from scimlite.scim import document, messages, versions
 from scimlite.scim.core import USER
 from scimlite.scim.schema import ResourceType
 
@@ -81,9 +81,9 @@ def test_does_not_renew(case: dict[str, Any], resource_types: dict[str, Resource
 def test_compares(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
     old, new = (document.finish(resource_type, {"id": "1", **case[side]}) for side in ("old", "new"))
-    assert document.differences(document.changes(resource_type, old, new)) == case["differences"]
+    assert versions.differences(versions.changes(resource_type, old, new)) == case["differences"]
     turned = {path: [now, was] for path, (was, now) in case["differences"].items()}
-    assert document.differences(document.changes(resource_type, new, old)) == turned
+    assert versions.differences(versions.changes(resource_type, new, old)) == turned
 
 
 def test_what_has_no_value_gets_its_default() -> None:
@@ -109,11 +109,11 @@ def test_stored_values_of_a_former_schema_do_no_harm() -> None:
 def test_a_stored_name_in_another_case_is_of_a_former_schema() -> None:
     """An index that is brought up to date is the one that would be made anew; nothing is told of what nobody sees."""
     old, new = (document.finish(USER, {"userName": "ada", **each}) for each in ({"NickName": "x"}, {"nickName": "x"}))
-    changes = document.changes(USER, old, new)
-    assert document.differences(changes) == {"nickName": [None, "x"]}
-    gone, come = document.changed_rows(changes)
+    changes = versions.changes(USER, old, new)
+    assert versions.differences(changes) == {"nickName": [None, "x"]}
+    gone, come = versions.changed_rows(changes)
     assert document.value_rows(USER, old) - gone | come == document.value_rows(USER, new)
-    assert document.changes(USER, old, document.finish(USER, {"userName": "ada"})) == []
+    assert versions.changes(USER, old, document.finish(USER, {"userName": "ada"})) == []
 
 
 def test_an_empty_display_name_is_one() -> None:

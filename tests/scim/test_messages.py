@@ -1,4 +1,4 @@
-"""What comes in as a message: JSON bodies, PATCH requests and query parameters, each within limits."""
+"""Bodies: JSON within limits, PatchOp messages, and the messages of answers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scimlite.errors import BadRequest, InvalidSyntax, InvalidValue, ScimError
+from scimlite.errors import InvalidSyntax, InvalidValue, ScimError
 from scimlite.scim import messages
-from scimlite.scim.messages import Query, load_json, load_patch, load_query
+from scimlite.scim.messages import load_json, load_patch
 from scimlite.scim.patch import Operation
 
 # -- JSON --------------------------------------------------------------------------------------------------
@@ -151,9 +151,9 @@ def test_patch() -> None:
         )
     )
     assert read == [
-        Operation("add", "title", None, given=True),
-        Operation("remove", "title", None, given=False),
-        Operation("replace", None, {}, given=True),
+        Operation("add", "title", None, has_value=True),
+        Operation("remove", "title", None, has_value=False),
+        Operation("replace", None, {}, has_value=True),
     ]
 
 
@@ -219,88 +219,7 @@ def test_any_message_is_read_or_refused(message: Any) -> None:
         assert all(isinstance(operation, Operation) for operation in load_patch(message))
 
 
-# -- queries -----------------------------------------------------------------------------------------------
-
-
-def query(text: str) -> Query:
-    pairs = (part.partition("=") for part in text.split("&"))
-    return load_query((name, value) for name, _, value in pairs)
-
-
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("", Query()),
-        ("filter=&startIndex=&count=&attributes=&sortBy=", Query()),
-        ("filter=a pr", Query(filter="a pr")),
-        ("startIndex=1&count=100", Query(start_index=1, count=100)),
-        ("startindex=0&COUNT=0", Query(start_index=1, count=0)),
-        ("startIndex=-5&count=-5", Query(start_index=1, count=0)),
-        ("startIndex= 7&count=+3", Query(start_index=7, count=3)),
-        ("count=007", Query(count=7)),
-        ("startIndex=99999999999999999999&count=" + "9" * 5000, Query(start_index=2**63 - 1, count=2**63 - 1)),
-        ("count=-" + "9" * 5000, Query(count=0)),
-        ("attributes=userName, name.givenName ,,emails", Query(attributes=("userName", "name.givenName", "emails"))),
-        ("excludedAttributes=members", Query(excluded=("members",))),
-        ("sortBy=userName", Query(sort_by="userName")),
-        ("sortBy=userName&sortOrder=Descending", Query(sort_by="userName", descending=True)),
-        ("sortorder=ascending", Query()),
-        ("aadOptscim062020=&unknown=1&unknown=2", Query()),
-        ("filter=&filter=a pr", Query(filter="a pr")),
-    ],
-)
-def test_query(text: str, read: Query) -> None:
-    assert query(text) == read
-
-
-@pytest.mark.parametrize(
-    ("text", "detail"),
-    [
-        ("count=ten", "count is a whole number, not “ten”"),
-        ("count=1.5", "count is a whole number"),
-        ("count=1e3", "count is a whole number"),
-        ("count=-", "count is a whole number"),
-        ("count=-+5", "count is a whole number"),
-        ("count=--5", "count is a whole number"),
-        ("count=0x10", "count is a whole number"),
-        ("count=1_000", "count is a whole number"),
-        ("count=١٢", "count is a whole number"),
-        ("count= ", "count is a whole number"),
-        ("count=" + "x" * 5000, "count is a whole number"),
-        ("startIndex=first", "startIndex is a whole number, not “first”"),
-        ("sortOrder=up", "sortOrder is ascending or descending"),
-        ("filter=a\0b", "NUL"),
-        ("filter=a\ud800b", "surrogate"),
-        ("attributes=a\0", "NUL"),
-    ],
-)
-def test_no_query(text: str, detail: str) -> None:
-    with pytest.raises(InvalidValue) as refused:
-        query(text)
-    assert detail in refused.value.detail
-    assert len(refused.value.detail) < 120
-
-
-@pytest.mark.parametrize(
-    "name", ["filter", "sortBy", "sortOrder", "startIndex", "count", "attributes", "excludedAttributes"]
-)
-def test_a_parameter_twice(name: str) -> None:
-    with pytest.raises(BadRequest, match=f"The parameter {name} is given twice"):
-        query(f"{name}=1&{name.upper()}=1")
-
-
-@given(st.lists(st.tuples(st.sampled_from(["count", "startIndex", "sortOrder", "filter"]) | st.text(), st.text())))
-def test_any_parameters_are_read_or_refused(parameters: list[tuple[str, str]]) -> None:
-    try:
-        read = load_query(parameters)
-    except BadRequest as refused:
-        refused.detail.encode()
-    else:
-        assert read.start_index >= 1
-        assert read.count is None or read.count >= 0
-
-
-# -- what goes out -----------------------------------------------------------------------------------------
+# -- answers ----------------------------------------------------------------------------------------------
 
 
 def test_list_response() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from scimlite.errors import InvalidPath, InvalidValue
 from scimlite.scim.core import ENTERPRISE_URN, GROUP, USER, USER_URN
-from scimlite.scim.messages import load_query
 from scimlite.scim.projection import Projection, parse
+from scimlite.scim.query import load_query
 from scimlite.scim.schema import ResourceType
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("projections.json").read_text("utf-8"))

@@ -14,7 +14,7 @@ from scimlite.db import Database
 from scimlite.errors import InvalidCount, InvalidCursor
 from scimlite.resources import Resource, SearchRequest
 from scimlite.scim import core
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.schema import ResourceType
 from scimlite.tokens import Keyring

@@ -20,7 +20,8 @@ from postgres_server import empty_database
 from random_searches import directories, filters, known_values, sort_paths
 from scimlite import apps, migration, resources, search
 from scimlite.db import Database, open_database
-from scimlite.scim.filter import Filter, parse_filter, unparse
+from scimlite.scim.filter import Filter, unparse
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import AttrPath
 
 #: Filters and sort orders tried with each directory.

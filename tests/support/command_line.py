@@ -13,7 +13,8 @@ from installation import Installation
 from scimlite import apps, store
 from scimlite.journal import Origin
 from scimlite.resources import Resource
-from scimlite.scim import document, patch
+from scimlite.scim import document
+from scimlite.scim.patch_plan import LinkStep, Plan
 from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.
@@ -92,7 +93,7 @@ class Site(CommandLine):
     def add_member(self, slug: str, group: Resource, member: Resource) -> None:
         """Put a user or group into a group, besides those that are in it."""
         app = apps.get(self.installation.db, slug)
-        plan = patch.Plan(links=[patch.LinkStep(add={member.id: None})])
+        plan = Plan(links=[LinkStep(add={member.id: None})])
         store.patch(self.installation.db, app, app.resource_types["Groups"], group.id, plan, CLIENT)
 
     def delete(self, slug: str, resource: Resource) -> None:

@@ -15,7 +15,7 @@ from scimlite.db import Database
 from scimlite.journal import Origin
 from scimlite.rendering import render
 from scimlite.scim import core, document
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.projection import Projection
 from scimlite.scim.schema import Attribute, ResourceType, schema

@@ -12,7 +12,7 @@ import orjson
 
 from ..errors import Mutability, NoTarget
 from . import comparison, document, immutable, quirks, values
-from .changes import Edit
+from .patch_plan import Edit
 from .schema import Attribute, ResourceType
 
 Json = Any

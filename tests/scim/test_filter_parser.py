@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scimlite.errors import InvalidFilter
-from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath, parse_filter, unparse
+from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath, unparse
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import AttrPath, split_attr_path
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("filters.json").read_text("utf-8"))
