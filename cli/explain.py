@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scimlite import journal, refusals
+from scimlite import journal, refusals, remedies
 from scimlite.journal import Outcome, Record
 from scimlite.refusals import LONGEST_BODY, Refusal
 
@@ -106,7 +106,7 @@ def _data(records: list[Record], kept: list[Refusal], id: str) -> dict[str, Any]
                 "scim_type": each.scim_type,
                 "detail": each.detail,
                 "rule": _rule(each.scim_type, _status(each, records)),
-                "remedy": each.remedy,
+                "remedy": remedies.wording(each.remedy),
                 "understood": _understood(each),
             }
             for each in kept
@@ -188,7 +188,7 @@ def _print_refusal(kept: Refusal, records: list[Record]) -> None:
     click.echo(f"{status or ''} {kept.scim_type or ''}".strip() + f": {visible(kept.detail or '')}")
     click.echo(_rule(kept.scim_type, status))
     print_heading("What would have it accepted")
-    click.echo(visible(kept.remedy or _NO_REMEDY))
+    click.echo(visible(remedies.wording(kept.remedy) or _NO_REMEDY))
 
 
 def _understood(kept: Refusal) -> list[str]:

@@ -15,6 +15,7 @@ from peewee import fn
 
 from . import journal
 from .db import Database, Slot, prepared
+from .errors import OperatorError
 from .features import AppSettings, FeatureError
 from .journal import Action, Entry, Origin
 from .models import (
@@ -39,7 +40,7 @@ _LONGEST_NAME = 200
 LONGEST_UNIQUE_KEY = 256
 
 
-class AppError(Exception):
+class AppError(OperatorError):
     """What an operator asked for cannot be done; the text says why and what to do instead."""
 
 

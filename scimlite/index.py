@@ -9,7 +9,7 @@ import peewee
 
 from .apps import App, unique_key
 from .db import Database, Insert, Slot, prepared
-from .errors import Uniqueness
+from .errors import Remedy, Uniqueness
 from .models import ResourceRow, ValueRow
 from .scim import core
 from .scim import document as documents
@@ -108,7 +108,7 @@ def unique(
             raise
         detail, path = _taken(db, app, resource_type, tried[-1], id)
         optional = resource_type.name == core.GROUP.name and path == "displayName"
-        remedy = "scimlite app edit {app} --feature unique-group-names=off" if optional else None
+        remedy = Remedy(feature="unique-group-names", value="off") if optional else None
         raise Uniqueness(detail, remedy=remedy) from None
 
 

@@ -12,7 +12,7 @@ from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 from . import search
 from .apps import App
 from .db import Database, Outer, Slot, chunks, prepared
-from .errors import InvalidValue, Mutability, NoTarget
+from .errors import InvalidValue, Mutability, NoTarget, Remedy
 from .journal import Action, Entry, Outcome
 from .models import MemberRow, ResourceRow
 from .scim import core
@@ -211,7 +211,7 @@ def change(db: Database, app: App, group: int, steps: Sequence[LinkStep], pair: 
             named = ", ".join(missing[:_MOST_NAMED])
             raise InvalidValue(
                 f"members.value: {len(missing)} not found in this app: {named}.",
-                remedy="scimlite app edit {app} --feature unknown-members=skip",
+                remedy=Remedy(feature="unknown-members", value="skip"),
             )
         unknown.update(dict.fromkeys(missing))
         kept = list(wanted.values())

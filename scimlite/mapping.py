@@ -12,7 +12,7 @@ import marshmallow
 import orjson
 from marshmallow import Schema, fields, validate
 
-from .errors import InvalidPath, InvalidValue, ScimError
+from .errors import InvalidPath, InvalidValue, OperatorError, Remedy, ScimError
 from .scim import comparison, core, forms
 from .scim.document import Document
 from .scim.patch_path import PatchPath, parse_patch_path
@@ -29,7 +29,7 @@ _MOST_ROWS = 200
 _LONGEST = 1000
 
 
-class MappingError(Exception):
+class MappingError(OperatorError):
     """A mapping that cannot be; the text names the row and says why."""
 
 
@@ -354,7 +354,7 @@ class Compiled:
         if row is not None:
             raise InvalidValue(
                 f"{row.origin} is required: this app needs it for {row.target}, and it has no value.",
-                remedy=f"scimlite mapping set --app {{app}} {row.target} --optional",
+                remedy=Remedy(optional_target=row.target),
             )
 
     def joined(self, profile: dict[str, Json], groups: Iterable[tuple[str, Json]]) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ from . import journal
 from .apps import App
 from .config import DAY
 from .db import Database, Slot, prepared
-from .errors import ScimError
+from .errors import Remedy, ScimError
 from .journal import Entry, Origin
 from .models import RefusalRow
 from .scim import masking
@@ -55,8 +55,8 @@ class Refusal:
     path: str
     scim_type: str | None
     detail: str | None
-    #: Which setting or command would have it accepted.
-    remedy: str | None
+    #: The change that would have it accepted; a command line in a row that an older version wrote.
+    remedy: Remedy | str | None
     #: Bytes of the body as it came.
     size: int | None
     #: Masked JSON, perhaps cut to LONGEST_BODY.
@@ -95,7 +95,7 @@ def keep(
         path=_path(received, types),
         scim_type=error.scim_type,
         detail=error.detail[:_LONGEST_PATH],
-        remedy=error.remedy.replace("{app}", app.slug) if error.remedy else None,
+        remedy=replace(error.remedy, app=app.slug).to_json() if error.remedy else None,
         size=received.size,
         body=_body(received, types) if app.settings.keep_bodies == "on" else None,
         user_uuid=user_uuid,
@@ -141,7 +141,12 @@ def forget_old(db: Database, at: int) -> None:
 def of_request(db: Database, request_id: str) -> list[Refusal]:
     """What is kept of a request, oldest first: several for a bulk request."""
     rows = db.rows(_OF_REQUEST, request_id=request_id, since=journal.now() - KEPT)
-    return [Refusal(*row) for row in rows]
+    return [replace(refusal, remedy=_remedy(refusal.remedy)) for refusal in (Refusal(*row) for row in rows)]
+
+
+def _remedy(stored: Remedy | str | None) -> Remedy | str | None:
+    """The remedy in a row; a text that is no JSON object is the command line that an older version wrote."""
+    return Remedy.from_json(stored) if isinstance(stored, str) and stored.startswith("{") else stored
 
 
 def ids_of_client(db: Database, client_request_id: str) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from . import migration, tokens
 from .config import Settings
 from .db import Database, open_database
+from .errors import OperatorError
 from .tokens import Keyring
 
 #: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.
 SCIM_PREFIX = "/scim/v2"
 
 
-class StartupError(Exception):
+class StartupError(OperatorError):
     """Nothing can be done with this database or these keys; the text says what to do."""
 
 

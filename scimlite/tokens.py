@@ -21,7 +21,7 @@ from peewee import fn
 from . import apps, journal, refusals
 from .apps import App
 from .db import Database, Slot, prepared
-from .errors import Unauthorized, Unavailable
+from .errors import OperatorError, Unauthorized, Unavailable
 from .journal import Action, Entry, Origin, Outcome
 from .models import AppRow, SigningKeyRow, TokenRow
 
@@ -36,7 +36,7 @@ _LONGEST_LABEL = 100
 DEFAULT_LABEL = "default"
 
 
-class TokenError(Exception):
+class TokenError(OperatorError):
     """What an operator asked for cannot be done with this token or these keys; the text says why."""
 
 

@@ -76,8 +76,10 @@ MAY_IMPORT = {
         "scimlite.tokens",
     },
     "scimlite.signals": PROTOCOL | STORAGE | {"scimlite.apps", "scimlite.journal", "scimlite.profiles"},
-    "scimlite.config": set(),
+    "scimlite.config": {"scimlite.errors"},
     "scimlite.errors": set(),
+    # What operators read about errors.
+    "scimlite.remedies": {"scimlite.errors"},
     "scimlite.db": {"scimlite.db.*"},
     "scimlite.db.*": {"scimlite.db.*", "scimlite.errors"},
     "scimlite.models": {"scimlite.db", "scimlite.errors"},
@@ -142,7 +144,13 @@ MAY_IMPORT = {
         "scimlite.journal",
         "scimlite.links",
     },
-    "scimlite.startup": {"scimlite.config", "scimlite.db", "scimlite.migration", "scimlite.tokens"},
+    "scimlite.startup": {
+        "scimlite.config",
+        "scimlite.db",
+        "scimlite.errors",
+        "scimlite.migration",
+        "scimlite.tokens",
+    },
     # Bytes for a client, out of what the store gave; the HTTP around them is for the views.
     "scimlite.rendering": PROTOCOL | {"scimlite.links", "scimlite.resources"},
     "scimlite.provider": PROTOCOL | FUNCTIONS | SERVICE,
@@ -171,7 +179,7 @@ MAY_IMPORT = {
     },
     "scimlite.service": PROTOCOL | FUNCTIONS | SERVICE | HTTP,
     "scimlite_cli": set(),
-    "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.rendering", "scimlite_cli.*"},
+    "scimlite_cli.*": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite.remedies", "scimlite.rendering", "scimlite_cli.*"},
     # The one command that needs the application: it builds what it serves.
     "scimlite_cli.serve": PROTOCOL | FUNCTIONS | SERVICE | {"scimlite_cli.*", "scimlite"},
 }

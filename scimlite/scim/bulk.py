@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from marshmallow import RAISE, ValidationError, fields, post_load, validate
 
-from ..errors import InvalidSyntax, PayloadTooLarge
+from ..errors import InvalidSyntax, PayloadTooLarge, Remedy
 from . import forms
 from .path import quote
 
@@ -115,7 +115,7 @@ def load(body: Json, max_operations: int) -> BulkRequest:
         if name.lower() == "operations" and isinstance(value, list) and len(value) > max_operations:
             raise PayloadTooLarge(
                 f"The number of operations exceeds the maxOperations ({max_operations}).",
-                remedy="the setting SCIMLITE_MAX_OPERATIONS",
+                remedy=Remedy(setting="SCIMLITE_MAX_OPERATIONS"),
             )
     loaded = forms.load(_BULK_FORM, body, "The bulk request")
     bulk_ids: set[str] = set()

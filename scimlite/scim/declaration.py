@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import OperatorError
 from . import core
 from .path import is_attribute_name, is_urn, quote
 from .schema import RESOURCE_TYPE_URN, Attribute, ResourceType, Schema
@@ -20,7 +21,7 @@ _LONGEST_NAME = 100
 _LONGEST_URN = 250
 
 
-class DeclarationError(Exception):
+class DeclarationError(OperatorError):
     """A declaration is wrong; the text says which one and why."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import BadRequest, InvalidPath, InvalidValue, Mutability, NoTarget
+from ..errors import BadRequest, InvalidPath, InvalidValue, Mutability, NoTarget, Remedy
 from . import comparison, document, quirks, values
 from .filter import Compare, Filter, Or
 from .patch_edits import Step, edit_of
@@ -25,8 +25,7 @@ Json = Any
 _MOST_CHANGES = 1000
 #: Characters of a path that an error repeats: a URN, and the attribute behind it.
 _LONGEST_PATH = 200
-#: What would have an unknown attribute accepted.
-_UNKNOWN = "scimlite app edit {app} --feature unknown-attributes=ignore, or scimlite schema add to declare it"
+_UNKNOWN = Remedy(feature="unknown-attributes", value="ignore", declare=True)
 
 
 @dataclass(frozen=True, slots=True)
