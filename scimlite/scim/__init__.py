@@ -8,6 +8,6 @@
 | values and documents | `values`, `document`, `immutable`, `versions` |
 | PATCH | `patch_path`, `patch` (the request), `patch_edits`, `patch_plan` (the result), `patch_apply` |
 | messages | `messages`, `query`, `bulk`, `bulk_order`; `forms` reads them with marshmallow |
-| answers | `projection`, `openapi` |
+| answers | `projection`; `openapi` and `openapi_schemas` describe the service |
 | clients and refusals | `quirks` (real clients beside the RFCs), `masking` (refused requests as they are kept) |
 """

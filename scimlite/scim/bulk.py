@@ -75,7 +75,7 @@ class _OperationForm(forms.Form):
         if method not in _METHODS:
             raise ValidationError(f"{quote(data['method'])} is not {', '.join(_METHODS)}.", "method")
         if method == "POST" and not data.get("bulk_id"):
-            raise ValidationError("POST needs one.", "bulkId")
+            raise ValidationError("a POST needs a bulkId.", "bulkId")
         endpoint, id = _split(data["path"])
         return BulkOperation(
             method, endpoint, id, data.get("bulk_id") or None, data.get("version") or None, data.get("data")
@@ -90,7 +90,7 @@ def _split(path: str) -> tuple[str, str | None]:
 
 def _check_whole_number(value: Json) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValidationError("A whole number is needed, 1 or more.")
+        raise ValidationError("takes a whole number, 1 or more.")
 
 
 class _BulkForm(forms.Form):
@@ -99,7 +99,7 @@ class _BulkForm(forms.Form):
         fields.Nested(_OperationForm),
         data_key="Operations",
         required=True,
-        validate=validate.Length(min=1, error="Nothing to do."),
+        validate=validate.Length(min=1, error="takes at least one operation."),
     )
 
 

@@ -228,7 +228,7 @@ def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:
     for other in (core.USER_SCHEMA, core.GROUP_SCHEMA, core.ENTERPRISE_SCHEMA, *others):
         rest = key.removeprefix(f"{other.id.lower()}:")
         if rest != key and rest.split(".")[0] in other.by_key:
-            raise DeclarationError(f"{declared.id} could not be told from an attribute of {other.id}.")
+            raise DeclarationError(f"{declared.id} reads like an attribute of {other.id}: choose another URN.")
 
 
 def _check_type(own: DeclaredType, declared: Declared) -> None:

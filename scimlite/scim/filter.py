@@ -12,7 +12,7 @@ Scalar = str | bool | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """One attribute against one value."""
+    """A comparison of one attribute with one value."""
 
     path: AttrPath
     #: In lower case: eq ne co sw ew gt ge lt le pr.
@@ -23,30 +23,30 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Two or more terms that must all hold."""
+    """Two or more terms, all of them true."""
 
     terms: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Two or more terms of which one must hold."""
+    """Two or more terms, at least one of them true."""
 
     terms: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """A term that must not hold."""
+    """A term that is false."""
 
     term: Filter
 
 
 @dataclass(frozen=True, slots=True)
 class ValuePath:
-    """A term that must hold for one and the same value of a multi-valued attribute.
+    """A term that is true for one and the same value of a multi-valued attribute.
 
-    The paths inside are plain sub-attribute names, and no value path is among them.
+    Paths inside the term are plain sub-attribute names, and the term holds no other value path.
     """
 
     path: AttrPath
@@ -57,7 +57,7 @@ Filter = Compare | And | Or | Not | ValuePath
 
 
 def unparse(node: Filter) -> str:
-    """The canonical text: one blank between words, and only the brackets that are needed."""
+    """The canonical text of a filter: one blank between words, and only the brackets that are needed."""
     match node:
         case Compare(path, "pr"):
             return f"{path} pr"
@@ -74,4 +74,5 @@ def unparse(node: Filter) -> str:
 
 
 def _bracketed(node: Filter, *kinds: type[Filter]) -> str:
+    """The text of a node, in brackets when it is one of `kinds`."""
     return f"({unparse(node)})" if isinstance(node, kinds) else unparse(node)

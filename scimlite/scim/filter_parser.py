@@ -24,27 +24,28 @@ def parse_filter(
     max_terms: int = MAX_TERMS,
     max_depth: int = MAX_DEPTH,
 ) -> Filter:
-    """Read a filter; `urns` are the known schema URNs, which `AttrPath` needs to be split rightly.
+    """Reads a filter; `urns` are the known schema URNs, without which a path after a URN cannot be split.
 
-    :raise InvalidFilter: saying what was expected, where, and what stood there instead.
+    Limits: characters, comparisons, and brackets one in another. Raises InvalidFilter with what was expected, where,
+    and the text that stands there.
     """
     limits = {"max_length": max_length, "max_terms": max_terms, "max_depth": max_depth}
     return _Parser(text, urns, InvalidFilter, **limits).whole_filter()
 
 
 def parse_value_path(text: str, urns: Collection[str] = ()) -> tuple[AttrPath, Filter, str | None]:
-    """Read the path `attribute[filter]` of a PATCH operation, and the sub-attribute after it if any.
+    """Reads the path `attribute[filter]` of a PATCH operation, and the sub-attribute after it if there is one.
 
-    :raise InvalidPath: as `parse_filter` does.
+    Raises InvalidPath where `parse_filter` raises InvalidFilter.
     """
     return _Parser(text, urns, InvalidPath).whole_value_path()
 
 
 # -- words -------------------------------------------------------------------------------------------------
 
-# RFC 7644 asks for blanks between words; a bracket parts words as well, a quotation mark does not: a string
-# that touches a word is mostly one with a forgotten backslash. Quirk: it may touch the operator before it, as in
-# RFC 7644's own example `members[value eq"2819…"]` (section 3.5.2.2). A `"` that begins no string is a word, too.
+# RFC 7644 asks for blanks between words. A bracket separates words as well; a quotation mark does not, because a
+# string that touches a word mostly lacks a backslash. Quirk: a string may touch the operator before it, as in
+# RFC 7644's own example `members[value eq"2819…"]` (section 3.5.2.2). A `"` that begins no string is a word.
 _STRING = r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"'
 _TOUCHABLE = rf"(?<=[{BLANKS}](?i:eq|ne|co|sw|ew|gt|ge|lt|le))"
 _WORD = re.compile(rf'(?:(?<=[{BLANKS}])|{_TOUCHABLE}){_STRING}(?=[{BLANKS})\]]|\Z)|[^{BLANKS}"()\[\]]+|[()\[\]"]')
@@ -55,24 +56,24 @@ _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _CONTROLS = frozenset(map(chr, range(0x20)))
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
-# Longer ones are no identifiers or quantities, and Python's int() refuses texts of some thousand digits.
+# Longer numbers are no identifiers or quantities, and Python's int() refuses texts of some thousand digits.
 _MAX_NUMBER_LENGTH = 100
 
 _LOGICAL = frozenset({"and", "or", "not"})
 _COMPARISONS = ("eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le")
 _RESERVED = _LOGICAL.union(_COMPARISONS, {"pr"})
 # Entra capitalises booleans (MicrosoftDocs/entra-docs,
-# application-provisioning-config-problem-scim-compatibility.md), so the case is not looked at.
+# application-provisioning-config-problem-scim-compatibility.md), so case does not count.
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
 def _bare_value(word: str, op: str) -> str | None:
-    """Quirk: in `eq`, a word without quotation marks is the string of its characters, as it stands.
+    """Quirk: after `eq`, a word without quotation marks is read as a string; None for a word that is refused.
 
     RFC 7644 section 3.4.2.2 wants JSON. authentik sends `userName eq x` (goauthentik/authentik#16455), Entra
     sent `id eq 2819c223-… and members eq 9067729b-…` (MicrosoftDocs/azure-docs,
-    active-directory-scim-provisioning.md, 2017). Words of the language itself are a forgotten value, and
-    single quotation marks a misunderstanding, so both are refused.
+    active-directory-scim-provisioning.md, 2017). Words of the filter language stand where
+    a value was forgotten, and single quotation marks are a mistake, so both are refused.
     """
     if op != "eq" or word.lower() in _RESERVED or word.startswith("'") or not word.isprintable():
         return None
@@ -80,7 +81,7 @@ def _bare_value(word: str, op: str) -> str | None:
 
 
 class _Parser:
-    """Recursive descent over the words of one filter or path; `depth` counts the brackets around."""
+    """Recursive descent over the words of one filter or path; `depth` counts the brackets around the current word."""
 
     __slots__ = ("at", "error", "inside", "max_depth", "max_terms", "noun", "terms", "text", "urns", "words")
 
@@ -101,14 +102,14 @@ class _Parser:
         self.max_terms = max_terms
         self.max_depth = max_depth
         self.terms = 0
-        self.inside = False  # of the square brackets of a value path
+        self.inside = False  # the square brackets of a value path
         self.at = 0
         if len(text) > max_length:
             raise self.refuse(f"it is longer than {max_length} characters")
-        if found := _NOT_TEXT.search(text):
-            raise self.refuse(f"character {found.start() + 1} is NUL or half of a surrogate pair")
+        if match := _NOT_TEXT.search(text):
+            raise self.refuse(f"character {match.start() + 1} is NUL or half of a surrogate pair")
         self.words = _WORD.findall(text)
-        self.words.append("")  # the end, a word that is no word, so that looking ahead needs no check
+        self.words.append("")  # marks the end, so that looking ahead needs no check
 
     def whole_filter(self) -> Filter:
         node = self.disjunction(0)
@@ -168,11 +169,11 @@ class _Parser:
         return node
 
     def value_path(self, path: AttrPath, depth: int) -> Filter:
-        """`emails[type eq "work"]`, or with `.value eq "x"` after it.
+        """Reads `emails[type eq "work"]`, or the same with `.value eq "x"` after it.
 
         RFC 7644 has the second form in PATCH paths only. Entra filters with it (learn.microsoft.com,
         use-scim-to-provision-users-and-groups; FusionAuth/fusionauth-issues#2456) and means a comparison
-        that holds for the same value.
+        of the same item of the attribute.
         """
         term = self.bracketed_term(path, depth)
         if sub := self.sub_attribute():
@@ -181,7 +182,7 @@ class _Parser:
         return ValuePath(path, term)
 
     def bracketed_term(self, path: AttrPath, depth: int) -> Filter:
-        # RFC 7643 section 2.3.8: a complex attribute holds no complex one, so values have none of their own.
+        # RFC 7643 section 2.3.8: no complex attribute holds another, so a value filter holds no other value filter.
         if self.inside:
             raise self.expected("an operator (a value filter cannot hold another)")
         if path.sub:
@@ -229,8 +230,8 @@ class _Parser:
             value = self.string(word)
         elif (literal := word.lower()) in _LITERALS:
             value = _LITERALS[literal]
-        elif found := _NUMBER.fullmatch(word):
-            value = self.number(found)
+        elif match := _NUMBER.fullmatch(word):
+            value = self.number(match)
         elif word in _NO_VALUE or (bare := _bare_value(word, op)) is None:
             raise self.no_value(word)
         else:
@@ -249,26 +250,26 @@ class _Parser:
             raise self.expected("a string without NUL and without half of a surrogate pair")
         return value
 
-    def number(self, found: re.Match[str]) -> int | float:
-        number, fraction, exponent = found.groups()
-        if len(found[0]) <= _MAX_NUMBER_LENGTH:
-            value = float(found[0]) if fraction or exponent else int(number)
+    def number(self, match: re.Match[str]) -> int | float:
+        number, fraction, exponent = match.groups()
+        if len(match[0]) <= _MAX_NUMBER_LENGTH:
+            value = float(match[0]) if fraction or exponent else int(number)
             if math.isfinite(value):
                 return value
         raise self.expected("a smaller number (or quotation marks, if it is a string)")
 
     def no_value(self, word: str) -> InvalidFilter | InvalidPath:
-        """Say what is wrong where no value can be read, as exactly as possible."""
+        """The error for a word that is no value, as exact as possible."""
         if word != '"':
             return self.expected('a value: "text", a number, true, false or null')
         start = self.start()
         if self.text[start - 1] not in BLANKS:
             return self.expected("a blank before the string")
-        if found := _CLOSED_STRING.match(self.text, start):
-            return self.expected("a blank after the string", len(found[0]))
-        found = _STRING_BODY.match(self.text, start)
-        if found and self.text[found.end() :][:1] in _CONTROLS:
-            return self.expected("an escape in place of a control character", len(found[0]))
+        if match := _CLOSED_STRING.match(self.text, start):
+            return self.expected("a blank after the string", len(match[0]))
+        match = _STRING_BODY.match(self.text, start)
+        if match and self.text[match.end() :][:1] in _CONTROLS:
+            return self.expected("an escape in place of a control character", len(match[0]))
         return self.expected('a string that ends with a quotation mark (one inside it is written as \\")')
 
     def check_depth(self, depth: int) -> None:
@@ -277,14 +278,14 @@ class _Parser:
             raise self.refuse(f"its brackets are more than {self.max_depth} deep {place}")
 
     def start(self) -> int:
-        """Where the current word begins; only errors ask, so the words are read once more."""
-        starts = [found.start() for found in _WORD.finditer(self.text)]
+        """The index of the current word in the text; only errors need it, so the words are searched once more."""
+        starts = [match.start() for match in _WORD.finditer(self.text)]
         return starts[self.at] if self.at < len(starts) else len(self.text)
 
-    def expected(self, what: str, offset: int = 0) -> InvalidFilter | InvalidPath:
+    def expected(self, wanted: str, offset: int = 0) -> InvalidFilter | InvalidPath:
         start = self.start() + offset
         place = f"near {quote(self.text, start)}" if start < len(self.text) else f"where the {self.noun} ends"
-        return self.refuse(f"expected {what} at character {start + 1}, {place}")
+        return self.refuse(f"expected {wanted} at character {start + 1}, {place}")
 
     def refuse(self, reason: str) -> InvalidFilter | InvalidPath:
         return self.error(f"The {self.noun} is not valid: {reason}.")

@@ -112,7 +112,7 @@ def load_patch(body: Json) -> list[Operation]:
     if not isinstance(operations, list):
         raise _bad_patch("Operations", "takes an array of operations.")
     if not operations:
-        raise _bad_patch("Operations", "Nothing to do.")
+        raise _bad_patch("Operations", "takes at least one operation.")
     return [_operation(operation, number) for number, operation in enumerate(operations)]
 
 
@@ -163,19 +163,21 @@ def _bad_patch(where: str, problem: str) -> InvalidSyntax:
 
 
 def list_response(resources: Iterable[str], total: int, start_index: int) -> bytes:
-    """A ListResponse around resources that are JSON already."""
+    """A ListResponse (RFC 7644 section 3.4.2) around resources that are JSON already."""
     return _list_response(resources, total, f'"startIndex":{start_index},')
 
 
 def cursor_response(
     resources: Iterable[str], total: int, *, next_cursor: str | None, previous_cursor: str | None
 ) -> bytes:
-    """A ListResponse of cursor pagination (RFC 9865 section 2); cursors are URL-safe texts."""
-    named = (("previousCursor", previous_cursor), ("nextCursor", next_cursor))
-    return _list_response(resources, total, "".join(f'"{name}":"{text}",' for name, text in named if text is not None))
+    """A ListResponse with cursors (RFC 9865 section 2), which are URL-safe texts; one that is None is left out."""
+    cursors = (("previousCursor", previous_cursor), ("nextCursor", next_cursor))
+    place = "".join(f'"{name}":"{cursor}",' for name, cursor in cursors if cursor is not None)
+    return _list_response(resources, total, place)
 
 
 def _list_response(resources: Iterable[str], total: int, place: str) -> bytes:
+    """A ListResponse; `place` holds the members, each with a comma, that tell the page's place in the whole list."""
     joined = list(resources)
     head = f'{{"schemas":["{LIST_URN}"],"totalResults":{total},{place}"itemsPerPage":{len(joined)},"Resources":['
     return f"{head}{','.join(joined)}]}}".encode()
@@ -190,7 +192,7 @@ def service_provider_config(
     max_payload_size: int,
     change_password: bool,
 ) -> dict[str, Json]:
-    """What this service can do (RFC 7643 section 5), exactly as it is; without a page size, nothing of RFC 9865."""
+    """What this service supports (RFC 7643 section 5); `page_size` None leaves out the pagination of RFC 9865."""
     pagination = {
         "cursor": True,
         "index": True,

@@ -108,7 +108,7 @@ class _Planner:
         if step.attribute.links:
             self.on_links(step)
         elif step.read_only:
-            raise Mutability(f"{step.leaf.path} is readOnly.")
+            raise Mutability(f"{step.leaf.path} is readOnly: clients cannot change it.")
         elif step.attribute.key == "schemas":
             _check_schemas(step, self.resource_type)
         else:
@@ -192,9 +192,9 @@ def _check_filter(attribute: Attribute, condition: Filter) -> None:
 def _check_schemas(step: Step, resource_type: ResourceType) -> None:
     """Raise Mutability for a change of `schemas`; an add or replace of known URNs is allowed and changes nothing."""
     urns = values.items_of(step.value)
-    known = urns and all(isinstance(urn, str) and urn.lower() in resource_type.urns for urn in urns)
-    if step.op == "remove" or not known:
-        raise Mutability("schemas follows from the attributes that a resource holds.")
+    names_own = urns and all(isinstance(urn, str) and urn.lower() in resource_type.urns for urn in urns)
+    if step.op == "remove" or not names_own:
+        raise Mutability("schemas cannot be changed: it follows from the attributes that the resource has.")
 
 
 def _ids_in(condition: Filter) -> list[str] | None:

@@ -12,7 +12,7 @@ from .path import AttrPath, parse_attr_path
 
 @dataclass(frozen=True, slots=True)
 class PatchPath:
-    """What a PATCH operation aims at: an attribute, or the values of one that a filter picks."""
+    """The target of a PATCH operation: an attribute, or the values of it that a filter selects."""
 
     #: With a filter, `attr.sub` is None.
     attr: AttrPath
@@ -22,9 +22,9 @@ class PatchPath:
 
 
 def parse_patch_path(text: str, urns: Collection[str] = ()) -> PatchPath:
-    """Read PATH of RFC 7644 section 3.5.2: an attribute path, or `attribute[filter]` and `.sub` after it.
+    """Reads PATH of RFC 7644 section 3.5.2: an attribute path, or `attribute[filter]`, perhaps with `.sub` after it.
 
-    :raise InvalidPath: for a bad filter as well, because the path as a whole is malformed.
+    Raises InvalidPath, for a malformed filter too.
     """
     if "[" not in text:
         attr = parse_attr_path(text, urns)

@@ -66,7 +66,7 @@ CREATE = {"method": "POST", "path": "/Users", "bulkId": "a", "data": {}}
         ({}, "Operations"),
         ({"Operations": None}, "Operations"),
         ({"Operations": {}}, "Operations"),
-        ({"Operations": []}, "Nothing to do"),
+        ({"Operations": []}, "Operations: takes at least one operation."),
         ({"Operations": ["x"]}, "Operations[0]"),
         ({"Operations": [CREATE, {"path": "/Users/1"}]}, "Operations[1].method"),
         ({"Operations": [{"method": "DELETE"}]}, "Operations[0].path"),

@@ -182,7 +182,7 @@ def test_an_empty_path_is_none() -> None:
         (None, "The PatchOp message is a JSON object"),
         ({}, "Operations: "),
         ({"Operations": None}, "Operations: "),
-        ({"Operations": []}, "Operations: Nothing to do."),
+        ({"Operations": []}, "Operations: takes at least one operation."),
         ({"Operations": {}}, "Operations: "),
         ({"Operations": "x"}, "Operations: "),
         ({"Operations": [5]}, "Operations[0]"),
