@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from scimlite.admin.wording import wording_of_remedy
 from scimlite.journal import Outcome, refusals, report
 from scimlite.journal.refusals import LONGEST_BODY, Refusal
 from scimlite.journal.report import Record
@@ -106,7 +107,7 @@ def _data(records: list[Record], kept: list[Refusal], id: str) -> dict[str, Any]
                 "scim_type": each.scim_type,
                 "detail": each.detail,
                 "rule": _rule(each.scim_type, _status(each, records)),
-                "remedy": each.remedy,
+                "remedy": wording_of_remedy(each.remedy),
                 "understood": _understood(each),
             }
             for each in kept
@@ -188,7 +189,7 @@ def _print_refusal(kept: Refusal, records: list[Record]) -> None:
     click.echo(f"{status or ''} {kept.scim_type or ''}".strip() + f": {visible(kept.detail or '')}")
     click.echo(_rule(kept.scim_type, status))
     print_heading("What would have it accepted")
-    click.echo(visible(kept.remedy or _NO_REMEDY))
+    click.echo(visible(wording_of_remedy(kept.remedy) or _NO_REMEDY))
 
 
 def _understood(kept: Refusal) -> list[str]:

@@ -72,16 +72,12 @@ class _Lazy(click.Group):
 
 def _told(error: Exception) -> click.ClickException | None:
     """Our own errors as Click's, with the right exit code; None for what is none of ours."""
-    from scimlite.apps import AppError
-    from scimlite.apps.keyring import TokenError
-    from scimlite.apps.mapping import MappingError
     from scimlite.config import ConfigError
-    from scimlite.errors import ScimError
-    from scimlite.installation import StartupError
+    from scimlite.errors import OperatorError, ScimError
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))
-    if isinstance(error, AppError | MappingError | TokenError | StartupError):
+    if isinstance(error, OperatorError):
         return click.ClickException(str(error))
     if isinstance(error, ScimError):
         return click.ClickException(error.detail)

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .clock import DAY
+from .errors import OperatorError
 
 #: A key of fewer bytes could be guessed by somebody who holds one signed token.
 SHORTEST_SECRET_KEY = 32
@@ -30,7 +31,7 @@ _KUBERNETES = re.compile(
 )
 
 
-class ConfigError(Exception):
+class ConfigError(OperatorError):
     """A setting that cannot be used: the variable at fault, and what would be right.
 
     The text never holds a secret, so it may be printed and logged.

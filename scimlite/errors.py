@@ -1,8 +1,21 @@
-"""The errors a SCIM client can be told: one class per status and scimType (RFC 7644 section 3.12)."""
+"""The errors of this project: `ScimError` is an answer to a SCIM client, `OperatorError` one to the operator.
+
+OperatorError           an operator asked for something that cannot be done
+ScimError               an answer that is not a success; one class per status and scimType (RFC 7644 section 3.12)
+├── BadRequest          400
+│   ├── InvalidFilter, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
+│   └── InvalidCursor, InvalidCount (RFC 9865)
+├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, Conflict 409, Uniqueness 409,
+│   PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
+└── InternalError 500, NotImplementedHere 501, Unavailable 503
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
+
+import orjson
 
 ERROR_URN = "urn:ietf:params:scim:api:messages:2.0:Error"
 
@@ -11,25 +24,59 @@ class OperatorError(Exception):
     """What an operator asked for cannot be done; the text says why and what to do instead."""
 
 
-class ScimError(Exception):
-    """An answer that is not a success; raised where it is known, rendered once by the provider.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """A change by the operator that would have a refused request accepted; `remedies.wording` makes it a command.
 
-    `detail` is written for the person who reads the client's log and names what was wrong.
-    `headers` are sent along (Retry-After, Allow, WWW-Authenticate …). `remedy` is for the operator alone: which
-    setting or command would have this accepted.
+    Exactly one of `feature`, `setting`, `optional_target` and `release` is set.
+    """
+
+    #: The feature of the app that is to be set to `value`.
+    feature: str | None = None
+    value: str | None = None
+    #: True when the attribute can be declared in place of setting the feature.
+    declare: bool = False
+    #: The variable (SCIMLITE_…) that is to be set to a larger number.
+    setting: str | None = None
+    #: The target of the mapping's row that is to become optional.
+    optional_target: str | None = None
+    #: True when the app's brake is to be released.
+    release: bool = False
+    #: The slug of the app; filled in when the refusal is kept.
+    app: str | None = None
+
+    def to_json(self) -> str:
+        """The text that `from_json` takes."""
+        return orjson.dumps({name: value for name, value in asdict(self).items() if value}).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Remedy:
+        """The remedy stored as this text."""
+        return cls(**orjson.loads(text))
+
+
+#: The remedy for a body that is too large.
+LARGER_BODIES = Remedy(setting="SCIMLITE_MAX_BODY")
+
+
+class ScimError(Exception):
+    """An answer that is not a success; raised where the reason is known, rendered once by the provider.
+
+    `detail` names what is wrong, for the person who reads the client's log. `headers` are sent with the answer
+    (Retry-After, Allow, WWW-Authenticate …). `remedy` is for the operator only: clients never get it.
     """
 
     status = 500
     scim_type: str | None = None
 
-    def __init__(self, detail: str, *, headers: dict[str, str] | None = None, remedy: str | None = None) -> None:
+    def __init__(self, detail: str, *, headers: dict[str, str] | None = None, remedy: Remedy | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = headers or {}
         self.remedy = remedy
 
     def body(self, request_id: str | None = None) -> dict[str, Any]:
-        """The error message of RFC 7644 section 3.12: only the four members strict clients allow."""
+        """The error message of RFC 7644 section 3.12: only the four members that strict clients allow."""
         body: dict[str, Any] = {"schemas": [ERROR_URN], "status": str(self.status)}
         if self.scim_type:
             body["scimType"] = self.scim_type
@@ -47,31 +94,31 @@ def as_scim_error(error: Exception) -> ScimError:
 
 
 class BadRequest(ScimError):
-    """400 without a scimType of its own, such as a feature that the operator switched off."""
+    """400 without a scimType of its own, such as for a feature that the operator switched off."""
 
     status = 400
 
 
 class InvalidFilter(BadRequest):
-    """The filter does not parse, or compares what cannot be compared."""
+    """The filter does not parse, or compares an attribute in a way that its type does not allow."""
 
     scim_type = "invalidFilter"
 
 
 class InvalidSyntax(BadRequest):
-    """The body is not JSON, or not the message the endpoint takes."""
+    """The body is not JSON, or not the message that the endpoint takes."""
 
     scim_type = "invalidSyntax"
 
 
 class InvalidPath(BadRequest):
-    """A PATCH path, or a key standing for one, names nothing that exists."""
+    """A PATCH path, or a key that is used as one, is malformed or names no attribute."""
 
     scim_type = "invalidPath"
 
 
 class NoTarget(BadRequest):
-    """A PATCH path with a filter matched no value that could be changed."""
+    """The filter in a PATCH path matches no value that could be changed."""
 
     scim_type = "noTarget"
 
@@ -83,13 +130,13 @@ class InvalidValue(BadRequest):
 
 
 class Mutability(BadRequest):
-    """The change would touch a readOnly or immutable attribute."""
+    """The request would change a readOnly or immutable attribute."""
 
     scim_type = "mutability"
 
 
 class InvalidCursor(BadRequest):
-    """The cursor is none of ours, or of another query (RFC 9865 section 2.1)."""
+    """The cursor is not from this service, or from another query (RFC 9865 section 2.1)."""
 
     scim_type = "invalidCursor"
 
@@ -100,14 +147,8 @@ class InvalidCount(BadRequest):
     scim_type = "invalidCount"
 
 
-class TooMany(BadRequest):
-    """The query would give more results than the provider will compute."""
-
-    scim_type = "tooMany"
-
-
 class Unauthorized(ScimError):
-    """401: one answer for every reason, so that nobody learns which apps or tokens exist."""
+    """401 with the same text for every reason, so that clients cannot learn which apps or tokens exist."""
 
     status = 401
 
@@ -116,25 +157,25 @@ class Unauthorized(ScimError):
 
 
 class Forbidden(ScimError):
-    """403: asked for something that is never allowed here."""
+    """403: the request is never allowed here."""
 
     status = 403
 
 
 class NotFound(ScimError):
-    """404: no such resource or route."""
+    """404: there is no such resource or route."""
 
     status = 404
 
 
 class MethodNotAllowed(ScimError):
-    """405: the route exists, the method does not."""
+    """405: the route exists, but not with this method."""
 
     status = 405
 
 
 class Conflict(ScimError):
-    """409: the request needs something that is not so."""
+    """409: the stored data contradict the request."""
 
     status = 409
 
@@ -152,10 +193,6 @@ class PreconditionFailed(ScimError):
     status = 412
 
 
-#: What would have a larger body accepted.
-LARGER_BODIES = "the setting SCIMLITE_MAX_BODY"
-
-
 class PayloadTooLarge(ScimError):
     """413: the body is larger than the limit."""
 
@@ -163,28 +200,28 @@ class PayloadTooLarge(ScimError):
 
 
 class UnsupportedMediaType(ScimError):
-    """415: a write with a content type that is not JSON."""
+    """415: the content type of a write is not JSON."""
 
     status = 415
 
 
 class TooManyRequests(ScimError):
-    """429: a brake holds this until an operator releases it; everything else goes on."""
+    """429: the brake of the app refuses the write until an operator releases it; other requests still work."""
 
     status = 429
 
-    def __init__(self, detail: str, *, retry_after: int, remedy: str | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after: int, remedy: Remedy | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)}, remedy=remedy)
 
 
 class InternalError(ScimError):
-    """500: our fault; the log has the traceback under the request id."""
+    """500: a fault of this service; the log has the traceback under the request id."""
 
     status = 500
 
 
 class NotImplementedHere(ScimError):
-    """501: part of the protocol that this endpoint does not offer."""
+    """501: a part of the protocol that this endpoint does not offer."""
 
     status = 501
 

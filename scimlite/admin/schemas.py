@@ -12,7 +12,7 @@ from ..apps import App, AppError, mapping
 from ..apps.mapping import MappingError
 from ..apps.workspace import Workspace
 from ..journal import Action, Entry, Scope
-from ..scim import declaration, declared
+from ..scim import declaration_form, declared
 from ..scim.declaration import DeclarationError
 from ..scim.declared import Declared
 from ..scim.schema import Schema
@@ -34,7 +34,7 @@ def add(
     itself, what is declared already, or what is stored; `force` deletes values that it leaves no attribute for.
     """
     try:
-        more = declaration.read(body)
+        more = declaration_form.read(body)
     except DeclarationError as error:
         raise AppError(str(error)) from None
     names = ", ".join(each.id if isinstance(each, Schema) else each.name for each in more)

@@ -10,13 +10,14 @@ from ..db import Database, Slot, prepared
 from ..db.tables import (
     AppRow,
 )
+from ..errors import OperatorError
 from ..scim import core, declared
 from ..scim.declared import Declared
 from ..scim.schema import Attribute, ResourceType, schema
 from .features import AppSettings
 
 
-class AppError(Exception):
+class AppError(OperatorError):
     """What an operator asked for cannot be done; the text says why and what to do instead."""
 
 

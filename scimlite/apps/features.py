@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from ..errors import BadRequest
+from ..errors import BadRequest, OperatorError, Remedy
 from ..scim import core
 from ..scim.schema import ResourceType
 
 
-class FeatureError(Exception):
+class FeatureError(OperatorError):
     """There is no such feature, or it does not take that value; the text says what there is."""
 
 
@@ -180,5 +180,5 @@ def _require(settings: AppSettings, slug: str, feature: str) -> None:
     written = feature.replace("_", "-")
     raise BadRequest(
         f"The feature {written} is off for the app {slug}: its operator does not let this be done.",
-        remedy=f"scimlite app edit {slug} --feature {written}=on",
+        remedy=Remedy(feature=written, value="on"),
     )

@@ -15,6 +15,7 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from .. import clock
 from ..db import Database
 from ..db.tables import TokenRow
+from ..errors import OperatorError
 
 _PREFIX = "scimlite_"
 
@@ -22,7 +23,7 @@ _PREFIX = "scimlite_"
 _SALT = "scimlite.token"
 
 
-class TokenError(Exception):
+class TokenError(OperatorError):
     """What an operator asked for cannot be done with this token or these keys; the text says why."""
 
 

@@ -12,10 +12,10 @@ import marshmallow
 import orjson
 from marshmallow import Schema, fields, validate
 
-from ..errors import InvalidPath, InvalidValue, ScimError
-from ..scim import comparison, core, messages
+from ..errors import InvalidPath, InvalidValue, OperatorError, Remedy, ScimError
+from ..scim import comparison, core, forms
 from ..scim.document import Document
-from ..scim.path import PatchPath, parse_patch_path
+from ..scim.patch_path import PatchPath, parse_patch_path
 from ..scim.schema import Attribute, ResourceType, Target
 
 Json = Any
@@ -29,7 +29,7 @@ _MOST_ROWS = 200
 _LONGEST = 1000
 
 
-class MappingError(Exception):
+class MappingError(OperatorError):
     """A mapping that cannot be; the text names the row and says why."""
 
 
@@ -163,7 +163,7 @@ def read(body: Json) -> Mapping:
     Raises MappingError naming the row that is not one, has not exactly one origin, or a target that there was before.
     """
     try:
-        loaded = messages.load(_MAPPING_SCHEMA, body, "The mapping")
+        loaded = forms.load(_MAPPING_SCHEMA, body, "The mapping")
     except ScimError as error:
         raise MappingError(error.detail) from None
     found = {kind: tuple(_row(each) for each in rows) for kind, rows in loaded.items()}
@@ -354,7 +354,7 @@ class Compiled:
         if row is not None:
             raise InvalidValue(
                 f"{row.origin} is required: this app needs it for {row.target}, and it has no value.",
-                remedy=f"scimlite mapping set --app {{app}} {row.target} --optional",
+                remedy=Remedy(optional_target=row.target),
             )
 
     def joined(self, profile: dict[str, Json], groups: Iterable[tuple[str, Json]]) -> dict[str, Json]:

@@ -113,6 +113,7 @@ class Attempt:
                 error,
                 self.received,
                 types or list(app.resource_types.values()),
+                remedy=replace(error.remedy, app=app.slug) if error.remedy else None,
                 status=self.failure_status(error),
                 keep_body=app.settings.keep_bodies == "on",
             )

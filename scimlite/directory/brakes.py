@@ -19,7 +19,7 @@ from ..apps.features import AppSettings
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
-from ..errors import TooManyRequests
+from ..errors import Remedy, TooManyRequests
 from ..journal import Action, Entry, Scope
 from ..scim import core
 
@@ -38,7 +38,7 @@ class Tripped(TooManyRequests):
     """This write would have been one too many: the brake is to be tripped, and the write is refused."""
 
     def __init__(self, app: App, kind: str, reason: str, at: int) -> None:
-        super().__init__(_held(app, kind, reason), retry_after=_RETRY_AFTER, remedy=f"scimlite app release {app.slug}")
+        super().__init__(_held(app, kind, reason), retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
         self.kind = kind
         self.reason = reason
         #: When it was counted, in microseconds.
@@ -109,7 +109,7 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
     tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
     if tripped_at is not None:
         held = _held(app, kind, reason)
-        raise TooManyRequests(held, retry_after=_RETRY_AFTER, remedy=f"scimlite app release {app.slug}")
+        raise TooManyRequests(held, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     at = clock.now()
     since = max(at - set_to.window, released_at or 0)
     db.execute(_FORGET, app=app.id, kind=kind, before=at - set_to.window)

@@ -12,11 +12,11 @@ from peewee import JOIN, SQL, Case, Cast, Expression, Select, fn
 from ..apps.workspace import Workspace
 from ..db import Database, Outer, Slot, chunks, prepared
 from ..db.tables import MemberRow, ResourceRow
-from ..errors import InvalidValue, Mutability, NoTarget
+from ..errors import InvalidValue, Mutability, NoTarget, Remedy
 from ..journal import Action, Entry, Outcome
 from ..scim import core
 from ..scim.filter import Filter
-from ..scim.patch import LinkStep
+from ..scim.patch_plan import LinkStep
 from . import search
 
 #: What a group can hold.
@@ -212,7 +212,7 @@ def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tu
             named = ", ".join(missing[:_MOST_NAMED])
             raise InvalidValue(
                 f"members.value: {len(missing)} not found in this app: {named}.",
-                remedy="scimlite app edit {app} --feature unknown-members=skip",
+                remedy=Remedy(feature="unknown-members", value="skip"),
             )
         unknown.update(dict.fromkeys(missing))
         kept = list(wanted.values())

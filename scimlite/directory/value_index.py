@@ -10,7 +10,7 @@ import peewee
 from ..apps.workspace import Workspace
 from ..db import Database, Insert, Slot, prepared
 from ..db.tables import ResourceRow, ValueRow
-from ..errors import Uniqueness
+from ..errors import Remedy, Uniqueness
 from ..scim import core
 from ..scim import document as documents
 from ..scim.document import Document
@@ -116,7 +116,7 @@ def conflict(
         return None
     detail, path = _taken(workspace, resource_type, document, id)
     optional = resource_type.name == core.GROUP.name and path == "displayName"
-    return Uniqueness(detail, remedy="scimlite app edit {app} --feature unique-group-names=off" if optional else None)
+    return Uniqueness(detail, remedy=Remedy(feature="unique-group-names", value="off") if optional else None)
 
 
 @prepared

@@ -22,7 +22,7 @@ from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
 from ..journal import Action, Entry
 from ..scim import document as documents
-from ..scim import messages
+from ..scim import messages, patch_apply, patch_plan, versions
 from ..scim import patch as patching
 from ..scim.document import Cleaned, Document
 from ..scim.schema import ResourceType
@@ -87,7 +87,7 @@ def replace(
             id,
             if_match,
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
-            steps=[patching.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],
+            steps=[patch_plan.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],
             ignored=cleaned.ignored,
             password=passwords.change(workspace.app, resource_type, cleaned.secrets),
         )
@@ -119,7 +119,7 @@ def patch(
             resource_type,
             id,
             if_match,
-            renew=partial(patching.apply, plan.edits, resource_type) if plan.edits else _unchanged,
+            renew=partial(patch_apply.apply, plan.edits, resource_type) if plan.edits else _unchanged,
             steps=plan.links,
             ignored=plan.ignored,
             password=passwords.change(app, resource_type, plan.secrets),
@@ -208,7 +208,7 @@ class _Creation:
         action = Action.RESTORED if revived else Action.CREATED
         entries = [entry(action, subject, {}, self._cleaned.ignored, "; ".join(filter(None, details)))]
         if self._cleaned.links:
-            step = patching.LinkStep(add=dict.fromkeys(self._cleaned.links))
+            step = patch_plan.LinkStep(add=dict.fromkeys(self._cleaned.links))
             entries += members.change(workspace, resource.row, [step], subject.pair).entries
         self._attempt.record(entries, resource, resource.modified_at)
         remember(workspace, subject, {})
@@ -276,7 +276,7 @@ class _Change:
         if_match: Sequence[str],
         *,
         renew: Callable[[Document], Document],
-        steps: Sequence[patching.LinkStep],
+        steps: Sequence[patch_plan.LinkStep],
         ignored: Sequence[str],
         password: passwords.Change | None,
     ) -> None:
@@ -308,8 +308,8 @@ class _Change:
         resource = lock(workspace, self._type, self._id, self._if_match, with_derived=True)
         old = orjson.loads(resource.document)
         new = self._new = self._renew(old)
-        changes = documents.changes(self._type, old, new)
-        differences = documents.differences(changes)
+        changes = versions.changes(self._type, old, new)
+        differences = versions.differences(changes)
         before = Subject(self._type, self._id, old)
         after = Subject(self._type, self._id, new) if changes else before
         linked = members.NOTHING
@@ -370,7 +370,7 @@ class _Change:
             action = Action.ENABLED if after.active else Action.DISABLED
         return [entry(action, after, differences, self._ignored, "; ".join(filter(None, [reason, password])))]
 
-    def _store(self, resource: Resource, changes: Sequence[documents.Change], before: Subject, after: Subject) -> None:
+    def _store(self, resource: Resource, changes: Sequence[versions.Change], before: Subject, after: Subject) -> None:
         """Write a new version, and only the value rows that differ; a user who is deprovisioned is buried."""
         workspace, db = self._workspace, self._workspace.db
         resource.version += 1
@@ -397,7 +397,7 @@ class _Change:
         if resource.gone:
             tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
             return
-        value_index.write(workspace, self._type, resource.row, *documents.changed_rows(changes))
+        value_index.write(workspace, self._type, resource.row, *versions.changed_rows(changes))
 
 
 @prepared

@@ -12,7 +12,7 @@ from .. import clock
 from ..clock import DAY
 from ..db import Database, Slot, prepared
 from ..db.tables import RefusalRow, ResourceRow
-from ..errors import ScimError
+from ..errors import Remedy, ScimError
 from ..scim import masking
 from ..scim.schema import ResourceType
 from ..scim.values import fold
@@ -55,8 +55,8 @@ class Refusal:
     path: str
     scim_type: str | None
     detail: str | None
-    #: Which setting or command would have it accepted.
-    remedy: str | None
+    #: The change that would have it accepted; a command line in a row that an older version wrote.
+    remedy: Remedy | str | None
     #: Bytes of the body as it came.
     size: int | None
     #: Masked JSON, perhaps cut to LONGEST_BODY.
@@ -76,20 +76,22 @@ def record(
     received: Received,
     types: Sequence[ResourceType],
     *,
+    remedy: Remedy | None,
     status: int | None,
     keep_body: bool,
 ) -> None:
     """Record a refused or failed write: its journal row, and what came, in one transaction of their own.
 
     In: the entry, whose names are completed where an id is known; `types`, the resource types that the write may be
-    about; `status`, as the client got it. The body is kept masked by schema, and only with `keep_body`.
+    about; `remedy`, the change that would have it accepted; `status`, as the client got it. The body is kept masked by
+    schema, and only with `keep_body`.
     """
 
     def write() -> None:
         named = replace(entry, user=_named(scope, entry.user), group=_named(scope, entry.group))
         at = clock.now()
         entries.record(scope, [named], at=at, status=status)
-        _keep(scope, named, error, received, types, at, keep_body=keep_body)
+        _keep(scope, named, error, received, types, at, remedy=remedy, keep_body=keep_body)
 
     scope.db.transact(write)
 
@@ -116,6 +118,7 @@ def _keep(
     types: Sequence[ResourceType],
     at: int,
     *,
+    remedy: Remedy | None,
     keep_body: bool,
 ) -> None:
     user_uuid, user_name = entry.user or (None, None)
@@ -129,7 +132,7 @@ def _keep(
         path=_path(received, types),
         scim_type=error.scim_type,
         detail=error.detail[:_LONGEST_PATH],
-        remedy=error.remedy,
+        remedy=remedy.to_json() if remedy else None,
         size=received.size,
         body=_body(received, types) if keep_body else None,
         user_uuid=user_uuid,
@@ -177,7 +180,12 @@ def forget_old(db: Database) -> int:
 def of_request(db: Database, request_id: str) -> list[Refusal]:
     """What is kept of a request, oldest first: several for a bulk request."""
     rows = db.rows(_of_request, request_id=request_id, since=clock.now() - KEPT)
-    return [Refusal(*row) for row in rows]
+    return [replace(refusal, remedy=_remedy(refusal.remedy)) for refusal in (Refusal(*row) for row in rows)]
+
+
+def _remedy(stored: Remedy | str | None) -> Remedy | str | None:
+    """The remedy in a row; a text that is no JSON object is the command line that an older version wrote."""
+    return Remedy.from_json(stored) if isinstance(stored, str) and stored.startswith("{") else stored
 
 
 def ids_of_client(db: Database, client_request_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a filter's comparison means for a typed attribute, and whether one item in memory satisfies a filter."""
+"""Comparisons of a filter with typed attributes: checked against the schema, and tested on one item in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidFilter
 from . import quirks, values
-from .filter import And, Compare, Filter, Not, Or, Scalar, ValuePath
+from .filter import And, Compare, Filter, Not, Or, Scalar
 from .path import AttrPath, quote
 from .schema import Attribute
 
@@ -20,9 +20,9 @@ _ORDER = ("gt", "ge", "lt", "le")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A comparison checked against the schema: the simple attribute, the operator, and the literal's key.
+    """A checked comparison: the simple attribute, the operator, and the key of the value to compare with.
 
-    `op` is one of the grammar's, or `absent` for `eq null`; `key` is empty for `pr` and `absent`.
+    `op` is an operator of the filter grammar, or `absent` for `eq null`; `key` is empty for `pr` and `absent`.
     """
 
     attribute: Attribute
@@ -31,17 +31,17 @@ class Bound:
 
 
 def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
-    """Check that `attribute op value` can be compared (RFC 7644 table 3) and key the value.
+    """Checks that `attribute op value` can be compared (RFC 7644 table 3), and turns the value into its key.
 
     A complex attribute stands for its `value` sub-attribute. Raises InvalidFilter naming the attribute.
     """
     if attribute.returned == "never":
-        raise InvalidFilter(f"{attribute.path} cannot be filtered by.")
+        raise InvalidFilter(f"{attribute.path} cannot be filtered by: it is never returned.")
     if op == "pr":
         return Bound(attribute, "pr")
     if value is None:
         if op not in ("eq", "ne"):
-            raise InvalidFilter(f"{attribute.path} {op} null cannot be compared.")
+            raise InvalidFilter(f"{attribute.path} {op} null cannot be compared: use eq or ne.")
         return Bound(attribute, "absent" if op == "eq" else "pr")
     if attribute.complex:
         if attribute.value_sub is None:
@@ -51,7 +51,7 @@ def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
 
 
 def _literal(attribute: Attribute, op: str, value: Scalar) -> str:
-    """The key of the literal; InvalidFilter when type and operator do not go together."""
+    """The key of a value in a filter; InvalidFilter when the attribute's type does not allow it or the operator."""
     kind = attribute.type
     operators: tuple[str, ...]
     if kind == "boolean":
@@ -76,7 +76,7 @@ def _literal(attribute: Attribute, op: str, value: Scalar) -> str:
 
 
 def sub_attribute(attribute: Attribute, path: AttrPath) -> Attribute:
-    """The attribute that a name inside a value path means; InvalidFilter when there is none."""
+    """The sub-attribute that a name inside a value path stands for; InvalidFilter when there is none."""
     if not attribute.complex:
         if path.name.lower() == "value" and path.sub is None and path.urn is None:
             return attribute
@@ -101,54 +101,54 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 
 
 def matches(term: Filter, attribute: Attribute, item: Any) -> bool:
-    """Whether one item of `attribute` satisfies the filter of a value path (PATCH works on one locked document)."""
+    """True when one item of `attribute` matches the filter of a value path (PATCH works on one locked document)."""
     return matcher(term, attribute)(item)
 
 
 def matcher(term: Filter, attribute: Attribute) -> Callable[[Any], bool]:
-    """What says whether an item of `attribute` satisfies the filter of a value path; checked once, used often.
+    """Returns a test of the items of `attribute` for the filter of a value path, which is checked only once.
 
-    Raises InvalidFilter naming the attribute when something in it cannot be compared.
+    Raises InvalidFilter naming the attribute that cannot be compared.
     """
     match term:
         case And():
-            every = [matcher(each, attribute) for each in term.terms]
-            return lambda item: all(each(item) for each in every)
+            tests = [matcher(inner, attribute) for inner in term.terms]
+            return lambda item: all(test(item) for test in tests)
         case Or():
-            some = [matcher(each, attribute) for each in term.terms]
-            return lambda item: any(each(item) for each in some)
+            tests = [matcher(inner, attribute) for inner in term.terms]
+            return lambda item: any(test(item) for test in tests)
         case Not():
-            inner = matcher(term.term, attribute)
-            return lambda item: not inner(item)
+            negated = matcher(term.term, attribute)
+            return lambda item: not negated(item)
         case Compare():
             sub = sub_attribute(attribute, term.path)
             return partial(_compare, sub, bind(sub, term.op, term.value))
-        case ValuePath():
+        case _:
             raise InvalidFilter("A value path cannot stand inside another one.")
 
 
 def _compare(sub: Attribute, bound: Bound, item: Any) -> bool:
-    given = item.get(sub.name) if isinstance(item, dict) else item
-    present = given is not None and given != "" and given != []
+    """True when the item's value of `sub` passes the comparison; one of several values is enough."""
+    value = item.get(sub.name) if isinstance(item, dict) else item
+    present = value is not None and value != "" and value != []
     if bound.op == "pr":
         return present
     if bound.op == "absent":
         return not present
-    if given is None:
+    if value is None:
         return bound.op == "ne"
-    each = given if isinstance(given, list) else [given]
-    return any(OPERATORS[bound.op](values.key(bound.attribute, one), bound.key) for one in each)
+    return any(OPERATORS[bound.op](values.key(bound.attribute, one), bound.key) for one in values.items_of(value))
 
 
 def required_values(term: Filter, attribute: Attribute) -> dict[str, Scalar] | None:
-    """What an item must hold to satisfy the filter: sub-attribute name to value.
+    """The sub-attributes with their values that an item needs to match a filter of `eq` joined by `and`.
 
-    None unless the filter is a conjunction of `eq`, the only kind that says how to make an item.
+    None for any other filter: it does not tell how to make an item.
     """
     if isinstance(term, And):
         merged: dict[str, Scalar] = {}
-        for each in term.terms:
-            part = required_values(each, attribute)
+        for inner in term.terms:
+            part = required_values(inner, attribute)
             if part is None:
                 return None
             merged.update(part)

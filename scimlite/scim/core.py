@@ -30,11 +30,11 @@ def _complex(name: str, description: str, *subs: Attribute, **characteristics: A
     return Attribute(name, "complex", subs, description=description, **characteristics)
 
 
-def _plural(name: str, what: str, value: Attribute, types: tuple[str, ...] = (), *more: Attribute) -> Attribute:
+def _plural(name: str, noun: str, value: Attribute, types: tuple[str, ...] = (), *more: Attribute) -> Attribute:
     """A multi-valued complex attribute with the default sub-attributes of RFC 7643 section 2.4."""
     return _complex(
         name,
-        f"The user's {what}.",
+        f"The user's {noun}.",
         value,
         *more,
         _simple("display", "A name for people to read.", sought=False),
@@ -197,7 +197,7 @@ GROUP_SCHEMA = schema(
             "The users and groups in the group.",
             _simple("value", "The member's id.", case_exact=True, mutability="immutable"),
             _reference("$ref", "The member's URI.", "User", "Group", mutability="immutable"),
-            # Not by default: RFC 7643 section 8.7.1 does not have it, and strict clients compare what they sent.
+            # On request only: RFC 7643 section 8.7.1 does not have it, and strict clients compare what they sent.
             _simple("display", "The member's name.", mutability="readOnly", returned="request"),
             _simple("type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"),
             multi_valued=True,
@@ -220,5 +220,7 @@ USER = ResourceType(
 )
 GROUP = ResourceType("Group", "Groups", "Groups of users", GROUP_SCHEMA, common=COMMON)
 
-#: What every app starts with, by endpoint.
+#: The resource types that every app has, by endpoint.
 RESOURCE_TYPES = {resource_type.endpoint: resource_type for resource_type in (USER, GROUP)}
+#: The endpoint of each of them, by the type's name: for URLs of members, which are users or groups.
+ENDPOINTS = {resource_type.name: resource_type.endpoint for resource_type in RESOURCE_TYPES.values()}

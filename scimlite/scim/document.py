@@ -1,8 +1,8 @@
-"""Whole resources as documents: check what a client sent, list the values to index, tell two versions apart."""
+"""Whole resources as documents: a body is checked, completed, replaced, and listed in the value index."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,9 +13,7 @@ from .schema import Attribute, ResourceType
 Json = Any
 Document = dict[str, Json]
 
-#: What stands in the journal for a value that nobody may read.
-HIDDEN = "(not shown)"
-#: By their keys: what documents hold and filters do not find among the values.
+#: Attributes, by key, that documents hold and the value index does not: filters read them from columns.
 _NOT_INDEXED = ("schemas", "id", "meta")
 
 
@@ -30,9 +28,9 @@ class ValueRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A resource as it came in, checked: what is stored, who it links to, and what was not taken.
+    """A checked body: the document to store, the ids it links to, and the names that were left out.
 
-    `secrets` are the values of attributes that are kept apart (a password) by path, which no document holds.
+    `secrets` holds, by path, the values of attributes that no document holds (a password).
     """
 
     document: Document
@@ -41,13 +39,16 @@ class Cleaned:
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
 
 
-def clean(resource_type: ResourceType, body: Json) -> Cleaned:
-    """Check a resource sent with POST or PUT.
+# --- a body becomes a document ------------------------------------------------------------------------------------
 
-    readOnly and unknown attributes are left out (RFC 7644 section 3.3) and listed in `ignored`, but for those that
-    the service itself puts into its answers, which clients send back; values of the linking attribute become ids in
-    `links`. Raises InvalidSyntax when it is no object or names something twice, InvalidValue when a value is wrong
-    or a required one is missing.
+
+def clean(resource_type: ResourceType, body: Json) -> Cleaned:
+    """Checks a resource sent with POST or PUT.
+
+    readOnly and unknown attributes are left out (RFC 7644 section 3.3) and listed in `ignored`, except those that the
+    service itself puts into its answers, because clients send them back. Values of the linking attribute become ids
+    in `links`. Raises InvalidSyntax when the body is no object or names an attribute twice, InvalidValue when a value
+    is wrong or a required one is missing.
     """
     if not isinstance(body, dict):
         raise InvalidSyntax(f"A {resource_type.name} is a JSON object.")
@@ -59,7 +60,7 @@ def clean(resource_type: ResourceType, body: Json) -> Cleaned:
 
 
 class _Intake:
-    """A resource while it is read."""
+    """Reads a body attribute by attribute; its fields are those of `Cleaned`, as far as the body is read."""
 
     def __init__(self, resource_type: ResourceType) -> None:
         self.resource_type = resource_type
@@ -67,64 +68,64 @@ class _Intake:
         self.links: list[str] = []
         self.ignored: list[str] = []
         self.secrets: dict[str, Json] = {}
-        self._seen: set[str] = set()
+        self._paths: set[str] = set()
 
     def take(self, body: Document) -> None:
         """Read the whole resource."""
-        for name, given in values.unique_names(body, "The resource"):
+        for name, value in values.unique_names(body, "The resource"):
             extension = self.resource_type.extension_by_key.get(name.lower())
             if extension is not None:
-                self._schema(extension.id, extension.by_key, given)
+                self._schema(extension.id, extension.by_key, value)
             elif name.lower() == self.resource_type.schema.id.lower():
-                self._schema(None, self.resource_type.core, given)
+                self._schema(None, self.resource_type.core, value)
             else:
-                self._attribute(None, self.resource_type.core.get(name.lower()), name, given)
+                self._attribute(None, self.resource_type.core.get(name.lower()), name, value)
 
-    def _schema(self, urn: str | None, attributes: dict[str, Attribute], given: Json) -> None:
-        """The attributes of one schema, in an object of their own."""
-        where = urn or self.resource_type.schema.id
-        if given is None:
+    def _schema(self, urn: str | None, attributes: dict[str, Attribute], body: Json) -> None:
+        """Read the object under a schema's URN; `urn` is None for the core schema."""
+        owner = urn or self.resource_type.schema.id
+        if body is None:
             return
-        if not isinstance(given, dict):
-            raise InvalidValue(f"{where} takes an object.")
-        for name, value in values.unique_names(quirks.without_nested_schemas(given) if urn else given, where):
-            self._attribute(urn, attributes.get(name.lower()), f"{where}:{name}", value)
+        if not isinstance(body, dict):
+            raise InvalidValue(f"{owner} takes an object.")
+        for name, value in values.unique_names(quirks.without_nested_schemas(body) if urn else body, owner):
+            self._attribute(urn, attributes.get(name.lower()), f"{owner}:{name}", value)
 
-    def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, given: Json) -> None:
-        """One attribute, None when the schema does not know it."""
+    def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, value: Json) -> None:
+        """Read one attribute; None stands for one that the schema does not know."""
         if attribute is None:
-            if given is not None:
+            if value is not None:
                 values.note(self.ignored, name)
             return
-        if attribute.path in self._seen:
+        if attribute.path in self._paths:
             raise InvalidSyntax(f"The resource names {attribute.path} twice.")
-        self._seen.add(attribute.path)
+        self._paths.add(attribute.path)
         if attribute.read_only:
-            if given is not None and not attribute.derived and attribute not in self.resource_type.common:
+            if value is not None and not attribute.derived and attribute not in self.resource_type.common:
                 values.note(self.ignored, name)
         elif attribute.key == "schemas":
-            _check_schemas(given)
+            _check_schemas(value)
         elif attribute.links:
-            self.links += link_ids(attribute, given, self.ignored)
+            self.links += link_ids(attribute, value, self.ignored)
         else:
-            value = values.clean(attribute, given, self.ignored)
-            if value is not None and attribute.apart:
-                self.secrets[attribute.path] = value
-            elif value is not None:
+            cleaned = values.clean(attribute, value, self.ignored)
+            if cleaned is not None and attribute.apart:
+                self.secrets[attribute.path] = cleaned
+            elif cleaned is not None:
                 holder = self.document if urn is None else self.document.setdefault(urn, {})
-                holder[attribute.name] = value
+                holder[attribute.name] = cleaned
 
 
-def _check_schemas(given: Json) -> None:
-    if given is None or (isinstance(given, list) and all(isinstance(urn, str) for urn in given)):
+def _check_schemas(value: Json) -> None:
+    if value is None or (isinstance(value, list) and all(isinstance(urn, str) for urn in value)):
         return
     raise InvalidValue("schemas takes an array of strings.")
 
 
-def link_ids(attribute: Attribute, given: Json, ignored: list[str]) -> list[str]:
-    """The ids that values of the linking attribute point at; a value without one is refused."""
+def link_ids(attribute: Attribute, value: Json, ignored: list[str]) -> list[str]:
+    """The ids in values of the linking attribute; InvalidValue for one without an id."""
     ids: list[str] = []
-    for item in values.items_of(given):
+    for item in values.items_of(value):
         link = values.clean_item(attribute, item, ignored)
         if not link or not link.get("value"):
             raise InvalidValue(f"{attribute.path}.value is required.")
@@ -135,7 +136,7 @@ def link_ids(attribute: Attribute, given: Json, ignored: list[str]) -> list[str]
 def with_defaults(resource_type: ResourceType, document: Document, current: Document | None = None) -> Document:
     """The document with a value for attributes that declare a default and have none.
 
-    A new resource gets the default; one that replaces `current` keeps what that has, and nothing where it has nothing.
+    A new resource gets the default; one that replaces `current` keeps the value that `current` has, if any.
     """
     missing: Document = {}
     for urn, attribute in resource_type.attributes:
@@ -148,10 +149,10 @@ def with_defaults(resource_type: ResourceType, document: Document, current: Docu
 
 
 def renewed(resource_type: ResourceType, current: Document, sent: Document) -> Document:
-    """What a PUT makes of a stored document: everything as sent, but what clients cannot write stays.
+    """The document after a PUT: everything as sent, and the values of `current` that clients cannot write or send.
 
-    Immutable attributes that are not sent stay as well, and writeOnly ones, which no client can send back; Mutability
-    is raised when an immutable one has a value that differs (RFC 7644 section 3.5.1).
+    Those are immutable attributes that are not sent, and writeOnly ones, which no client can send back. Raises
+    Mutability when an immutable attribute is sent with another value (RFC 7644 section 3.5.1).
     """
     kept: Document = {"id": current["id"], **with_defaults(resource_type, sent, current)}
     for urn, attribute in resource_type.attributes:
@@ -161,12 +162,7 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
         after = (sent if urn is None else sent.get(urn, {})).get(attribute.name)
         if before is None or before == after:
             continue
-        if attribute.mutability == "readWrite" or (attribute.write_only and after is not None):
-            settled = immutable.settle(attribute, before, after)
-        elif after is not None:
-            raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
-        else:
-            settled = before
+        settled = _settled(attribute, before, after)
         if settled is None:
             continue
         if urn is None:
@@ -176,11 +172,20 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
     return finish(resource_type, kept)
 
 
+def _settled(attribute: Attribute, before: Json, after: Json) -> Json:
+    """The value after a PUT of an attribute that is immutable, writeOnly, or has immutable sub-attributes."""
+    if attribute.mutability == "readWrite" or (attribute.write_only and after is not None):
+        return immutable.settle(attribute, before, after)
+    if after is not None:
+        raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
+    return before
+
+
 def require(resource_type: ResourceType, document: Document) -> None:
     """Raise InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2).
 
-    The attributes of an extension are required once the resource has something of it; sub-attributes, in each
-    value of their attribute.
+    The attributes of an extension are required once the resource has a value in the extension; sub-attributes are
+    required in each value of their attribute.
     """
     for extension in resource_type.required_extensions:
         if not document.get(extension):
@@ -201,24 +206,27 @@ def _blank(value: Json) -> bool:
 
 
 def finish(resource_type: ResourceType, document: Document) -> Document:
-    """The document with `schemas` naming the core schema and the extensions that hold something, put first."""
+    """The document with `schemas` first: the core schema, and the extensions that have a value."""
     urns = [resource_type.schema.id]
     urns += [extension.id for extension in resource_type.extensions if document.get(extension.id)]
     rest = {name: value for name, value in document.items() if name != "schemas" and value != {}}
     return {"schemas": urns, **rest}
 
 
+# --- parts of a document ------------------------------------------------------------------------------------------
+
+
 class Names(NamedTuple):
-    """What people call a resource: its name (None when it has none), and its displayName, which may be empty."""
+    """The name of a resource (None when it has none), and its displayName, which may be empty."""
 
     name: str | None
     display: str | None
 
 
 def names(resource_type: ResourceType, document: Document) -> Names:
-    """What people call a resource: userName, displayName or name, the first that it has as one text."""
-    found = {key: value for key, name in resource_type.naming if isinstance(value := document.get(name), str)}
-    return Names(next(filter(None, found.values()), None), found.get("displayname"))
+    """The name of a resource: userName, displayName or name, the first that it has as one text."""
+    texts = {key: value for key, name in resource_type.naming if isinstance(value := document.get(name), str)}
+    return Names(next(filter(None, texts.values()), None), texts.get("displayname"))
 
 
 def without(resource_type: ResourceType, document: Document, paths: Collection[str]) -> Document:
@@ -230,11 +238,7 @@ def without(resource_type: ResourceType, document: Document, paths: Collection[s
         holder = rest if urn is None else dict(rest.get(urn, {}))
         value = holder.pop(attribute.name, None)
         items = values.items_of(value) if attribute.complex else []
-        parts = [
-            {name: each for name, each in item.items() if attribute.subs[name.lower()].path not in paths}
-            for item in items
-        ]
-        kept = [part for part in parts if part]
+        kept = [part for item in items if (part := _without_subs(attribute, item, paths))]
         if kept:
             holder[attribute.name] = kept if attribute.multi_valued else kept[0]
         if urn is not None:
@@ -242,99 +246,40 @@ def without(resource_type: ResourceType, document: Document, paths: Collection[s
     return rest
 
 
+def _without_subs(attribute: Attribute, item: Document, paths: Collection[str]) -> Document:
+    """A complex value without the sub-attributes at these index paths."""
+    return {name: value for name, value in item.items() if attribute.subs[name.lower()].path not in paths}
+
+
 def value_rows(resource_type: ResourceType, document: Document) -> set[ValueRow]:
     """Every simple value of a document as a row of the value index."""
     rows: set[ValueRow] = set()
-    for attributes, holder in _parts(resource_type, document):
+    for attributes, holder in parts(resource_type, document):
         for name, value in holder.items():
             attribute = attributes.get(name.lower())
-            # In another case the name is of a former schema.
+            # A name in another case was stored under a former schema.
             if attribute is not None and attribute.name == name and attribute.key not in _NOT_INDEXED:
-                _add_rows(rows, attribute, value)
+                add_rows(rows, attribute, value)
     return rows
 
 
-def _parts(resource_type: ResourceType, document: Document) -> Iterator[tuple[dict[str, Attribute], Document]]:
-    """The document and what it holds for each extension, with the attributes that these may have by their key."""
+def parts(resource_type: ResourceType, document: Document) -> Iterator[tuple[dict[str, Attribute], Document]]:
+    """The attributes by key with the object that holds them: the document itself, then one for each extension."""
     yield resource_type.core, document
     for extension in resource_type.extensions:
         yield extension.by_key, document.get(extension.id) or {}
 
 
-def _add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
+def add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
+    """Add the rows of the value index for one attribute with this value."""
     if value is None:
         return
     for item, one in enumerate(value if attribute.multi_valued else (value,)):
         if not attribute.complex:
             rows.add(ValueRow(attribute.path, item, 0, values.key(attribute, one)))
             continue
-        for name, given in one.items():
+        for name, inner in one.items():
             sub = attribute.subs.get(name.lower())
             if sub is not None:
-                for nth, each in enumerate(given if sub.multi_valued else (given,)):
-                    rows.add(ValueRow(sub.path, item, nth, values.key(sub, each)))
-
-
-class Change(NamedTuple):
-    """An attribute whose value is not the same in two versions of a document; None where it had or has none."""
-
-    attribute: Attribute
-    before: Json
-    after: Json
-
-
-def changes(resource_type: ResourceType, old: Document, new: Document) -> list[Change]:
-    """What is not the same in two versions of a document, in the order of the schemas."""
-    if new is old:
-        return []
-    found = []
-    for (attributes, before), (_, after) in zip(_parts(resource_type, old), _parts(resource_type, new), strict=True):
-        if before != after:
-            names = {name for name in {**before, **after} if before.get(name) != after.get(name)} - {"schemas"}
-            found += [
-                Change(attribute, before.get(attribute.name), after.get(attribute.name))
-                for attribute in attributes.values()
-                if attribute.name in names
-            ]
-    return found
-
-
-def changed_rows(changes: Iterable[Change]) -> tuple[set[ValueRow], set[ValueRow]]:
-    """The rows of the value index that there were of what changed, and those that there are to be."""
-    before: set[ValueRow] = set()
-    after: set[ValueRow] = set()
-    for change in changes:
-        _add_rows(before, change.attribute, change.before)
-        _add_rows(after, change.attribute, change.after)
-    return before, after
-
-
-def differences(changes: Iterable[Change]) -> dict[str, list[Json]]:
-    """Changes as they are told: attribute path to [from, to], None where there was or is no value.
-
-    Single complex values are compared by sub-attribute, multi-valued attributes as a whole. Of writeOnly attributes
-    it tells that they changed, and not to what.
-    """
-    told: dict[str, list[Json]] = {}
-    for attribute, before, after in changes:
-        if attribute.complex and not attribute.multi_valued:
-            for sub in attribute.sub_attributes:
-                was, now = (before or {}).get(sub.name), (after or {}).get(sub.name)
-                if was != now:
-                    hidden = attribute if attribute.write_only else sub
-                    told[sub.path] = [_told(hidden, was), _told(hidden, now)]
-        else:
-            told[attribute.path] = [_told(attribute, before), _told(attribute, after)]
-    return told
-
-
-def _told(attribute: Attribute, value: Json) -> Json:
-    """A value as it may be told to others than the client: nothing of what is writeOnly."""
-    if value is None:
-        return None
-    if attribute.write_only:
-        return HIDDEN
-    hidden = {sub.name for sub in attribute.sub_attributes if sub.write_only}
-    if not hidden:
-        return value
-    return [{name: HIDDEN if name in hidden else each for name, each in item.items()} for item in value]
+                for nth, simple in enumerate(inner if sub.multi_valued else (inner,)):
+                    rows.add(ValueRow(sub.path, item, nth, values.key(sub, simple)))

@@ -1,26 +1,18 @@
-"""The filter language of RFC 7644 section 3.4.2.2: its tree, its parser, and the way back to text."""
+"""A filter of RFC 7644 section 3.4.2.2 as a tree, and the canonical text of a tree."""
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
-from scimlite.errors import InvalidFilter, InvalidPath
-from scimlite.scim.path import BLANKS, AttrPath, quote, split_attr_path, split_sub_attribute
+from .path import AttrPath
 
 Scalar = str | bool | int | float | None
-
-MAX_LENGTH = 8192
-MAX_TERMS = 100
-MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """One attribute against one value."""
+    """A comparison of one attribute with one value."""
 
     path: AttrPath
     #: In lower case: eq ne co sw ew gt ge lt le pr.
@@ -31,30 +23,30 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Two or more terms that must all hold."""
+    """Two or more terms, all of them true."""
 
     terms: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Two or more terms of which one must hold."""
+    """Two or more terms, at least one of them true."""
 
     terms: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """A term that must not hold."""
+    """A term that is false."""
 
     term: Filter
 
 
 @dataclass(frozen=True, slots=True)
 class ValuePath:
-    """A term that must hold for one and the same value of a multi-valued attribute.
+    """A term that is true for one and the same value of a multi-valued attribute.
 
-    The paths inside are plain sub-attribute names, and no value path is among them.
+    Paths inside the term are plain sub-attribute names, and the term holds no other value path.
     """
 
     path: AttrPath
@@ -64,32 +56,8 @@ class ValuePath:
 Filter = Compare | And | Or | Not | ValuePath
 
 
-def parse_filter(
-    text: str,
-    urns: Collection[str] = (),
-    *,
-    max_length: int = MAX_LENGTH,
-    max_terms: int = MAX_TERMS,
-    max_depth: int = MAX_DEPTH,
-) -> Filter:
-    """Read a filter; `urns` are the known schema URNs, which `AttrPath` needs to be split rightly.
-
-    :raise InvalidFilter: saying what was expected, where, and what stood there instead.
-    """
-    limits = {"max_length": max_length, "max_terms": max_terms, "max_depth": max_depth}
-    return _Parser(text, urns, InvalidFilter, **limits).whole_filter()
-
-
-def parse_value_path(text: str, urns: Collection[str] = ()) -> tuple[AttrPath, Filter, str | None]:
-    """Read the path `attribute[filter]` of a PATCH operation, and the sub-attribute after it if any.
-
-    :raise InvalidPath: as `parse_filter` does.
-    """
-    return _Parser(text, urns, InvalidPath).whole_value_path()
-
-
 def unparse(node: Filter) -> str:
-    """The canonical text: one blank between words, and only the brackets that are needed."""
+    """The canonical text of a filter: one blank between words, and only the brackets that are needed."""
     match node:
         case Compare(path, "pr"):
             return f"{path} pr"
@@ -101,295 +69,10 @@ def unparse(node: Filter) -> str:
             return " or ".join(_bracketed(term, Or) for term in terms)
         case Not(term):
             return f"not ({unparse(term)})"
-        case ValuePath(path, term):
-            return f"{path}[{unparse(term)}]"
-
-
-def shape(node: Filter) -> tuple[Hashable, list[Scalar]]:
-    """The filter without its values, and the values in the order in which they stand.
-
-    Filters that differ only in their values, or in the case of names, have one shape; the type of a value is
-    part of it. A null is among the values, `pr` has none.
-    """
-    values: list[Scalar] = []
-    return _shape(node, values), values
-
-
-# -- the way back ------------------------------------------------------------------------------------------
+        case _:
+            return f"{node.path}[{unparse(node.term)}]"
 
 
 def _bracketed(node: Filter, *kinds: type[Filter]) -> str:
+    """The text of a node, in brackets when it is one of `kinds`."""
     return f"({unparse(node)})" if isinstance(node, kinds) else unparse(node)
-
-
-def _shape(node: Filter, values: list[Scalar]) -> Hashable:
-    match node:
-        case Compare(path, "pr"):
-            return str(path).lower(), "pr"
-        case Compare(path, op, value):
-            values.append(value)
-            return str(path).lower(), op, _type_name(value)
-        case And(terms) | Or(terms):
-            return type(node).__name__, *[_shape(term, values) for term in terms]
-        case Not(term):
-            return "Not", _shape(term, values)
-        case ValuePath(path, term):
-            return "ValuePath", str(path).lower(), _shape(term, values)
-
-
-def _type_name(value: Scalar) -> str:
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):  # before the numbers: a bool is an int
-        return "boolean"
-    return "null" if value is None else "number"
-
-
-# -- words -------------------------------------------------------------------------------------------------
-
-# RFC 7644 asks for blanks between words; a bracket parts words as well, a quotation mark does not: a string
-# that touches a word is mostly one with a forgotten backslash. Quirk: it may touch the operator before it, as in
-# RFC 7644's own example `members[value eq"2819…"]` (section 3.5.2.2). A `"` that begins no string is a word, too.
-_STRING = r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"'
-_TOUCHABLE = rf"(?<=[{BLANKS}](?i:eq|ne|co|sw|ew|gt|ge|lt|le))"
-_WORD = re.compile(rf'(?:(?<=[{BLANKS}])|{_TOUCHABLE}){_STRING}(?=[{BLANKS})\]]|\Z)|[^{BLANKS}"()\[\]]+|[()\[\]"]')
-_NO_VALUE = frozenset({"", "(", ")", "[", "]", '"'})
-_CLOSED_STRING = re.compile(_STRING)
-_STRING_BODY = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*')
-_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_CONTROLS = frozenset(map(chr, range(0x20)))
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-
-# Longer ones are no identifiers or quantities, and Python's int() refuses texts of some thousand digits.
-_MAX_NUMBER_LENGTH = 100
-
-_LOGICAL = frozenset({"and", "or", "not"})
-_COMPARISONS = ("eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le")
-_RESERVED = _LOGICAL.union(_COMPARISONS, {"pr"})
-# Entra capitalises booleans (MicrosoftDocs/entra-docs,
-# application-provisioning-config-problem-scim-compatibility.md), so the case is not looked at.
-_LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
-
-
-def _bare_value(word: str, op: str) -> str | None:
-    """Quirk: in `eq`, a word without quotation marks is the string of its characters, as it stands.
-
-    RFC 7644 section 3.4.2.2 wants JSON. authentik sends `userName eq x` (goauthentik/authentik#16455), Entra
-    sent `id eq 2819c223-… and members eq 9067729b-…` (MicrosoftDocs/azure-docs,
-    active-directory-scim-provisioning.md, 2017). Words of the language itself are a forgotten value, and
-    single quotation marks a misunderstanding, so both are refused.
-    """
-    if op != "eq" or word.lower() in _RESERVED or word.startswith("'") or not word.isprintable():
-        return None
-    return word
-
-
-class _Parser:
-    """Recursive descent over the words of one filter or path; `depth` counts the brackets around."""
-
-    __slots__ = ("at", "error", "inside", "max_depth", "max_terms", "noun", "terms", "text", "urns", "words")
-
-    def __init__(
-        self,
-        text: str,
-        urns: Collection[str],
-        error: type[InvalidFilter] | type[InvalidPath],
-        *,
-        max_length: int = MAX_LENGTH,
-        max_terms: int = MAX_TERMS,
-        max_depth: int = MAX_DEPTH,
-    ) -> None:
-        self.text = text
-        self.urns = urns
-        self.error = error
-        self.noun = "path" if error is InvalidPath else "filter"
-        self.max_terms = max_terms
-        self.max_depth = max_depth
-        self.terms = 0
-        self.inside = False  # of the square brackets of a value path
-        self.at = 0
-        if len(text) > max_length:
-            raise self.refuse(f"it is longer than {max_length} characters")
-        if found := _NOT_TEXT.search(text):
-            raise self.refuse(f"character {found.start() + 1} is NUL or half of a surrogate pair")
-        self.words = _WORD.findall(text)
-        self.words.append("")  # the end, a word that is no word, so that looking ahead needs no check
-
-    def whole_filter(self) -> Filter:
-        node = self.disjunction(0)
-        if self.words[self.at]:
-            raise self.expected('"and", "or" or the end of the filter')
-        return node
-
-    def whole_value_path(self) -> tuple[AttrPath, Filter, str | None]:
-        path = self.attr_path()
-        if self.words[self.at] != "[":
-            raise self.expected('"["')
-        term = self.bracketed_term(path, 0)
-        sub = self.sub_attribute()
-        if self.words[self.at]:
-            raise self.expected("the end of the path" if sub else '".sub-attribute" or the end of the path')
-        return path, term, sub
-
-    def disjunction(self, depth: int) -> Filter:
-        first = self.conjunction(depth)
-        if self.words[self.at].lower() != "or":
-            return first
-        terms = [first]
-        while self.words[self.at].lower() == "or":
-            self.at += 1
-            terms.append(self.conjunction(depth))
-        return Or(tuple(terms))
-
-    def conjunction(self, depth: int) -> Filter:
-        first = self.term(depth)
-        if self.words[self.at].lower() != "and":
-            return first
-        terms = [first]
-        while self.words[self.at].lower() == "and":
-            self.at += 1
-            terms.append(self.term(depth))
-        return And(tuple(terms))
-
-    def term(self, depth: int) -> Filter:
-        word = self.words[self.at]
-        if word == "(":
-            return self.group(depth)
-        if word.lower() == "not":
-            self.at += 1
-            if self.words[self.at] != "(":
-                raise self.expected('"(" after "not"')
-            return Not(self.group(depth))
-        path = self.attr_path()
-        return self.value_path(path, depth) if self.words[self.at] == "[" else self.comparison(path)
-
-    def group(self, depth: int) -> Filter:
-        self.check_depth(depth)
-        self.at += 1
-        node = self.disjunction(depth + 1)
-        if self.words[self.at] != ")":
-            raise self.expected('"and", "or" or ")"')
-        self.at += 1
-        return node
-
-    def value_path(self, path: AttrPath, depth: int) -> Filter:
-        """`emails[type eq "work"]`, or with `.value eq "x"` after it.
-
-        RFC 7644 has the second form in PATCH paths only. Entra filters with it (learn.microsoft.com,
-        use-scim-to-provision-users-and-groups; FusionAuth/fusionauth-issues#2456) and means a comparison
-        that holds for the same value.
-        """
-        term = self.bracketed_term(path, depth)
-        if sub := self.sub_attribute():
-            comparison = self.comparison(AttrPath(sub))
-            term = And((*term.terms, comparison) if isinstance(term, And) else (term, comparison))
-        return ValuePath(path, term)
-
-    def bracketed_term(self, path: AttrPath, depth: int) -> Filter:
-        # RFC 7643 section 2.3.8: a complex attribute holds no complex one, so values have none of their own.
-        if self.inside:
-            raise self.expected("an operator (a value filter cannot hold another)")
-        if path.sub:
-            raise self.expected("an operator (a sub-attribute has no value filter)")
-        self.check_depth(depth)
-        self.at += 1
-        self.inside = True
-        term = self.disjunction(depth + 1)
-        self.inside = False
-        if self.words[self.at] != "]":
-            raise self.expected('"and", "or" or "]"')
-        self.at += 1
-        return term
-
-    def sub_attribute(self) -> str | None:
-        sub = split_sub_attribute(self.words[self.at])
-        if sub:
-            self.at += 1
-        return sub
-
-    def comparison(self, path: AttrPath) -> Compare:
-        op = self.words[self.at].lower()
-        if op != "pr" and op not in _COMPARISONS:
-            raise self.expected(f"an operator ({', '.join(_COMPARISONS)}, pr)")
-        if self.terms == self.max_terms:
-            raise self.refuse(f"it has more than {self.max_terms} comparisons")
-        self.terms += 1
-        self.at += 1
-        return Compare(path, op) if op == "pr" else Compare(path, op, self.value(op))
-
-    def attr_path(self) -> AttrPath:
-        word = self.words[self.at]
-        path = split_attr_path(word, self.urns) if word.lower() not in _LOGICAL else None
-        if self.inside and (path is None or path.sub or path.urn):
-            raise self.expected("the name of a sub-attribute")
-        if path is None or not path.name:
-            raise self.expected("an attribute (name, name.sub or one of them after a schema URN)")
-        self.at += 1
-        return path
-
-    def value(self, op: str) -> Scalar:
-        word = self.words[self.at]
-        value: Scalar
-        if len(word) > 1 and word[0] == '"':
-            value = self.string(word)
-        elif (literal := word.lower()) in _LITERALS:
-            value = _LITERALS[literal]
-        elif found := _NUMBER.fullmatch(word):
-            value = self.number(found)
-        elif word in _NO_VALUE or (bare := _bare_value(word, op)) is None:
-            raise self.no_value(word)
-        else:
-            value = bare
-        self.at += 1
-        return value
-
-    def string(self, word: str) -> str:
-        if "\\" not in word:
-            return word[1:-1]
-        try:
-            value: str = json.loads(word)
-        except json.JSONDecodeError as error:
-            raise self.expected("a JSON escape", error.pos) from None
-        if _NOT_TEXT.search(value):
-            raise self.expected("a string without NUL and without half of a surrogate pair")
-        return value
-
-    def number(self, found: re.Match[str]) -> int | float:
-        number, fraction, exponent = found.groups()
-        if len(found[0]) <= _MAX_NUMBER_LENGTH:
-            value = float(found[0]) if fraction or exponent else int(number)
-            if math.isfinite(value):
-                return value
-        raise self.expected("a smaller number (or quotation marks, if it is a string)")
-
-    def no_value(self, word: str) -> InvalidFilter | InvalidPath:
-        """Say what is wrong where no value can be read, as exactly as possible."""
-        if word != '"':
-            return self.expected('a value: "text", a number, true, false or null')
-        start = self.start()
-        if self.text[start - 1] not in BLANKS:
-            return self.expected("a blank before the string")
-        if found := _CLOSED_STRING.match(self.text, start):
-            return self.expected("a blank after the string", len(found[0]))
-        found = _STRING_BODY.match(self.text, start)
-        if found and self.text[found.end() :][:1] in _CONTROLS:
-            return self.expected("an escape in place of a control character", len(found[0]))
-        return self.expected('a string that ends with a quotation mark (one inside it is written as \\")')
-
-    def check_depth(self, depth: int) -> None:
-        if depth >= self.max_depth:
-            place = f"at character {self.start() + 1}"
-            raise self.refuse(f"its brackets are more than {self.max_depth} deep {place}")
-
-    def start(self) -> int:
-        """Where the current word begins; only errors ask, so the words are read once more."""
-        starts = [found.start() for found in _WORD.finditer(self.text)]
-        return starts[self.at] if self.at < len(starts) else len(self.text)
-
-    def expected(self, what: str, offset: int = 0) -> InvalidFilter | InvalidPath:
-        start = self.start() + offset
-        place = f"near {quote(self.text, start)}" if start < len(self.text) else f"where the {self.noun} ends"
-        return self.refuse(f"expected {what} at character {start + 1}, {place}")
-
-    def refuse(self, reason: str) -> InvalidFilter | InvalidPath:
-        return self.error(f"The {self.noun} is not valid: {reason}.")

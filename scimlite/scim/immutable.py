@@ -1,4 +1,4 @@
-"""Immutable sub-attributes (RFC 7643 section 7) when one value takes another one's place."""
+"""Immutable sub-attributes (RFC 7643 section 7) when one value replaces another."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ Json = Any
 
 
 def settle(attribute: Attribute, before: Json, after: Json) -> Json:
-    """A value that takes another one's place, with the immutable sub-attributes that it leaves out.
+    """The value `after` in place of `before`, with the immutable sub-attributes of `before` that it leaves out.
 
-    Raises Mutability when it has another value for one. Of several values, those are the same that have the same
-    `value` and `type` (RFC 7643 section 2.4).
+    Raises Mutability when `after` has another value for one. Values of a multi-valued attribute with the same `value`
+    and `type` are the same value (RFC 7643 section 2.4).
     """
     if not attribute.fixed_subs or before is None or after is None:
         return after
     if not attribute.multi_valued:
         return _settled(attribute, before, after)
-    known = {_same(attribute, item): item for item in before if "value" in item}
+    present = {_identity(attribute, item): item for item in before if "value" in item}
     return [
-        _settled(attribute, known.get(_same(attribute, item), {}), item) if "value" in item else item for item in after
+        _settled(attribute, present.get(_identity(attribute, item), {}), item) if "value" in item else item
+        for item in after
     ]
 
 
-def _same(attribute: Attribute, item: dict[str, Json]) -> tuple[str, ...]:
+def _identity(attribute: Attribute, item: dict[str, Json]) -> tuple[str, ...]:
+    """The keys of `value` and `type`, empty where there is none."""
     return tuple(
         values.key(attribute.subs[name], item[name]) if name in item and name in attribute.subs else ""
         for name in ("value", "type")
@@ -35,6 +37,7 @@ def _same(attribute: Attribute, item: dict[str, Json]) -> tuple[str, ...]:
 
 
 def _settled(attribute: Attribute, before: dict[str, Json], after: dict[str, Json]) -> dict[str, Json]:
+    """One complex value in place of another."""
     kept = {}
     for sub in attribute.fixed_subs:
         if before.get(sub.name) not in (None, after.get(sub.name, before.get(sub.name))):

@@ -1,39 +1,48 @@
-"""What may be kept of a refused request: by schema, without what nobody may read and without undeclared values."""
+"""Refused requests as they are kept: secret values and values of undeclared attributes are masked, by schema."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..errors import ScimError
-from .filter import And, Compare, Filter, Not, Or, ValuePath, parse_filter, unparse
-from .path import AttrPath, PatchPath, parse_patch_path, split_attr_path
+from .filter import And, Filter, Not, Or, ValuePath, unparse
+from .filter_parser import parse_filter
+from .patch_path import PatchPath, parse_patch_path
+from .path import AttrPath, split_attr_path
 from .schema import Attribute, ResourceType, Schema
 
 Json = Any
 
-#: In place of a value that nobody may read.
+#: Stands for a value that clients cannot read.
 SECRET = "***"
-#: In place of the value of an attribute that no schema declares: only its name is kept.
+#: Stands for the value of an attribute that no schema declares: only the name is kept.
 UNDECLARED = "(not declared)"
+#: Members of a search request whose values are kept, in lower case.
+_PARAMETERS = frozenset(
+    {"schemas", "attributes", "excludedattributes", "sortby", "sortorder", "startindex", "count", "cursor"}
+)
+#: Characters of a name and of a text that are kept.
 _LONGEST_NAME = 200
 _LONGEST_TEXT = 2000
 
 
 def resource(resource_type: ResourceType, body: Json) -> Json:
-    """The body of a POST or PUT, or the value of a PATCH operation without a path."""
+    """Masks the body of a POST or PUT, or the value of a PATCH operation without a path."""
     if not isinstance(body, dict):
         return UNDECLARED
     return {_name(key): _attribute(resource_type, key, value) for key, value in body.items()}
 
 
 def _name(key: str) -> str:
+    """A member's name, cut when it is long."""
     return key if len(key) <= _LONGEST_NAME else key[:_LONGEST_NAME] + "…"
 
 
 def _attribute(resource_type: ResourceType, key: str, value: Json) -> Json:
-    """The value under a name, which may be an attribute, one after a URN, or the URN of a schema."""
+    """Masks the value under a key: an attribute, an attribute after a URN, or the URN of a schema."""
     schema = _schema(resource_type, key)
     if schema is not None:
         return _of_schema(schema, resource_type, value)
@@ -45,20 +54,22 @@ def _attribute(resource_type: ResourceType, key: str, value: Json) -> Json:
 
 
 def _schema(resource_type: ResourceType, key: str) -> Schema | None:
+    """The schema of the type with this URN."""
     lower = key.lower()
-    return (
-        resource_type.schema if lower == resource_type.schema.id.lower() else resource_type.extension_by_key.get(lower)
-    )
+    if lower == resource_type.schema.id.lower():
+        return resource_type.schema
+    return resource_type.extension_by_key.get(lower)
 
 
 def _of_schema(schema: Schema, resource_type: ResourceType, value: Json) -> Json:
+    """Masks the object under the URN of a schema."""
     if not isinstance(value, dict):
         return UNDECLARED
-    known = resource_type.core if schema is resource_type.schema else schema.by_key
+    attributes = resource_type.core if schema is resource_type.schema else schema.by_key
     masked = {}
-    for key, each in value.items():
-        attribute = known.get(key.lower())
-        masked[_name(key)] = _value(attribute, each) if attribute else UNDECLARED
+    for key, inner in value.items():
+        attribute = attributes.get(key.lower())
+        masked[_name(key)] = _value(attribute, inner) if attribute else UNDECLARED
     return masked
 
 
@@ -67,17 +78,18 @@ def _secret(attribute: Attribute) -> bool:
 
 
 def _value(attribute: Attribute, value: Json) -> Json:
+    """Masks the value of an attribute."""
     if _secret(attribute):
         return SECRET
     if isinstance(value, list):
-        return [_value(attribute, each) for each in value]
+        return [_value(attribute, item) for item in value]
     if not isinstance(value, dict):
         return value
     masked = {}
-    for key, each in value.items():
-        # Objects that stand where a simple value should are no attribute's either.
+    for key, inner in value.items():
+        # A simple attribute has no sub-attributes, so an object in its place is masked as a whole.
         sub = attribute.subs.get(key.lower())
-        masked[_name(key)] = _value(sub, each) if sub else UNDECLARED
+        masked[_name(key)] = _value(sub, inner) if sub else UNDECLARED
     return masked
 
 
@@ -85,23 +97,25 @@ def _value(attribute: Attribute, value: Json) -> Json:
 
 
 def patch(resource_type: ResourceType, body: Json) -> Json:
-    """The body of a PATCH."""
+    """Masks the body of a PATCH."""
     if not isinstance(body, dict):
         return UNDECLARED
     masked: dict[str, Json] = {}
     for key, value in body.items():
         if key.lower() == "operations" and isinstance(value, list):
-            masked[_name(key)] = [_operation(resource_type, each) for each in value]
+            masked[_name(key)] = [_operation(resource_type, operation) for operation in value]
         else:
             masked[_name(key)] = _urns(value) if key.lower() == "schemas" else UNDECLARED
     return masked
 
 
 def _urns(value: Json) -> Json:
-    return value if isinstance(value, list) and all(isinstance(each, str) for each in value) else UNDECLARED
+    """A list of texts as it is, any other value masked."""
+    return value if isinstance(value, list) and all(isinstance(urn, str) for urn in value) else UNDECLARED
 
 
 def _operation(resource_type: ResourceType, operation: Json) -> Json:
+    """Masks one operation of a PATCH."""
     if not isinstance(operation, dict):
         return UNDECLARED
     members = {key.lower(): value for key, value in operation.items()}
@@ -121,6 +135,7 @@ def _operation(resource_type: ResourceType, operation: Json) -> Json:
 
 
 def _parsed(resource_type: ResourceType, text: str) -> PatchPath | None:
+    """The path of an operation; None for a malformed one."""
     try:
         return parse_patch_path(text, resource_type.urns)
     except ScimError:
@@ -128,6 +143,7 @@ def _parsed(resource_type: ResourceType, text: str) -> PatchPath | None:
 
 
 def _path(resource_type: ResourceType, text: str) -> str:
+    """Masks the path of an operation: secret values in its filter, or all of a malformed path."""
     parsed = _parsed(resource_type, text)
     if parsed is None:
         return f"(a path of {len(text)} characters that cannot be read)"
@@ -135,12 +151,12 @@ def _path(resource_type: ResourceType, text: str) -> str:
         return text[:_LONGEST_TEXT]
     target = resource_type.find(parsed.attr)
     attribute = target.attribute if target else None
-    condition = _bare(parsed.filter) if attribute is None else _condition(parsed.filter, attribute)
+    condition = _masked(parsed.filter, partial(_readable_in_item, attribute))
     return f"{parsed.attr}[{unparse(condition)}]" + (f".{parsed.sub}" if parsed.sub else "")
 
 
 def _at(resource_type: ResourceType, path: Json, value: Json) -> Json:
-    """The value of a PATCH operation with this path."""
+    """Masks the value of an operation with this path."""
     if path is None or path == "":
         return resource(resource_type, value)
     parsed = _parsed(resource_type, path) if isinstance(path, str) else None
@@ -161,25 +177,20 @@ def _at(resource_type: ResourceType, path: Json, value: Json) -> Json:
 
 
 def search(types: Sequence[ResourceType], body: Json) -> Json:
-    """The body of a search request, or the parameters of a query."""
+    """Masks the body of a search request, or the parameters of a query."""
     if not isinstance(body, dict):
         return UNDECLARED
-    known = {"schemas", "attributes", "excludedattributes", "sortby", "sortorder", "startindex", "count", "cursor"}
     masked: dict[str, Json] = {}
     for key, value in body.items():
         lower = key.lower()
         if lower == "filter" and isinstance(value, str):
             masked[_name(key)] = filter_text(types, value)
-        elif lower in known and not isinstance(value, dict):
-            masked[_name(key)] = (
-                value[:_LONGEST_TEXT]
-                if isinstance(value, str)
-                else _urns(value)
-                if (isinstance(value, list))
-                else value
-            )
-        else:
+        elif lower not in _PARAMETERS or isinstance(value, dict):
             masked[_name(key)] = UNDECLARED
+        elif isinstance(value, list):
+            masked[_name(key)] = _urns(value)
+        else:
+            masked[_name(key)] = value[:_LONGEST_TEXT] if isinstance(value, str) else value
     return masked
 
 
@@ -187,69 +198,44 @@ def search(types: Sequence[ResourceType], body: Json) -> Json:
 
 
 def filter_text(types: Sequence[ResourceType], text: str) -> str:
-    """A filter: values that are compared with what nobody may read, or no type declares, are masked.
+    """Masks a filter: the values compared with attributes that clients cannot read, or that no type declares.
 
-    Of one that cannot be read only the length is told.
+    Only the length of a malformed filter is kept.
     """
     try:
-        parsed = parse_filter(text, frozenset().union(*(each.urns for each in types)))
+        parsed = parse_filter(text, frozenset().union(*(resource_type.urns for resource_type in types)))
     except ScimError:
         return f"(a filter of {len(text)} characters that cannot be read)"
-    return unparse(_masked(types, parsed))
+    return unparse(_masked(parsed, partial(_readable, types)))
 
 
-def _masked(types: Sequence[ResourceType], term: Filter) -> Filter:
+def _masked(term: Filter, readable: Callable[[AttrPath], Attribute | None]) -> Filter:
+    """The filter with SECRET for values that are compared with other than readable attributes."""
     match term:
         case And(terms):
-            return And(tuple(_masked(types, each) for each in terms))
+            return And(tuple(_masked(inner, readable) for inner in terms))
         case Or(terms):
-            return Or(tuple(_masked(types, each) for each in terms))
+            return Or(tuple(_masked(inner, readable) for inner in terms))
         case Not(inner):
-            return Not(_masked(types, inner))
+            return Not(_masked(inner, readable))
         case ValuePath(path, inner):
-            found = [_readable(each, path) for each in types]
-            attribute = next((each for each in found if each is not None), None)
-            return ValuePath(path, _condition(inner, attribute) if attribute else _bare(inner))
-        case Compare():
-            known = any(_readable(each, term.path) is not None for each in types)
-            return term if known else _bare(term)
+            return ValuePath(path, _masked(inner, partial(_readable_in_item, readable(path))))
+        case _:
+            return term if term.op == "pr" or readable(term.path) else replace(term, value=SECRET)
 
 
-def _readable(resource_type: ResourceType, path: AttrPath) -> Attribute | None:
-    """What a path names, if somebody may read it."""
-    target = resource_type.find(path)
-    if target is None or target.leaf is None or target.attribute is None:
+def _readable(types: Sequence[ResourceType], path: AttrPath) -> Attribute | None:
+    """The attribute that a path names in the first type that has it and lets clients read it; None without one."""
+    for target in (resource_type.find(path) for resource_type in types):
+        leaf = target.leaf if target else None
+        if target and target.attribute and leaf and not _secret(target.attribute) and not _secret(leaf):
+            return leaf
+    return None
+
+
+def _readable_in_item(attribute: Attribute | None, path: AttrPath) -> Attribute | None:
+    """The sub-attribute that a path inside brackets names, if clients can read it; None when there is none."""
+    if attribute is None or _secret(attribute) or path.sub or path.urn:
         return None
-    return None if _secret(target.attribute) or _secret(target.leaf) else target.leaf
-
-
-def _condition(term: Filter, attribute: Attribute) -> Filter:
-    """A filter inside brackets."""
-    match term:
-        case And(terms):
-            return And(tuple(_condition(each, attribute) for each in terms))
-        case Or(terms):
-            return Or(tuple(_condition(each, attribute) for each in terms))
-        case Not(inner):
-            return Not(_condition(inner, attribute))
-        case ValuePath():
-            return _bare(term)
-        case Compare(path):
-            sub = attribute.subs.get(path.name.lower()) if attribute.complex else attribute
-            plain = path.sub is None and path.urn is None
-            return term if sub and plain and not _secret(sub) and not _secret(attribute) else _bare(term)
-
-
-def _bare(term: Filter) -> Filter:
-    """A filter without its values."""
-    match term:
-        case And(terms):
-            return And(tuple(map(_bare, terms)))
-        case Or(terms):
-            return Or(tuple(map(_bare, terms)))
-        case Not(inner):
-            return Not(_bare(inner))
-        case ValuePath(path, inner):
-            return ValuePath(path, _bare(inner))
-        case Compare():
-            return term if term.op == "pr" else replace(term, value=SECRET)
+    sub = attribute.subs.get(path.name.lower()) if attribute.complex else attribute
+    return None if sub is None or _secret(sub) else sub

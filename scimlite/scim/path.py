@@ -1,16 +1,12 @@
-"""Attribute paths (RFC 7644 section 3.10) and the paths of PATCH operations (section 3.5.2)."""
+"""Attribute paths (RFC 7644 section 3.10)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from scimlite.errors import InvalidPath
-
-if TYPE_CHECKING:
-    from scimlite.scim.filter import Filter
+from ..errors import InvalidPath
 
 BLANKS = " \t\r\n"
 
@@ -24,9 +20,9 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+(?<!:
 
 @dataclass(frozen=True, slots=True)
 class AttrPath:
-    """An attribute as it was written; names and URNs compare without case (RFC 7644 section 3.10)."""
+    """An attribute path as it was written; names and URNs compare without case (RFC 7644 section 3.10)."""
 
-    #: Empty when the path is a whole schema URN, which stands for every attribute of that schema.
+    #: Empty when the path is a schema URN alone, which stands for every attribute of the schema.
     name: str
     sub: str | None = None
     #: The schema URN without its trailing colon; None when the path is not qualified.
@@ -37,21 +33,10 @@ class AttrPath:
         return ":".join(part for part in (self.urn, dotted) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchPath:
-    """What a PATCH operation aims at: an attribute, or the values of one that a filter picks."""
-
-    #: With a filter, `attr.sub` is None.
-    attr: AttrPath
-    filter: Filter | None = None
-    #: The sub-attribute after "]", or that of `attr` when there is no filter.
-    sub: str | None = None
-
-
 def parse_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath:
-    """Read `name`, `name.sub`, `URN:name`, `URN:name.sub` or, for a URN in `urns`, the URN alone.
+    """Reads `name`, `name.sub`, `URN:name`, `URN:name.sub` or, for a URN in `urns`, the URN alone.
 
-    :raise InvalidPath: when it is none of them.
+    Raises InvalidPath for any other text.
     """
     path = split_attr_path(text.strip(BLANKS), urns)
     if path is None:
@@ -61,56 +46,42 @@ def parse_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath:
     return path
 
 
-def parse_patch_path(text: str, urns: Collection[str] = ()) -> PatchPath:
-    """Read PATH of RFC 7644 section 3.5.2: an attribute path, or `attribute[filter]` and `.sub` after it.
-
-    :raise InvalidPath: for a bad filter as well, because the path as a whole is malformed.
-    """
-    if "[" not in text:
-        attr = parse_attr_path(text, urns)
-        return PatchPath(attr, sub=attr.sub)
-    # The grammar goes in a circle, paths hold filters and filters hold paths, so one side imports late.
-    from scimlite.scim.filter import parse_value_path
-
-    return PatchPath(*parse_value_path(text, urns))
-
-
 def split_attr_path(text: str, urns: Collection[str] = ()) -> AttrPath | None:
-    """Read an attribute path, or return None, for callers that can say more about the error."""
+    """Reads an attribute path; None when it is malformed, for callers with an error of their own."""
     if ":" not in text:
-        found = _DOTTED_NAME.fullmatch(text)
-        return AttrPath(found[1], found[2]) if found else None
+        match = _DOTTED_NAME.fullmatch(text)
+        return AttrPath(match[1], match[2]) if match else None
     if not text.isascii():
         return None
     return _split_after_known_urn(text, urns) or _split_at_last_colon(text)
 
 
 def is_attribute_name(text: str) -> bool:
-    """Whether an attribute can be called this."""
+    """True for a text that can name an attribute."""
     return re.fullmatch(_NAME, text) is not None
 
 
 def is_urn(text: str) -> bool:
-    """Whether a schema can be identified by this."""
+    """True for a text that can be the URN of a schema."""
     return text.lower().startswith("urn:") and _URI.fullmatch(text) is not None
 
 
 def split_sub_attribute(text: str) -> str | None:
-    """Read the `.sub` that may follow a value filter, or return None."""
-    found = _SUB_ATTRIBUTE.fullmatch(text)
-    return found[1] if found else None
+    """Reads the `.sub` that may follow a value filter; None for any other text."""
+    match = _SUB_ATTRIBUTE.fullmatch(text)
+    return match[1] if match else None
 
 
 def quote(text: str, start: int = 0, most: int = 40) -> str:
-    """At most so many characters of `text` for an error message, safe to print and to encode."""
+    """At most `most` characters of `text` in quotation marks, for error messages: safe to print and to encode."""
     shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[start : start + most])
     return f"“{shown}”" if len(text) <= start + most else f"“{shown}…”"
 
 
 def _split_after_known_urn(text: str, urns: Collection[str]) -> AttrPath | None:
-    """Split after the longest known URN that `text` begins with.
+    """Splits after the longest known URN at the beginning of `text`; None when there is none.
 
-    Syntax alone cannot tell `…:2.0:User` (a schema) from `…:2.0` and its attribute `User`. A dot may stand
+    The syntax alone cannot tell `…:2.0:User` (a schema) from `…:2.0` and its attribute `User`. A dot may stand
     for the colon: Entra's reference collection sends `…:enterprise:2.0:User.manager`
     (AzureAD/SCIMReferenceCode, SCIM Inbound.postman_collection.json).
     """
@@ -118,14 +89,14 @@ def _split_after_known_urn(text: str, urns: Collection[str]) -> AttrPath | None:
     for urn in sorted((urn for urn in urns if folded.startswith(urn.lower())), key=len, reverse=True):
         if len(urn) == len(text):
             return AttrPath("", urn=text)
-        found = _DOTTED_NAME.fullmatch(text, len(urn) + 1)
-        if found and text[len(urn)] in ":.":
-            return AttrPath(found[1], found[2], text[: len(urn)])
+        match = _DOTTED_NAME.fullmatch(text, len(urn) + 1)
+        if match and text[len(urn)] in ":.":
+            return AttrPath(match[1], match[2], text[: len(urn)])
     return None
 
 
 def _split_at_last_colon(text: str) -> AttrPath | None:
-    """Split where the URN ends if its schema is not known; never at a dot, for URNs hold dots ("2.0")."""
+    """Splits before the last colon, for unknown URNs; never at a dot, because URNs hold dots ("2.0")."""
     urn, _, dotted = text.rpartition(":")
-    found = _DOTTED_NAME.fullmatch(dotted)
-    return AttrPath(found[1], found[2], urn) if found and _URI.fullmatch(urn) else None
+    match = _DOTTED_NAME.fullmatch(dotted)
+    return AttrPath(match[1], match[2], urn) if match and _URI.fullmatch(urn) else None

@@ -1,4 +1,4 @@
-"""Which attributes an answer holds: `attributes`, `excludedAttributes` and `returned` (RFC 7644 section 3.9)."""
+"""The attributes in an answer: `attributes`, `excludedAttributes` and `returned` (RFC 7644 section 3.9)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InvalidValue
 from . import values
-from .changes import Edit
+from .patch_plan import Edit
 from .path import parse_attr_path
 from .schema import Attribute, ResourceType, Target
 
@@ -17,20 +17,19 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What was asked for, resolved against one resource type.
-
-    `only` is None when nothing was asked for; names that mean nothing in this type are left out. `written` is what the
-    request set: attributes that are returned on request are shown then, too (RFC 7643 section 7).
-    """
+    """The attributes that one request wants to see of one resource type; names that the type lacks are left out."""
 
     resource_type: ResourceType
+    #: The targets of `attributes`; None without that parameter.
     only: tuple[Target, ...] | None = None
+    #: The targets of `excludedAttributes`.
     without: tuple[Target, ...] = field(default=())
+    #: The targets that the request wrote: they are shown even when returned is request (RFC 7643 section 7).
     written: tuple[Target, ...] = field(default=())
 
     @property
     def plain(self) -> bool:
-        """Whether stored documents can be sent as they are (links and derived attributes are not in them)."""
+        """True when stored documents can be sent as they are (links and derived attributes are not in them)."""
         if self.only is not None or self.resource_type.returned_on_request:
             return False
         return all(
@@ -39,7 +38,7 @@ class Projection:
         )
 
     def wants(self, attribute: Attribute | None, urn: str | None = None) -> bool:
-        """Whether an attribute (or a part of it) belongs into the answer; `urn` is the extension that holds it."""
+        """True when an attribute, or a part of it, belongs in the answer; `urn` is the extension that holds it."""
         if attribute is None:
             return False
         if attribute.returned in ("always", "never"):
@@ -51,17 +50,17 @@ class Projection:
         return all(target.sub is not None for target in _about(self.without, urn, attribute))
 
     def after_writing(self, targets: Iterable[Target]) -> Projection:
-        """The same for the answer to a request that set these."""
+        """The projection for the answer to a request that wrote these targets."""
         if self.only is not None or not self.resource_type.returned_on_request:
             return self
         return replace(self, written=tuple(targets))
 
     def names(self, sub: Attribute) -> bool:
-        """Whether a sub-attribute that is returned on request was asked for by its own name."""
+        """True when `attributes` names this sub-attribute."""
         return self.only is not None and any(target.sub is sub for target in self.only)
 
     def apply(self, resource: dict[str, Json]) -> dict[str, Json]:
-        """The resource with only what belongs into the answer."""
+        """The resource with only the attributes that belong in the answer."""
         shown: dict[str, Json] = {}
         for name, value in resource.items():
             extension = self.resource_type.extension_by_key.get(name.lower())
@@ -79,34 +78,34 @@ class Projection:
         return shown
 
     def _kept(self, urn: str | None, attribute: Attribute | None, value: Json) -> Json:
-        """The value, or the part of it that was asked for; None when nothing was."""
+        """The value, or the part of it that belongs in the answer; None when no part does."""
         if attribute is None or not self.wants(attribute, urn):
             return None
-        asked = _about(self.only or (), urn, attribute)
-        named = {target.sub.name for target in asked if target.sub is not None}
-        if asked and all(target.sub is not None for target in asked) and attribute.returned != "always":
+        wanted = _about(self.only or (), urn, attribute)
+        named = {target.sub.name for target in wanted if target.sub is not None}
+        if wanted and all(target.sub is not None for target in wanted) and attribute.returned != "always":
             return _parts(attribute, value, lambda sub: sub.returned == "always" or sub.name in named)
         named |= {target.sub.name for target in _about(self.written, urn, attribute) if target.sub is not None}
-        dropped = _about(self.without, urn, attribute)
-        gone = {target.sub.name for target in dropped if target.sub is not None}
-        return _parts(attribute, value, lambda sub: _shown(sub, named, gone))
+        excluded = {target.sub.name for target in _about(self.without, urn, attribute) if target.sub is not None}
+        return _parts(attribute, value, lambda sub: _shown(sub, named, excluded))
 
 
 def of_document(resource_type: ResourceType, document: dict[str, Json]) -> Iterator[Target]:
-    """What a resource sent by a client sets."""
+    """The targets that a resource sent by a client writes."""
     for urn, attribute in resource_type.attributes:
         holder = document if urn is None else document.get(urn, {})
         if attribute.name in holder:
-            yield from _set(urn, attribute, holder[attribute.name])
+            yield from _written(urn, attribute, holder[attribute.name])
 
 
 def of_edits(edits: Iterable[Edit]) -> Iterator[Target]:
-    """What the edits of a PATCH request set."""
+    """The targets that the edits of a PATCH request write."""
     for edit in edits:
-        yield from _set(edit.urn, edit.attribute, edit.value)
+        yield from _written(edit.urn, edit.attribute, edit.value)
 
 
-def _set(urn: str | None, attribute: Attribute, value: Json) -> Iterator[Target]:
+def _written(urn: str | None, attribute: Attribute, value: Json) -> Iterator[Target]:
+    """The attribute, and its sub-attributes in the value."""
     yield Target(urn, attribute)
     if attribute.complex:
         for item in values.items_of(value):
@@ -114,32 +113,36 @@ def _set(urn: str | None, attribute: Attribute, value: Json) -> Iterator[Target]
 
 
 def _about(targets: Iterable[Target], urn: str | None, attribute: Attribute) -> list[Target]:
-    """Those of the targets that name an attribute, a part of it, or the extension that holds it."""
-    return [t for t in targets if t.urn == urn and (t.attribute is attribute or t.attribute is None)]
+    """The targets that name an attribute, a part of it, or the extension that holds it."""
+    return [
+        target
+        for target in targets
+        if target.urn == urn and (target.attribute is attribute or target.attribute is None)
+    ]
 
 
-def _shown(sub: Attribute, named: set[str], gone: set[str]) -> bool:
-    """Whether a sub-attribute is among those that are shown when the whole attribute is."""
+def _shown(sub: Attribute, named: set[str], excluded: set[str]) -> bool:
+    """True when a sub-attribute is shown in the answer that holds its whole attribute."""
     if sub.returned == "request":
         return sub.name in named
-    return sub.returned == "always" or sub.name not in gone
+    return sub.returned == "always" or sub.name not in excluded
 
 
 def _parts(attribute: Attribute, value: Json, wanted: Callable[[Attribute], bool]) -> Json:
-    """A complex value, or each of several, with only some of its sub-attributes, and never with secret ones."""
+    """A complex value, or a list of them, with the sub-attributes that `wanted` accepts and that are ever returned."""
     if not attribute.complex:
         return value
     if isinstance(value, list):
         parts = [_parts(attribute, item, wanted) for item in value]
         return [part for part in parts if part] or (None if value else value)
-    subs = ((attribute.subs.get(name.lower()), name, each) for name, each in value.items())
+    subs = ((attribute.subs.get(name.lower()), name, inner) for name, inner in value.items())
     return {
-        name: each for sub, name, each in subs if sub is not None and sub.returned != "never" and wanted(sub)
+        name: inner for sub, name, inner in subs if sub is not None and sub.returned != "never" and wanted(sub)
     } or None
 
 
 def parse(resource_type: ResourceType, attributes: Iterable[str], excluded: Iterable[str]) -> Projection:
-    """Resolve the names of `attributes` and `excludedAttributes`.
+    """Resolves the names of `attributes` and `excludedAttributes`.
 
     Names that the type does not have are left out: one request may name attributes of several types
     (RFC 7644 section 3.4.3). Raises InvalidValue when both are given, InvalidPath when a name is malformed.

@@ -1,6 +1,6 @@
-"""What real clients send that the RFCs do not allow: one named function for each oddity, with its source.
+"""Deviations of real clients from the RFCs: one named function for each, with its source.
 
-Every function takes what came and gives what was meant; input that does not show the oddity comes back as it is.
+A function takes a value as it came and returns the value that was meant; any other value comes back as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Json = Any
 
 
 def string_boolean(value: Json) -> Json:
-    """`"True"` and `"False"` for booleans, in values and in filters.
+    """`"True"` and `"False"` stand for booleans, in values and in filters.
 
     Entra ID without the `aadOptscim062020` flag (Microsoft, "Known issues and resolutions with SCIM 2.0 protocol
     compliance"); Keycloak's and OneLogin's lower-case strings.
@@ -26,7 +26,7 @@ def string_boolean(value: Json) -> Json:
 
 
 def unwrap_single(value: Json) -> Json:
-    """An array of one element for a single-valued attribute; an empty array is no value.
+    """An array of one element stands for the element, and an empty array for null, in single-valued attributes.
 
     Entra's documented `manager` value is an array (Microsoft, "Tutorial: develop a SCIM endpoint"); SCIM-SDK wraps
     every path value (Captain-P-Goldfish/SCIM-SDK commits 6f51b6c5, 3c72ca31).
@@ -37,7 +37,7 @@ def unwrap_single(value: Json) -> Json:
 
 
 def bare_value(attribute: Attribute, value: Json) -> Json:
-    """A plain string for a complex attribute that has a `value` sub-attribute.
+    """A plain string stands for an object with this `value`, in complex attributes that have one.
 
     Entra sends `manager` as the bare id (Captain-P-Goldfish/SCIM-SDK#541); Microsoft's Postman collection sends
     group members as strings (AzureAD/SCIMReferenceCode).
@@ -48,17 +48,17 @@ def bare_value(attribute: Attribute, value: Json) -> Json:
 
 
 def legacy_manager(attribute: Attribute, value: Json) -> Json:
-    """SCIM 1.1's `managerId` inside a complex attribute for `value`.
+    """SCIM 1.1's `managerId` stands for `value` in a manager.
 
     OneLogin's attribute templates (goauthentik/authentik#11249).
     """
     if isinstance(value, dict) and attribute.name == "manager" and "managerId" in value and "value" not in value:
-        return {"value" if name == "managerId" else name: given for name, given in value.items()}
+        return {"value" if name == "managerId" else name: inner for name, inner in value.items()}
     return value
 
 
 def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[str, Json]:
-    """A single complex value whose `value` is blank is no value at all.
+    """A single complex value with a blank `value` stands for no value.
 
     Entra clears a manager with `""` or `{"value": ""}` (results of Microsoft's SCIM Validator).
     """
@@ -68,7 +68,7 @@ def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[s
 
 
 def unqualified_extension_attribute(extensions: Iterable[Schema], name: str) -> tuple[str | None, Attribute | None]:
-    """An extension's attribute named without its URN in a path or filter, when the core schema has no such name.
+    """The extension's URN and attribute for a name without a URN that the core schema does not have; else None twice.
 
     Entra's documented `"path":"manager"` and reference checks `id eq … and manager eq …` (Microsoft, "Tutorial:
     develop a SCIM endpoint"; AWS IAM Identity Center, ListUsers).
@@ -81,7 +81,7 @@ def unqualified_extension_attribute(extensions: Iterable[Schema], name: str) -> 
 
 
 def without_nested_schemas(value: Json) -> Json:
-    """An extension's object that repeats `schemas` inside itself.
+    """An extension's object without the `schemas` that some clients repeat in it.
 
     scim2-models writes extensions like that in PATCH values (seen from scim2-client and scim2-tester).
     """
@@ -91,7 +91,7 @@ def without_nested_schemas(value: Json) -> Json:
 
 
 def operation_name(op: Json) -> Json:
-    """`Add`, `Replace`, `Remove` capitalised.
+    """`Add`, `Replace` and `Remove` stand for the lower-case names.
 
     Entra ID without the `aadOptscim062020` flag (Microsoft, "Known issues and resolutions with SCIM 2.0 protocol
     compliance"; langwatch/langwatch#6972).
@@ -100,23 +100,23 @@ def operation_name(op: Json) -> Json:
 
 
 def refuses_pagination(user_agent: str) -> bool:
-    """Whether a client takes `pagination` in ServiceProviderConfig (RFC 9865 section 4) for an error.
+    """True for clients that fail on `pagination` in ServiceProviderConfig (RFC 9865 section 4).
 
     scim2-models before RFC 9865 refuses every attribute that it does not know, and with it the whole service; canaille
-    0.3.6 pushes users through it (python-scim/scim2-models 0.6, engine httpx). Its successors use httpx2.
+    0.3.6 pushes users through it (python-scim/scim2-models 0.6, engine httpx). Later versions use httpx2.
     """
     return user_agent.startswith("python-httpx/")
 
 
-#: Members of a PATCH operation that say nothing: Microsoft's test requests label theirs, as in `"name": "addMember"`
+#: Members of a PATCH operation without a meaning: Microsoft's test requests have labels such as `"name": "addMember"`
 #: (AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json).
 OPERATION_LABELS = frozenset({"name"})
 
 
 def listed_values(op: str, value: Json) -> list[Json] | None:
-    """The values that a Remove with a value array means: these, not all; None when it names none.
+    """The values that a remove with a value names: these are removed, not all; None when it names none.
 
-    Entra's Remove of members (Microsoft, "Tutorial: develop a SCIM endpoint"); ssosync and authentik before PR#25024
+    Entra removes members so (Microsoft, "Tutorial: develop a SCIM endpoint"); ssosync and authentik before PR#25024
     send the same. Servers that ignored the array wiped groups (pingidentity/scim2#174, SimpleIdServer#164).
     """
     if op != "remove" or value is None:

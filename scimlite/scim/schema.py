@@ -1,4 +1,4 @@
-"""Attributes, schemas and resource types (RFC 7643 sections 2 and 7): declared once, everything else follows."""
+"""Attributes, schemas and resource types (RFC 7643 sections 2, 6 and 7), declared once for every other module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..errors import InvalidPath
 from . import quirks
 from .path import AttrPath
 
@@ -17,15 +16,7 @@ RESOURCE_TYPE_URN = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
-    """One attribute with the characteristics of RFC 7643 section 2.2, and some of our own.
-
-    `links`: the values are rows that point at other resources (a group's members), not part of the document.
-    `derived`: computed when a resource is read (a user's groups); never stored.
-    `apart`: checked, and never a part of the document (a password).
-    `sought`: resources are looked up by it, through an index; by others they are found by looking at each.
-    `default`: what a resource has that was created without a value; a PUT without one keeps what there is.
-    `path` is the index path, such as `emails.value` or `urn:…:User:department`.
-    """
+    """One attribute with the characteristics of RFC 7643 section 2.2, and those of this service below them."""
 
     name: str
     type: str = "string"
@@ -39,11 +30,17 @@ class Attribute:
     returned: str = "default"
     uniqueness: str = "none"
     reference_types: tuple[str, ...] = ()
+    #: The values are rows that point at other resources (a group's members), not part of the document.
     links: bool = False
+    #: Computed when a resource is read (a user's groups), never stored.
     derived: bool = False
+    #: Checked, and never a part of the document (a password).
     apart: bool = False
+    #: An index finds resources by it; a filter by another attribute tests each resource.
     sought: bool = True
+    #: The value of a resource that was created without one; a PUT without one keeps the present value.
     default: Any = None
+    #: The index path, such as `emails.value` or `urn:…:User:department`.
     path: str = ""
 
     @cached_property
@@ -53,32 +50,32 @@ class Attribute:
 
     @cached_property
     def key(self) -> str:
-        """The name as a lower-case key: attribute names are compared without case (RFC 7643 section 2.1)."""
+        """The lower-case name: attribute names are compared without case (RFC 7643 section 2.1)."""
         return self.name.lower()
 
     @cached_property
     def complex(self) -> bool:
-        """Whether values are objects with sub-attributes."""
+        """True when values are objects with sub-attributes."""
         return self.type == "complex"
 
     @cached_property
     def plain_text(self) -> bool:
-        """Whether it takes one text, and any: so do most, and there is nothing to check or to convert."""
+        """True for single-valued strings and references: any text is a value, so texts skip validation."""
         return self.type in ("string", "reference") and not self.multi_valued
 
     @property
     def value_sub(self) -> Attribute | None:
-        """The sub-attribute `value`, which stands for the whole in comparisons, if there is one."""
+        """The sub-attribute `value`, which filters compare when they name the complex attribute; None without one."""
         return self.subs.get("value")
 
     @cached_property
     def read_only(self) -> bool:
-        """Whether clients cannot write it."""
+        """True when clients cannot write the attribute."""
         return self.mutability == "readOnly"
 
     @property
     def write_only(self) -> bool:
-        """Whether nobody may read it."""
+        """True when clients cannot read the attribute."""
         return self.mutability == "writeOnly"
 
     @cached_property
@@ -87,12 +84,12 @@ class Attribute:
         return tuple(sub for sub in self.sub_attributes if sub.mutability == "immutable")
 
     def placed(self, path: str) -> Attribute:
-        """The same attribute knowing its index path, sub-attributes included."""
+        """The attribute with this index path, and its sub-attributes with theirs."""
         subs = tuple(sub.placed(f"{path}.{sub.name}") for sub in self.sub_attributes)
         return replace(self, path=path, sub_attributes=subs)
 
     def leaves(self) -> Iterator[Attribute]:
-        """The attributes below that hold simple values; itself when it is simple."""
+        """The sub-attributes of a complex attribute; a simple attribute itself."""
         if self.complex:
             for sub in self.sub_attributes:
                 yield from sub.leaves()
@@ -150,19 +147,17 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an attribute path means in a resource type.
+    """An attribute path resolved in a resource type."""
 
-    `urn` is the extension that holds `attribute` (None for the core schema and common attributes);
-    `attribute` is None when the path is the extension itself. `sub` is the named sub-attribute.
-    """
-
+    #: The extension that holds the attribute; None for the core schema and for common attributes.
     urn: str | None
+    #: None when the path is the URN of an extension alone.
     attribute: Attribute | None
     sub: Attribute | None = None
 
     @property
     def leaf(self) -> Attribute | None:
-        """The attribute that the whole path names."""
+        """The attribute or sub-attribute that the whole path names."""
         return self.sub or self.attribute
 
 
@@ -186,12 +181,10 @@ class ResourceType:
 
     @cached_property
     def extension_by_key(self) -> dict[str, Schema]:
-        """The extensions by lower-case URN, known misspellings included."""
-        known = {extension.id.lower(): extension for extension in self.extensions}
-        for alias, urn in self.urn_aliases.items():
-            if urn.lower() in known:
-                known.setdefault(alias.lower(), known[urn.lower()])
-        return known
+        """The extensions by lower-case URN, and by the misspelled URNs of `urn_aliases`."""
+        by_key = {extension.id.lower(): extension for extension in self.extensions}
+        aliases = {alias.lower(): by_key[urn.lower()] for alias, urn in self.urn_aliases.items()}
+        return aliases | by_key
 
     @cached_property
     def urns(self) -> frozenset[str]:
@@ -201,22 +194,22 @@ class ResourceType:
     @cached_property
     def attributes(self) -> tuple[tuple[str | None, Attribute], ...]:
         """Every top-level attribute with the URN of its extension (None for the core)."""
-        pairs: list[tuple[str | None, Attribute]] = [(None, a) for a in self.core.values()]
+        pairs: list[tuple[str | None, Attribute]] = [(None, attribute) for attribute in self.core.values()]
         for extension in self.extensions:
             pairs += [(extension.id, attribute) for attribute in extension.attributes]
         return tuple(pairs)
 
     @cached_property
     def demanding(self) -> tuple[tuple[str | None, Attribute, tuple[Attribute, ...]], ...]:
-        """The attributes that are required or have required sub-attributes, with their URN and these."""
-        found = []
+        """Each attribute that is required or has required sub-attributes, with its URN and those sub-attributes."""
+        demanding = []
         for urn, attribute in self.attributes:
             if attribute.links or attribute.read_only or attribute.apart:
                 continue
             subs = tuple(sub for sub in attribute.sub_attributes if sub.required and not sub.read_only)
             if attribute.required or subs:
-                found.append((urn, attribute, subs))
-        return tuple(found)
+                demanding.append((urn, attribute, subs))
+        return tuple(demanding)
 
     @cached_property
     def links(self) -> Attribute | None:
@@ -230,25 +223,25 @@ class ResourceType:
 
     @cached_property
     def naming(self) -> tuple[tuple[str, str], ...]:
-        """The attributes by which people know a resource, the best first: their keys and names."""
-        found = ((key, self.core.get(key)) for key in ("username", "displayname", "name"))
-        return tuple((key, each.name) for key, each in found if each is not None and each.returned != "never")
+        """The keys and names of the attributes that can name a resource to people, the best first."""
+        candidates = [self.core[key] for key in ("username", "displayname", "name") if key in self.core]
+        return tuple((attribute.key, attribute.name) for attribute in candidates if attribute.returned != "never")
 
     @cached_property
     def unique_paths(self) -> frozenset[str]:
-        """Index paths of attributes whose values no two resources of an app may share."""
+        """Index paths of attributes with a uniqueness: two resources of an app cannot have the same value."""
         leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
         return frozenset(leaf.path for leaf in leaves if leaf.uniqueness != "none" and leaf.path != "id")
 
     @cached_property
     def sought_paths(self) -> frozenset[str]:
-        """Index paths of attributes that resources are looked up by."""
+        """Index paths of attributes by which an index finds resources."""
         leaves = (leaf for _, attribute in self.attributes for leaf in attribute.leaves())
         return frozenset(leaf.path for leaf in leaves if leaf.sought)
 
     @cached_property
     def secret_paths(self) -> frozenset[str]:
-        """Index paths of stored values that nobody may read."""
+        """Index paths of stored values that clients cannot read."""
         return frozenset(
             leaf.path
             for _, attribute in self.attributes
@@ -258,16 +251,16 @@ class ResourceType:
 
     @cached_property
     def returned_on_request(self) -> bool:
-        """Whether some stored attribute is left out of answers, or of those that do not ask for it by name."""
+        """True when answers leave out a stored attribute: one that is never returned, or only when asked for."""
         return any(
-            each.returned in ("request", "never")
+            part.returned in ("request", "never")
             for _, attribute in self.attributes
             if not (attribute.links or attribute.derived or attribute.apart)
-            for each in (attribute, *attribute.leaves())
+            for part in (attribute, *attribute.leaves())
         )
 
     def find(self, path: AttrPath) -> Target | None:
-        """Resolve a path against this type; None when it names nothing here."""
+        """Resolves a path in this type; None for a path to no attribute and no extension of the type."""
         if path.urn is not None and path.urn.lower() != self.schema.id.lower():
             extension = self.extension_by_key.get(path.urn.lower())
             if extension is None:
@@ -288,13 +281,6 @@ class ResourceType:
         sub = attribute.subs.get(path.sub.lower())
         return Target(urn, attribute, sub) if sub else None
 
-    def resolve(self, path: AttrPath) -> Target:
-        """Like `find`, but a path that names nothing raises InvalidPath naming it."""
-        target = self.find(path)
-        if target is None:
-            raise InvalidPath(f"{self.name} has no attribute {str(path)!r}.")
-        return target
-
     def declaration(self) -> dict[str, Any]:
         """The resource type as RFC 7643 section 6 writes it, without `meta`."""
         return {
@@ -312,7 +298,7 @@ class ResourceType:
 
 
 def schema(urn: str, name: str, description: str, attributes: Sequence[Attribute], *, core: bool) -> Schema:
-    """A schema whose attributes know their index paths: bare names in a core schema, URN-qualified in an extension."""
+    """A schema with index paths on its attributes: bare names in a core schema, names after the URN in an extension."""
     prefix = "" if core else f"{urn}:"
     placed = tuple(attribute.placed(prefix + attribute.name) for attribute in attributes)
     return Schema(urn, name, description, placed)

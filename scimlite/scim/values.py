@@ -1,4 +1,4 @@
-"""One attribute value at a time: check what a client sent, and the sortable key a value is compared by."""
+"""Single values of attributes: checked as a client sent them, and turned into the sortable keys of comparisons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import re
 import struct
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -28,20 +29,20 @@ _MICROSECOND = timedelta(microseconds=1)
 #: Added to integer keys so that negative ones sort first as text; beyond any 64-bit integer.
 _INTEGER_BIAS = 10**19
 _INTEGER_LIMIT = 2**63
-#: Names that were not taken are listed for the journal, so many and each so long at most.
+#: How many names that were left out the journal lists, and characters of each.
 _MOST_IGNORED = 20
 _LONGEST_IGNORED = 200
 
 
 def fold(text: str) -> str:
-    """The form in which text without case is compared: casefolded and NFC (RFC 7643 section 2.2, caseExact)."""
+    """The text as it is compared without case: casefolded and in NFC (RFC 7643 section 2.2, caseExact)."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def microseconds(text: str) -> int | None:
-    """A dateTime as microseconds since 1970 UTC; None when it is not one."""
+    """A dateTime in microseconds since 1970 UTC; None for any other text."""
     match = _DATE_TIME.fullmatch(text)
     if not match:
         return None
@@ -58,9 +59,9 @@ def microseconds(text: str) -> int | None:
 
 
 def key(attribute: Attribute, value: Json) -> str:
-    """The sortable text a stored or compared value is known by; equal values have equal keys.
+    """The sortable text for a stored or compared value; equal values have equal keys.
 
-    Strings are folded unless caseExact; numbers and times have a fixed width that sorts like the value.
+    Strings are folded unless caseExact; numbers and times have a fixed width and sort like the value.
     """
     convert = _KEYS.get(attribute.type)
     if convert is not None:
@@ -86,7 +87,7 @@ def _date_time_key(value: str) -> str:
     return _integer_key(microseconds(value) or 0)
 
 
-#: How values that are no texts become keys, by type.
+#: The functions that make keys of values other than text, by type.
 _KEYS: dict[str, Callable[[Json], str]] = {
     "boolean": _boolean_key,
     "integer": _integer_key,
@@ -96,9 +97,9 @@ _KEYS: dict[str, Callable[[Json], str]] = {
 
 
 def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
-    """A value as it is stored: canonical names, nothing readOnly, unknown or empty; None when nothing is left.
+    """A value as it is stored: canonical names, without readOnly, unknown and empty parts; None when all are left out.
 
-    Takes the whole value of the attribute (a list for a multi-valued one). Unknown sub-attributes are listed in
+    `value` is the whole value of the attribute (a list for a multi-valued one). Unknown sub-attributes are listed in
     `ignored`. Raises InvalidValue naming the attribute when the type is wrong.
     """
     if type(value) is str and attribute.plain_text:
@@ -110,7 +111,7 @@ def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -
 
 
 def items_of(value: Json) -> list[Json]:
-    """What a client sent for a multi-valued attribute, as a list: a single value stands for itself."""
+    """The value of a multi-valued attribute as a list: null is an empty list, a single value a list of one."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -124,28 +125,23 @@ def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = No
 
 
 def note(ignored: list[str], name: str) -> None:
-    """List a name that was not taken, once; the list stays short, however much a client invents."""
+    """List a name that was left out, once; the list and its names stay short, whatever a client sends."""
     shown = name if len(name) <= _LONGEST_IGNORED else f"{name[:_LONGEST_IGNORED]}…"
     if len(ignored) < _MOST_IGNORED and shown not in ignored:
         ignored.append(shown)
 
 
 def unique_names(value: dict[str, Json], where: str) -> Iterable[tuple[str, Json]]:
-    """The items of an object; names that differ only in case are refused, for nobody can tell which was meant."""
+    """The items of an object; InvalidSyntax for names that differ only in case: it is unknown which value was meant."""
     if len({name.lower() for name in value}) < len(value):
-        seen: set[str] = set()
-        for name in value:
-            if name.lower() in seen:
-                raise InvalidSyntax(f"{where} names {quote(name)} twice.")
-            seen.add(name.lower())
+        counts = Counter(name.lower() for name in value)
+        twin = next(name for name in reversed(value) if counts[name.lower()] > 1)
+        raise InvalidSyntax(f"{where} names {quote(twin)} twice.")
     return value.items()
 
 
 def one_primary(attribute: Attribute, items: list[Json], newest: int | None = None) -> list[Json]:
-    """The items with at most one primary: the newest wins (RFC 7643 section 2.4).
-
-    `newest` is the index of the item just written; without it the last primary stays.
-    """
+    """The items with at most one primary (RFC 7643 section 2.4): the item at index `newest`, else the last one."""
     if "primary" not in attribute.subs:
         return items
     marked = [index for index, item in enumerate(items) if item.get("primary") is True]
@@ -159,23 +155,25 @@ def one_primary(attribute: Attribute, items: list[Json], newest: int | None = No
 
 
 def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None) -> Json:
+    """An object as it is stored; None when all its sub-attributes are left out."""
     value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, value))
     if not isinstance(value, dict):
         raise InvalidValue(f"{attribute.path} takes an object, not {_kind(value)}.")
     cleaned: dict[str, Json] = {}
-    for name, given in unique_names(value, attribute.path):
+    for name, inner in unique_names(value, attribute.path):
         sub = attribute.subs.get(name.lower())
         if sub is None:
-            if ignored is not None and given is not None:
+            if ignored is not None and inner is not None:
                 note(ignored, f"{attribute.path}.{name}")
         elif not sub.read_only:
-            item = clean(sub, given)
+            item = clean(sub, inner)
             if item is not None:
                 cleaned[sub.name] = item
     return quirks.drop_blank_reference(attribute, cleaned) or None
 
 
 def _kind(value: Json) -> str:
+    """The JSON type of a value, as errors name it."""
     names = {
         bool: "a boolean",
         str: "a string",

@@ -17,7 +17,7 @@ from scimlite.directory import search, write
 from scimlite.directory.read import SearchRequest
 from scimlite.errors import NotFound, TooManyRequests, Uniqueness
 from scimlite.scim import document
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 
 NAMES = ("ann@example.com", "bob@example.com")
 

@@ -203,6 +203,22 @@ def test_without_bodies_and_after_a_week_it_is_still_explained(installation: Ins
     assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(row)) is None
 
 
+def test_a_remedy_that_an_older_version_wrote_is_shown_as_it_is(installation: Installation, cli: CommandLine) -> None:
+    app = installation.app("explained", **{"create-users": "off"})
+    answer = app.client.user("new")
+    command = f"scimlite app edit {app.slug} --feature create-users=on"
+    assert cli.json("explain", request_id(answer))["refusals"][0]["remedy"] == command
+    row = RefusalRow.request_id == request_id(answer)
+    assert json.loads(installation.db.scalar(RefusalRow.select(RefusalRow.remedy).where(row))) == {
+        "app": app.slug,
+        "feature": "create-users",
+        "value": "on",
+    }
+    installation.db.execute(RefusalRow.update(remedy="scimlite app edit old --feature x=y").where(row))
+    assert cli.json("explain", request_id(answer))["refusals"][0]["remedy"] == "scimlite app edit old --feature x=y"
+    assert "scimlite app edit old --feature x=y" in cli.ok("explain", request_id(answer))
+
+
 def test_a_large_body_is_cut(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     app = installation.app("explained")
     monkeypatch.setattr(refusals, "LONGEST_BODY", 100)

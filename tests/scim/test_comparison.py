@@ -10,7 +10,8 @@ from scimlite.errors import InvalidFilter
 from scimlite.scim import comparison, values
 from scimlite.scim.comparison import Bound, bind, matches, required_values
 from scimlite.scim.core import USER
-from scimlite.scim.filter import Filter, ValuePath, parse_value_path
+from scimlite.scim.filter import Filter, ValuePath
+from scimlite.scim.filter_parser import parse_value_path
 from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from examples import tries
 from hostile_json import hostile
 from scimlite.errors import ScimError
-from scimlite.scim import core, declaration, declared, messages
+from scimlite.scim import core, declaration_form, declared, messages
 from scimlite.scim.declaration import DeclarationError
 from scimlite.scim.declared import NOTHING, Declared
 from scimlite.scim.schema import ResourceType
@@ -28,7 +28,7 @@ def rows(section: str) -> list[Any]:
 
 
 def declare(body: Any, to: Any = (), required: bool | None = None, before: Declared = NOTHING) -> Declared:
-    return declared.with_more(before, declaration.read(body), to, required)
+    return declared.with_more(before, declaration_form.read(body), to, required)
 
 
 def types(found: Declared) -> dict[str, ResourceType]:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from examples import tries
 from hostile_json import hostile
 from scimlite.errors import ScimError
-from scimlite.scim import bulk, document, messages, patch
+from scimlite.scim import bulk, document, messages, patch, patch_apply
 from scimlite.scim.core import ENTERPRISE_URN, GROUP, USER, USER_URN
-from scimlite.scim.filter import parse_filter
-from scimlite.scim.path import parse_attr_path, parse_patch_path
+from scimlite.scim.filter_parser import parse_filter
+from scimlite.scim.patch_path import parse_patch_path
+from scimlite.scim.path import parse_attr_path
+from scimlite.scim.query import load_query, load_search
 from scimlite.scim.schema import ResourceType
 
 Json = Any
@@ -65,13 +67,13 @@ def _resource(resource_type: ResourceType) -> Callable[[Json], Any]:
 
 def _patch(resource_type: ResourceType, stored: Json) -> Callable[[Json], Any]:
     current = document.clean(resource_type, stored).document
-    return lambda body: patch.apply(
+    return lambda body: patch_apply.apply(
         patch.plan(messages.load_patch(body), resource_type).edits, resource_type, {"id": "1", **current}
     )
 
 
 def _search(body: Json) -> None:
-    query = messages.load_search(body)
+    query = load_search(body)
     if query.filter is not None:
         parse_filter(query.filter, USER.urns)
     if query.sort_by is not None:
@@ -136,7 +138,7 @@ def test_any_path_and_filter(text: str) -> None:
     read(lambda: parse_patch_path(text, USER.urns))
     read(lambda: parse_attr_path(text, USER.urns))
     read(lambda: parse_filter(text, USER.urns))
-    read(lambda: patch.plan([patch.Operation("add", text, "x", given=True)], USER))
-    read(lambda: patch.plan([patch.Operation("replace", None, {text: "x"}, given=True)], USER))
+    read(lambda: patch.plan([patch.Operation("add", text, "x", has_value=True)], USER))
+    read(lambda: patch.plan([patch.Operation("replace", None, {text: "x"}, has_value=True)], USER))
     read(lambda: patch.plan([patch.Operation("remove", f"emails[{text}]")], USER))
-    read(lambda: messages.load_query([("filter", text), ("sortBy", text), ("count", text), ("attributes", text)]))
+    read(lambda: load_query([("filter", text), ("sortBy", text), ("count", text), ("attributes", text)]))

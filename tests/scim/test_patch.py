@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from scimlite.errors import ScimError
-from scimlite.scim import document, messages, patch
-from scimlite.scim.changes import LinkStep, Plan
+from scimlite.scim import document, messages, patch, patch_apply, versions
 from scimlite.scim.core import GROUP, USER
 from scimlite.scim.filter import unparse
 from scimlite.scim.patch import Operation
+from scimlite.scim.patch_plan import LinkStep, Plan
 from scimlite.scim.schema import Attribute, ResourceType
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("patch.json").read_text("utf-8"))
@@ -69,7 +69,7 @@ def test_changes(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
     target = source if case.get("unchanged") else filled(resource_type, case.get("target", {}))
 
     plan = planned(case, resource_type)
-    result = patch.apply(plan.edits, resource_type, source)
+    result = patch_apply.apply(plan.edits, resource_type, source)
 
     assert result == target
     assert next(iter(result)) == "schemas"
@@ -77,9 +77,9 @@ def test_changes(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
     assert plan.ignored == case.get("ignored", [])
     assert plan.secrets == case.get("secrets", {})
     assert source == before
-    assert bool(document.differences(document.changes(resource_type, source, result))) == (source != target)
+    assert bool(versions.differences(versions.changes(resource_type, source, result))) == (source != target)
     if not case.get("once"):
-        assert patch.apply(plan.edits, resource_type, result) == result
+        assert patch_apply.apply(plan.edits, resource_type, result) == result
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -88,7 +88,7 @@ def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
     source = filled(resource_type, case.get("source", {}))
     before = copy.deepcopy(source)
     with pytest.raises(ScimError) as refused:
-        patch.apply(planned(case, resource_type).edits, resource_type, source)
+        patch_apply.apply(planned(case, resource_type).edits, resource_type, source)
     error = case["error"]
     assert (refused.value.status, refused.value.scim_type) == (error.get("status", 400), error.get("scimType"))
     assert error["detail"] in refused.value.detail
@@ -97,14 +97,14 @@ def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
 
 
 def test_one_request_makes_a_bounded_number_of_changes() -> None:
-    operations = [Operation("add", "emails", f"{number}@example.com", given=True) for number in range(1001)]
+    operations = [Operation("add", "emails", f"{number}@example.com", has_value=True) for number in range(1001)]
     patch.plan(operations[:1000], USER)
     with pytest.raises(ScimError, match="at most 1000 changes"):
         patch.plan(operations, USER)
 
 
 def test_members_one_by_one_are_one_step() -> None:
-    operations = [Operation("add", "members", [{"value": str(number)}], given=True) for number in range(5000)]
+    operations = [Operation("add", "members", [{"value": str(number)}], has_value=True) for number in range(5000)]
     (step,) = patch.plan(operations, GROUP).links
     assert len(step.add) == 5000
 
@@ -114,9 +114,10 @@ def test_ten_thousand_values_are_added_and_removed_in_a_moment() -> None:
     many = [{"value": f"{number}@example.com", "type": "work"} for number in range(10_000)]
     source = filled(USER, {"emails": many})
     more = [*many, *({**mail, "type": "home"} for mail in many)]
-    added = patch.apply(patch.plan([Operation("add", "emails", more, given=True)], USER).edits, USER, source)
+    add, remove = (patch.plan([Operation(op, "emails", more, has_value=True)], USER) for op in ("add", "remove"))
+    added = patch_apply.apply(add.edits, USER, source)
     assert len(added["emails"]) == 20_000
-    removed = patch.apply(patch.plan([Operation("remove", "emails", more, given=True)], USER).edits, USER, added)
+    removed = patch_apply.apply(remove.edits, USER, added)
     assert "emails" not in removed
 
 
@@ -192,7 +193,7 @@ def operations(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
     if draw(st.integers(0, 3)) == 0:
         keys = draw(st.lists(targets(resource_type), max_size=3))
         value = draw(rarely(ANYTHING, st.just({path: draw(inner) for path, inner in keys})))
-        return Operation(op, None, value, given=True)
+        return Operation(op, None, value, has_value=True)
     path, value = draw(targets(resource_type))
     given = draw(st.integers(0, 9)) < (4 if op == "remove" else 9)
     return Operation(op, path, draw(value) if given else None, given)
@@ -231,7 +232,7 @@ def test_any_operations_apply_or_are_refused(
     asked = data.draw(st.lists(operations(resource_type), min_size=1, max_size=3))
     before = repr((source, asked))
     plan = tried(lambda: patch.plan(asked, resource_type, ignore_unknown=ignore_unknown))
-    result = plan and tried(lambda: patch.apply(plan.edits, resource_type, source))
+    result = plan and tried(lambda: patch_apply.apply(plan.edits, resource_type, source))
     assert repr((source, asked)) == before
     if not result:
         return
@@ -250,10 +251,10 @@ def test_any_operations_apply_or_are_refused(
     assert cleaned.ignored == []
     rows = document.value_rows(resource_type, result)
     assert rows == document.value_rows(resource_type, cleaned.document)
-    changes = document.changes(resource_type, source, result)
-    assert bool(document.differences(changes)) == (source != result)
+    changes = versions.changes(resource_type, source, result)
+    assert bool(versions.differences(changes)) == (source != result)
     # An index that is brought up to date is the one that would be made anew.
-    gone, come = document.changed_rows(changes)
+    gone, come = versions.changed_rows(changes)
     assert document.value_rows(resource_type, source) - gone | come == rows
 
 

@@ -25,10 +25,10 @@ from scimlite.directory import members, write
 from scimlite.directory.read import Resource
 from scimlite.errors import ScimError
 from scimlite.journal import Scope
-from scimlite.scim import document, messages, patch
-from scimlite.scim.changes import Plan
+from scimlite.scim import document, messages, patch, patch_apply
 from scimlite.scim.core import GROUP, USER
 from scimlite.scim.document import Document
+from scimlite.scim.patch_plan import Plan
 from scimlite.scim.schema import ResourceType
 
 Json = Any
@@ -69,7 +69,7 @@ def test_documents_become_what_the_reference_says(
     current = {"id": "1", **document.with_defaults(resource_type, cleaned.document)}
     result = expected(asked, resource_type, current)
     before = copy.deepcopy(current)
-    _check(result, lambda: patch.apply(planned(asked, resource_type).edits, resource_type, current))
+    _check(result, lambda: patch_apply.apply(planned(asked, resource_type).edits, resource_type, current))
     assert current == before
 
 
@@ -97,7 +97,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
             db.close()
 
 
-class _Undone(Exception):
+class _UndoneError(Exception):
     """Rolls back what a try wrote."""
 
 
@@ -115,9 +115,9 @@ def test_what_is_stored_is_what_the_reference_says(databases: list[Database], da
             patched = partial(write.patch, workspace, people.USER, made.id, message(asked))
             _check(result, lambda: _stored(patched().resource))
             _check_stored(db, current, result.document or current)
-            raise _Undone
+            raise _UndoneError
 
-        with pytest.raises(_Undone):
+        with pytest.raises(_UndoneError):
             db.transact(work)
 
 
@@ -184,9 +184,9 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
             found = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
             assert sorted(found) == sorted(held)
             assert resource.version == (1 if held == before else 2)
-            raise _Undone
+            raise _UndoneError
 
-        with pytest.raises(_Undone):
+        with pytest.raises(_UndoneError):
             db.transact(work)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scimlite.errors import InvalidPath
 from scimlite.scim.filter import unparse
-from scimlite.scim.path import AttrPath, PatchPath, parse_attr_path, parse_patch_path, quote
+from scimlite.scim.patch_path import PatchPath, parse_patch_path
+from scimlite.scim.path import AttrPath, parse_attr_path, quote
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"

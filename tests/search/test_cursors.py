@@ -17,7 +17,7 @@ from scimlite.directory.read import Resource, SearchRequest
 from scimlite.errors import InvalidCount, InvalidCursor
 from scimlite.journal import Scope
 from scimlite.scim import core
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.schema import ResourceType
 

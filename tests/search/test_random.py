@@ -23,7 +23,8 @@ from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.directory import read, search
 from scimlite.journal import Scope
-from scimlite.scim.filter import Filter, parse_filter, unparse
+from scimlite.scim.filter import Filter, unparse
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import AttrPath
 
 #: Filters and sort orders tried with each directory.

@@ -11,7 +11,7 @@ import pytest
 import reference_filter
 from people import People, name_of
 from scimlite.errors import ScimError
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("searches.json").read_text("utf-8"))
 GOOD = [pytest.param(case, id=case["name"]) for case in CASES if "found" in case]

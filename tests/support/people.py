@@ -16,7 +16,7 @@ from scimlite.db import Database, migration
 from scimlite.directory import read, search, write
 from scimlite.journal import Origin, Scope
 from scimlite.scim import core
-from scimlite.scim.filter import parse_filter
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.projection import Projection
 from scimlite.scim.schema import Attribute, ResourceType, schema

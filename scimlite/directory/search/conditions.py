@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from peewee import SQL, Expression, NodeList, fn
+from peewee import SQL, Case, Expression, NodeList, fn
 
 from ...db import Database, Slot
 from ...db.tables import MemberRow, ResourceRow, ValueRow, sought
@@ -357,9 +357,14 @@ class _Compiler:
         if leaf.key == "display":
             return fn.coalesce(*(_only(other, path) for path in ("displayName", "userName")), "")
         if leaf.key == "$ref":
-            return _joined(Slot("base").typed(), SQL("'/'"), other.type, SQL("'s/'"), other.uuid)
+            return _joined(Slot("base").typed(), SQL("'/'"), _endpoint(other.type), SQL("'/'"), other.uuid)
         assert leaf.key == "type", leaf.path
         return fn.lower(other.type)
+
+
+def _endpoint(type: Any) -> Any:
+    """The endpoint of a type that a link can point at, as SQL over the column that names the type."""
+    return Case(type, [(SQL(f"'{name}'"), SQL(f"'{endpoint}'")) for name, endpoint in core.ENDPOINTS.items()])
 
 
 def _only(other: Any, path: str) -> Any:

@@ -14,7 +14,7 @@ from flask import Response
 from ... import errors
 from ...journal import Action
 from ...journal.refusals import Received
-from ...scim import bulk, document
+from ...scim import bulk, bulk_order, document
 from ...scim.bulk import BulkOperation, BulkRequest
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
@@ -74,7 +74,7 @@ class _Job:
 
     def run(self) -> list[Json]:
         """Carry out the operations, and return their answers in the order of the request."""
-        for numbers in bulk.steps(self.operations):
+        for numbers in bulk_order.steps(self.operations):
             if self.errors >= self.most_errors:
                 break
             first = self.operations[numbers[0]]

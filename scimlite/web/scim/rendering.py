@@ -11,6 +11,7 @@ import orjson
 
 from ...directory.members import Link
 from ...directory.read import Resource
+from ...scim import core
 from ...scim.projection import Projection
 
 Json = Any
@@ -91,7 +92,8 @@ class Renderer:
 
 
 def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Json]:
-    members: list[Json] = [{"value": id, "$ref": f"{base}/{kind}s/{id}", "type": kind} for id, kind, _ in links]
+    urls = {kind: f"{base}/{endpoint}/" for kind, endpoint in core.ENDPOINTS.items()}
+    members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
     if with_display:
         for member, link in zip(members, links, strict=True):
             member["display"] = link.display
@@ -99,6 +101,5 @@ def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Js
 
 
 def _groups(links: Sequence[Link], base: str) -> list[Json]:
-    return [
-        {"value": id, "$ref": f"{base}/Groups/{id}", "display": display, "type": kind} for id, kind, display in links
-    ]
+    url = f"{base}/{core.GROUP.endpoint}/"
+    return [{"value": id, "$ref": url + id, "display": display, "type": kind} for id, kind, display in links]

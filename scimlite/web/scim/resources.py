@@ -6,8 +6,9 @@ from flask import Response
 
 from ...directory import members, read
 from ...journal import Action, report
-from ...scim import messages, projection
+from ...scim import projection
 from ...scim.projection import Projection
+from ...scim.query import load_query
 from ...scim.schema import ResourceType
 from . import search, writes
 from .answers import empty, respond
@@ -24,7 +25,7 @@ class _ResourceView(View):
         """What `attributes` and `excludedAttributes` of the request ask for."""
         if not call.request.query_string:
             return Projection(resource_type)
-        query = messages.load_query(call.request.args.items(multi=True))
+        query = load_query(call.request.args.items(multi=True))
         return projection.parse(resource_type, query.attributes, query.excluded)
 
     def if_match(self, call: Call) -> list[str]:
@@ -59,7 +60,7 @@ class CollectionView(_ResourceView):
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.SEARCHED):
-            query = messages.load_query(call.request.args.items(multi=True))
+            query = load_query(call.request.args.items(multi=True))
             return search.answer(call, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:

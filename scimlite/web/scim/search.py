@@ -11,10 +11,10 @@ from ...directory import cursors, read, search
 from ...directory.read import SearchRequest
 from ...journal import Action
 from ...scim import messages, projection
-from ...scim.filter import parse_filter
-from ...scim.messages import Query
+from ...scim.filter_parser import parse_filter
 from ...scim.path import parse_attr_path
 from ...scim.projection import Projection
+from ...scim.query import Query, load_query, load_search
 from ...scim.schema import ResourceType
 from .answers import respond
 from .call import Call
@@ -84,7 +84,7 @@ class RootView(View):
 
     def get(self, call: Call, slug: str) -> Response:
         with call.attempt(Action.SEARCHED):
-            query = messages.load_query(call.request.args.items(multi=True))
+            query = load_query(call.request.args.items(multi=True))
             return answer(call, list(call.app.resource_types.values()), query)
 
 
@@ -94,7 +94,7 @@ class SearchView(View):
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
         types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
         with call.attempt(Action.SEARCHED):
-            return answer(call, types, messages.load_search(self.body(call)))
+            return answer(call, types, load_search(self.body(call)))
 
 
 ROUTES = (

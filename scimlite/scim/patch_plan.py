@@ -1,4 +1,4 @@
-"""What a PATCH request comes to: edits of the document, and steps on the links."""
+"""The plan of a PATCH request: edits of the document, and steps that change links."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One checked change of the attribute that `urn` (None: the core schema) holds.
+    """One checked change of an attribute; `urn` is the extension that holds it, None for the core schema.
 
     | action | one value | several values |
     | --- | --- | --- |
-    | set | it becomes `value` | the values become `value`; with a filter, each that matches becomes `value` |
-    | merge | sub-attributes become those of `value`, `cleared` ones go | the same, for those that match the filter |
-    | append | - | those of `value` that are not there are added |
-    | remove | it goes | all go, or those that match the filter, or those that `listed` names |
-    | drop | it goes with its whole extension, even if required there | the same |
+    | set | becomes `value` | all become the list `value`; with a filter, each match becomes `value` |
+    | merge | gets the sub-attributes of `value`, loses those in `cleared` | the same, for each match of the filter |
+    | append | - | gets the values of `value` that it does not have |
+    | remove | is removed | loses all values, the matches of the filter, or the values in `listed` |
+    | drop | is removed with its whole extension, even if required there | the same |
 
-    `within` says what a merge does with the values it has for a multi-valued sub-attribute: they become all, join
-    those that there are, or go.
+    `within` tells what a merge does with its values for a multi-valued sub-attribute: set them, add them to the
+    present ones, or remove them.
     """
 
     urn: str | None
@@ -40,25 +40,31 @@ class Edit:
 
 @dataclass(slots=True)
 class LinkStep:
-    """A change of links, in this order: drop all, drop those matching, then drop and add the named ones.
+    """A change of links, carried out in the order of the fields.
 
-    `expect` is a filter that must match some link, with the refusal when it does not.
+    A step with `expect` changes no link; it may refuse the request.
     """
 
+    #: Remove all links.
     reset: bool = False
+    #: Remove the links that match this filter.
     remove_where: Filter | None = None
+    #: Remove the links to these ids.
     remove: set[str] = field(default_factory=set)
+    #: Add links to these ids, in this order.
     add: dict[str, None] = field(default_factory=dict)
+    #: Refuse the request with NoTarget unless a link matches this filter.
     expect: Filter | None = None
+    #: Refuse the request with Mutability when a link matches `expect`.
     then_refuse: bool = False
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a PATCH request comes to.
+    """A whole PATCH request, checked against the schema.
 
-    `secrets` are the last values given by path to attributes that are kept apart (a password), None for one that is
-    taken away: no document holds them.
+    `ignored` lists the names that were left out. `secrets` holds, by path, the values of attributes that no document
+    holds (a password); None for one that is removed.
     """
 
     edits: list[Edit] = field(default_factory=list)
@@ -67,41 +73,42 @@ class Plan:
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
 
     def add_edit(self, edit: Edit) -> None:
-        """Change the document, or what is kept apart from it."""
+        """Add an edit of the document, or a secret."""
         if edit.attribute.apart:
             self.secrets[edit.attribute.path] = edit.value
         else:
             self.edits.append(edit)
 
     def _step(self) -> LinkStep:
+        """The last step when it changes links, else a new one."""
         if not self.links or self.links[-1].expect is not None:
             self.links.append(LinkStep())
         return self.links[-1]
 
     def add_links(self, ids: Iterable[str]) -> None:
-        """Link these, in the given order."""
-        for each in ids:
+        """Add links to these ids, in this order."""
+        for id in ids:
             step = self._step()
-            step.remove.discard(each)
-            step.add[each] = None
+            step.remove.discard(id)
+            step.add[id] = None
 
     def remove_links(self, ids: Iterable[str]) -> None:
-        """Unlink these; one that is not linked is no error."""
-        for each in ids:
+        """Remove the links to these ids; an id without a link is no error."""
+        for id in ids:
             step = self._step()
-            step.add.pop(each, None)
-            step.remove.add(each)
+            step.add.pop(id, None)
+            step.remove.add(id)
 
     def reset_links(self) -> None:
-        """Unlink all. What was planned before does not matter then, unless something looked at it."""
+        """Remove all links. Earlier steps are dropped, unless one of them refuses a request."""
         if not any(step.expect is not None for step in self.links):
             self.links.clear()
         self.links.append(LinkStep(reset=True))
 
     def remove_links_where(self, condition: Filter) -> None:
-        """Unlink those that match."""
+        """Remove the links that match."""
         self.links.append(LinkStep(remove_where=condition))
 
     def expect_link(self, condition: Filter, *, then_refuse: bool) -> None:
-        """Refuse unless some link matches; when one does, refuse as well if the change itself is not allowed."""
+        """Refuse the request when no link matches, and with `then_refuse` also when one does."""
         self.links.append(LinkStep(expect=condition, then_refuse=then_refuse))

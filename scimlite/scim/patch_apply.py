@@ -1,6 +1,6 @@
-"""Applying the edits of a PATCH request to a document.
+"""Applying the edits of a PATCH request to a document (RFC 7644 section 3.5.2).
 
-It is pure: the given document is not changed, so that it can happen again when a transaction is repeated.
+The functions are pure: they return a changed copy, so that a repeated transaction can apply the edits again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import orjson
 
 from ..errors import Mutability, NoTarget
 from . import comparison, document, immutable, quirks, values
-from .changes import Edit
+from .patch_plan import Edit
 from .schema import Attribute, ResourceType
 
 Json = Any
@@ -20,10 +20,10 @@ Document = dict[str, Json]
 
 
 def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document) -> Document:
-    """The document after the edits; the given one is not changed.
+    """The document after the edits; `current` is not changed.
 
-    Raises NoTarget when a filter matches nothing and does not say how to make an item, Mutability when an
-    immutable value would change or a required one be removed, InvalidValue when a required one would be blank.
+    Raises NoTarget when a filter matches no item and does not tell how to make one, Mutability when an immutable value
+    would change or a required one be removed, InvalidValue when a required one would be blank.
     """
     changed = dict(current)
     for edit in edits:
@@ -39,7 +39,7 @@ def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document)
 
 
 def _apply_to(holder: Document, edit: Edit) -> None:
-    """Change one attribute in the object that holds it."""
+    """Change one attribute in the object that holds it: the document, or the object of an extension."""
     attribute = edit.attribute
     old = holder.get(attribute.name)
     new = (_many if attribute.multi_valued else _single)(edit, old)
@@ -54,12 +54,14 @@ def _apply_to(holder: Document, edit: Edit) -> None:
 
 
 def _single(edit: Edit, old: Json) -> Json:
+    """The new value of a single-valued attribute; None for no value."""
     if edit.action == "merge":
         return quirks.drop_blank_reference(edit.attribute, _merged(edit, old or {}))
     return edit.value if edit.action == "set" else None
 
 
 def _many(edit: Edit, old: Json) -> list[Json]:
+    """The new values of a multi-valued attribute."""
     items: list[Json] = list(old or [])
     if edit.action == "drop":
         return []
@@ -71,28 +73,29 @@ def _many(edit: Edit, old: Json) -> list[Json]:
         return _appended(edit.attribute, items, edit.value)
     if edit.action == "set" and edit.filter is None:
         return list(immutable.settle(edit.attribute, items, edit.value))
-    hit = [index for index, item in enumerate(items) if _selected(edit, item)]
-    if edit.action == "merge" and edit.filter is None and edit.value and edit.within != "remove" and len(hit) > 1:
-        raise NoTarget(f"{edit.attribute.path} has {len(hit)} values: a filter must say which one is meant.")
-    for index in hit:
+    indexes = [index for index, item in enumerate(items) if _selected(edit, item)]
+    if edit.action == "merge" and edit.filter is None and edit.value and edit.within != "remove" and len(indexes) > 1:
+        raise NoTarget(f"{edit.attribute.path} has {len(indexes)} values: a filter must say which one is meant.")
+    for index in indexes:
         items[index] = _merged(edit, items[index]) if edit.action == "merge" else _replaced(edit, items[index])
-    if not hit and edit.value is not None and edit.within != "remove":
-        items.append(_made(edit))
-        hit = [len(items) - 1]
-    if not hit:
+    if not indexes and edit.value is not None and edit.within != "remove":
+        items.append(_new_item(edit))
+        indexes = [len(items) - 1]
+    if not indexes:
         return items
-    items = values.one_primary(edit.attribute, items, hit[-1])
+    items = values.one_primary(edit.attribute, items, indexes[-1])
     return [item for item in items if item != {}]
 
 
 def _selected(edit: Edit, item: Json) -> bool:
+    """True for an item that the edit's filter matches; without a filter, for every item."""
     return edit.filter is None or comparison.matches(edit.filter, edit.attribute, item)
 
 
 def _merged(edit: Edit, old: Document) -> Document:
-    """A complex value with some sub-attributes set and some cleared.
+    """A complex value with sub-attributes set and cleared.
 
-    A `$ref` belongs to the `value` it came with, so it goes when only `value` changes.
+    A `$ref` belongs to the `value` it came with, so it is removed when only `value` changes.
     """
     part = _part(edit, old)
     new = {name: value for name, value in {**old, **part}.items() if name not in edit.cleared and value != []}
@@ -103,7 +106,7 @@ def _merged(edit: Edit, old: Document) -> Document:
 
 
 def _part(edit: Edit, old: Document) -> Document:
-    """The sub-attributes that a merge sets, those that it adds to or takes from included (RFC 7644 section 3.5.2.1)."""
+    """The new values of the sub-attributes that a merge sets, adds to or removes from (RFC 7644 section 3.5.2.1)."""
     part: Document = edit.value or {}
     if edit.within == "set":
         return part
@@ -112,13 +115,14 @@ def _part(edit: Edit, old: Document) -> Document:
 
 
 def _replaced(edit: Edit, old: Json) -> Json:
+    """The value of the edit, in place of the item `old`."""
     if edit.attribute.complex:
         _check_subs(edit.attribute, old, edit.value)
     return edit.value
 
 
 def _check_subs(attribute: Attribute, old: Document, new: Document) -> None:
-    """Raise Mutability when an immutable sub-attribute would change, or a required one of a value that stays go."""
+    """Raise Mutability when an immutable sub-attribute would change, or a kept value would lose a required one."""
     for sub in attribute.sub_attributes:
         if sub.name not in old or new.get(sub.name) == old[sub.name]:
             continue
@@ -128,11 +132,11 @@ def _check_subs(attribute: Attribute, old: Document, new: Document) -> None:
             raise Mutability(f"{sub.path} is required: it cannot be removed.")
 
 
-def _made(edit: Edit) -> Json:
-    """The item that a change on a value path creates when nothing matches.
+def _new_item(edit: Edit) -> Json:
+    """The item that a value path creates when its filter matches no item.
 
-    RFC 7644 section 3.5.2.3 would answer noTarget; Entra ID relies on the item being made
-    (Captain-P-Goldfish/scim-for-keycloak#73). Only a conjunction of `eq` says what to make.
+    RFC 7644 section 3.5.2.3 would answer noTarget; Entra ID relies on the new item
+    (Captain-P-Goldfish/scim-for-keycloak#73). Only a filter of `eq` joined by `and` tells how to make one.
     """
     attribute = edit.attribute
     start: dict[str, Any] | None = {}
@@ -146,19 +150,19 @@ def _made(edit: Edit) -> Json:
 
 
 def _appended(attribute: Attribute, items: list[Json], added: list[Json]) -> list[Json]:
-    """The items with the new ones behind them, or merged with those that they are the same as.
+    """The items with the added ones at the end; an added item that is present already is merged into the present one.
 
-    What is there already is not added again (RFC 7644 section 3.5.2.1), and a pair of `value` and `type` should not
-    be there twice (RFC 7643 section 2.4); a value that comes without a type is any one of that value.
+    A present value is not added again (RFC 7644 section 3.5.2.1), and a pair of `value` and `type` should not stand
+    twice (RFC 7643 section 2.4). A value without a type is the same as one with any type.
     """
-    known: dict[str, dict[str, int]] = {}
+    indexes: dict[str, dict[str, int]] = {}
     for index, item in enumerate(items):
         value, kind = _identity(attribute, item)
-        known.setdefault(value, {}).setdefault(kind, index)
+        indexes.setdefault(value, {}).setdefault(kind, index)
     newest = None
     for item in added:
         value, kind = _identity(attribute, item)
-        same = known.setdefault(value, {})
+        same = indexes.setdefault(value, {})
         place = same.get(kind) if kind or not same else next(iter(same.values()))
         if place is None:
             place = same[kind] = len(items)
@@ -171,24 +175,24 @@ def _appended(attribute: Attribute, items: list[Json], added: list[Json]) -> lis
 
 
 def _remaining(attribute: Attribute, items: list[Json], listed: Iterable[Json]) -> list[Json]:
-    """The items without those that a Remove lists: by `value`, and `type` if given, else by all that is named."""
-    gone: set[tuple[str, str]] = set()
+    """The items without the listed ones, compared by `value` and any `type`, or by all sub-attributes in the list."""
+    identities: set[tuple[str, str]] = set()
     partial: list[Document] = []
-    for wanted in listed:
-        if isinstance(wanted, dict) and "value" not in wanted:
-            partial.append(wanted)
+    for removed in listed:
+        if isinstance(removed, dict) and "value" not in removed:
+            partial.append(removed)
         else:
-            gone.add(_identity(attribute, wanted))
+            identities.add(_identity(attribute, removed))
     return [
         item
         for item in items
-        if not gone.intersection(((found := _identity(attribute, item)), (found[0], "")))
-        and not any(_holds(attribute, item, wanted) for wanted in partial)
+        if not identities.intersection(((identity := _identity(attribute, item)), (identity[0], "")))
+        and not any(_holds(attribute, item, removed) for removed in partial)
     ]
 
 
 def _identity(attribute: Attribute, item: Json) -> tuple[str, str]:
-    """Texts that are equal for items that should not be there twice; the second is the type, empty without one."""
+    """Two texts, of the value and of the type, that are equal for the same item; the second is empty without a type."""
     if not isinstance(item, dict):
         return _text(_key(attribute, item)), ""
     if "value" not in item:
@@ -197,18 +201,19 @@ def _identity(attribute: Attribute, item: Json) -> tuple[str, str]:
     return value, _text(_key(attribute.subs["type"], item["type"])) if "type" in item else ""
 
 
-def _holds(attribute: Attribute, item: Document, wanted: Document) -> bool:
-    """Whether an item has all the sub-attributes of another."""
+def _holds(attribute: Attribute, item: Document, part: Document) -> bool:
+    """True when an item has all sub-attributes of `part`, with the same values."""
     return all(
         name in item and _key(attribute.subs[name.lower()], item[name]) == _key(attribute.subs[name.lower()], value)
-        for name, value in wanted.items()
+        for name, value in part.items()
     )
 
 
 def _key(attribute: Attribute, value: Json) -> Json:
-    """What a value is compared by, a list for several."""
+    """The key of a value; a list of keys for a list of values."""
     return [values.key(attribute, one) for one in value] if isinstance(value, list) else values.key(attribute, value)
 
 
 def _text(value: Json) -> str:
+    """JSON as text that is equal for equal values."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scimlite.errors import InvalidFilter
-from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath, parse_filter, shape, unparse
+from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath, unparse
+from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import AttrPath, split_attr_path
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("filters.json").read_text("utf-8"))
@@ -103,56 +104,6 @@ def test_canonical_text(text: str, canonical: str) -> None:
     assert unparse(parse_filter(text)) == canonical
 
 
-def test_shape_takes_the_values_out_in_order() -> None:
-    text = 'a eq "x" and (b gt 5 or not (c[d eq true and e eq null].f sw "y")) and g pr'
-    assert shape(parse_filter(text))[1] == ["x", 5, True, None, "y"]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ('userName eq "x"', 'userName eq "y"'),
-        ('userName eq "x"', 'USERNAME EQ "x"'),
-        ("a eq 1", "a eq 2.5"),
-        ("a eq true", "a eq false"),
-        ('id eq "1" and members eq "2"', "id eq a and members eq b"),
-        ('emails[type eq "work"].value eq "x"', 'emails[type eq "home" and value eq "y"]'),
-    ],
-)
-def test_filters_that_differ_in_values_have_one_shape(one: str, other: str) -> None:
-    assert shape(parse_filter(one))[0] == shape(parse_filter(other))[0]
-
-
-DISTINCT = [
-    "a pr",
-    "not (a pr)",
-    "a eq 1",
-    'a eq "1"',
-    "a eq true",
-    "a eq null",
-    "a ne 1",
-    "b eq 1",
-    "a.b eq 1",
-    "urn:x:y:a eq 1",
-    "a[b eq 1]",
-    "not (a[b eq 1])",
-    "a[not (b eq 1)]",
-    "a eq 1 and b eq 1",
-    "a eq 1 or b eq 1",
-    "b eq 1 and a eq 1",
-    "a eq 1 and b eq 1 and c eq 1",
-    "(a eq 1 and b eq 1) and c eq 1",
-    "a eq 1 and b eq 1 or c eq 1",
-    "a eq 1 and (b eq 1 or c eq 1)",
-    "a[b eq 1 and c eq 1]",
-    "a[b eq 1] and c eq 1",
-]
-
-
-def test_filters_that_differ_otherwise_have_shapes_of_their_own() -> None:
-    assert len({shape(parse_filter(text))[0] for text in DISTINCT}) == len(DISTINCT)
-
-
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(
     lambda name: name.lower() not in {"and", "or", "not"}
 )
@@ -193,14 +144,6 @@ FILTERS = trees(comparisons(PATHS) | VALUE_PATHS, max_leaves=8)
 def test_every_tree_comes_back_from_its_text(node: Filter) -> None:
     text = unparse(node)
     assert repr(parse_filter(text, max_length=10**6, max_terms=10**4, max_depth=200)) == repr(node)
-
-
-@given(FILTERS)
-@settings(deadline=None)
-def test_shape_is_a_key_and_has_a_value_for_each_comparison(node: Filter) -> None:
-    key, values = shape(node)
-    hash(key)
-    assert len(values) == repr(node).count("Compare(") - repr(node).count("op='pr'")
 
 
 MARKS = st.sampled_from("()[]\"'.:\\- \t\0\x1f\u00a0\ud800é")

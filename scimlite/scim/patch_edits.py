@@ -1,0 +1,164 @@
+"""Planning one PATCH operation on an attribute of the document (RFC 7644 section 3.5.2): it becomes a checked edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import InvalidValue
+from . import quirks, values
+from .filter import Filter
+from .patch_plan import Edit
+from .schema import Attribute, Target
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on one attribute.
+
+    `by_path` is False when the attribute was named by a key of the operation's value. `ignored` is the plan's list of
+    names that were left out; `ignore_unknown` tells whether unknown sub-attributes may be.
+    """
+
+    op: str
+    target: Target
+    attribute: Attribute
+    filter: Filter | None
+    value: Json
+    by_path: bool
+    ignored: list[str]
+    ignore_unknown: bool
+
+    @property
+    def leaf(self) -> Attribute:
+        """The attribute or sub-attribute that the whole path names."""
+        return self.target.sub or self.attribute
+
+    @property
+    def read_only(self) -> bool:
+        """True when clients cannot write the attribute or sub-attribute."""
+        return self.attribute.read_only or self.leaf.read_only
+
+    @property
+    def removes(self) -> bool:
+        """True for a remove, and for a replace with null, which means the same (RFC 7643 section 2.5)."""
+        return self.op == "remove" or (self.op == "replace" and self.value is None)
+
+
+def edit_of(step: Step) -> Edit | None:
+    """The checked edit for an attribute of the document; None when the operation changes nothing."""
+    if step.removes:
+        if step.target.sub is not None:
+            return _removal_of_sub(step, step.target.sub)
+        return _removal(step, _listed(step))
+    if step.target.sub is not None:
+        return _edit_sub(step, step.target.sub)
+    if step.attribute.multi_valued and step.filter is None:
+        return _edit_many(step)
+    return _edit_one(step)
+
+
+def _listed(step: Step) -> tuple[Json, ...] | None:
+    """The values that a remove names; None when it names none and so removes all."""
+    if not step.attribute.multi_valued or step.filter is not None:
+        return None
+    items = quirks.listed_values(step.op, step.value)
+    if items is None:
+        return None
+    return tuple(_clean_item(step, item) for item in items if item is not None)
+
+
+def _edit_sub(step: Step, sub: Attribute) -> Edit:
+    """An edit of one sub-attribute; assigning no value removes it (RFC 7643 section 2.5)."""
+    value = values.clean(sub, step.value)
+    if value is None:
+        return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
+    within: Literal["set", "append"] = "append" if step.op == "add" and sub.multi_valued else "set"
+    return Edit(step.target.urn, step.attribute, "merge", step.filter, {sub.name: value}, within=within)
+
+
+def _removal_of_sub(step: Step, sub: Attribute) -> Edit:
+    """An edit that removes a sub-attribute, or those of its values that the operation names."""
+    items = quirks.listed_values(step.op, step.value) if sub.multi_valued else None
+    if items is None:
+        return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
+    removed = {sub.name: values.clean(sub, items) or []}
+    return Edit(step.target.urn, step.attribute, "merge", step.filter, removed, within="remove")
+
+
+def _edit_many(step: Step) -> Edit | None:
+    """An edit of a multi-valued attribute as a whole."""
+    urn, attribute = step.target.urn, step.attribute
+    items = [_clean_item(step, item) for item in values.items_of(step.value) if item is not None]
+    if step.op == "add":
+        return Edit(urn, attribute, "append", value=items) if items else None
+    if not items:
+        return _removal(step)
+    return Edit(urn, attribute, "set", value=values.one_primary(attribute, items))
+
+
+def _edit_one(step: Step) -> Edit | None:
+    """An edit of a single value, or of the items that a filter selects."""
+    urn, attribute = step.target.urn, step.attribute
+    sent = quirks.unwrap_single(step.value)
+    if attribute.complex:
+        sent = quirks.legacy_manager(attribute, quirks.bare_value(attribute, sent))
+        if not attribute.multi_valued and isinstance(sent, dict) and _changes_nothing(step, sent):
+            return None
+    value = _clean_item(step, sent, nulls_count=not attribute.multi_valued)
+    cleared = _nulls(attribute, sent)
+    if value is None and not cleared:
+        return None if step.op == "add" and step.filter else _removal(step)
+    if attribute.complex and (step.op == "add" or not attribute.multi_valued):
+        return Edit(urn, attribute, "merge", step.filter, value, cleared)
+    return Edit(urn, attribute, "set", step.filter, value)
+
+
+def _changes_nothing(step: Step, value: dict[str, Json]) -> bool:
+    """True when an object names no sub-attribute, or only ignored ones: unknown, or readOnly below a key."""
+    subs = [step.attribute.subs.get(name.lower()) for name in value]
+    if any(sub is not None and (step.by_path or not sub.read_only) for sub in subs):
+        return False
+    if None in subs and not step.ignore_unknown:
+        return False
+    for name, sub in zip(value, subs, strict=True):
+        if sub is None:
+            values.note(step.ignored, f"{step.attribute.path}.{name}")
+    return True
+
+
+def _clean_item(step: Step, item: Json, *, nulls_count: bool = False) -> Json:
+    """A value, cleaned. InvalidValue when none of its sub-attributes can be set: it would read as no value.
+
+    `nulls_count`: an object of nulls is allowed, because it removes sub-attributes.
+    """
+    attribute = step.attribute
+    value = values.clean_item(attribute, item, step.ignored)
+    if value is None and isinstance(item, dict) and not (nulls_count and _names_writable(attribute, item)):
+        raise InvalidValue(f"{attribute.path}: the value has none of the sub-attributes that can be set.")
+    return value
+
+
+def _names_writable(attribute: Attribute, value: dict[str, Json]) -> bool:
+    """True when an object names a sub-attribute that clients can write."""
+    subs = (attribute.subs.get(name.lower()) for name in value)
+    return any(sub is not None and not sub.read_only for sub in subs)
+
+
+def _nulls(attribute: Attribute, value: Json) -> tuple[str, ...]:
+    """The sub-attributes that an object removes by null; none when a blank `value` removes the object as a whole."""
+    if not isinstance(value, dict):
+        return ()
+    subs = [(attribute.subs.get(name.lower()), inner) for name, inner in value.items()]
+    if not attribute.multi_valued and any(sub is attribute.value_sub and inner == "" for sub, inner in subs):
+        return ()
+    return tuple(sub.name for sub, inner in subs if sub and not sub.read_only and inner in (None, []))
+
+
+def _removal(step: Step, listed: tuple[Json, ...] | None = None) -> Edit:
+    """An edit that removes values; InvalidValue for an attribute with a default, which only a remove may remove."""
+    if step.attribute.default is not None and step.op != "remove":
+        raise InvalidValue(f"{step.attribute.path} takes a value; to take it away, use remove.")
+    return Edit(step.target.urn, step.attribute, "remove", step.filter, listed=listed)

@@ -1,0 +1,154 @@
+"""Queries (RFC 7644 section 3.4.2): the parameters of a GET, and the SearchRequest message of section 3.4.3."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import fields
+
+from ..errors import BadRequest, InvalidValue
+from . import forms
+from .path import quote
+
+Json = Any
+
+#: Largest startIndex: what a 64-bit OFFSET can take on both databases.
+_MAX_INTEGER = 2**63 - 1
+_INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+_PARAMETERS = {
+    name.lower(): name
+    for name in (
+        "filter",
+        "sortBy",
+        "sortOrder",
+        "startIndex",
+        "count",
+        "attributes",
+        "excludedAttributes",
+        "cursor",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of a query (RFC 7644 section 3.4.2)."""
+
+    filter: str | None = None
+    sort_by: str | None = None
+    descending: bool = False
+    start_index: int = 1
+    count: int | None = None
+    attributes: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    #: RFC 9865: None without cursor pagination, empty for its first page.
+    cursor: str | None = None
+
+
+def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
+    """Returns the query of a GET. Names are compared without case (seen: `startindex`), unknown ones are left out.
+
+    An empty parameter counts as absent; startIndex below 1 is 1, count below 0 is 0 (RFC 7644 section 3.4.2.4).
+    Raises BadRequest or InvalidValue naming the parameter.
+    """
+    members: dict[str, str] = {}
+    for name, value in parameters:
+        key = name.lower()
+        if not value and key != "cursor":
+            continue
+        if key in members and key in _PARAMETERS:
+            raise BadRequest(f"The parameter {_PARAMETERS[key]} is given twice.")
+        members[key] = value
+    if _NOT_TEXT.search("".join(members.values())):
+        raise InvalidValue("A parameter holds a NUL character or half of a surrogate pair.")
+    return _query(
+        members.get("filter"),
+        members.get("sortby"),
+        members.get("sortorder"),
+        _integer(members, "startIndex"),
+        _integer(members, "count"),
+        _names(members.get("attributes")),
+        _names(members.get("excludedattributes")),
+        members.get("cursor"),
+    )
+
+
+class _SearchForm(forms.Form):
+    """A SearchRequest (RFC 7644 section 3.4.3, RFC 9865 section 3)."""
+
+    attributes = fields.List(fields.String(), allow_none=True)
+    excluded = fields.List(fields.String(), data_key="excludedAttributes", allow_none=True)
+    filter = fields.String(allow_none=True)
+    sort_by = fields.String(data_key="sortBy", allow_none=True)
+    sort_order = fields.String(data_key="sortOrder", allow_none=True)
+    start_index = fields.Integer(data_key="startIndex", strict=True, allow_none=True)
+    count = fields.Integer(strict=True, allow_none=True)
+    cursor = fields.String(allow_none=True)
+
+
+_SEARCH_FORM = _SearchForm()
+
+
+def load_search(body: Json) -> Query:
+    """Returns the query of a SearchRequest message; raises InvalidSyntax or InvalidValue naming the member."""
+    members = forms.load(_SEARCH_FORM, body, "The SearchRequest message")
+    return _query(
+        members.get("filter") or None,
+        members.get("sort_by") or None,
+        members.get("sort_order"),
+        members.get("start_index"),
+        members.get("count"),
+        tuple(members.get("attributes") or ()),
+        tuple(members.get("excluded") or ()),
+        members.get("cursor"),
+    )
+
+
+def _query(
+    filter: str | None,
+    sort_by: str | None,
+    order: str | None,
+    start_index: int | None,
+    count: int | None,
+    attributes: tuple[str, ...],
+    excluded: tuple[str, ...],
+    cursor: str | None,
+) -> Query:
+    """The query of checked parameters, those of a URL and those of a message alike."""
+    order = (order or "ascending").lower()
+    if order not in ("ascending", "descending"):
+        raise InvalidValue("sortOrder is ascending or descending.")
+    if cursor is not None and start_index is not None:
+        raise InvalidValue("cursor and startIndex cannot be used together.")
+    return Query(
+        filter,
+        sort_by,
+        order == "descending",
+        min(max(start_index or 1, 1), _MAX_INTEGER),
+        None if count is None else max(count, 0),
+        attributes,
+        excluded,
+        cursor,
+    )
+
+
+def _integer(members: dict[str, str], name: str) -> int | None:
+    """The parameter as a number; None without it."""
+    text = members.get(name.lower())
+    if text is None:
+        return None
+    match = _INTEGER.fullmatch(text.strip())
+    if not match:
+        raise InvalidValue(f"{name} is a whole number, not {quote(text)}.")
+    sign, digits = match.groups()
+    number = int(digits) if len(digits) < 19 else _MAX_INTEGER
+    return -number if sign == "-" else number
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    """The names of a comma-separated list."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
