@@ -27,6 +27,8 @@ ADDRESSES = ("http://127.0.0.1:8000", "https://scim.example.com", "http://127.0.
 _LASTING = re.compile(r"(?:\w+=\S+ )*(scimlite serve|flask .*\brun|scimlite report .*(?:--follow|-f\b))")
 _COMMENT = re.compile(r"\s+# .*$")
 _SHELL = re.compile(r"[|&;<>$()`*?~]|^\w+=|#")
+#: What is typed, unseen, where a page shows "Password:".
+PASSWORD = "correct horse battery staple"
 
 
 class PageError(AssertionError):
@@ -139,6 +141,7 @@ class Reader:
         line = CommandLine({**settings, "LOGNAME": "ann", "HOME": str(self.folder)})
         # What is typed at a question stands in the page behind the question.
         typed = "".join(f"{each}\n" for each in re.findall(r"\]: (\S+)$", "\n".join(shown.output), re.MULTILINE))
+        typed += f"{PASSWORD}\n" if "Password:" in shown.output else ""
         result = line.run(*arguments, input=typed, columns=118)
         return result.exit_code, result.output
 

@@ -82,8 +82,8 @@ class Block:
 
 
 def _unfinished(command: str) -> bool:
-    """True when a shell would go on reading: after a backslash, and inside quotation marks."""
-    if command.endswith("\\"):
+    """True when a shell would go on reading: after a backslash, inside quotation marks, and inside a loop."""
+    if command.endswith("\\") or (command.startswith("for ") and not command.endswith("done")):
         return True
     try:
         shlex.split(command, comments=True)
