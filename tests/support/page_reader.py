@@ -23,6 +23,8 @@ from postgres_server import free_port
 BIN = Path(sys.executable).parent
 #: Addresses in the pages that mean the service: as `make run` starts it, behind a proxy, inside an application.
 ADDRESSES = ("http://127.0.0.1:8000", "https://scim.example.com", "http://127.0.0.1:5000")
+#: Databases in the pages that are the test's own when that is one of PostgreSQL.
+DATABASES = ("sqlite:///scim.db", "postgresql://scimlite:password@db.example.com/scimlite")
 #: Commands that go on until somebody presses Ctrl-C; the next ones are typed into another terminal.
 _LASTING = re.compile(r"(?:\w+=\S+ )*(scimlite serve|flask .*\brun|scimlite report .*(?:--follow|-f\b))")
 _COMMENT = re.compile(r"\s+# .*$")
@@ -43,8 +45,8 @@ class Reader:
     env: dict[str, str]
     #: `sqlite` or `postgresql`.
     kind: str
-    #: What `sqlite:///scim.db` in a page stands for.
-    database_url: str = "sqlite:///scim.db"
+    #: What DATABASES stand for, if not for themselves.
+    database_url: str = ""
     address: str = ""
     #: What `make run` printed, if the page begins with a running service.
     welcome: str = ""
@@ -73,7 +75,7 @@ class Reader:
         self.welcome = self._services[0].log.read_text().split("\n[")[0].split("\n20")[0]
 
     def _serve(self, env: Mapping[str, str], *arguments: str) -> None:
-        settings = {name: value for name, value in env.items() if name.startswith("SCIMLITE_")}
+        settings = {name: value for name, value in env.items() if name.startswith("SCIMLITE_") or name == "HOME"}
         service = LiveService.start(settings, *arguments, workers=1, threads=4, folder=self.folder)
         self._services.append(service)
         self.address = service.url
@@ -138,7 +140,7 @@ class Reader:
     def _here(self, arguments: list[str], shown: Shown) -> tuple[int, str]:
         """Run a command of ours in this process, which takes a tenth of the time of another one."""
         settings = {name: value for name, value in self.env.items() if name.startswith("SCIMLITE_")}
-        line = CommandLine({**settings, "LOGNAME": "ann", "HOME": str(self.folder)})
+        line = CommandLine({**settings, "LOGNAME": "ann", "HOME": str(self.folder), "XDG_STATE_HOME": ""})
         # What is typed at a question stands in the page behind the question.
         typed = "".join(f"{each}\n" for each in re.findall(r"\]: (\S+)$", "\n".join(shown.output), re.MULTILINE))
         typed += f"{PASSWORD}\n" if "Password:" in shown.output else ""
@@ -175,7 +177,8 @@ class Reader:
             name, _, value = words.pop(0).partition("=")
             env[name] = self._real(value)
         if what == "scimlite serve":
-            options = [each for each in words[2:] if each == "--upgrade"]
+            # Where it listens is up to the test.
+            options = re.sub(r"--(host|port) \S+", "", " ".join(words[2:])).split()
             self._serve(env, *options)
             return
         follows = what.startswith("scimlite report")
@@ -199,12 +202,13 @@ class Reader:
         """A page's text with the addresses and the database of this run."""
         for shown, real in [*((address, self.address) for address in ADDRESSES), *self.ids.items()]:
             text = text.replace(shown, real)
-        return text.replace("sqlite:///scim.db", self.database_url)
+        for database in DATABASES:
+            text = text.replace(database, self.database_url or database)
+        return text
 
     def _as_shown(self, text: str) -> str:
         """Output with the address that pages show, and paths from the reader's folder."""
-        if self.address:
-            text = text.replace(self.address, ADDRESSES[0])
+        text = re.sub(r"http://127\.0\.0\.1:\d+", ADDRESSES[0], text)
         return text.replace(f"{self.folder}/", "./")
 
     def compare(self, page: Page) -> None:

@@ -27,6 +27,7 @@ _VARYING = tuple(
         (r"\b[0-9a-f]{16}\b", "<request>"),
         (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", "<time>"),
         (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
+        (r"\([0-9a-f]{12}\)", "<key>"),
         (r"\bcurl/[\d.]+", "<client>"),
         (r"\b\d+ ms\b", "<n> ms"),
         (r"\b[\d.,]+ (bytes|kB|MB|GB)\b", "<size>"),
