@@ -20,7 +20,7 @@ print(status, json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body
 
 # id_of alice@example.com prints the id of a user; id_of Staff that of a group.
 id_of() {
-    curl -s -G "$IDP_URL/" --data-urlencode "filter=userName eq \"$1\" or displayName eq \"$1\"" \
+    curl -s -G "$IDP_URL" --data-urlencode "filter=userName eq \"$1\" or displayName eq \"$1\"" \
         -H "Authorization: Bearer $IDP_TOKEN" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["Resources"][0]["id"])'
 }

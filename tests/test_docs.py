@@ -229,7 +229,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
                 target = (PAGES[name].path.parent / link.partition("#")[0]).resolve()
                 if target.is_relative_to(ROOT):
                     waiting.append(str(target.relative_to(ROOT)))
-    assert set(PAGES) - seen == set()
+    assert {each for each in PAGES if not each.startswith("docs/adr/")} - seen == set()
 
 
 def test_the_readme_is_short() -> None:

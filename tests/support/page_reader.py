@@ -45,9 +45,10 @@ class Reader:
     env: dict[str, str]
     #: `sqlite` or `postgresql`.
     kind: str
+    #: Where the service is, or will be when an application of the page serves it.
+    address: str
     #: What DATABASES stand for, if not for themselves.
     database_url: str = ""
-    address: str = ""
     #: What `make run` printed, if the page begins with a running service.
     welcome: str = ""
     different: list[tuple[Shown, list[str]]] = field(default_factory=list)
@@ -62,11 +63,13 @@ class Reader:
         activate = folder / ".venv" / "bin" / "activate"
         activate.parent.mkdir(parents=True)
         activate.write_text(f'PATH="{BIN}:$PATH"\n')
-        (folder / "docs").mkdir()
+        for name in ("docs", "examples"):
+            (folder / name).mkdir()
+        (folder / "examples" / "embedded").symlink_to(ROOT / "examples" / "embedded")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SCIMLITE_", "XDG_"))}
         search = ":".join(filter(None, [str(BIN), path, os.environ["PATH"]]))
         env = {**clean, "PATH": search, "HOME": str(folder), "LOGNAME": "ann", "COLUMNS": "118", **settings}
-        return cls(folder, env, kind)
+        return cls(folder, env, kind, address=f"http://127.0.0.1:{free_port()}")
 
     def make_run(self) -> None:
         """Do what `make run` does: a service with the app "Entra ID"."""
@@ -79,8 +82,11 @@ class Reader:
         service = LiveService.start(settings, *arguments, workers=1, threads=4, folder=self.folder)
         self._services.append(service)
         self.address = service.url
-        idp = self.folder / "docs" / "idp.sh"
-        idp.write_text((ROOT / "docs" / "idp.sh").read_text().replace(ADDRESSES[0], self.address))
+        self._save_idp()
+
+    def _save_idp(self) -> None:
+        text = (ROOT / "docs" / "idp.sh").read_text()
+        (self.folder / "docs" / "idp.sh").write_text(text.replace(ADDRESSES[0], self.address))
 
     def leave(self) -> None:
         """Stop what was started; a traceback in a log is a failure."""
@@ -182,9 +188,8 @@ class Reader:
             self._serve(env, *options)
             return
         follows = what.startswith("scimlite report")
-        port = free_port()
         if not follows:
-            words += ["--port", str(port)]
+            words += ["--port", self.address.rpartition(":")[2]]
             env["PYTHONUNBUFFERED"] = "1"
         log = self.folder / f"terminal-{len(self._running)}.log"
         with log.open("wb") as output:
@@ -195,8 +200,8 @@ class Reader:
         self._running.append(process)
         if follows:
             return
-        self.address = f"http://127.0.0.1:{port}"
         _wait_for(self.address, process, log)
+        self._save_idp()
 
     def _real(self, text: str) -> str:
         """A page's text with the addresses and the database of this run."""
