@@ -78,7 +78,8 @@ class Reader:
         self.welcome = self._services[0].log.read_text().split("\n[")[0].split("\n20")[0]
 
     def _serve(self, env: Mapping[str, str], *arguments: str) -> None:
-        settings = {name: value for name, value in env.items() if name.startswith("SCIMLITE_") or name == "HOME"}
+        kept = ("SCIMLITE_", "HOME", "LOGNAME")
+        settings = {name: value for name, value in env.items() if name.startswith(kept)}
         service = LiveService.start(settings, *arguments, workers=1, threads=4, folder=self.folder)
         self._services.append(service)
         self.address = service.url

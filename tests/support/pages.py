@@ -130,7 +130,9 @@ class Page:
     @cached_property
     def prose(self) -> str:
         """The Markdown without its code blocks."""
-        inside = {number for block in self.blocks for number in range(block.start - 1, block.start + len(block.lines) + 1)}
+        inside = {
+            number for block in self.blocks for number in range(block.start - 1, block.start + len(block.lines) + 1)
+        }
         return "\n".join("" if number in inside else line for number, line in enumerate(self.text.splitlines()))
 
     @cached_property
