@@ -152,6 +152,22 @@ class Page:
         return tuple(" ".join(each.split()) for each in re.findall(r"`([^`]+)`", self.prose))
 
 
+PAGES = {
+    page.name: page
+    for page in map(
+        Page,
+        [
+            *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+            *sorted((ROOT / "docs").glob("**/*.md")),
+            ROOT / "examples" / "embedded" / "README.md",
+        ],
+    )
+}
+#: Pages that describe the project from inside or are written by a program: nobody types what stands in them.
+FOR_READING = {"docs/architecture.md", "docs/performance.md", "docs/conformance.md"}
+FOR_TYPING = [name for name in PAGES if name not in FOR_READING and not name.startswith("docs/adr/")]
+
+
 def canonical(line: str) -> str:
     """A line of output with a name in place of each part that differs each time, and blanks counted as one."""
     for pattern, name in _VARYING:
