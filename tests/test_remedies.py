@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scimlite.errors import Remedy
 from scimlite.admin.wording import wording_of_remedy
+from scimlite.errors import Remedy
 
 WORDINGS = [
     (Remedy(app="entra", feature="revive", value="on"), "scimlite app edit entra --feature revive=on"),
@@ -26,5 +26,8 @@ def test_a_remedy_is_stored_and_worded(remedy: Remedy, text: str) -> None:
 
 
 def test_a_text_is_a_command_line_already() -> None:
-    assert wording_of_remedy("scimlite app edit entra --feature revive=on") == "scimlite app edit entra --feature revive=on"
+    assert (
+        wording_of_remedy("scimlite app edit entra --feature revive=on")
+        == "scimlite app edit entra --feature revive=on"
+    )
     assert wording_of_remedy(None) is None

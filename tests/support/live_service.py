@@ -26,8 +26,10 @@ class LiveService:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, settings_env: Mapping[str, str], *, workers: int, threads: int, folder: Path) -> LiveService:
-        """Run `scimlite serve` and wait until it answers.
+    def start(
+        cls, settings_env: Mapping[str, str], *arguments: str, workers: int, threads: int, folder: Path
+    ) -> LiveService:
+        """Run `scimlite serve` with more arguments and wait until it answers.
 
         In: SCIMLITE_* variables; the folder for the log. Out: the running service. Raises AssertionError,
         with the log, when it ends or does not answer within 30 seconds.
@@ -36,7 +38,7 @@ class LiveService:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SCIMLITE_")}
         command = [str(Path(sys.executable).with_name("scimlite")), "serve"]
         command += ["--host", "127.0.0.1", "--port", str(port)]
-        command += ["--workers", str(workers), "--threads", str(threads)]
+        command += ["--workers", str(workers), "--threads", str(threads), *arguments]
         log = folder / f"scimlite-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(

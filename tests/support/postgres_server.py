@@ -102,7 +102,7 @@ class PostgresServer:
         return {"url": url, "bin": str(binaries), "data": str(data)}
 
     def _binaries(self) -> Path:
-        found = _find_binaries()
+        found = find_binaries()
         try:
             self._run([f"{found}/initdb", "--version"])
             return found
@@ -164,7 +164,7 @@ def free_port() -> int:
     return port
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
     if folder := os.environ.get("PG_BIN"):
         if not Path(folder, "initdb").is_file():
             raise RuntimeError(f"PG_BIN is {folder!r}, and no initdb is in it.")
