@@ -14,8 +14,8 @@ import pytest
 from page_reader import Reader
 from pages import FOR_TYPING, PAGES, ROOT, Page
 from postgres_server import empty_database, find_binaries
-from scimlite.config import VARIABLES, Settings
 from scimlite.apps.features import AppSettings
+from scimlite.config import VARIABLES, Settings
 from scimlite_cli.main import cli
 
 #: Pages whose reader does not begin with the service of `make run`.
