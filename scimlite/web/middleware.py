@@ -15,9 +15,9 @@ _SLASHES = re.compile("/{2,}")
 
 
 class TidySlashes:
-    """Folds doubled slashes of paths below a URL prefix, as clients make them of a base URL that ends in a slash.
+    """Folds the doubled slashes behind an app's slug, as clients make them of a base URL that ends in a slash.
 
-    All other paths stay as they are.
+    All other paths stay as they are, those above and beside the URL prefix of the endpoint too.
     """
 
     def __init__(self, app: WsgiApp, prefix: str) -> None:
@@ -28,7 +28,9 @@ class TidySlashes:
         """Pass a request on."""
         path = environ.get("PATH_INFO", "")
         if "//" in path and path.startswith(self._prefix):
-            environ["PATH_INFO"] = self._prefix + _SLASHES.sub("/", path[len(self._prefix) - 1 :])[1:]
+            slug, slash, rest = path.removeprefix(self._prefix).partition("/")
+            if slug:
+                environ["PATH_INFO"] = self._prefix + slug + _SLASHES.sub("/", slash + rest)
         return self._app(environ, start_response)
 
 
