@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidFilter
 from . import quirks, values
-from .filter import And, Compare, Filter, Not, Or, Scalar, ValuePath
+from .filter import And, Compare, Filter, Not, Or, Scalar
 from .path import AttrPath, quote
 from .schema import Attribute
 
@@ -123,7 +123,7 @@ def matcher(term: Filter, attribute: Attribute) -> Callable[[Any], bool]:
         case Compare():
             sub = sub_attribute(attribute, term.path)
             return partial(_compare, sub, bind(sub, term.op, term.value))
-        case ValuePath():
+        case _:
             raise InvalidFilter("A value path cannot stand inside another one.")
 
 

@@ -69,8 +69,8 @@ def unparse(node: Filter) -> str:
             return " or ".join(_bracketed(term, Or) for term in terms)
         case Not(term):
             return f"not ({unparse(term)})"
-        case ValuePath(path, term):
-            return f"{path}[{unparse(term)}]"
+        case _:
+            return f"{node.path}[{unparse(node.term)}]"
 
 
 def _bracketed(node: Filter, *kinds: type[Filter]) -> str:

@@ -263,8 +263,6 @@ class _Parser:
         if word != '"':
             return self.expected('a value: "text", a number, true, false or null')
         start = self.start()
-        if self.text[start - 1] not in BLANKS:
-            return self.expected("a blank before the string")
         if match := _CLOSED_STRING.match(self.text, start):
             return self.expected("a blank after the string", len(match[0]))
         match = _STRING_BODY.match(self.text, start)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..errors import ScimError
-from .filter import And, Compare, Filter, Not, Or, ValuePath, unparse
+from .filter import And, Filter, Not, Or, ValuePath, unparse
 from .filter_parser import parse_filter
 from .patch_path import PatchPath, parse_patch_path
 from .path import AttrPath, split_attr_path
@@ -150,7 +151,7 @@ def _path(resource_type: ResourceType, text: str) -> str:
         return text[:_LONGEST_TEXT]
     target = resource_type.find(parsed.attr)
     attribute = target.attribute if target else None
-    condition = _bare(parsed.filter) if attribute is None else _condition(parsed.filter, attribute)
+    condition = _masked(parsed.filter, partial(_readable_in_item, attribute))
     return f"{parsed.attr}[{unparse(condition)}]" + (f".{parsed.sub}" if parsed.sub else "")
 
 
@@ -205,23 +206,22 @@ def filter_text(types: Sequence[ResourceType], text: str) -> str:
         parsed = parse_filter(text, frozenset().union(*(resource_type.urns for resource_type in types)))
     except ScimError:
         return f"(a filter of {len(text)} characters that cannot be read)"
-    return unparse(_masked(types, parsed))
+    return unparse(_masked(parsed, partial(_readable, types)))
 
 
-def _masked(types: Sequence[ResourceType], term: Filter) -> Filter:
-    """The filter with SECRET for the values that are masked."""
+def _masked(term: Filter, readable: Callable[[AttrPath], Attribute | None]) -> Filter:
+    """The filter with SECRET for values that are compared with other than readable attributes."""
     match term:
         case And(terms):
-            return And(tuple(_masked(types, inner) for inner in terms))
+            return And(tuple(_masked(inner, readable) for inner in terms))
         case Or(terms):
-            return Or(tuple(_masked(types, inner) for inner in terms))
+            return Or(tuple(_masked(inner, readable) for inner in terms))
         case Not(inner):
-            return Not(_masked(types, inner))
+            return Not(_masked(inner, readable))
         case ValuePath(path, inner):
-            attribute = _readable(types, path)
-            return ValuePath(path, _condition(inner, attribute) if attribute else _bare(inner))
-        case Compare(path):
-            return term if _readable(types, path) else _bare(term)
+            return ValuePath(path, _masked(inner, partial(_readable_in_item, readable(path))))
+        case _:
+            return term if term.op == "pr" or readable(term.path) else replace(term, value=SECRET)
 
 
 def _readable(types: Sequence[ResourceType], path: AttrPath) -> Attribute | None:
@@ -233,33 +233,9 @@ def _readable(types: Sequence[ResourceType], path: AttrPath) -> Attribute | None
     return None
 
 
-def _condition(term: Filter, attribute: Attribute) -> Filter:
-    """Masks a filter inside the brackets of a value path of this attribute."""
-    match term:
-        case And(terms):
-            return And(tuple(_condition(inner, attribute) for inner in terms))
-        case Or(terms):
-            return Or(tuple(_condition(inner, attribute) for inner in terms))
-        case Not(inner):
-            return Not(_condition(inner, attribute))
-        case ValuePath():
-            return _bare(term)
-        case Compare(path):
-            sub = attribute.subs.get(path.name.lower()) if attribute.complex else attribute
-            plain = path.sub is None and path.urn is None
-            return term if sub and plain and not _secret(sub) and not _secret(attribute) else _bare(term)
-
-
-def _bare(term: Filter) -> Filter:
-    """The filter with SECRET for all its values."""
-    match term:
-        case And(terms):
-            return And(tuple(map(_bare, terms)))
-        case Or(terms):
-            return Or(tuple(map(_bare, terms)))
-        case Not(inner):
-            return Not(_bare(inner))
-        case ValuePath(path, inner):
-            return ValuePath(path, _bare(inner))
-        case Compare():
-            return term if term.op == "pr" else replace(term, value=SECRET)
+def _readable_in_item(attribute: Attribute | None, path: AttrPath) -> Attribute | None:
+    """The sub-attribute that a path inside brackets names, if clients can read it; None when there is none."""
+    if attribute is None or _secret(attribute) or path.sub or path.urn:
+        return None
+    sub = attribute.subs.get(path.name.lower()) if attribute.complex else attribute
+    return None if sub is None or _secret(sub) else sub

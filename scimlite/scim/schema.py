@@ -183,10 +183,8 @@ class ResourceType:
     def extension_by_key(self) -> dict[str, Schema]:
         """The extensions by lower-case URN, and by the misspelled URNs of `urn_aliases`."""
         by_key = {extension.id.lower(): extension for extension in self.extensions}
-        for alias, urn in self.urn_aliases.items():
-            if urn.lower() in by_key:
-                by_key.setdefault(alias.lower(), by_key[urn.lower()])
-        return by_key
+        aliases = {alias.lower(): by_key[urn.lower()] for alias, urn in self.urn_aliases.items()}
+        return aliases | by_key
 
     @cached_property
     def urns(self) -> frozenset[str]:

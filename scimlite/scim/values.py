@@ -8,6 +8,7 @@ import math
 import re
 import struct
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -133,11 +134,9 @@ def note(ignored: list[str], name: str) -> None:
 def unique_names(value: dict[str, Json], where: str) -> Iterable[tuple[str, Json]]:
     """The items of an object; InvalidSyntax for names that differ only in case: it is unknown which value was meant."""
     if len({name.lower() for name in value}) < len(value):
-        seen: set[str] = set()
-        for name in value:
-            if name.lower() in seen:
-                raise InvalidSyntax(f"{where} names {quote(name)} twice.")
-            seen.add(name.lower())
+        counts = Counter(name.lower() for name in value)
+        twin = next(name for name in reversed(value) if counts[name.lower()] > 1)
+        raise InvalidSyntax(f"{where} names {quote(twin)} twice.")
     return value.items()
 
 

@@ -90,6 +90,11 @@ FILTERS: list[tuple[str, str]] = [
     ('emails[type eq "work" and nope eq "x"]', 'emails[type eq "work" and nope eq "***"]'),
     ('nope[a eq "x" or not (b eq "y")]', 'nope[a eq "***" or not (b eq "***")]'),
     ('displayName eq "g"', 'displayName eq "g"'),
+    ('emails[not (nope eq "x") or value eq "y"]', 'emails[not (nope eq "***") or value eq "y"]'),
+    ('password[value pr or value eq "x"]', 'password[value pr or value eq "***"]'),
+    ('members[value eq "x" and password eq "y"]', 'members[value eq "x" and password eq "***"]'),
+    ('schemas[value eq "x"]', 'schemas[value eq "x"]'),
+    ("password pr", "password pr"),
     ('password eq "x', "(a filter of 14 characters that cannot be read)"),
 ]
 
@@ -101,6 +106,26 @@ def test_filters(text: str, kept: str) -> None:
         "Filter": kept,
         "count": 5,
         "x": UNDECLARED,
+    }
+
+
+def test_bodies_that_are_no_messages_are_masked() -> None:
+    for body in ([HIDDEN], HIDDEN, None):
+        assert masking.patch(core.USER, body) == UNDECLARED
+        assert masking.search([core.USER], body) == UNDECLARED
+    assert masking.patch(core.USER, {"schemas": HIDDEN, "Operations": HIDDEN}) == {
+        "schemas": UNDECLARED,
+        "Operations": UNDECLARED,
+    }
+
+
+def test_parameters_of_a_search() -> None:
+    body = {"attributes": ["title"], "excludedAttributes": [HIDDEN, 5], "sortBy": "x" * 3000, "count": {"x": HIDDEN}}
+    assert masking.search([core.USER], body) == {
+        "attributes": ["title"],
+        "excludedAttributes": UNDECLARED,
+        "sortBy": "x" * 2000,
+        "count": UNDECLARED,
     }
 
 

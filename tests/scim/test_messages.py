@@ -233,6 +233,14 @@ def test_list_response() -> None:
     assert json.loads(messages.list_response([], 0, 1))["Resources"] == []
 
 
+def test_cursor_response() -> None:
+    body = {"schemas": [messages.LIST_URN], "totalResults": 2, "itemsPerPage": 1, "Resources": [{"id": "1"}]}
+    for next_cursor, previous_cursor in ((None, None), ("n", None), ("n", "p"), (None, "p")):
+        response = messages.cursor_response(['{"id":"1"}'], 2, next_cursor=next_cursor, previous_cursor=previous_cursor)
+        cursors = {"nextCursor": next_cursor, "previousCursor": previous_cursor}
+        assert json.loads(response) == body | {name: cursor for name, cursor in cursors.items() if cursor}
+
+
 def test_service_provider_config_has_what_rfc_7643_section_5_requires() -> None:
     config = messages.service_provider_config(
         "https://example.com/ServiceProviderConfig",

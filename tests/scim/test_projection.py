@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from scimlite.errors import InvalidPath, InvalidValue
+from scimlite.scim import document
 from scimlite.scim.core import ENTERPRISE_URN, GROUP, USER, USER_URN
-from scimlite.scim.projection import Projection, parse
+from scimlite.scim.patch import Operation, plan
+from scimlite.scim.projection import Projection, of_document, of_edits, parse
 from scimlite.scim.query import load_query
 from scimlite.scim.schema import ResourceType
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("projections.json").read_text("utf-8"))
+
+LEASE_URN = "urn:example:schemas:extension:2.0:Lease"
 
 ADA = {
     "schemas": [USER_URN, ENTERPRISE_URN],
@@ -166,6 +170,23 @@ def test_names_of_members_are_shown_on_request() -> None:
         projection = asked(GROUP, attributes)
         assert projection.names(display) is shown
         assert ("display" in projection.apply(group)["members"][0]) is shown
+
+
+def test_attributes_on_request_are_shown_to_the_client_that_wrote_them(device: ResourceType) -> None:
+    """RFC 7643 section 7, returned: request."""
+    body = {"name": "Laptop", "remark": "r", "owner": {"value": "7", "hint": "h"}, "parts": [{"model": "m"}]}
+    stored = {**LAPTOP, **body, LEASE_URN: {"lender": "x"}}
+    cleaned = document.clean(device, {**body, LEASE_URN: {"lender": "x"}}).document
+    shown = asked(device).after_writing(of_document(device, cleaned)).apply(stored)
+    assert (shown["remark"], shown["owner"]) == ("r", {"value": "7", "hint": "h"})
+    assert shown[LEASE_URN] == {"lender": "x"}
+    operations = [Operation("add", "owner.hint", "h", has_value=True), Operation("remove", "parts")]
+    edits = plan(operations, device).edits
+    shown = asked(device).after_writing(of_edits(edits)).apply(stored)
+    assert "remark" not in shown
+    assert shown["owner"]["hint"] == "h"
+    for unchanged in (asked(device, "name"), asked(USER)):
+        assert unchanged.after_writing(of_edits(edits)) is unchanged
 
 
 def test_both_parameters_are_refused() -> None:

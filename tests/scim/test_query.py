@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scimlite.errors import BadRequest, InvalidValue
-from scimlite.scim.query import Query, load_query
+from scimlite.errors import BadRequest, InvalidSyntax, InvalidValue
+from scimlite.scim.query import Query, load_query, load_search
 
 
 def query(text: str) -> Query:
@@ -35,6 +37,8 @@ def query(text: str) -> Query:
         ("sortorder=ascending", Query()),
         ("aadOptscim062020=&unknown=1&unknown=2", Query()),
         ("filter=&filter=a pr", Query(filter="a pr")),
+        ("cursor=", Query(cursor="")),
+        ("Cursor=abc&count=5", Query(cursor="abc", count=5)),
     ],
 )
 def test_query(text: str, read: Query) -> None:
@@ -60,6 +64,7 @@ def test_query(text: str, read: Query) -> None:
         ("filter=a\0b", "NUL"),
         ("filter=a\ud800b", "surrogate"),
         ("attributes=a\0", "NUL"),
+        ("cursor=&startIndex=1", "cursor and startIndex cannot be used together"),
     ],
 )
 def test_no_query(text: str, detail: str) -> None:
@@ -86,3 +91,32 @@ def test_any_parameters_are_read_or_refused(parameters: list[tuple[str, str]]) -
     else:
         assert read.start_index >= 1
         assert read.count is None or read.count >= 0
+
+
+def test_a_search_request_is_a_query() -> None:
+    assert load_search({}) == Query()
+    body = {"FILTER": "a pr", "sortBy": "title", "sortOrder": "Descending", "startIndex": 0, "count": -1, "other": 1}
+    body |= {"attributes": ["userName"], "excludedAttributes": ["title"]}
+    assert load_search(body) == Query("a pr", "title", True, 1, 0, ("userName",), ("title",))
+    assert load_search(dict.fromkeys(body)) == Query()
+    assert load_search({"cursor": "", "count": 5}) == Query(cursor="", count=5)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "detail"),
+    [
+        ([], InvalidSyntax, "The SearchRequest message is a JSON object"),
+        ({"startIndex": "1"}, InvalidSyntax, "startIndex: "),
+        ({"count": 1.5}, InvalidSyntax, "count: "),
+        ({"attributes": "userName"}, InvalidSyntax, "attributes: "),
+        ({"attributes": ["a", 5]}, InvalidSyntax, "attributes[1]: "),
+        ({"filter": 5}, InvalidSyntax, "filter: "),
+        ({"excludedAttributes": [], "EXCLUDEDATTRIBUTES": []}, InvalidSyntax, "excludedAttributes: the name is given"),
+        ({"sortOrder": "up"}, InvalidValue, "sortOrder is ascending or descending"),
+        ({"cursor": "x", "startIndex": 2}, InvalidValue, "cursor and startIndex cannot be used together"),
+    ],
+)
+def test_no_search_request(body: Any, error: type[BadRequest], detail: str) -> None:
+    with pytest.raises(error) as refused:
+        load_search(body)
+    assert detail in refused.value.detail
