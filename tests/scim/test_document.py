@@ -54,8 +54,8 @@ def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
 @pytest.mark.parametrize("case", rows("value_rows"))
 def test_indexes(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
-    found = document.value_rows(resource_type, document.finish(resource_type, case["document"]))
-    assert sorted(list(row) for row in found) == sorted(case["rows"])
+    indexed = document.value_rows(resource_type, document.finish(resource_type, case["document"]))
+    assert sorted(list(row) for row in indexed) == sorted(case["rows"])
 
 
 @pytest.mark.parametrize("case", rows("renewed"))

@@ -113,7 +113,7 @@ def test_urn_aliases() -> None:
 
 
 def test_every_quirk_says_where_it_was_seen_and_has_a_test() -> None:
-    functions = {name: each for name, each in vars(quirks).items() if inspect.isfunction(each)}
+    functions = {name: value for name, value in vars(quirks).items() if inspect.isfunction(value)}
     for name, function in functions.items():
         source = inspect.getdoc(function) or ""
         assert any(word in source for word in ("#", "Microsoft", "scim2-")), name
