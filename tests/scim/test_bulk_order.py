@@ -39,7 +39,7 @@ def change(endpoint: str, id: str, *refers: str, method: str = "PUT") -> BulkOpe
         ([post("a", "b"), post("x"), post("b"), post("y")], [[1], [2], [0], [3]]),
         ([post("a", "b"), post("b", "c"), post("c")], [[2], [1], [0]]),
         ([post("a", "nobody")], [[0]]),
-        # A change waits for what it changes, and for what was to be changed before.
+        # A change waits for the creation of its resource, and for earlier changes of it.
         ([change("Groups", "bulkId:a"), post("a")], [[1], [0]]),
         ([change("Groups", "1", "a"), change("Groups", "1"), change("Groups", "2"), post("a")], [[2], [3], [0], [1]]),
         ([change("Groups", "1", "a"), change("Users", "1"), post("a")], [[1], [2], [0]]),

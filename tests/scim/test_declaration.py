@@ -1,4 +1,4 @@
-"""Declarations of schemas and resource types, row by row from cases/declarations.json, and what is made of them."""
+"""Declarations of schemas and resource types, row by row from cases/declarations.json, and the types they make."""
 
 from __future__ import annotations
 

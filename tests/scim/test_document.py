@@ -1,7 +1,7 @@
 """Whole resources, row by row from cases/documents.json: read, indexed, and renewed by PUT.
 
-A row of `clean` has the `document` that a `body` is stored as, without what `finish` adds, and what is not stored
-there.
+A row of `clean` has a `body`, the stored `document` without the members that `finish` adds, and the parts of the body
+that the document does not hold.
 """
 
 from __future__ import annotations

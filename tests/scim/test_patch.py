@@ -210,7 +210,7 @@ def stored(resource_type: ResourceType, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def tried(call: Callable[[], Any]) -> Any:
-    """What a call gives, or None when it refuses as it should: so that the client can be told why."""
+    """The result of a call; None when it raises a ScimError with a detail that can be sent."""
     try:
         return call()
     except ScimError as error:
@@ -247,7 +247,7 @@ def test_any_operations_apply_or_are_refused(
             assert value is None
         if "primary" in attribute.subs:
             assert sum(item.get("primary") is True for item in value or ()) <= 1
-    # What is stored is what a client could have sent, so it can be read, indexed and told apart.
+    # A stored document is one that a client could have sent: it can be read, indexed and compared.
     cleaned = document.clean(resource_type, result)
     assert document.finish(resource_type, {"id": result["id"], **cleaned.document}) == result
     assert cleaned.ignored == []

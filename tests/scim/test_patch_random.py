@@ -44,7 +44,7 @@ def planned(asked: list[Operation], resource_type: ResourceType) -> Plan:
 
 
 def expected(asked: list[Operation], resource_type: ResourceType, current: Document) -> Result:
-    """What the reference says."""
+    """The result of the reference model."""
     result = patched([step for _, steps in asked for step in steps], resource_type, current)
     note(f"{current!a}\n{[sent for sent, _ in asked]!a}\n{result!a}")
     event("changed" if result.document not in (None, current) else "refused" if result.refused else "unchanged")
@@ -135,7 +135,7 @@ def _check_stored(db: Database, current: Document, expected: Document) -> None:
 def memberships(
     draw: st.DrawFn, ids: list[str], held: set[str], existing: set[str]
 ) -> tuple[dict[str, Json], set[str]]:
-    """An operation on the members of a group, and who is in it afterwards."""
+    """An operation on the members of a group, and the members afterwards."""
     chosen = draw(st.lists(st.sampled_from(ids), min_size=1, max_size=3))
     values = [{"value": id} if draw(st.booleans()) else {"value": id, "type": "User"} for id in chosen]
     filters = " or ".join(f'value eq "{id}"' for id in chosen)

@@ -51,7 +51,7 @@ def asked(resource_type: ResourceType, attributes: str = "", excluded: str = "")
 
 
 def paths(resource: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of what is there, with E for the enterprise extension."""
+    """The paths of all values, with E for the enterprise extension."""
     for name, value in resource.items():
         path = prefix + ("E" if name == ENTERPRISE_URN else name)
         for item in value if isinstance(value, list) else [value]:

@@ -1,4 +1,4 @@
-"""Each oddity that real clients send is understood, by itself; what is not odd comes back as it is."""
+"""Each quirk of real clients by itself: the odd value is understood, any other comes back as it is."""
 
 from __future__ import annotations
 

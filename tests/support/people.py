@@ -82,7 +82,7 @@ class People:
     # --- filling ---
 
     def load(self, directory: dict[str, Json]) -> None:
-        """Create users, then groups, then set members (which may form a circle); delete what is listed."""
+        """Create users, then groups, then set members (which may form a circle); delete the listed ones."""
 
         def work() -> None:
             for user in directory.get("users", ()):

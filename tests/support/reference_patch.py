@@ -279,7 +279,7 @@ def _all_values(step: Step, attribute: Attribute, items: list[Json]) -> list[Jso
 
 
 def _same(attribute: Attribute, new: Json, old: Json) -> bool:
-    """Whether a value to add is there already: a pair of value and type must not be there twice."""
+    """True when a value to add is present already: a pair of value and type must not stand twice."""
     if attribute.type != "complex":
         return bool(comparable(attribute, new) == comparable(attribute, old))
     if "value" not in new or "value" not in old:
@@ -288,7 +288,7 @@ def _same(attribute: Attribute, new: Json, old: Json) -> bool:
 
 
 def _means(attribute: Attribute, wanted: Json, item: Json) -> bool:
-    """Whether a Remove that lists values means this one: by value and perhaps type, else by all that is named."""
+    """True when a remove lists this item: by value and perhaps type, else by all sub-attributes in the list."""
     if attribute.type != "complex" or "value" in wanted:
         return ("value" in item if attribute.type == "complex" else True) and _same(attribute, wanted, item)
     return all(_equal(attribute, name, wanted, item) for name in wanted)

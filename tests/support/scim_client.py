@@ -138,7 +138,7 @@ class ScimClient:
             self._connection = None
 
     def __del__(self) -> None:
-        # Tests make many clients; a socket that nobody closed would be a warning and so an error.
+        # Tests make many clients; an open socket would be a warning and so an error.
         self.close()
 
     def get(self, path: str, **kwargs: Any) -> Answer:
