@@ -98,7 +98,7 @@ def _check_attribute(path: str, attribute: Attribute) -> None:
         ("is complex: its sub-attributes can be unique.", attribute.complex and attribute.uniqueness != "none"),
         (f"is of type {attribute.type}: only reference has referenceTypes.", refers_wrongly),
         ("is writeOnly: its returned is never.", attribute.write_only and attribute.returned != "never"),
-        ("is readOnly: nobody could give it the value it requires.", attribute.read_only and attribute.required),
+        ("is readOnly and required: no client could give it a value.", attribute.read_only and attribute.required),
     ):
         if wrong:
             raise DeclarationError(f"{path} {problem}")

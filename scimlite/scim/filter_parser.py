@@ -26,8 +26,8 @@ def parse_filter(
 ) -> Filter:
     """Reads a filter; `urns` are the known schema URNs, without which a path after a URN cannot be split.
 
-    Limits: characters, comparisons, and brackets one in another. Raises InvalidFilter with what was expected, where,
-    and the text that stands there.
+    Limits: characters, comparisons, and brackets one in another. Raises InvalidFilter with the place, the word that was
+    expected there, and the text that stands there.
     """
     limits = {"max_length": max_length, "max_terms": max_terms, "max_depth": max_depth}
     return _Parser(text, urns, InvalidFilter, **limits).whole_filter()

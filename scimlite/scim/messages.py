@@ -192,7 +192,7 @@ def service_provider_config(
     max_payload_size: int,
     change_password: bool,
 ) -> dict[str, Json]:
-    """What this service supports (RFC 7643 section 5); `page_size` None leaves out the pagination of RFC 9865."""
+    """The features of this service (RFC 7643 section 5); `page_size` None leaves out the pagination of RFC 9865."""
     pagination = {
         "cursor": True,
         "index": True,

@@ -147,7 +147,7 @@ def _bulk_response_schema() -> Json:
 
 
 def _object(properties: Json, *required: str) -> Json:
-    """The JSON schema of an object with these properties, of which `required` are required."""
+    """The JSON schema of an object with these properties; `required` names the required ones."""
     return {"type": "object", "properties": properties, "required": list(required)}
 
 

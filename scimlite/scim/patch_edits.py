@@ -14,7 +14,8 @@ from .schema import Attribute, Target
 Json = Any
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: making a frozen one takes 1 us longer, a tenth of the plan of an operation.
+@dataclass(slots=True)
 class Step:
     """One operation on one attribute.
 

@@ -5,11 +5,9 @@ A function takes a value as it came and returns the value that was meant; any ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .schema import Attribute, Schema
+from .schema import Attribute
 
 Json = Any
 
@@ -65,19 +63,6 @@ def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[s
     if not attribute.multi_valued and value.get("value") == "":
         return {}
     return value
-
-
-def unqualified_extension_attribute(extensions: Iterable[Schema], name: str) -> tuple[str | None, Attribute | None]:
-    """The extension's URN and attribute for a name without a URN that the core schema does not have; else None twice.
-
-    Entra's documented `"path":"manager"` and reference checks `id eq … and manager eq …` (Microsoft, "Tutorial:
-    develop a SCIM endpoint"; AWS IAM Identity Center, ListUsers).
-    """
-    for extension in extensions:
-        attribute = extension.by_key.get(name.lower())
-        if attribute is not None:
-            return extension.id, attribute
-    return None, None
 
 
 def without_nested_schemas(value: Json) -> Json:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from . import quirks
 from .path import AttrPath
 
 SCHEMA_URN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
@@ -192,6 +191,20 @@ class ResourceType:
         return frozenset({self.schema.id.lower(), *self.extension_by_key})
 
     @cached_property
+    def unqualified(self) -> dict[str, tuple[str, Attribute]]:
+        """The URN and the attribute of each extension attribute, by lower-case name; the first extension wins.
+
+        Quirk: clients name extension attributes without their URN in paths and filters. Entra's documented
+        `"path":"manager"` and reference checks `id eq … and manager eq …` (Microsoft, "Tutorial: develop a SCIM
+        endpoint"; AWS IAM Identity Center, ListUsers).
+        """
+        return {
+            attribute.key: (extension.id, attribute)
+            for extension in reversed(self.extensions)
+            for attribute in extension.attributes
+        }
+
+    @cached_property
     def attributes(self) -> tuple[tuple[str | None, Attribute], ...]:
         """Every top-level attribute with the URN of its extension (None for the core)."""
         pairs: list[tuple[str | None, Attribute]] = [(None, attribute) for attribute in self.core.values()]
@@ -273,7 +286,7 @@ class ResourceType:
             urn = None
             attribute = self.core.get(path.name.lower())
             if attribute is None and path.urn is None:
-                urn, attribute = quirks.unqualified_extension_attribute(self.extensions, path.name)
+                urn, attribute = self.unqualified.get(path.name.lower(), (None, None))
         if attribute is None:
             return None
         if path.sub is None:

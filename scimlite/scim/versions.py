@@ -11,7 +11,7 @@ from .schema import Attribute, ResourceType
 
 Json = Any
 
-#: Stands in the journal for a value that nobody may read.
+#: Stands in the journal for a writeOnly value.
 HIDDEN = "(not shown)"
 
 

@@ -19,7 +19,9 @@ BULK_REQUEST_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 def post(bulk_id: str, *refers: str, **data: Json) -> BulkOperation:
     """A creation whose data refers to other bulkIds."""
-    return BulkOperation("POST", "Groups", None, bulk_id, None, {"members": [member(each) for each in refers], **data})
+    return BulkOperation(
+        "POST", "Groups", None, bulk_id, None, {"members": [member(bulk_id) for bulk_id in refers], **data}
+    )
 
 
 def member(bulk_id: str) -> Json:
@@ -27,7 +29,7 @@ def member(bulk_id: str) -> Json:
 
 
 def change(endpoint: str, id: str, *refers: str, method: str = "PUT") -> BulkOperation:
-    return BulkOperation(method, endpoint, id, None, None, {"members": [member(each) for each in refers]})
+    return BulkOperation(method, endpoint, id, None, None, {"members": [member(bulk_id) for bulk_id in refers]})
 
 
 def loaded(*operations: Json, **more: Json) -> bulk.BulkRequest:
@@ -191,7 +193,7 @@ def test_all_references_are_found() -> None:
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers() | st.sampled_from(["bulkId:a", "POST", "/Users/bulkId:a"]),
-    lambda each: st.lists(each) | st.dictionaries(st.text() | st.sampled_from(["path", "value"]), each),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["path", "value"]), inner),
 )
 
 

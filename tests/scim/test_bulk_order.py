@@ -17,7 +17,9 @@ Json = Any
 
 def post(bulk_id: str, *refers: str, **data: Json) -> BulkOperation:
     """A creation whose data refers to other bulkIds."""
-    return BulkOperation("POST", "Groups", None, bulk_id, None, {"members": [member(each) for each in refers], **data})
+    return BulkOperation(
+        "POST", "Groups", None, bulk_id, None, {"members": [member(bulk_id) for bulk_id in refers], **data}
+    )
 
 
 def member(bulk_id: str) -> Json:
@@ -25,7 +27,7 @@ def member(bulk_id: str) -> Json:
 
 
 def change(endpoint: str, id: str, *refers: str, method: str = "PUT") -> BulkOperation:
-    return BulkOperation(method, endpoint, id, None, None, {"members": [member(each) for each in refers]})
+    return BulkOperation(method, endpoint, id, None, None, {"members": [member(bulk_id) for bulk_id in refers]})
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def change(endpoint: str, id: str, *refers: str, method: str = "PUT") -> BulkOpe
         ([post("a", "b"), post("x"), post("b"), post("y")], [[1], [2], [0], [3]]),
         ([post("a", "b"), post("b", "c"), post("c")], [[2], [1], [0]]),
         ([post("a", "nobody")], [[0]]),
-        # A change waits for what it changes, and for what was to be changed before.
+        # A change waits for the creation of its resource, and for earlier changes of it.
         ([change("Groups", "bulkId:a"), post("a")], [[1], [0]]),
         ([change("Groups", "1", "a"), change("Groups", "1"), change("Groups", "2"), post("a")], [[2], [3], [0], [1]]),
         ([change("Groups", "1", "a"), change("Users", "1"), post("a")], [[1], [2], [0]]),
@@ -66,18 +68,18 @@ def test_a_long_chain_and_a_large_circle() -> None:
     assert steps(chain) == [[number] for number in reversed(range(5000))]
     assert steps([*chain, post("5000", "0")]) == [list(range(5001))]
     everybody = [str(number) for number in range(300)]
-    assert steps([post(each, *everybody) for each in everybody]) == [list(range(300))]
+    assert steps([post(bulk_id, *everybody) for bulk_id in everybody]) == [list(range(300))]
     assert time.perf_counter() - started < 10
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=10))
 def test_every_operation_has_its_turn_after_what_it_needs(refers: list[list[int]]) -> None:
-    operations = [post(str(number), *map(str, each)) for number, each in enumerate(refers)]
-    done: set[int] = set()
+    operations = [post(str(number), *map(str, numbers)) for number, numbers in enumerate(refers)]
+    finished: set[int] = set()
     for step in steps(operations):
-        done |= set(step)
+        finished |= set(step)
         for number in step:
-            assert {each for each in refers[number] if each < len(refers)} <= done
+            assert {needed for needed in refers[number] if needed < len(refers)} <= finished
         if len(step) > 1:
             assert all(set(step) & (set(refers[number]) - {number}) for number in step)
-    assert done == set(range(len(refers)))
+    assert finished == set(range(len(refers)))

@@ -164,7 +164,7 @@ def test_resource_types() -> None:
     assert list(core.RESOURCE_TYPES) == ["Users", "Groups"]
 
 
-@pytest.mark.parametrize("resource_type", core.RESOURCE_TYPES.values(), ids=lambda each: each.name)
+@pytest.mark.parametrize("resource_type", core.RESOURCE_TYPES.values(), ids=lambda resource_type: resource_type.name)
 def test_every_attribute_knows_its_path(resource_type: ResourceType) -> None:
     for urn, attribute in resource_type.attributes:
         prefix = f"{urn}:" if urn else ""

@@ -1,4 +1,4 @@
-"""Declarations of schemas and resource types, row by row from cases/declarations.json, and what is made of them."""
+"""Declarations of schemas and resource types, row by row from cases/declarations.json, and the types they make."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def declare(body: Any, to: Any = (), required: bool | None = None, before: Decla
     return declared.with_more(before, declaration_form.read(body), to, required)
 
 
-def types(found: Declared) -> dict[str, ResourceType]:
-    return {each.name: each for each in found.resource_types(core.RESOURCE_TYPES).values()}
+def types(declarations: Declared) -> dict[str, ResourceType]:
+    return {own.name: own for own in declarations.resource_types(core.RESOURCE_TYPES).values()}
 
 
 @pytest.mark.parametrize("case", rows("good"))
 def test_a_declaration_makes_resource_types(case: dict[str, Any]) -> None:
-    found = types(declare(case["body"], case.get("to", ())))
+    resource_types = types(declare(case["body"], case.get("to", ())))
     plain = types(NOTHING)
     for name, paths in case["attributes"].items():
         known = [*core.COMMON, *([a for _, a in plain[name].attributes] if name in plain else [])]
-        if name not in plain and core.ENTERPRISE_SCHEMA in found[name].extensions:
+        if name not in plain and core.ENTERPRISE_SCHEMA in resource_types[name].extensions:
             known += core.ENTERPRISE_SCHEMA.attributes
-        added = [leaf.path for _, a in found[name].attributes if a not in known for leaf in a.leaves()]
+        added = [leaf.path for _, a in resource_types[name].attributes if a not in known for leaf in a.leaves()]
         assert added == paths
     for name, paths in case.get("unique", {}).items():
-        assert set(paths) <= found[name].unique_paths
-    for name, resource_type in found.items():
+        assert set(paths) <= resource_types[name].unique_paths
+    for name, resource_type in resource_types.items():
         assert resource_type.required_extensions == set(case.get("required", {}).get(name, ()))
 
 
@@ -70,8 +70,8 @@ def test_what_is_stored_is_read_again(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", rows("good"))
 def test_what_discovery_writes_can_be_declared(case: dict[str, Any]) -> None:
     made = declare(case["body"], case.get("to", ()))
-    written = [each.declaration() for each in made.schemas.values()]
-    written += [each.declaration() for each in types(made).values()]
+    written = [declaration.declaration() for declaration in made.schemas.values()]
+    written += [declaration.declaration() for declaration in types(made).values()]
     assert declare({"Resources": written}).to_json() == made.to_json()
 
 
@@ -81,7 +81,7 @@ def test_nothing_declared_is_what_is_built_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "exact"),
+    ("kind", "declared_exact", "exact"),
     [
         ("string", None, False),
         ("string", True, True),
@@ -91,23 +91,24 @@ def test_nothing_declared_is_what_is_built_in() -> None:
         ("integer", True, False),
     ],
 )
-def test_case(kind: str, given: bool | None, exact: bool) -> None:
-    attribute = {"name": "a", "type": kind, **({} if given is None else {"caseExact": given})}
-    found = types(declare({"id": ACME, "attributes": [attribute]}, ["User"]))["User"]
-    assert found.extension_by_key[ACME.lower()].by_key["a"].case_exact is exact
+def test_case(kind: str, declared_exact: bool | None, exact: bool) -> None:
+    attribute = {"name": "a", "type": kind, **({} if declared_exact is None else {"caseExact": declared_exact})}
+    user = types(declare({"id": ACME, "attributes": [attribute]}, ["User"]))["User"]
+    assert user.extension_by_key[ACME.lower()].by_key["a"].case_exact is exact
 
 
 def test_what_is_write_only_is_never_returned() -> None:
-    found = types(declare({"id": ACME, "attributes": [{"name": "pin", "mutability": "writeOnly"}]}, ["User"]))["User"]
-    assert found.extension_by_key[ACME.lower()].by_key["pin"].returned == "never"
-    assert found.secret_paths == {f"{ACME}:pin"}
+    pin = {"name": "pin", "mutability": "writeOnly"}
+    user = types(declare({"id": ACME, "attributes": [pin]}, ["User"]))["User"]
+    assert user.extension_by_key[ACME.lower()].by_key["pin"].returned == "never"
+    assert user.secret_paths == {f"{ACME}:pin"}
 
 
 def test_a_schema_declared_anew_takes_the_place_of_the_old_one() -> None:
     before = declare({"id": ACME, "attributes": [{"name": "a"}]}, ["User"], required=True)
     after = declare({"id": ACME.upper().replace("URN:", "urn:"), "attributes": [{"name": "b"}]}, before=before)
     (extension,) = types(after)["User"].extensions[1:]
-    assert [each.name for each in extension.attributes] == ["b"]
+    assert [attribute.name for attribute in extension.attributes] == ["b"]
     assert types(after)["User"].required_extensions == {extension.id}
     optional = declare({"id": ACME, "attributes": [{"name": "b"}]}, ["User"], False, after)
     assert types(optional)["User"].required_extensions == frozenset()
@@ -123,7 +124,7 @@ def test_what_is_removed_is_gone_with_what_only_it_used() -> None:
     assert declared.without(both, "device").to_json() == "{}"
     shared = declare(device, ["User"])
     assert types(declared.without(shared, "Device"))["User"].extensions[-1].id == ACME
-    assert [each.extensions for each in types(declared.without(both, ACME.lower())).values()][-1] == ()
+    assert types(declared.without(both, ACME.lower()))["Device"].extensions == ()
     for name, reason in ((DEVICE, "is the core schema of Device"), ("User", "is built in"), ("x", "Nothing is")):
         with pytest.raises(DeclarationError, match=reason):
             declared.without(both, name)
@@ -136,9 +137,9 @@ def test_an_extension_of_a_declared_type() -> None:
             {"id": DEVICE, "attributes": [{"name": "displayName"}]},
         ]
     )
-    found = types(declare({"id": ACME, "attributes": [{"name": "badge"}]}, ["Device"], before=device))
-    assert [each.id for each in found["Device"].extensions] == [ACME]
-    assert found["User"] is core.USER
+    resource_types = types(declare({"id": ACME, "attributes": [{"name": "badge"}]}, ["Device"], before=device))
+    assert [extension.id for extension in resource_types["Device"].extensions] == [ACME]
+    assert resource_types["User"] is core.USER
 
 
 @given(data=st.data())

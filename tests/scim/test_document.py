@@ -1,7 +1,7 @@
 """Whole resources, row by row from cases/documents.json: read, indexed, and renewed by PUT.
 
-A row of `clean` has the `document` that a `body` is stored as, without what `finish` adds, and what is not stored
-there.
+A row of `clean` has a `body`, the stored `document` without the members that `finish` adds, and the parts of the body
+that the document does not hold.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
 @pytest.mark.parametrize("case", rows("value_rows"))
 def test_indexes(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
-    found = document.value_rows(resource_type, document.finish(resource_type, case["document"]))
-    assert sorted(list(row) for row in found) == sorted(case["rows"])
+    indexed = document.value_rows(resource_type, document.finish(resource_type, case["document"]))
+    assert sorted(list(row) for row in indexed) == sorted(case["rows"])
 
 
 @pytest.mark.parametrize("case", rows("renewed"))

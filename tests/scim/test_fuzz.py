@@ -1,4 +1,4 @@
-"""Whatever comes in, the protocol reads it or refuses it with a ScimError that can be told to the client."""
+"""Any input is read, or refused with a ScimError whose detail can be sent to the client."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _search(body: Json) -> None:
         parse_attr_path(query.sort_by, USER.urns)
 
 
-#: What is read, with a right example of it; whoever reads something new adds it here.
+#: A right body and its reader, by name; a new kind of body is added here.
 READERS: dict[str, tuple[Json, Callable[[Json], Any]]] = {
     "user": (USER_BODY, _resource(USER)),
     "group": (GROUP_BODY, _resource(GROUP)),
@@ -92,7 +92,7 @@ READERS: dict[str, tuple[Json, Callable[[Json], Any]]] = {
 
 
 def read(call: Callable[[], Any]) -> None:
-    """Nothing but a ScimError comes out, whose detail is short and can be sent."""
+    """The call raises nothing but a ScimError with a short detail that can be sent."""
     try:
         call()
     except ScimError as error:
@@ -106,16 +106,16 @@ def read(call: Callable[[], Any]) -> None:
     event(f"{refused.status} {refused.scim_type}")
 
 
-@pytest.mark.parametrize("what", READERS)
-def test_right_bodies_are_read(what: str) -> None:
-    body, reader = READERS[what]
+@pytest.mark.parametrize("kind", READERS)
+def test_right_bodies_are_read(kind: str) -> None:
+    body, reader = READERS[kind]
     reader(body)
 
 
 @tries(600)
-@given(data=st.data(), what=st.sampled_from(sorted(READERS)))
-def test_any_body(data: st.DataObject, what: str) -> None:
-    body, reader = READERS[what]
+@given(data=st.data(), kind=st.sampled_from(sorted(READERS)))
+def test_any_body(data: st.DataObject, kind: str) -> None:
+    body, reader = READERS[kind]
     raw = data.draw(hostile(body))
     read(lambda: reader(messages.load_json(raw)))
 

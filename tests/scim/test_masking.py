@@ -1,4 +1,4 @@
-"""What is kept of a refused request: nothing that nobody may read, and of the undeclared only names."""
+"""Refused requests as they are kept: secret values are masked, and undeclared attributes keep only their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scimlite.scim.masking import SECRET, UNDECLARED
 USER, ENTERPRISE = core.USER_URN, core.ENTERPRISE_URN
 HIDDEN = "hunter2-hunter2"
 
-#: A resource, and what is kept of it.
+#: A resource, and how it is kept.
 RESOURCES: list[tuple[Any, Any]] = [
     ({"userName": "ann", "active": True}, {"userName": "ann", "active": True}),
     ({"password": "x"}, {"password": SECRET}),
@@ -39,12 +39,12 @@ RESOURCES: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "kept"), RESOURCES, ids=lambda each: json.dumps(each)[:50])
+@pytest.mark.parametrize(("body", "kept"), RESOURCES, ids=lambda body: json.dumps(body)[:50])
 def test_resources(body: Any, kept: Any) -> None:
     assert masking.resource(core.USER, body) == kept
 
 
-#: An operation of a PATCH, and what is kept of it.
+#: An operation of a PATCH, and how it is kept.
 OPERATIONS: list[tuple[Any, Any]] = [
     ({"op": "add", "path": "title", "value": "x"}, {"op": "add", "path": "title", "value": "x"}),
     ({"OP": "add", "Path": "PASSWORD", "Value": "x"}, {"OP": "add", "Path": "PASSWORD", "Value": SECRET}),
@@ -68,7 +68,7 @@ OPERATIONS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("operation", "kept"), OPERATIONS, ids=lambda each: json.dumps(each)[:50])
+@pytest.mark.parametrize(("operation", "kept"), OPERATIONS, ids=lambda body: json.dumps(body)[:50])
 def test_operations(operation: Any, kept: Any) -> None:
     if kept is None:
         kept = {"path": ENTERPRISE, "value": {"department": "x", "z": UNDECLARED}}
@@ -82,7 +82,7 @@ def test_a_path_that_cannot_be_read_is_not_kept() -> None:
     assert "characters that cannot be read" in masked["operations"][0]["path"]
 
 
-#: A filter, and what is kept of it.
+#: A filter, and how it is kept.
 FILTERS: list[tuple[str, str]] = [
     ('userName eq "ann"', 'userName eq "ann"'),
     ('password eq "x"', 'password eq "***"'),
@@ -166,5 +166,5 @@ def test_what_is_hidden_is_never_kept(body: Any, path: str | None, operations: s
         operation["path"] = path
     kept.append(masking.patch(core.USER, {operations: [operation, {"op": HIDDEN * 9, "value": body}], "x": HIDDEN}))
     kept.append(masking.search([core.USER], {**body, "filter": f'{path} eq "{HIDDEN}"'}))
-    for each in kept:
-        assert HIDDEN not in json.dumps(each, ensure_ascii=False).replace((HIDDEN * 9)[:20], "")
+    for masked in kept:
+        assert HIDDEN not in json.dumps(masked, ensure_ascii=False).replace((HIDDEN * 9)[:20], "")

@@ -38,8 +38,8 @@ COMMON = {
 
 def filled(resource_type: ResourceType, attributes: dict[str, Any]) -> dict[str, Any]:
     """A stored document with these attributes and what every resource of its type has, but for those that are null."""
-    given = {"id": "1", **COMMON[resource_type.name], **attributes}
-    return document.finish(resource_type, {name: value for name, value in given.items() if value is not None})
+    stored = {"id": "1", **COMMON[resource_type.name], **attributes}
+    return document.finish(resource_type, {name: value for name, value in stored.items() if value is not None})
 
 
 def planned(case: dict[str, Any], resource_type: ResourceType) -> Plan:
@@ -164,7 +164,9 @@ def bodies(resource_type: ResourceType) -> st.SearchStrategy[dict[str, Any]]:
     def of(attributes: Iterable[Attribute]) -> st.SearchStrategy[dict[str, Any]]:
         return st.fixed_dictionaries({}, optional={a.name: rarely(ANYTHING, value_of(a)) for a in attributes})
 
-    body = st.tuples(of(resource_type.core.values()), *(of(each.attributes) for each in resource_type.extensions))
+    body = st.tuples(
+        of(resource_type.core.values()), *(of(extension.attributes) for extension in resource_type.extensions)
+    )
     return body.map(
         lambda parts: {**parts[0], **{e.id: p for e, p in zip(resource_type.extensions, parts[1:], strict=True)}}
     )
@@ -195,8 +197,8 @@ def operations(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
         value = draw(rarely(ANYTHING, st.just({path: draw(inner) for path, inner in keys})))
         return Operation(op, None, value, has_value=True)
     path, value = draw(targets(resource_type))
-    given = draw(st.integers(0, 9)) < (4 if op == "remove" else 9)
-    return Operation(op, path, draw(value) if given else None, given)
+    has_value = draw(st.integers(0, 9)) < (4 if op == "remove" else 9)
+    return Operation(op, path, draw(value) if has_value else None, has_value)
 
 
 def stored(resource_type: ResourceType, body: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def stored(resource_type: ResourceType, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def tried(call: Callable[[], Any]) -> Any:
-    """What a call gives, or None when it refuses as it should: so that the client can be told why."""
+    """The result of a call; None when it raises a ScimError with a detail that can be sent."""
     try:
         return call()
     except ScimError as error:
@@ -245,7 +247,7 @@ def test_any_operations_apply_or_are_refused(
             assert value is None
         if "primary" in attribute.subs:
             assert sum(item.get("primary") is True for item in value or ()) <= 1
-    # What is stored is what a client could have sent, so it can be read, indexed and told apart.
+    # A stored document is one that a client could have sent: it can be read, indexed and compared.
     cleaned = document.clean(resource_type, result)
     assert document.finish(resource_type, {"id": result["id"], **cleaned.document}) == result
     assert cleaned.ignored == []
@@ -253,9 +255,9 @@ def test_any_operations_apply_or_are_refused(
     assert rows == document.value_rows(resource_type, cleaned.document)
     changes = versions.changes(resource_type, source, result)
     assert bool(versions.differences(changes)) == (source != result)
-    # An index that is brought up to date is the one that would be made anew.
-    gone, come = versions.changed_rows(changes)
-    assert document.value_rows(resource_type, source) - gone | come == rows
+    # A changed index has the rows of a new one.
+    removed, added = versions.changed_rows(changes)
+    assert document.value_rows(resource_type, source) - removed | added == rows
 
 
 @given(st.data(), KINDS)

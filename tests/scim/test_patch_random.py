@@ -52,7 +52,7 @@ def message(asked: list[Operation]) -> Json:
 
 
 def expected(asked: list[Operation], resource_type: ResourceType, current: Document) -> Result:
-    """What the reference says."""
+    """The result of the reference model."""
     result = patched([step for _, steps in asked for step in steps], resource_type, current)
     note(f"{current!a}\n{[sent for sent, _ in asked]!a}\n{result!a}")
     event("changed" if result.document not in (None, current) else "refused" if result.refused else "unchanged")
@@ -132,26 +132,28 @@ def _check_stored(db: Database, current: Document, expected: Document) -> None:
     assert json.loads(text) == expected
     assert version == (1 if expected == current else 2)
     columns = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
-    indexed = {tuple(each) for each in db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == row))}
-    assert indexed == {tuple(each) for each in document.value_rows(people.USER, json.loads(text))}
+    indexed = {tuple(stored) for stored in db.rows(ValueRow.select(*columns).where(ValueRow.resource_id == row))}
+    assert indexed == {tuple(expected_row) for expected_row in document.value_rows(people.USER, json.loads(text))}
 
 
 # --- members ------------------------------------------------------------------------------------------------------
 
 
 @st.composite
-def memberships(draw: st.DrawFn, ids: list[str], held: set[str], known: set[str]) -> tuple[dict[str, Json], set[str]]:
-    """An operation on the members of a group, and who is in it afterwards."""
+def memberships(
+    draw: st.DrawFn, ids: list[str], held: set[str], existing: set[str]
+) -> tuple[dict[str, Json], set[str]]:
+    """An operation on the members of a group, and the members afterwards."""
     chosen = draw(st.lists(st.sampled_from(ids), min_size=1, max_size=3))
     values = [{"value": id} if draw(st.booleans()) else {"value": id, "type": "User"} for id in chosen]
     filters = " or ".join(f'value eq "{id}"' for id in chosen)
-    there = set(chosen) & known
+    there = set(chosen) & existing
     return draw(
         st.sampled_from(
             [
                 ({"op": "add", "path": "members", "value": values}, held | there),
                 ({"op": "add", "value": {"MEMBERS": values, "externalId": "x"}}, held | there),
-                ({"op": "add", "path": "members", "value": chosen[0]}, held | {chosen[0]} & known),
+                ({"op": "add", "path": "members", "value": chosen[0]}, held | {chosen[0]} & existing),
                 ({"op": "replace", "path": "members", "value": values}, there),
                 ({"op": "replace", "value": {"members": values}}, there),
                 ({"op": "replace", "path": "members", "value": []}, set()),
@@ -174,15 +176,15 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
             ids = [_new(db, USER, {"userName": str(number)}) for number in range(4)] + ["nobody", "nobody else"]
             first = data.draw(st.sets(st.sampled_from(ids)))
             group = _new(db, GROUP, {"displayName": "g", "externalId": "x", "members": [{"value": id} for id in first]})
-            known = set(ids[:4])
-            before = held = set(first) & known
+            existing = set(ids[:4])
+            before = held = set(first) & existing
             asked = []
             for _ in range(data.draw(st.integers(1, 4))):
-                operation, held = data.draw(memberships(ids, held, known))
+                operation, held = data.draw(memberships(ids, held, existing))
                 asked.append((operation, []))
             resource = write.patch(_workspace(db), GROUP, group, message(asked)).resource
-            found = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
-            assert sorted(found) == sorted(held)
+            linked = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
+            assert sorted(linked) == sorted(held)
             assert resource.version == (1 if held == before else 2)
             raise _UndoneError
 

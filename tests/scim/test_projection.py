@@ -1,4 +1,4 @@
-"""Which attributes an answer holds, row by row from cases/projections.json, and by what `returned` says."""
+"""The attributes in an answer, row by row from cases/projections.json, and by what `returned` says."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def asked(resource_type: ResourceType, attributes: str = "", excluded: str = "")
 
 
 def paths(resource: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of what is there, with E for the enterprise extension."""
+    """The paths of all values, with E for the enterprise extension."""
     for name, value in resource.items():
         path = prefix + ("E" if name == ENTERPRISE_URN else name)
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict):
-                yield from paths(each, f"{path}.")
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from paths(item, f"{path}.")
             else:
                 yield path
 

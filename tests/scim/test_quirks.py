@@ -1,14 +1,17 @@
-"""Each oddity that real clients send is understood, by itself; what is not odd comes back as it is."""
+"""Each quirk of real clients by itself: the odd value is understood, any other comes back as it is."""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from scimlite.scim import quirks
-from scimlite.scim.core import ENTERPRISE_SCHEMA, ENTERPRISE_URN, GROUP, URN_ALIASES, USER
+from scimlite.scim.core import ENTERPRISE_SCHEMA, ENTERPRISE_URN, GROUP, URN_ALIASES, USER, USER_URN
+from scimlite.scim.path import AttrPath
+from scimlite.scim.schema import Attribute, schema
 
 MANAGER = ENTERPRISE_SCHEMA.by_key["manager"]
 EMAILS = USER.core["emails"]
@@ -67,10 +70,15 @@ def test_drop_blank_reference() -> None:
     assert quirks.drop_blank_reference(EMAILS, {"value": "", "type": "work"}) == {"value": "", "type": "work"}
 
 
-def test_unqualified_extension_attribute() -> None:
+def test_unqualified_extension_attributes() -> None:
     """Entra ID's "path":"manager", Tutorial: develop a SCIM endpoint; AWS IAM Identity Center, ListUsers."""
-    assert quirks.unqualified_extension_attribute(USER.extensions, "Manager") == (ENTERPRISE_URN, MANAGER)
-    assert quirks.unqualified_extension_attribute(USER.extensions, "shoeSize") == (None, None)
+    target = USER.find(AttrPath("Manager"))
+    assert target is not None
+    assert (target.urn, target.attribute) == (ENTERPRISE_URN, MANAGER)
+    assert USER.find(AttrPath("shoeSize")) is None
+    assert USER.find(AttrPath("manager", urn=USER_URN)) is None
+    twice = replace(USER, extensions=(ENTERPRISE_SCHEMA, schema("urn:x:y", "", "", [Attribute("manager")], core=False)))
+    assert twice.unqualified["manager"] == (ENTERPRISE_URN, MANAGER)
 
 
 def test_without_nested_schemas() -> None:
@@ -113,7 +121,7 @@ def test_urn_aliases() -> None:
 
 
 def test_every_quirk_says_where_it_was_seen_and_has_a_test() -> None:
-    functions = {name: each for name, each in vars(quirks).items() if inspect.isfunction(each)}
+    functions = {name: value for name, value in vars(quirks).items() if inspect.isfunction(value)}
     for name, function in functions.items():
         source = inspect.getdoc(function) or ""
         assert any(word in source for word in ("#", "Microsoft", "scim2-")), name

@@ -1,4 +1,4 @@
-"""Single values: how text is folded, that keys sort and compare like what they stand for, and what is refused."""
+"""Single values: folded text, keys that sort and compare like their values, and refused values."""
 
 from __future__ import annotations
 

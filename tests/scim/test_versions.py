@@ -25,12 +25,12 @@ def test_compares(case: dict[str, Any], resource_types: dict[str, ResourceType])
 
 
 def test_a_stored_name_in_another_case_is_of_a_former_schema() -> None:
-    """An index that is brought up to date is the one that would be made anew; nothing is told of what nobody sees."""
-    old, new = (document.finish(USER, {"userName": "ada", **each}) for each in ({"NickName": "x"}, {"nickName": "x"}))
+    """A changed index has the rows of a new one; the differences leave out the attribute of the former schema."""
+    old, new = (document.finish(USER, {"userName": "ada", name: "x"}) for name in ("NickName", "nickName"))
     changes = versions.changes(USER, old, new)
     assert versions.differences(changes) == {"nickName": [None, "x"]}
-    gone, come = versions.changed_rows(changes)
-    assert document.value_rows(USER, old) - gone | come == document.value_rows(USER, new)
+    removed, added = versions.changed_rows(changes)
+    assert document.value_rows(USER, old) - removed | added == document.value_rows(USER, new)
     assert versions.changes(USER, old, document.finish(USER, {"userName": "ada"})) == []
 
 

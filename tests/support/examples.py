@@ -1,7 +1,7 @@
-"""How many random examples a property is tried with.
+"""The number of random examples that a property is tried with.
 
-SCIMLITE_TEST_EXAMPLES sets it: these are new ones in each run (`make proof`); the few of `make test` are the same each
-time.
+SCIMLITE_TEST_EXAMPLES sets the number, and each run then takes new ones (`make proof`); the few examples of `make test`
+are always the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EXAMPLES = os.environ.get("SCIMLITE_TEST_EXAMPLES")
 
 
 def tries(otherwise: int) -> settings:
-    """As many examples as are asked for, or a few that are always the same."""
+    """The number of examples of the environment, or `otherwise` examples that are always the same."""
     return settings(
         max_examples=int(EXAMPLES or otherwise),
         derandomize=EXAMPLES is None,

@@ -1,4 +1,4 @@
-"""JSON that nobody should send: right bodies with one part replaced by something awful, cut off, or doubled."""
+"""Wrong JSON: right bodies with one part replaced, cut off, or doubled."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MARKED = json.dumps(_MARK, ensure_ascii=False).encode()
 
 @st.composite
 def hostile(draw: st.DrawFn, right: Json) -> bytes:
-    """A body made of a right one."""
+    """A wrong body made from a right one."""
     kind = draw(st.integers(0, 99))
     if kind < 65:
         whole = _text(_replaced(right, draw(st.sampled_from(list(_places(right))))))
@@ -59,12 +59,12 @@ def _text(value: Json) -> bytes:
 
 
 def _places(value: Json, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where every value stands, the whole one included."""
-    found = [above]
+    """The place of every value, the whole one included."""
+    places = [above]
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, inner in pairs:
-        found += _places(inner, (*above, step))
-    return found
+        places += _places(inner, (*above, step))
+    return places
 
 
 def _replaced(value: Json, place: tuple[Any, ...]) -> Json:

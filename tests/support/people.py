@@ -1,4 +1,4 @@
-"""Apps full of people for tests of searching: filled through the store, asked through the store."""
+"""Apps with people for tests of searching, written and read by the functions behind the endpoints."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _PLACE = re.compile(r"«(.+?)\.(id|ref|created|lastModified|version)»")
 
 @dataclass
 class People:
-    """One app with its users and groups. `«boss.id»` in a filter or a body is the id of whom people call boss."""
+    """One app with its users and groups; `«boss.id»` in a filter or a body is the id of the user named boss."""
 
     db: Database
     app: App
@@ -72,7 +72,7 @@ class People:
 
     @classmethod
     def in_new_app(cls, db: Database, slug: str = "people", **features: str) -> People:
-        """An empty app in a database that is made when there is none."""
+        """An empty app; the database is created when there is none."""
         migration.upgrade(db)
         app = apps.create(Scope(db, ORIGIN), slug, slug)
         return cls(db, apps.edit(Scope(db, ORIGIN), slug, features=features) if features else app)
@@ -89,7 +89,7 @@ class People:
     # --- filling ---
 
     def load(self, directory: dict[str, Json]) -> None:
-        """Create users, then groups, then set members (which may form a circle); delete what is listed."""
+        """Create users, then groups, then set members (which may form a circle); delete the listed ones."""
 
         def work() -> None:
             for user in directory.get("users", ()):
@@ -122,7 +122,7 @@ class People:
         write.delete(self.workspace, self.resource_type(endpoint), self.ids[name])
 
     def _ready(self, body: dict[str, Json]) -> Json:
-        """A body with its places filled in and members, which are named by what people call them, as SCIM has them."""
+        """A body with its places filled in; members, who are given by name, become ids."""
         ready = {name: value for name, value in body.items() if name != "members"}
         if "members" in body:
             ready["members"] = [{"value": self.ids[name]} for name in body["members"]]
@@ -135,22 +135,22 @@ class People:
             case {"repeat": pieces}:
                 return "".join(piece * times for piece, times in pieces)
             case dict():
-                return {name: self._filled(each) for name, each in value.items()}
+                return {name: self._filled(inner) for name, inner in value.items()}
             case list():
-                return [self._filled(each) for each in value]
+                return [self._filled(inner) for inner in value]
         return value
 
     def text(self, text: str) -> str:
         """A text with its places filled in."""
         return _PLACE.sub(self._place, text)
 
-    def _place(self, found: re.Match[str]) -> str:
-        name, what = found[1], found[2]
-        if what == "id":
+    def _place(self, match: re.Match[str]) -> str:
+        name, part = match[1], match[2]
+        if part == "id":
             return self.ids[name]
-        resource = next(each for each in self._named[name] if each["id"] == self.ids[name])
+        resource = next(candidate for candidate in self._named[name] if candidate["id"] == self.ids[name])
         meta = resource["meta"]
-        return str(meta["location"] if what == "ref" else meta[what].replace('"', '\\"'))
+        return str(meta["location"] if part == "ref" else meta[part].replace('"', '\\"'))
 
     @property
     def _named(self) -> dict[str, list[Json]]:
@@ -181,13 +181,13 @@ class People:
         return read.SearchRequest(search.bind(term, resource_type), sort, start, count, BASE)
 
     def page(self, endpoint: str, filter: str | None = None, **options: Any) -> tuple[int, list[Json]]:
-        """The total and one page of resources as a client gets them that asks for everything."""
+        """The total and one page of resources, as a client gets them without `attributes`."""
         resource_type = self.resource_type(endpoint)
         page = read.find(self.workspace, [resource_type], self.request(endpoint, filter, **options))
         return page.total, [_shown(resource, resource_type) for resource in page.resources]
 
     def names(self, endpoint: str, filter: str | None = None, **options: Any) -> list[str]:
-        """The names of what a query finds, in its order."""
+        """The names of the resources that a query finds, in its order."""
         total, resources = self.page(endpoint, filter, **options)
         if not options.keys() & {"start", "count"}:
             assert total == len(resources)
@@ -206,10 +206,10 @@ def _shown(resource: read.Resource, resource_type: ResourceType) -> dict[str, Js
 
 
 def name_of(resource: dict[str, Json]) -> str:
-    """What people call a resource: its userName or displayName."""
+    """The name of a resource: its userName or displayName."""
     return str(resource.get("userName") or resource["displayName"])
 
 
 def names_of(resources: Iterable[dict[str, Json]]) -> list[str]:
-    """What people call resources."""
+    """The names of resources."""
     return [name_of(resource) for resource in resources]

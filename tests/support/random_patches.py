@@ -1,4 +1,4 @@
-"""Random documents and random PATCH operations on them: as the reference takes them, and as a client sends them."""
+"""Random documents and random PATCH operations: as a client sends them, and as steps for the reference model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
 
 Json = Any
-#: What a client sends, and the steps that it comes to.
+#: An operation as a client sends it, and its steps.
 Operation = tuple[dict[str, Json], list[Step]]
 
-#: Few, so that what is written often meets what is there.
+#: Few, so that an operation often meets a value that is present.
 _FEW = ["a", "A", "b", "work", "WORK", "home", "", " ", "ß", "SS", "İ", "i\u0307", "a" * 201]
 _WRONG: list[Json] = ["a", 1, 1.5, True, {"foo": "a"}, ["a", "b"], [1], [[]], {}, 2**63, "2026-02-30T00:00:00Z", "="]
 _PERCENT = st.integers(0, 99)
@@ -25,7 +25,7 @@ _TEXT_TYPES = ("string", "reference")
 
 
 def _one(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Json]:
-    """A right value of a single-valued attribute, or an item; with nulls, what only a PATCH can say."""
+    """A right value of a single-valued attribute, or an item; `nulls` for a PATCH, where null removes."""
     if attribute.type in _TEXT_TYPES:
         return st.sampled_from(_FEW) | st.sampled_from(_FEW + POOLS["string"])
     if attribute.type != "complex":
@@ -34,7 +34,7 @@ def _one(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Json
     if nulls:
         subs = {name: value | st.none() if name != "type" else value for name, value in subs.items()}
         subs["foo"] = st.just("x")
-    # Little by little: what holds everything seldom is the same as something else.
+    # Few at a time: values with all sub-attributes are seldom the same.
     names = st.lists(st.sampled_from(sorted(subs)), unique=True, max_size=3)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: subs[name] for name in chosen}))
 
@@ -47,7 +47,7 @@ def right(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Jso
 
 
 def _writable(resource_type: ResourceType) -> list[tuple[str | None, Attribute]]:
-    """What a document can hold and an operation on it name: passwords and links are kept elsewhere."""
+    """The attributes that documents hold and operations name: passwords and links are kept elsewhere."""
     return [
         (urn, attribute)
         for urn, attribute in resource_type.attributes
@@ -77,7 +77,7 @@ def bodies(draw: st.DrawFn, resource_type: ResourceType) -> dict[str, Json]:
 
 
 def _filled_in(attribute: Attribute, value: Json) -> Json:
-    """A value whose complex items have what they must."""
+    """A value whose complex items have their required sub-attributes."""
     needed = {sub.name: "x" for sub in attribute.sub_attributes if sub.required}
     if not needed:
         return value
@@ -113,7 +113,7 @@ def _on_keys(draw: st.DrawFn, op: str, resource_type: ResourceType) -> Operation
                 continue
             name = f"{step.attribute.name}.{step.sub.name}" if step.sub else step.attribute.name
             value[step.urn] = {name: step.value}
-        elif path.lower() in {known.lower() for known in value}:
+        elif path.lower() in {name.lower() for name in value}:
             continue
         else:
             value[path] = step.value
@@ -122,7 +122,7 @@ def _on_keys(draw: st.DrawFn, op: str, resource_type: ResourceType) -> Operation
 
 
 def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: bool) -> tuple[Step, str]:
-    """A step, and the path that names what it aims at."""
+    """A step, and its path as text."""
     kind = draw(_PERCENT)
     if kind < 2:
         return Step(op, unknown=True, value="x", by_path=by_path), draw(st.sampled_from(_unknown(resource_type)))
@@ -133,7 +133,7 @@ def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: b
         return Step(op, by_path=by_path), resource_type.schema.id
     choices = [pair for pair in _writable(resource_type) if kind < 12 or not pair[1].read_only]
     if kind < 70:
-        # Where there is most to go wrong.
+        # These have the most rules.
         choices = [pair for pair in choices if pair[1].multi_valued or pair[1].complex] or choices
     urn, attribute = draw(st.sampled_from(choices))
     whole = named(draw, resource_type, urn, attribute)
@@ -159,7 +159,7 @@ def _filter(draw: st.DrawFn, attribute: Attribute) -> Filter:
         return Compare(AttrPath("nothing"), "eq", "a")
     subs = [sub for sub in attribute.sub_attributes if sub.returned != "never"]
     if kind < 60:
-        # What clients send, and what can make an item.
+        # Clients send these, and they can make an item.
         leaf = draw(st.sampled_from(subs)) if subs else attribute
         name = leaf.name if subs else "value"
         return Compare(AttrPath(name), "eq", draw(right(leaf) if not leaf.multi_valued else _one(leaf)))
@@ -167,7 +167,7 @@ def _filter(draw: st.DrawFn, attribute: Attribute) -> Filter:
 
 
 def _value(draw: st.DrawFn, op: str, attribute: Attribute, term: Filter | None, sub: Attribute | None) -> Json:
-    """What an operation gives: right mostly, sometimes nothing, an array of one, or something that nobody can take."""
+    """The value of an operation: mostly right, sometimes none, an array of one, or a value of the wrong type."""
     kind = draw(_PERCENT)
     if op == "remove":
         if kind < 60:

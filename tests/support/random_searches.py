@@ -1,4 +1,4 @@
-"""Random resources and random filters over all attributes of their types, from values that break naive comparisons."""
+"""Random resources and random filters over all attributes of a type, with values that break naive comparisons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scimlite.scim.schema import Attribute, ResourceType
 Json = Any
 T = TypeVar("T")
 
-#: Few, so that random filters often find something; each with relatives that naive code takes for the same.
+#: Few, so that random filters often match; each has relatives that naive code takes for the same text.
 TEXTS = [
     *("a", "A", "ab", "AB", "b", "aa", "", " ", "a ", " a", "%", "_", "a%", "a_b", "axb", "*", "\\", "\\%", "'", '"'),
     *("ß", "ẞ", "ss", "SS", "s", "İ", "i", "ı", "I", "i\u0307", "é", "e\u0301", "É", "e", "\u212b", "å", "Σ", "ς", "σ"),
@@ -70,7 +70,7 @@ def _value(attribute: Attribute) -> st.SearchStrategy[Json]:
 
 @cache
 def _body(resource_type: ResourceType) -> st.SearchStrategy[dict[str, Json]]:
-    """Some attributes of a resource; what must be there or unique is for the caller to add."""
+    """Some attributes of a resource; the caller adds required and unique ones."""
     parts: dict[str, st.SearchStrategy[Json]] = {}
     extensions: dict[str, dict[str, st.SearchStrategy[Json]]] = {}
     for urn, attribute in resource_type.attributes:
@@ -114,18 +114,18 @@ def directories(draw: st.DrawFn) -> dict[str, Json]:
 
 
 @st.composite
-def filters(draw: st.DrawFn, resource_type: ResourceType, known: list[Json]) -> Filter:
-    """Filters over all attributes of a type; `known` are ids, times and the like that resources really have."""
+def filters(draw: st.DrawFn, resource_type: ResourceType, existing: list[Json]) -> Filter:
+    """Filters over all attributes of a type; `existing` are ids, times and the like that the resources have."""
 
     def comparison() -> Filter:
         urn, attribute = _one_of(draw, _filterable(resource_type))
         whole = named(draw, resource_type, urn, attribute)
         if (attribute.multi_valued or attribute.complex) and draw(_COIN):
-            return ValuePath(whole, tree(draw, lambda: in_item(draw, attribute, known), 2))
+            return ValuePath(whole, tree(draw, lambda: in_item(draw, attribute, existing), 2))
         sub = _one_of(draw, (None, *attribute.sub_attributes))
         if sub is None:
-            return _compare(draw, whole, attribute, attribute, known)
-        return _compare(draw, AttrPath(whole.name, sub.name, whole.urn), sub, attribute, known)
+            return _compare(draw, whole, attribute, attribute, existing)
+        return _compare(draw, AttrPath(whole.name, sub.name, whole.urn), sub, attribute, existing)
 
     return tree(draw, comparison, 3)
 
@@ -139,13 +139,13 @@ def _one_of(draw: st.DrawFn, choices: Sequence[T]) -> T:
 
 
 def named(draw: st.DrawFn, resource_type: ResourceType, urn: str | None, attribute: Attribute) -> AttrPath:
-    """An attribute's path: in any case, behind its schema's URN or a known misspelling of that, or without one."""
+    """An attribute's path: in any case, behind its schema's URN or a existing misspelling of that, or without one."""
     kind = draw(_PERCENT)
     name = attribute.name if kind < 70 else attribute.name.upper() if kind < 85 else attribute.name.lower()
     aliases = [alias for alias, meant in resource_type.urn_aliases.items() if meant == urn]
     urns: list[str | None] = [urn or resource_type.schema.id, *aliases]
-    found = resource_type.find(AttrPath(attribute.name))
-    if found is not None and found.attribute is attribute:
+    target = resource_type.find(AttrPath(attribute.name))
+    if target is not None and target.attribute is attribute:
         urns += [None] * 4
     chosen = _one_of(draw, urns)
     return AttrPath(name, urn=chosen.upper() if chosen and kind % 5 == 0 else chosen)
@@ -167,14 +167,14 @@ def tree(draw: st.DrawFn, comparison: Callable[[], Filter], depth: int) -> Filte
     return And(terms) if kind < 80 else Or(terms)
 
 
-def in_item(draw: st.DrawFn, holder: Attribute, known: list[Json]) -> Compare:
-    """A comparison of a sub-attribute, or of the `value` that a simple one is."""
+def in_item(draw: st.DrawFn, holder: Attribute, existing: list[Json]) -> Compare:
+    """A comparison of a sub-attribute, or of the `value` of a simple attribute."""
     sub = _one_of(draw, holder.sub_attributes or (holder,))
-    return _compare(draw, AttrPath("value" if sub is holder else sub.name), sub, holder, known)
+    return _compare(draw, AttrPath("value" if sub is holder else sub.name), sub, holder, existing)
 
 
-def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, holder: Attribute, known: list[Json]) -> Compare:
-    """A comparison that type and operator allow, with a value that the resources at hand may well have."""
+def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, holder: Attribute, existing: list[Json]) -> Compare:
+    """A comparison that type and operator allow, with a value that the resources may have."""
     kind = draw(_PERCENT)
     leaf = attribute.value_sub if attribute.complex else attribute
     if kind < 10 or leaf is None or (holder.derived and leaf.key == "type"):
@@ -182,23 +182,23 @@ def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, holder: Attr
     op = _one_of(draw, _OPERATORS[leaf.type])
     if kind < 20:
         return Compare(path, _one_of(draw, ("eq", "ne")), None)
-    value = _one_of(draw, _pool(leaf, holder, known))
+    value = _one_of(draw, _pool(leaf, holder, existing))
     if kind < 40 and isinstance(value, str) and leaf.type in ("string", "reference"):
         cut = draw(st.integers(0, len(value)))
         value = value[cut:] if draw(_COIN) else value[:cut]
     return Compare(path, op, value)
 
 
-def _pool(leaf: Attribute, holder: Attribute, known: list[Json]) -> Sequence[Json]:
+def _pool(leaf: Attribute, holder: Attribute, existing: list[Json]) -> Sequence[Json]:
     if leaf.key == "type" and holder.links:
         return ("User", "group", "x")
     if holder.links or holder.derived or holder.key in ("id", "meta", "schemas", "manager"):
-        return [value for value in known if leaf.type != "dateTime" or _TIME.fullmatch(value)] or TIMES
+        return [value for value in existing if leaf.type != "dateTime" or _TIME.fullmatch(value)] or TIMES
     return POOLS[leaf.type]
 
 
 def sort_paths(resource_type: ResourceType) -> list[AttrPath]:
-    """Everything that resources can be sorted by."""
+    """The paths that resources can be sorted by."""
     paths: list[AttrPath] = []
     for urn, attribute in resource_type.attributes:
         if not (attribute.links or attribute.derived or attribute.returned == "never" or attribute.key == "schemas"):
@@ -209,10 +209,10 @@ def sort_paths(resource_type: ResourceType) -> list[AttrPath]:
 
 
 def known_values(resources: list[dict[str, Json]]) -> list[Json]:
-    """What filters need to hit derived things: ids, URIs, versions, times, names."""
-    found: dict[str, None] = {}
+    """Values of links and derived attributes: ids, URIs, versions, times, names."""
+    texts: dict[str, None] = {}
     for resource in resources:
-        found |= dict.fromkeys([resource["id"], *resource["schemas"], *map(str, resource["meta"].values())])
+        texts |= dict.fromkeys([resource["id"], *resource["schemas"], *map(str, resource["meta"].values())])
         for link in [*resource.get("members", []), *resource.get("groups", [])]:
-            found |= dict.fromkeys([link["value"], link["$ref"], link["display"]])
-    return list(found) or [STAFF_URN, "User"]
+            texts |= dict.fromkeys([link["value"], link["$ref"], link["display"]])
+    return list(texts) or [STAFF_URN, "User"]

@@ -1,6 +1,6 @@
-"""What a filter and a sort order mean, straight from RFC 7644 section 3.4.2, over resources as a client sees them.
+"""A reference model of filters and sort orders, straight from RFC 7644 section 3.4.2, over resources as JSON.
 
-Slow, and written without looking at how the service does it: the tests hold the databases' answers against it. Where
+It is slow and shares no code with the service: tests compare the databases' answers with it. Where
 the RFC leaves a choice, docs/architecture.md makes it: logic has two values, a comparison with an absent attribute is
 false except `ne`, which is true; `not` is the complement; `eq null` is `not pr`.
 """
@@ -32,12 +32,12 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def matches(term: Filter, resource: dict[str, Json], resource_type: ResourceType) -> bool:
-    """Whether a resource, with `meta`, `members` and `groups`, matches a filter of its type."""
+    """True when a resource, with `meta`, `members` and `groups`, matches a filter of its type."""
     match term:
         case And(terms):
-            return all(matches(each, resource, resource_type) for each in terms)
+            return all(matches(inner, resource, resource_type) for inner in terms)
         case Or(terms):
-            return any(matches(each, resource, resource_type) for each in terms)
+            return any(matches(inner, resource, resource_type) for inner in terms)
         case Not(inner):
             return not matches(inner, resource, resource_type)
         case Compare(path):
@@ -49,13 +49,13 @@ def matches(term: Filter, resource: dict[str, Json], resource_type: ResourceType
 
 
 def sort_value(path: AttrPath, resource: dict[str, Json], resource_type: ResourceType) -> Any:
-    """What a resource is sorted by, or None when it has no such value (RFC 7644 section 3.4.2.3)."""
+    """The value that a resource is sorted by; None when it has none (RFC 7644 section 3.4.2.3)."""
     attribute, holder = _located(path, resource, resource_type)
     items = _items(_member(holder, attribute.name))
     sub = path.sub or ("value" if attribute.type == "complex" else None)
-    found = [(item, value) for item in items for value in (_items(_member(item, sub)) if sub else [item])]
-    primary = [value for item, value in found if sub and _member(item, "primary") is True]
-    values = primary + [value for _, value in found]
+    pairs = [(item, value) for item in items for value in (_items(_member(item, sub)) if sub else [item])]
+    primary = [value for item, value in pairs if sub and _member(item, "primary") is True]
+    values = primary + [value for _, value in pairs]
     return comparable(_sub(attribute, sub) if sub else attribute, values[0]) if values else None
 
 
@@ -76,11 +76,11 @@ def _located(path: AttrPath, resource: dict[str, Json], resource_type: ResourceT
     core += [(attribute, resource) for attribute in resource_type.schema.attributes]
     misspelled = {alias.lower(): urn for alias, urn in resource_type.urn_aliases.items()}
     urn = misspelled.get((path.urn or "").lower(), path.urn)
-    found = core if urn is None or _same(urn, resource_type.schema.id) else []
+    candidates = core if urn is None or _same(urn, resource_type.schema.id) else []
     for extension in resource_type.extensions:
         if urn is None or _same(urn, extension.id):
-            found = found + _of_extension(extension, resource)
-    return next(pair for pair in found if _same(pair[0].name, path.name))
+            candidates = candidates + _of_extension(extension, resource)
+    return next(pair for pair in candidates if _same(pair[0].name, path.name))
 
 
 def _of_extension(extension: Schema, resource: dict[str, Json]) -> list[tuple[Attribute, Json]]:
@@ -108,12 +108,12 @@ def _items(value: Json) -> list[Json]:
 
 
 def item_matches(term: Filter, attribute: Attribute, item: Json) -> bool:
-    """The filter in brackets, about one value of the attribute."""
+    """True when one value of the attribute matches the filter in brackets."""
     match term:
         case And(terms):
-            return all(item_matches(each, attribute, item) for each in terms)
+            return all(item_matches(inner, attribute, item) for inner in terms)
         case Or(terms):
-            return any(item_matches(each, attribute, item) for each in terms)
+            return any(item_matches(inner, attribute, item) for inner in terms)
         case Not(inner):
             return not item_matches(inner, attribute, item)
         case Compare(path):
@@ -123,28 +123,28 @@ def item_matches(term: Filter, attribute: Attribute, item: Json) -> bool:
     raise AssertionError(term)
 
 
-def _compared(attribute: Attribute, sub: str | None, term: Compare, given: Json) -> bool:
+def _compared(attribute: Attribute, sub: str | None, term: Compare, value: Json) -> bool:
     if term.op == "pr" or term.value is None:
-        what = [_member(item, sub) for item in _items(given)] if sub else given
-        return _present(what) == (term.op in ("pr", "ne"))
+        compared = [_member(item, sub) for item in _items(value)] if sub else value
+        return _present(compared) == (term.op in ("pr", "ne"))
     if sub is None and attribute.type == "complex":
         sub = "value"
-    values = _items(given)
+    values = _items(value)
     if sub is not None:
         attribute = _sub(attribute, sub)
-        values = [value for item in values for value in _items(_member(item, sub))]
+        values = [inner for item in values for inner in _items(_member(item, sub))]
     if not values:
         return term.op == "ne"
     want = comparable(attribute, term.value)
-    return any(OPERATORS[term.op](comparable(attribute, value), want) for value in values)
+    return any(OPERATORS[term.op](comparable(attribute, stored), want) for stored in values)
 
 
 def _present(value: Json) -> bool:
     """A non-empty value, or a non-empty node below."""
     if isinstance(value, dict):
-        return any(_present(each) for each in value.values())
+        return any(_present(inner) for inner in value.values())
     if isinstance(value, list):
-        return any(_present(each) for each in value)
+        return any(_present(inner) for inner in value)
     return value is not None and value != ""
 
 

@@ -1,4 +1,4 @@
-"""A SCIM client that sends exactly what a test says, and the one check of every error answer."""
+"""A SCIM client that sends requests exactly as a test writes them, and the check of every error answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ERROR_KEYS = {"schemas", "status", "scimType", "detail"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names are in lower case."""
+    """The answer to a request; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,8 +40,8 @@ class Answer:
     @property
     def id(self) -> str:
         """The id of the resource in the body."""
-        found: str = self.json["id"]
-        return found
+        id: str = self.json["id"]
+        return id
 
     @property
     def etag(self) -> str:
@@ -49,7 +49,7 @@ class Answer:
         return self.headers["etag"]
 
     def ok(self, status: int | None = None) -> Answer:
-        """This answer, which must have the status (any 2xx without)."""
+        """This answer; fails unless it has the status (any 2xx when none is named)."""
         right = 200 <= self.status < 300 if status is None else self.status == status
         assert right, f"{self.status}: {self.content[:2000]!r}"
         return self
@@ -66,9 +66,9 @@ class ScimClient:
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def another(self, **changes: Any) -> ScimClient:
-        """The same client on a connection of its own, with something else perhaps."""
-        given = {"base": self.base, "token": self.token, "timeout": self.timeout, "headers": dict(self.headers)}
-        return ScimClient(**{**given, **changes})
+        """The same client on a connection of its own, with these fields changed."""
+        settings = {"base": self.base, "token": self.token, "timeout": self.timeout, "headers": dict(self.headers)}
+        return ScimClient(**{**settings, **changes})
 
     def request(
         self,
@@ -94,8 +94,8 @@ class ScimClient:
         if content is not None:
             sent["Content-Type"] = MEDIA_TYPE
         for name, value in (headers or {}).items():
-            for known in [each for each in sent if each.lower() == name.lower()]:
-                del sent[known]
+            for replaced in [header for header in sent if header.lower() == name.lower()]:
+                del sent[replaced]
             if value is not None:
                 sent[name] = value
         target = path if path.startswith("http") else self.base + path
@@ -138,7 +138,7 @@ class ScimClient:
             self._connection = None
 
     def __del__(self) -> None:
-        # Tests make many clients; a socket that nobody closed would be a warning and so an error.
+        # Tests make many clients; an open socket would be a warning and so an error.
         self.close()
 
     def get(self, path: str, **kwargs: Any) -> Answer:
@@ -177,7 +177,7 @@ class ScimClient:
 
     def members(self, id: str) -> set[str]:
         """The ids of a group's members."""
-        return {each["value"] for each in self.get(f"/Groups/{id}").ok(200).json.get("members", [])}
+        return {member["value"] for member in self.get(f"/Groups/{id}").ok(200).json.get("members", [])}
 
 
 def add_members(*ids: str) -> Json:
@@ -191,7 +191,7 @@ def remove_member(id: str) -> Json:
 
 
 def send_raw(url: str, request: bytes, timeout: float = 30) -> bytes:
-    """Send bytes that no HTTP library would, and read until the server closes; the request should ask for that."""
+    """Send bytes that no HTTP library would send, and read until the server closes the connection."""
     parts = urllib.parse.urlsplit(url)
     assert parts.hostname
     with socket.create_connection((parts.hostname, parts.port or 80), timeout=timeout) as connection:
@@ -207,7 +207,7 @@ def send_raw(url: str, request: bytes, timeout: float = 30) -> bytes:
 
 
 def assert_scim_error(answer: Answer, status: int, scim_type: str | None = None, detail: str | None = None) -> Json:
-    """The answer is an error in the one form that errors have; `detail` is part of its text. Returns the body."""
+    """Check that the answer is an error in the form of RFC 7644 with this text in `detail`; returns the body."""
     assert answer.status == status, f"{answer.status}: {answer.content[:1000]!r}"
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert int(answer.headers["content-length"]) == len(answer.content)
