@@ -17,7 +17,7 @@ from peewee import SQL
 
 from . import search
 from .apps import App
-from .db import Database, Slot, Statement, prepared
+from .db import Database, Slot, Statement, StatementCache, prepared
 from .errors import InvalidCount, InvalidCursor
 from .models import ResourceRow
 from .resources import COLUMNS, Resource, SearchRequest, complete, count, search_binds
@@ -25,8 +25,6 @@ from .scim.schema import ResourceType
 from .tokens import Keyring
 
 _SALT = "scimlite.cursor"
-#: Compiled statements kept for each process, as for searches by index.
-_MOST_STATEMENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +108,19 @@ def find(
     )
 
 
-_known: dict[Any, Statement] = {}
+_statements: StatementCache[Statement] = StatementCache()
 
 
 def _statement(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Statement:
     """The statement of a page by its shape: built once, then only bound."""
     kind = None if place is None else (place.backwards, place.rank is None)
-    key = (db.kind, *types, request.filter.shape, request.sort, kind)
-    found = _known.get(key)
-    if found is None:
-        if len(_known) >= _MOST_STATEMENTS:
-            _known.clear()
+    shape = (db.kind, *types, request.filter.shape, request.sort, kind)
+
+    def build() -> Statement:
         query = _page(db, types, request, place)
-        found = _known[key] = prepared(lambda db: query)
-    return found
+        return prepared(lambda db: query)
+
+    return _statements.get(shape, build)
 
 
 def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Any:
