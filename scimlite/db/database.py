@@ -360,7 +360,7 @@ def _logged(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:
-        _log.exception("what should follow a transaction failed")
+        _log.exception("A callback that follows a transaction failed")
 
 
 def _rows_of(cursor: Any) -> list[Row]:

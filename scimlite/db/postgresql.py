@@ -130,7 +130,7 @@ class PostgresDatabase(Database):
         try:
             self._settle()
         except peewee.PeeweeException:
-            _log.debug("given up after another error, which is raised", exc_info=True)
+            _log.debug("The pipeline failed after another error, which is raised", exc_info=True)
 
     # --- errors ---------------------------------------------------------------------------------------------------
 
