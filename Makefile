@@ -73,6 +73,10 @@ bench-report: $(VENV)/.installed-test ## measure the report with 10 million entr
 bench-peers: $(VENV)/.installed-test ## measure beside other SCIM servers, in docs/performance.md (a quarter of an hour)
 	$(VENV)/bin/python bench/peers.py $(BENCH)
 
+.PHONY: bench-compare
+bench-compare: $(VENV)/.installed-test ## measure beside another checkout: make bench-compare BENCH="../before --database sqlite"
+	$(VENV)/bin/python bench/compare.py $(BENCH)
+
 .PHONY: conformance
 conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
 	$(VENV)/bin/python conformance/run.py $(CONFORMANCE)

@@ -24,6 +24,8 @@ from postgres_server import PostgresServer, empty_database, free_port  # noqa: E
 
 #: As in the targets: two workers of four threads.
 _WORKERS, _THREADS = "2", "4"
+#: This environment's command; a comparison names that of another checkout.
+_PROGRAM = str(Path(sys.executable).with_name("scimlite"))
 _KEY = "a key for measurements and never for a service"
 #: Taken out: scimlite refuses variables of this name that are no settings of its own.
 POSTGRESQL_URL = os.environ.pop("SCIMLITE_BENCH_PG_URL", None)
@@ -94,9 +96,8 @@ def environment(database_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def scimlite(env: dict[str, str], *words: str) -> str:
+def scimlite(env: dict[str, str], *words: str, program: str = _PROGRAM) -> str:
     """What a command prints."""
-    program = Path(sys.executable).with_name("scimlite")
     done = subprocess.run([program, *words], env={**os.environ, **env}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"scimlite {' '.join(words)}: {done.stderr}")
@@ -104,34 +105,34 @@ def scimlite(env: dict[str, str], *words: str) -> str:
 
 
 @contextmanager
-def service(env: dict[str, str]) -> Iterator[Server]:
+def service(env: dict[str, str], program: str = _PROGRAM) -> Iterator[Server]:
     """scimlite on an installation, running, with an app to measure; default settings."""
-    if not json.loads(scimlite(env, "app", "list", "--json")):
-        scimlite(env, "app", "create", "Bench")
+    if not json.loads(scimlite(env, "app", "list", "--json", program=program)):
+        scimlite(env, "app", "create", "Bench", program=program)
         # The targets are for an app without brakes.
-        scimlite(env, "app", "edit", "bench", "--feature", "brake-users=off", "--feature", "brake-percent=off")
-    token = scimlite(env, "token", "show", "bench").strip()
+        off = ["--feature", "brake-users=off", "--feature", "brake-percent=off"]
+        scimlite(env, "app", "edit", "bench", *off, program=program)
+    token = scimlite(env, "token", "show", "bench", program=program).strip()
     port = free_port()
-    program = str(Path(sys.executable).with_name("scimlite"))
     command = [program, "serve", "--port", str(port), "--workers", _WORKERS, "--threads", _THREADS]
     with running(command, env, HERE, f"http://127.0.0.1:{port}/healthz") as (pid, took):
         yield Server(f"http://127.0.0.1:{port}/scim/v2/bench", pid, token, took)
 
 
 @contextmanager
-def sqlite() -> Iterator[dict[str, str]]:
+def sqlite(program: str = _PROGRAM) -> Iterator[dict[str, str]]:
     """An installation on a new SQLite file, durable as scimlite makes it."""
     folder = Path(tempfile.mkdtemp(prefix="scimlite-bench-"))
     try:
         env = environment(f"sqlite:///{folder / 'scimlite.db'}", folder)
-        scimlite(env, "db", "upgrade")
+        scimlite(env, "db", "upgrade", program=program)
         yield env
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def postgresql() -> Iterator[dict[str, str]]:
+def postgresql(program: str = _PROGRAM) -> Iterator[dict[str, str]]:
     """An installation on a new database of the server at SCIMLITE_BENCH_PG_URL, else of one started for it."""
     folder = Path(tempfile.mkdtemp(prefix="scimlite-bench-"))
     server = None
@@ -143,7 +144,7 @@ def postgresql() -> Iterator[dict[str, str]]:
             url = server.url()
         with empty_database(url) as database:
             env = environment(database, folder)
-            scimlite(env, "db", "upgrade")
+            scimlite(env, "db", "upgrade", program=program)
             yield env
     finally:
         if server is not None:

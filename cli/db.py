@@ -10,7 +10,7 @@ import click
 
 from scimlite.admin import apps
 from scimlite.config import Settings
-from scimlite.db import Database, SqliteDatabase, migration
+from scimlite.db import Database, migration
 from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
@@ -74,7 +74,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
             "applied": found.applied,
             "pending": found.pending,
             "unknown": found.unknown,
-            "bytes": opened.size() if isinstance(opened, SqliteDatabase) else None,
+            "bytes": opened.size(),
             **(_contents(opened) if found.current else {}),
         }
     if as_json:
@@ -142,11 +142,9 @@ def backup(file: Path) -> None:
     """
     settings = Settings.from_environment()
     with closing(database(settings)) as opened:
-        if not isinstance(opened, SqliteDatabase):
-            raise click.ClickException(
-                f"{opened.described} is backed up with PostgreSQL's own tool: "
-                f'pg_dump --format=custom --file={file} "$SCIMLITE_DATABASE_URL"'
-            )
+        command = opened.dump_command(file)
+        if command is not None:
+            raise click.ClickException(f"{opened.described} is backed up with PostgreSQL's own tool: {command}")
         found = migration.status(opened)
         if found.empty and not found.unknown:
             raise StartupError(migration.advice(opened, found))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -101,4 +103,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `scimlite` script."""
+    if "postgres" not in os.environ.get("SCIMLITE_DATABASE_URL", ""):
+        # Peewee imports each driver that it finds, and psycopg takes 0.1 to 0.2 s, more than the rest of Peewee. None
+        # makes the import fail: https://docs.python.org/3/reference/import.html#the-module-cache
+        # Not in an application with scimlite inside, which may need psycopg for itself.
+        sys.modules.setdefault("psycopg", None)  # type: ignore[arg-type]  # the types do not know of None
     cli(prog_name="scimlite")

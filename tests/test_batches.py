@@ -1,4 +1,4 @@
-"""Writes at the same time: SQLite's share transactions, nobody's is lost or mixed up with another's."""
+"""Writes at the same time: SQLite's share transactions, and none is lost or mixed up with another."""
 
 from __future__ import annotations
 
@@ -385,6 +385,57 @@ def test_a_queue_that_fails_is_503_and_another_one_is_tried_next_time(
     writing_elsewhere.wait(20)
     db.transact(add(db, "after"))
     assert kept(db) == Counter(["after"])
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_whatever_a_write_raises_is_raised_in_the_thread_that_asked(db: Database, error: type[BaseException]) -> None:
+    def work() -> None:
+        add(db, "undone")()
+        raise error
+
+    with pytest.raises(error):
+        db.transact(work)
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["after"])
+
+
+def test_a_write_that_is_interrupted_disturbs_no_other(db: Database) -> None:
+    with interrupted(0.2):
+        db.transact(lambda: time.sleep(0.5))
+    db.transact(add(db, "after"))
+    assert kept(db) == Counter(["after"])
+
+
+def test_the_end_of_a_process_loses_no_acknowledged_write_and_waits_for_none(db: Database, database_url: str) -> None:
+    program = """if True:
+        import sys, threading, time
+        from scimlite import apps, journal
+        from scimlite.apps.workspace import Workspace
+        from scimlite.db import open_database
+        from scimlite.journal import Action, Entry, Origin
+        db = open_database(sys.argv[1])
+        app = apps.get(db, "app")
+        begun = threading.Event()
+        def add(request, seconds=0):
+            def work():
+                if seconds:
+                    begun.set()
+                time.sleep(seconds)
+                journal.record(Workspace(db, Origin("test", request_id=request), app), [Entry(Action.SEARCHED)])
+            db.transact(work)
+            print(request, flush=True)
+        add("first")
+        threading.Thread(target=add, args=("second", 0.3)).start()
+        # Else both could share a transaction.
+        begun.wait()
+        threading.Thread(target=add, args=("endless", 60), daemon=True).start()
+        """
+    command = [sys.executable, "-c", program, database_url]
+    started = time.monotonic()
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=50, check=True)
+    assert time.monotonic() - started < 30
+    assert ran.stdout.split() == ["first", "second"]
+    assert kept(db) == Counter(["first", "second"])
 
 
 def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -> None:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from .database import Database, DatabaseError, Row, chunks
-from .postgresql import PostgresDatabase
-from .sqlite import SqliteDatabase
-from .statements import Insert, Outer, Slot, Statement, prepared
+from .statements import Insert, Outer, Slot, Statement, StatementCache, prepared
 
 __all__ = [
     "Database",
     "DatabaseError",
     "Insert",
     "Outer",
-    "PostgresDatabase",
     "Row",
     "Slot",
-    "SqliteDatabase",
     "Statement",
+    "StatementCache",
     "chunks",
     "open_database",
     "prepared",
@@ -28,12 +25,17 @@ __all__ = [
 def open_database(
     url: str, *, busy_timeout: float = 5.0, prepare_threshold: int | None = 5, described: str | None = None
 ) -> Database:
-    """The database that a URL names: `sqlite:///file` or `postgresql://…`; nothing is connected or made yet."""
+    """Return the database that a URL names, `sqlite:///file` or `postgresql://…`; connects to nothing, creates nothing.
+
+    `busy_timeout` is in seconds; `described` names a PostgreSQL database in messages, without its password.
+    """
+    # Imported here, so that only the driver of the database in use is loaded: psycopg takes 0.2 s.
     if url.startswith("sqlite:///"):
+        from .sqlite import SqliteDatabase
+
         return SqliteDatabase(Path(url.removeprefix("sqlite:///")), busy_timeout=busy_timeout)
+    from .postgresql import PostgresDatabase
+
     return PostgresDatabase(
-        url,
-        described or "PostgreSQL",
-        busy_timeout=busy_timeout,
-        prepare_threshold=prepare_threshold,
+        url, described or "PostgreSQL", busy_timeout=busy_timeout, prepare_threshold=prepare_threshold
     )

@@ -1,4 +1,10 @@
-"""Writes of several threads of a process in one transaction, whose COMMIT and pages they share."""
+"""One transaction for the writes that several threads of a process want at the same time.
+
+A thread that wants to write while no other thread leads becomes the leader. It waits for the turn of its process (see
+turns.py), takes all jobs that wait by then, its own among them, and carries them out in one transaction on its own
+connection. The other threads sleep until their jobs have ended. The first job that arrived meanwhile makes its thread
+the next leader. SQLite's writers share the COMMIT and the pages that each of them would write alone.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +19,34 @@ from .turns import in_child
 
 
 class Job:
-    """A write on its way to its transaction, and how it ended there."""
+    """The write of one thread: the work, and its result or error once it has ended."""
 
-    __slots__ = ("asked", "committed", "done", "error", "leads", "result", "woken", "work")
+    __slots__ = ("arrived", "committed", "ended", "error", "leads", "result", "statements", "wakeup", "work")
 
-    def __init__(self, work: Callable[[], Any]) -> None:
+    def __init__(self, work: Callable[[], Any], statements: list[str] | None = None) -> None:
         self.work = work
-        #: On the clock of `time.monotonic`.
-        self.asked = time.monotonic()
+        #: Records the texts of the statements of `work`, for `Database.counting`.
+        self.statements = statements
+        #: When the job arrived, by `time.monotonic`.
+        self.arrived = time.monotonic()
         self.result: Any = None
-        #: None once it is durable; this one stays when the thread that leads is stopped.
+        #: None once the write is durable. This error remains when the leader is interrupted.
         self.error: Exception | None = Unavailable("The server was stopped in the middle; try again in a moment.")
-        #: What its thread is to do now that it is durable.
+        #: Callbacks that the job's thread runs once the write is durable.
         self.committed: list[Callable[[], None]] = []
-        self.done = False
-        #: Whether its thread is to carry out those that wait.
+        self.ended = False
+        #: True when the job's thread is the leader.
         self.leads = False
-        #: Released when it is done, or when its thread is to lead.
-        self.woken = threading.Lock()
-        self.woken.acquire()
+        #: Released to wake the job's thread: the job has ended, or the thread is to lead.
+        self.wakeup = threading.Lock()
+        self.wakeup.acquire()
 
 
 class Batches:
-    """Lets one thread at a time write; it leads those that came meanwhile, and they wait for it.
+    """The queue of the threads of one process that want to write.
 
-    When it is the process's `turn`, for which it waits some seconds, `carry_out` is called by the leader with all of
-    them: it sets each one's result or error, and what is left to do.
+    The leader calls `turn` with the seconds it may wait for other processes, then `carry_out` with all waiting jobs;
+    `carry_out` sets the result or the error of each, and its callbacks.
     """
 
     def __init__(
@@ -49,70 +57,77 @@ class Batches:
     ) -> None:
         self._turn = turn
         self._carry_out = carry_out
-        #: Seconds that a job waits until somebody begins with it.
+        #: Seconds that a job waits until a leader begins with it.
         self._timeout = timeout
-        self._begin()
-        in_child(self._begin)
+        self._reset()
+        in_child(self._reset)
 
-    def _begin(self) -> None:
-        """Also in a process that was forked, which has none of the threads that waited."""
+    def _reset(self) -> None:
+        """Begin with an empty queue; a forked process does so again, because it has none of the waiting threads."""
+        #: Guards the attributes below, and `leads` of the jobs.
         self._lock = threading.Lock()
         self._waiting: list[Job] = []
+        #: True while a thread leads.
         self._led = False
 
     def run(self, job: Job) -> None:
-        """Return when the job is done, by this thread or by another one; Unavailable when nobody began with it."""
+        """Return when the job has ended, carried out by this thread or by another leader.
+
+        Raises Unavailable when no leader began with the job within the timeout.
+        """
         with self._lock:
             self._waiting.append(job)
             job.leads, self._led = not self._led, True
         if not job.leads:
-            self._wait(job)
-        if not job.done:
+            self._sleep(job)
+        if not job.ended:
             self._lead(job)
 
-    def _wait(self, job: Job) -> None:
+    def _sleep(self, job: Job) -> None:
+        """Wait until the job has ended or its thread is to lead; after the timeout, withdraw it."""
         try:
-            if job.woken.acquire(timeout=self._timeout):
+            if job.wakeup.acquire(timeout=self._timeout):
                 return
         except BaseException:
-            # A signal's: nobody waits for the job any more, nor leads.
+            # Raised by a signal handler: this thread neither waits for the job any longer nor leads.
             with self._lock:
                 if job in self._waiting:
                     self._waiting.remove(job)
                     if job.leads:
-                        self._pass_on()
+                        self._appoint_leader()
             raise
         with self._lock:
-            # Whoever leads has it already, or this thread was told to lead just now.
+            # A leader may have taken the job just now, or this thread may just have become the leader.
             begun = job not in self._waiting or job.leads
             if not begun:
                 self._waiting.remove(job)
         if not begun:
             raise Unavailable("The database is busy; try again in a moment.")
-        job.woken.acquire()
+        job.wakeup.acquire()
 
     def _lead(self, own: Job) -> None:
+        """Carry out all waiting jobs, then wake the next leader and the threads of the jobs."""
         jobs: list[Job] = []
         try:
-            with self._turn(max(0.0, own.asked + self._timeout - time.monotonic())):
+            with self._turn(max(0.0, own.arrived + self._timeout - time.monotonic())):
                 with self._lock:
                     jobs, self._waiting = self._waiting, []
                 self._carry_out(jobs)
         finally:
             with self._lock:
-                # Still there when its turn never came, because others kept it or its thread was stopped.
+                # The leader's own job still waits when the turn never came, or a signal handler raised meanwhile.
                 if own in self._waiting:
                     self._waiting.remove(own)
-                # The next leader first: it has yet to work.
-                self._pass_on()
+                # The next leader wakes first, because it has yet to work.
+                self._appoint_leader()
             for job in jobs:
-                job.done = True
+                job.ended = True
                 if job is not own:
-                    job.woken.release()
+                    job.wakeup.release()
 
-    def _pass_on(self) -> None:
-        """Have the first of those that wait lead, if there is one; under the lock."""
+    def _appoint_leader(self) -> None:
+        """Make the thread of the first waiting job the leader, if there is one. The caller holds the lock."""
         self._led = bool(self._waiting)
         if self._waiting:
             self._waiting[0].leads = True
-            self._waiting[0].woken.release()
+            self._waiting[0].wakeup.release()

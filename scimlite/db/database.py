@@ -1,4 +1,4 @@
-"""One database, whichever it is: running statements, transactions, and what its kinds do each in their way."""
+"""What both databases have in common: running statements, transactions with retries, and kept totals."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import logging
 import random
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import peewee
 
 from ..errors import Unavailable
+from .dialect import Dialect
 from .statements import Insert, Place, Statement
 
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
@@ -21,34 +24,39 @@ peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined] 
 
 _log = logging.getLogger("scimlite.error")
 
-#: Whatever a database may raise.
+#: The root of all errors that a database raises.
 DatabaseError = peewee.PeeweeException
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-#: How often a transaction is tried again after a deadlock or a serialization failure.
+#: How often a transaction is tried before a deadlock or a serialization failure is raised.
 _ATTEMPTS = 6
-#: Totals kept for each thread; a client that reads page by page asks for the same one again and again.
+#: Totals kept for each thread; a client that reads page by page asks for the same total again and again.
 _MOST_TOTALS = 100
 
 
 class _Thread(threading.local):
-    """What a thread is to do when its transaction is durable, and what it knows of its connection."""
+    """The state of one thread: its callbacks, its kept totals and its recorded statements."""
 
     def __init__(self) -> None:
+        #: Callbacks that run once the thread's transaction is durable.
         self.committed: list[Callable[[], None]] = []
-        #: What totals were counted in, and these, by text and parameters of their queries.
+        #: The state of the data in which `totals` were counted.
         self.counted_in: tuple[Any, ...] = ()
+        #: Totals by text and parameters of their queries.
         self.totals: dict[tuple[str, str], int] = {}
-        #: PostgreSQL's, in a transaction.
+        #: The open pipeline of PostgreSQL, in a transaction.
         self.pipeline: Any = None
+        #: Texts of the statements that run inside `counting`; None outside.
+        self.statements: list[str] | None = None
 
 
-class Database:
-    """One database, whichever it is; a thread keeps its connection.
+class Database(Dialect):
+    """A SQLite file or a PostgreSQL database. Each thread keeps its own connection.
 
-    Reconnecting for each request would cost twice the CPU on SQLite and eleven times on PostgreSQL.
+    Connecting anew for each request would cost two to three times the CPU on SQLite and six to eleven times on
+    PostgreSQL (docs/adr/0005-a-connection-for-each-thread.md).
     """
 
     kind: str
@@ -57,23 +65,41 @@ class Database:
 
     def __init__(self, peewee_database: Any, described: str) -> None:
         self.peewee = peewee_database
-        #: The database's place in words, without a password.
+        #: The database's location for messages, without a password.
         self.described = described
         self._thread = _Thread()
 
     # --- running statements ---------------------------------------------------------------------------------------
 
     def compile(self, query: Any) -> tuple[str, tuple[Any, ...]]:
-        """The SQL text of a Peewee query and its parameters."""
+        """Return the SQL text of a Peewee query and its parameters."""
         sql, params = self.peewee.get_sql_context().sql(query).query()
         return sql, tuple(params)
 
     def rows(self, query: Any, **binds: Any) -> list[Row]:
-        """The rows of a query or Statement. Outside a transaction a dead connection is replaced once."""
+        """Return the rows of a query or Statement as tuples, for requests; `records` gives them names.
+
+        Outside a transaction a lost connection is replaced once.
+        """
+        rows: list[Row] = self._read(query, binds, _rows_of)
+        return rows
+
+    def records(self, query: Any, **binds: Any) -> list[Any]:
+        """Return the rows of a query or Statement as named tuples: `record.name` instead of `row[3]`.
+
+        The names are those of the selected columns; an expression needs an alias that is a Python name. For commands,
+        reports and everything else that runs once in a while: compared with `rows`, a query costs 1 us more and each
+        row 0.3 us. What runs for every request reads `rows` and unpacks the tuples.
+        """
+        records: list[Any] = self._read(query, binds, _records_of)
+        return records
+
+    def _read(self, query: Any, binds: dict[str, Any], fetch: Callable[[Any], Any]) -> Any:
         sql, params = self._bound(query, binds)
+        kept = isinstance(query, Statement)
         try:
             with peewee_errors:
-                return self._run(sql, params, kept=isinstance(query, Statement)).fetchall()  # type: ignore[no-any-return]
+                return fetch(self._run(sql, params, kept=kept))
         except self._unreachable as error:
             if self.in_transaction:
                 raise
@@ -82,30 +108,32 @@ class Database:
         self.close()
         try:
             with peewee_errors:
-                return self._run(sql, params, kept=isinstance(query, Statement)).fetchall()  # type: ignore[no-any-return]
+                return fetch(self._run(sql, params, kept=kept))
         except self._unreachable as error:
             raise self.translated(error) from error
 
     def row(self, query: Any, **binds: Any) -> Row | None:
-        """The first row, or None."""
-        found = self.rows(query, **binds)
-        return found[0] if found else None
+        """Return the first row, or None."""
+        rows = self.rows(query, **binds)
+        return rows[0] if rows else None
 
     def scalar(self, query: Any, **binds: Any) -> Any:
-        """The first column of the first row, or None."""
-        found = self.row(query, **binds)
-        return found[0] if found else None
+        """Return the first column of the first row, or None."""
+        row = self.row(query, **binds)
+        return row[0] if row else None
 
     def total(self, query: Any, **binds: Any) -> int:
-        """What a query counts; kept until something is written, by whomever.
+        """Return the number that a counting query gives; this thread keeps it until any connection commits a write.
 
-        To count 10,000 entries of an index costs as much as all the rest of a request.
+        Counting 10,000 entries of an index costs as much as all the rest of a request
+        (docs/adr/0004-kept-totals.md).
         """
         sql, params = self._bound(query, binds)
         thread = self._thread
-        counted_in = self._state_of_data()
-        if counted_in != thread.counted_in or len(thread.totals) >= _MOST_TOTALS:
-            thread.counted_in, thread.totals = counted_in, {}
+        # Read before the total: a write in between then makes the next call count again.
+        state = self._state_of_data()
+        if state != thread.counted_in or len(thread.totals) >= _MOST_TOTALS:
+            thread.counted_in, thread.totals = state, {}
         key = (sql, str(params))
         total = thread.totals.get(key)
         if total is None:
@@ -113,20 +141,20 @@ class Database:
         return total
 
     def _state_of_data(self) -> tuple[Any, ...]:
-        """What is another when any connection, this one included, has written since; it is asked first."""
+        """Return a marker that changes whenever any connection writes. Read it before the data it guards."""
         raise NotImplementedError
 
     def execute(self, query: Any, **binds: Any) -> None:
-        """Run a statement that gives no rows.
+        """Run a statement that returns no rows.
 
-        In a transaction PostgreSQL may say what is wrong with it only when it answers a later statement, or at the end.
+        In a transaction PostgreSQL may raise the statement's error only with a later statement or with COMMIT.
         """
         sql, params = self._bound(query, binds)
         with peewee_errors:
             self._run(sql, params, kept=isinstance(query, Statement))
 
     def touch(self, query: Any, **binds: Any) -> int:
-        """Run a statement that gives no rows; returns how many rows it touched."""
+        """Run a statement that returns no rows; return the number of rows it changed."""
         sql, params = self._bound(query, binds)
         with peewee_errors:
             cursor = self._run(sql, params, kept=isinstance(query, Statement))
@@ -141,116 +169,149 @@ class Database:
             return
         sql, places = query.text(self) if isinstance(query, Statement) else self.compile(query)
         names = [place.name for place in places]
-        cursor = self.peewee.cursor()
-        with peewee_errors:
-            cursor.executemany(sql, [tuple(row[name] for name in names) for row in rows])
+        self._run_many(sql, [tuple(row[name] for name in names) for row in rows])
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:
         """Insert rows; each has the values of the Insert's columns, in their order."""
         sql, _ = into.of_values.text(self)
-        with peewee_errors:
-            if len(rows) == 1:
+        if len(rows) == 1:
+            with peewee_errors:
                 self._run(sql, rows[0])
-            elif rows:
-                # One statement for all would have SQLite keep what undoes it, in a file when there is much.
-                self.peewee.cursor().executemany(sql, rows)
+        elif rows:
+            # One statement for all rows would have SQLite keep a statement journal, in a file when it is large.
+            self._run_many(sql, rows)
 
     def _bound(self, query: Any, binds: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        """Return the text of a query and its parameters, with binds in the places."""
         sql, params = query.text(self) if isinstance(query, Statement) else self.compile(query)
         return sql, tuple([self._value(binds[p.name]) if type(p) is Place else p for p in params])
 
     def _value(self, value: Any) -> Any:
+        """Return a bound value in the form that the driver takes."""
         raise NotImplementedError
 
     def _run(self, sql: str, params: tuple[Any, ...], *, kept: bool = True) -> Any:
-        """Run SQL text; `kept` tells a Statement's from one that was made for this question alone."""
+        """Run SQL text and return the cursor; `kept` is False for text that was built for this one execution."""
+        statements = self._thread.statements
+        if statements is not None:
+            statements.append(sql)
+        return self._send(sql, params, kept)
+
+    def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
         # The driver's own `execute`: Peewee's would make a cursor, ask its hooks and write its log first.
         return self.peewee.connection().execute(sql, params)
+
+    def _run_many(self, sql: str, rows: Sequence[Row]) -> None:
+        statements = self._thread.statements
+        if statements is not None:
+            statements.append(sql)
+        with peewee_errors:
+            self.peewee.cursor().executemany(sql, rows)
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """Record the statements that run for this thread inside the block: `with db.counting() as statements:`.
+
+        The list holds the SQL texts in their order, once for `execute_many` and `insert`, and twice for a transaction
+        that was tried twice; without BEGIN, COMMIT and savepoints. A block around another one records both.
+        """
+        outer = self._thread.statements
+        statements: list[str] = []
+        self._thread.statements = statements
+        try:
+            yield statements
+        finally:
+            self._thread.statements = outer
+            if outer is not None:
+                outer += statements
 
     # --- transactions ---------------------------------------------------------------------------------------------
 
     @property
     def in_transaction(self) -> bool:
-        """Whether this thread is inside `transact`."""
+        """True inside `transact`."""
         return bool(self.peewee.in_transaction())
 
     def transact(self, work: Callable[[], T]) -> T:
-        """Run `work` in one transaction: all of it is durable when this returns, or nothing happened.
+        """Run `work` in one transaction and return its result: all of it is durable then, or nothing happened.
 
-        Deadlocks and serialization failures are tried again; a locked or unreachable database raises Unavailable.
-        Inside another transaction it is a part of that one, and can fail by itself.
+        `work` may run several times, and in another thread: deadlocks and serialization failures are tried again.
+        Raises Unavailable when the database is locked or out of reach. A call inside another transaction is a part of
+        that transaction (a savepoint), and can fail by itself.
         """
         mark = len(self._thread.committed)
         try:
             if self.in_transaction:
                 return self._transact_within(work)
-            done = self._transact(work)
+            result = self._transact(work)
         except BaseException:
             del self._thread.committed[mark:]
             raise
-        waiting, self._thread.committed = self._thread.committed, []
-        for callback in waiting:
+        callbacks, self._thread.committed = self._thread.committed, []
+        for callback in callbacks:
             callback()
-        return done
+        return result
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Run `callback` when this thread's transaction is durable, never when it is rolled back.
+        """Call `callback` once the transaction is durable, in the thread that called `transact`; not after a rollback.
 
-        What it raises is logged: nothing can be undone any more.
+        An exception of the callback is logged: nothing can be undone any more.
         """
         self._thread.committed.append(partial(_logged, callback))
 
     def _transact_within(self, work: Callable[[], T]) -> T:
-        # What was asked before must not fail in here, nor what is asked in here fail behind it.
+        # Errors of earlier statements must not surface inside the savepoint, nor errors of `work` after it.
         self._settle()
         with self.peewee.atomic():
             try:
-                done = work()
+                result = work()
                 self._settle()
             except BaseException:
-                self._give_up()
+                self._recover()
                 raise
-            return done
+            return result
 
     def _transact(self, work: Callable[[], T]) -> T:
         for attempt in range(_ATTEMPTS):
-            done = False
+            finished = False
             self._thread.committed.clear()
             try:
                 with self._transaction():
                     result = work()
-                    done = True
+                    finished = True
                 return result
             except self._unreachable as error:
                 lost = self._connection_lost(error)
                 if lost:
                     self.close()
-                # A connection that is lost in COMMIT may have lost no more than the answer: only the client can find
-                # out. Before, nothing has happened.
-                again = self._retryable(error) or (lost and not done)
+                # A connection that is lost in COMMIT may have lost no more than the answer; only the client can find
+                # out, so the work is not repeated. A connection that is lost earlier has written nothing.
+                again = self._retryable(error) or (lost and not finished)
                 if not again or attempt + 1 == _ATTEMPTS:
                     raise self.translated(error) from error
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _transaction(self) -> AbstractContextManager[Any]:
-        """A context that is a transaction."""
+        """Return a context that is one transaction of this thread's connection."""
         return self.peewee.atomic()  # type: ignore[no-any-return]
 
     def _settle(self) -> None:
-        """Wait for the answers to all statements; what is wrong with one is raised."""
+        """Wait for the answers to all statements that were sent; raises the error of the first that failed."""
 
-    def _give_up(self) -> None:
-        """Make a transaction in which something went wrong take statements again, those that undo it."""
+    def _recover(self) -> None:
+        """After an error, make the connection accept the statements that roll back."""
 
     def _retryable(self, error: Exception) -> bool:
+        """True when the same transaction may succeed on the next try."""
         return False
 
     def _connection_lost(self, error: Exception) -> bool:
+        """True when this thread's connection can no longer be used."""
         return False
 
     def translated(self, error: Exception) -> Exception:
-        """The error as the client should see it; what is neither locked nor unreachable stays a fault of ours."""
+        """Return Unavailable for a database that is locked or out of reach, else the error itself: a fault of ours."""
         return Unavailable("The database cannot be reached or is busy; try again in a moment.")
 
     def close(self) -> None:
@@ -260,71 +321,68 @@ class Database:
         except (peewee.PeeweeException, OSError):
             self.peewee._state.reset()
 
-    # --- what differs in SQL --------------------------------------------------------------------------------------
+    # --- the database as a whole ----------------------------------------------------------------------------------
 
-    def contains(self, column: Any, needle: Any) -> Any:
-        """An expression: the text column contains the needle, compared exactly."""
+    def exists(self) -> bool:
+        """True when there is a database to connect to; creates nothing."""
         raise NotImplementedError
 
-    def ends_with(self, column: Any, needle: Any) -> Any:
-        """An expression: the text column ends with the needle, compared exactly."""
-        raise NotImplementedError
+    def create(self) -> None:
+        """Create the empty database where scimlite does that itself: the file of SQLite. Raises OSError."""
 
-    def unindexed(self, column: Any) -> Any:
-        """The column, so that SQLite chooses no index for it; PostgreSQL has statistics and chooses by itself."""
-        raise NotImplementedError
+    def size(self) -> int | None:
+        """Return the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
+        return None
 
-    def by_code_point(self, text: Any) -> Any:
-        """The text, compared and sorted by code points whatever the database's locale is."""
-        raise NotImplementedError
+    def dump_command(self, target: Path) -> str | None:
+        """Return the shell command of the database's own tool that writes a backup; None where `backup` writes it."""
+        return None
 
-    def one_of(self, column: Any, name: str) -> Any:
-        """An expression: the column is one of the list bound under `name`."""
-        raise NotImplementedError
+    def backup(self, target: Path) -> None:
+        """Copy the database to a new file while it is in use; the copy is one consistent state.
 
-    def among(self, column: Any, few: Any) -> Any:
-        """An expression: the column is one of the few that a query gives, which is run once and first."""
-        raise NotImplementedError
+        Raises FileExistsError rather than overwrite a file, OSError when the file cannot be written, Unavailable when
+        the database cannot be read, and NotImplementedError where `dump_command` names another tool.
+        """
+        raise NotImplementedError(f"{self.described} is backed up with the database's own tool: see dump_command.")
 
-    def each(self, name: str, kind: str) -> tuple[Any, Any]:
-        """A table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
-        raise NotImplementedError
-
-    def json_rows(self, *columns: Any) -> Any:
-        """An expression: the rows of a query as one text, a JSON array of arrays, in no order."""
-        raise NotImplementedError
-
-    def locking(self, query: Any) -> Any:
-        """The query, locking the rows it reads until the transaction ends."""
-        raise NotImplementedError
-
-    def migrating(self) -> Any:
-        """A context in which only one process migrates, in one transaction."""
+    def migrating(self) -> AbstractContextManager[None]:
+        """Return a context in which only one process migrates, in one transaction."""
         raise NotImplementedError
 
     @contextmanager
     def erasing(self) -> Iterator[None]:
-        """A context in which what is deleted leaves no trace in files; PostgreSQL's own vacuum sees to that later."""
+        """A context in which deleted rows leave no trace in files. PostgreSQL removes them later, in its own vacuum."""
         yield
-
-    def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
-        """Whether the error is a violation of the unique index `table_column`, which ends in that column."""
-        raise NotImplementedError
-
-    def exists(self) -> bool:
-        """Whether there is a database at all, without making one."""
-        raise NotImplementedError
 
 
 def _logged(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:
-        _log.exception("what should follow a transaction failed")
+        _log.exception("A callback that follows a transaction failed")
+
+
+def _rows_of(cursor: Any) -> list[Row]:
+    rows: list[Row] = cursor.fetchall()
+    return rows
+
+
+def _records_of(cursor: Any) -> list[Any]:
+    # In PostgreSQL's pipeline the description arrives with the rows.
+    rows = cursor.fetchall()
+    record = _record(tuple([column[0] for column in cursor.description]))
+    return [record._make(row) for row in rows]
+
+
+@lru_cache(maxsize=500)
+def _record(names: tuple[str, ...]) -> Any:
+    """The named tuple of rows with these columns; raises ValueError for a column without a Python name."""
+    return namedtuple("Record", names)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of at most `size`."""
+    """Yield the items in lists of at most `size`."""
     chunk: list[T] = []
     for item in items:
         chunk.append(item)

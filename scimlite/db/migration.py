@@ -9,7 +9,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from ..errors import Unavailable
-from . import Database, SqliteDatabase
+from . import Database
 
 _DIRECTORY = str(Path(__file__).parent / "migrations")
 
@@ -62,8 +62,7 @@ def _unusable(db: Database, error: Exception) -> Exception:
 
 def upgrade(db: Database) -> list[str]:
     """Apply what is pending, in one transaction and under a lock; returns the names applied."""
-    if isinstance(db, SqliteDatabase):
-        db.create_file()
+    db.create()
     try:
         with db.migrating():
             return list(_runner(db).up())

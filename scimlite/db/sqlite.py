@@ -20,23 +20,27 @@ from .database import Database, T, peewee_errors
 from .statements import Slot, prepared
 from .turns import Turns
 
+#: Parts of SQLite's messages that mean the database is locked or out of reach.
+_UNAVAILABLE = ("locked", "busy", "unable to open", "disk i/o", "readonly", "full", "not a database", "no such table")
+
 
 @prepared
-def _DATA_VERSION(db: Database) -> Any:
+def data_version(db: Database) -> Any:
+    """A number that changes when another connection writes."""
     return SQL("PRAGMA data_version")
 
 
-class _Writing(threading.local):
-    """Whether what a thread writes needs its own connection."""
+class _Erasing(threading.local):
+    """True in `on` while the thread's connection overwrites what it deletes."""
 
     def __init__(self) -> None:
-        self.alone = False
+        self.on = False
 
 
 class SqliteDatabase(Database):
     """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut.
 
-    Threads that write at the same time share a transaction.
+    Threads that write at the same time share a transaction (docs/adr/0001-shared-transactions.md).
     """
 
     kind = "sqlite"
@@ -49,35 +53,34 @@ class SqliteDatabase(Database):
             f"SQLite file {path}",
         )
         self._batches = Batches(Turns(path.absolute().parent).turn, self._carry_out, busy_timeout)
-        self._writing = _Writing()
+        self._erasing = _Erasing()
+
+    # --- the file -------------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
         return self.path.exists()
 
-    def create_file(self) -> None:
-        """Make an empty database that only its owner can read; SQLite gives its WAL files the same mode."""
+    def create(self) -> None:
+        # Only the owner may read it; SQLite gives its WAL files the same mode.
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
-    def size(self) -> int:
-        """Bytes on the disk, with what is not yet moved from the WAL; 0 when there is no file."""
+    def size(self) -> int | None:
+        # With the pages in the WAL that are not yet moved into the file.
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def backup(self, target: Path) -> None:
-        """Copy the database while it is in use; the copy is one consistent state, readable by its owner only.
-
-        Raises FileExistsError rather than write over a file, Unavailable when either database cannot be used.
-        """
         import sqlite3
 
+        # Only the owner may read the copy.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
             with peewee_errors:
                 copy = sqlite3.connect(target)
                 try:
-                    # In one step: between steps a busy writer would make it begin again and again. Readers and
-                    # writers are not held up by it, as this is WAL.
+                    # In one step: between steps a busy writer would make it begin again and again. In WAL mode it
+                    # holds up neither readers nor writers.
                     self.peewee.connection().backup(copy)
                 finally:
                     copy.close()
@@ -87,13 +90,22 @@ class SqliteDatabase(Database):
                 raise self.translated(error) from error
             raise
 
+    # --- running statements ---------------------------------------------------------------------------------------
+
     def _value(self, value: Any) -> Any:
         return orjson.dumps(value).decode() if type(value) is list else value
 
+    def _state_of_data(self) -> tuple[Any, ...]:
+        # The pragma reports writes of other connections, total_changes those of this one.
+        connection = self.peewee.connection()
+        return connection, self.scalar(data_version), connection.total_changes
+
+    # --- transactions ---------------------------------------------------------------------------------------------
+
     def _transact(self, work: Callable[[], T]) -> T:
-        if self._writing.alone:
+        if self._erasing.on:
             return super()._transact(work)
-        job = Job(work)
+        job = Job(work, self._thread.statements)
         self._batches.run(job)
         if job.error is not None:
             raise job.error
@@ -101,53 +113,57 @@ class SqliteDatabase(Database):
         return job.result  # type: ignore[no-any-return]  # what `work` returned
 
     def _carry_out(self, jobs: Sequence[Job]) -> None:
-        """Run jobs in one transaction; when one of them fails, each in one of its own: none is lost with another."""
+        """Run jobs in one transaction; when one of them fails, run each in a transaction of its own.
+
+        Sets the result or the error of each job.
+        """
         if len(jobs) > 1 and self._carry_out_together(jobs):
             return
         for job in jobs:
             try:
-                super()._transact(partial(self._do, job))
+                super()._transact(partial(self._run_job, job))
             except Exception as error:
                 job.error = error
             else:
                 job.error = None
 
     def _carry_out_together(self, jobs: Sequence[Job]) -> bool:
-        """Whether all of them have ended: they are durable, or there is no database for any of them."""
-        ended: Exception | None = None
+        """Return True when all jobs have ended: they are durable, or the database is unavailable for all of them."""
+        error: Exception | None = None
         try:
-            super()._transact(partial(self._do_all, jobs))
-        except Unavailable as error:
-            ended = error
+            super()._transact(partial(self._run_jobs, jobs))
+        except Unavailable as unavailable:
+            error = unavailable
         except Exception:
-            # Whose fault it was will be seen when each is tried by itself.
+            # Which job failed shows when each runs by itself.
             return False
         for job in jobs:
-            job.error = ended
+            job.error = error
         return True
 
-    def _do_all(self, jobs: Sequence[Job]) -> None:
+    def _run_jobs(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            self._do(job)
+            self._run_job(job)
 
-    def _do(self, job: Job) -> None:
-        # The leader's own are not to be mixed with those of the threads that it works for.
-        committed, self._thread.committed = self._thread.committed, []
+    def _run_job(self, job: Job) -> None:
+        """Run the work of a job with the callbacks and the statement list of the thread that asked for it."""
+        thread = self._thread
+        committed, statements = thread.committed, thread.statements
+        thread.committed, thread.statements = [], job.statements
         try:
             job.result = job.work()
-            job.committed = self._thread.committed
+            job.committed = thread.committed
         finally:
-            self._thread.committed = committed
-
-    def _state_of_data(self) -> tuple[Any, ...]:
-        # The pragma tells of what other connections did, the connection of what it did itself.
-        connection = self.peewee.connection()
-        return connection, self.scalar(_DATA_VERSION), connection.total_changes
+            thread.committed, thread.statements = committed, statements
 
     def translated(self, error: Exception) -> Exception:
         text = str(error).lower()
-        known = ("locked", "busy", "unable to open", "disk i/o", "readonly", "full", "not a database", "no such table")
-        return super().translated(error) if any(word in text for word in known) else error
+        return super().translated(error) if any(words in text for words in _UNAVAILABLE) else error
+
+    def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
+        return str(error).startswith("UNIQUE constraint failed") and str(error).endswith(f"{table}.{column}")
+
+    # --- expressions ----------------------------------------------------------------------------------------------
 
     def contains(self, column: Any, needle: Any) -> Any:
         return fn.instr(column, needle) > 0
@@ -167,7 +183,7 @@ class SqliteDatabase(Database):
     def among(self, column: Any, few: Any) -> Any:
         return column.in_(few)
 
-    def each(self, name: str, kind: str) -> tuple[Any, Any]:
+    def bound_list(self, name: str, kind: str) -> tuple[Any, Any]:
         return fn.json_each(Slot(name)).alias("each"), SQL("each.value")
 
     def json_rows(self, *columns: Any) -> Any:
@@ -176,10 +192,12 @@ class SqliteDatabase(Database):
     def locking(self, query: Any) -> Any:
         return query
 
+    # --- migrations and erasure -----------------------------------------------------------------------------------
+
     @contextmanager
     def migrating(self) -> Iterator[None]:
-        # Rebuilding a table must not cascade (peewee's migrate drops and renames), and the switch for that works
-        # only outside a transaction.
+        # Rebuilding a table (peewee's migrate drops and renames) must not cascade, and this pragma works only outside
+        # a transaction.
         self.peewee.execute_sql("PRAGMA foreign_keys=OFF")
         try:
             with self.peewee.atomic("IMMEDIATE"):
@@ -189,16 +207,13 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def erasing(self) -> Iterator[None]:
-        # A switch of this thread's connection, which no other thread's may then write for.
+        # The pragma belongs to this thread's connection, so this thread's transactions must run on it.
         self.peewee.execute_sql("PRAGMA secure_delete=ON")
-        self._writing.alone = True
+        self._erasing.on = True
         try:
             yield
         finally:
-            self._writing.alone = False
+            self._erasing.on = False
             self.peewee.execute_sql("PRAGMA secure_delete=OFF")
-        # The WAL holds pages as they were; a reader that is busy at this moment leaves that to a later checkpoint.
+        # The WAL holds pages as they were; a reader that is busy at this moment leaves them to a later checkpoint.
         self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
-        return str(error).startswith("UNIQUE constraint failed") and str(error).endswith(f"{table}.{column}")

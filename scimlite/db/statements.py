@@ -1,15 +1,17 @@
-"""Queries written once as Peewee expressions and kept as SQL text; the places in them that are bound later."""
+"""Queries that are built once as Peewee expressions and kept as SQL text, with places for values bound later."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import peewee
 from peewee import SQL, fn
 
 if TYPE_CHECKING:
     from .database import Database
+
+S = TypeVar("S")
 
 
 class Slot(peewee.ColumnBase):
@@ -22,16 +24,16 @@ class Slot(peewee.ColumnBase):
         return ctx.value(self.place(), converter=False)
 
     def typed(self) -> Any:
-        """The slot as text, where PostgreSQL could not tell the type from its surroundings."""
+        """Return the slot cast to text, for places where PostgreSQL cannot infer the type."""
         return peewee.Cast(self, "TEXT")
 
     def place(self) -> Place:
-        """What stands among the parameters until a value is bound."""
+        """Return the placeholder that stands in the parameter list until a value is bound."""
         return Place(self.name)
 
 
 class Place:
-    """Stands in a parameter list for the value bound under `name`."""
+    """A placeholder in a parameter list for the value bound under `name`."""
 
     __slots__ = ("name",)
 
@@ -40,7 +42,10 @@ class Place:
 
 
 class Outer(peewee.ColumnBase):
-    """A column of a table of the query around, inside a CTE: there Peewee knows the CTE's own tables only."""
+    """A column of a table of the enclosing query, for use inside a CTE.
+
+    Within a CTE Peewee resolves only the CTE's own tables.
+    """
 
     def __init__(self, field: Any) -> None:
         self._column = field.column
@@ -51,9 +56,9 @@ class Outer(peewee.ColumnBase):
 
 
 class Statement:
-    """A query written once as a Peewee expression and kept as SQL text for each database.
+    """A query that is built once as a Peewee expression and kept as SQL text for each kind of database.
 
-    Building a query costs ten times as much as running its text, so everything on a hot path is a Statement.
+    Building a query costs ten times as much as running its text, so every query on a hot path is a Statement.
     """
 
     def __init__(self, build: Callable[[Database], Any]) -> None:
@@ -61,7 +66,7 @@ class Statement:
         self._texts: dict[str, tuple[str, tuple[Any, ...]]] = {}
 
     def text(self, db: Database) -> tuple[str, tuple[Any, ...]]:
-        """The SQL text for this kind of database and its parameters, bound later where they are places."""
+        """Return the SQL text for this kind of database and its parameters; a Place stands for a value bound later."""
         text = self._texts.get(db.kind)
         if text is None:
             text = self._texts[db.kind] = db.compile(self._build(db))
@@ -69,21 +74,46 @@ class Statement:
 
 
 def prepared(build: Callable[[Database], Any]) -> Statement:
-    """Decorator: a function that builds a Peewee query, with Slots for its values, becomes a Statement."""
+    """Decorator: turn a function that builds a Peewee query, with Slots for its values, into a Statement."""
     return Statement(build)
 
 
-class Insert:
-    """An INSERT of these columns, for any number of rows: `Database.insert` runs it.
+class StatementCache(Generic[S]):
+    """Statements that are built when a query of their shape is first asked, and kept for the next one of that shape.
 
-    `finish` gets the Peewee query and may add to it what is to happen with rows that are there already.
+    The cache holds what `build` returns: one Statement, or an object with several. A shape is everything that the
+    SQL text depends on, such as the database's kind, the filter without its values and the sort order. A client asks
+    queries of few shapes; beyond `most` shapes the cache is emptied, so that varied queries cannot fill the memory.
+    """
+
+    def __init__(self, most: int = 500) -> None:
+        self._most = most
+        self._kept: dict[Hashable, S] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, shape: Hashable, build: Callable[[], S]) -> S:
+        """Return what `build` returned for this shape; calls it when the shape is new."""
+        statements = self._kept.get(shape)
+        if statements is None:
+            if len(self._kept) >= self._most:
+                self._kept.clear()
+            statements = self._kept[shape] = build()
+        return statements
+
+
+class Insert:
+    """An INSERT into some columns of a table, for any number of rows: `Database.insert` runs it.
+
+    `finish` receives the Peewee query and may add an ON CONFLICT clause.
     """
 
     def __init__(self, model: Any, columns: Sequence[str], finish: Callable[[Any], Any] = lambda query: query) -> None:
         fields = [getattr(model, column) for column in columns]
         slots = [Slot(column) for column in columns]
         self.of_values = Statement(lambda db: finish(model.insert_many([slots], fields)))
-        #: PostgreSQL takes an array for each column.
+        #: PostgreSQL takes one array for each column.
         arrays = [peewee.Cast(Slot(field.name), f"{field.field_type}[]") for field in fields]
         unnested = peewee.Select([fn.unnest(*arrays).alias("each")], [SQL("*")])
         self.of_arrays = Statement(lambda db: finish(model.insert_from(unnested, fields)))

@@ -1,4 +1,11 @@
-"""The order in which processes write to a SQLite file."""
+"""The order in which processes write to a SQLite file: a queue that is a lock on the file's folder.
+
+SQLite's own way is to sleep and try again, up to a tenth of a second, while the database may long be free. The lock on
+the folder only orders the processes; what keeps writers apart is still SQLite's own lock. `flock` has no timeout, so
+when another process holds the lock, an extra thread waits for it (`_Waiter`), and the thread that wants to write waits
+for that thread with a timeout. A waiter outlives the timeout and keeps the process's place in the queue: the next
+write continues with it. When the lock comes and no write wants it any more, the waiter gives it back at once.
+"""
 
 from __future__ import annotations
 
@@ -14,135 +21,136 @@ from pathlib import Path
 from ..errors import Unavailable
 
 
-class Turns:
-    """Processes that write take turns, in the order in which they came.
+def in_child(method: Callable[[], None]) -> None:
+    """Register a method to run in each process that this one forks, as long as the method's object exists."""
+    reference = weakref.WeakMethod(method)
 
-    SQLite's own way is to sleep and try again, up to a tenth of a second, while the database may long be free. A lock
-    on the folder is no more than a place in the queue: what keeps writers apart is still SQLite's.
-    """
+    def run() -> None:
+        method = reference()
+        if method is not None:
+            method()
+
+    os.register_at_fork(after_in_child=run)
+
+
+class Turns:
+    """The turns of this process among all processes that write to the files of one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: The folder's descriptor once there is one, and what closes it.
-        self.file = -1
+        #: The folder's descriptor, -1 before the first turn.
+        self.descriptor = -1
+        #: Closes the descriptor.
         self._close: Callable[[], object] | None = None
-        #: Where the process stands in the queue, also after a thread gave up waiting there.
-        self._place: _Place | None = None
-        in_child(self._begin_anew)
+        #: The thread that waits for the lock, or has waited for it in vain.
+        self._waiter: _Waiter | None = None
+        in_child(self._reset)
+
+    def _reset(self) -> None:
+        """Begin anew in a forked process: its descriptor shares the parent's lock, and its waiter has no thread."""
+        if self._close is not None:
+            self._close()
+        self.descriptor, self._close, self._waiter = -1, None, None
 
     @contextmanager
     def turn(self, timeout: float) -> Iterator[None]:
-        """Wait for the others, and let them go on afterwards; for one thread of a process at a time.
+        """A context in which no other process writes; only one thread of a process may enter it at a time.
 
-        Raises Unavailable when they keep it waiting for longer than `timeout` seconds.
+        Raises Unavailable when other processes write for longer than `timeout` seconds.
         """
-        queued = self._queue(timeout)
+        locked = self._lock(timeout)
         try:
             yield
         finally:
-            # A process that was forked in the middle has no turn to give back.
-            if queued and self.file >= 0:
-                fcntl.flock(self.file, fcntl.LOCK_UN)
+            # In a process that was forked inside the context there is no lock to release.
+            if locked and self.descriptor >= 0:
+                fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
-    def _queue(self, timeout: float) -> bool:
-        """Whether it has become this process's turn; where a folder cannot be locked there are no turns."""
+    def _lock(self, timeout: float) -> bool:
+        """Wait for the lock; return False where the folder cannot be locked, so that there are no turns."""
         try:
-            if self.file < 0:
+            if self.descriptor < 0:
                 self._open()
-            if self._place is None or not self._place.taken_again():
-                self._place = None
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._waiter is None or not self._waiter.resume():
+                self._waiter = None
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         except BlockingIOError:
-            self._place = _Place(self)
+            self._waiter = _Waiter(self)
         except OSError:
             return False
-        place = self._place
-        if not place.reached(timeout):
+        waiter = self._waiter
+        if not waiter.wait(timeout):
             raise Unavailable("The database is busy; try again in a moment.")
-        self._place = None
-        return place.locked
+        self._waiter = None
+        return waiter.locked
 
     def _open(self) -> None:
-        self.file = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        self._close = weakref.finalize(self, os.close, self.file)
-
-    def _begin_anew(self) -> None:
-        """In a process that was forked: the lock is the parent's as well, and the thread in its place is not there."""
-        if self._close is not None:
-            self._close()
-        self.file, self._close, self._place = -1, None, None
+        self.descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        self._close = weakref.finalize(self, os.close, self.descriptor)
 
 
-def in_child(method: Callable[[], None]) -> None:
-    """Have a method called in each process that this one forks, as long as its object is there."""
-    reference = weakref.WeakMethod(method)
-
-    def begin() -> None:
-        found = reference()
-        if found is not None:
-            found()
-
-    os.register_at_fork(after_in_child=begin)
-
-
-class _Place:
-    """A place in the queue, in which a thread of its own stands: to wait for a lock of a file knows no timeout."""
+class _Waiter:
+    """A thread that waits for the lock on the folder, and the hand-over of the lock to the thread that writes."""
 
     def __init__(self, turns: Turns) -> None:
-        #: Held, because its file has to stay open as long as somebody stands here.
+        #: Referenced, because the folder's descriptor must stay open while the thread waits.
         self._turns = turns
-        self._lock = threading.Lock()
+        #: Guards `_wanted`, `_given_back` and `locked`.
+        self._guard = threading.Lock()
+        #: True while a write wants the lock.
         self._wanted = True
-        self._left = False
-        #: Whether the lock is held; not where a folder turns out to know none.
+        #: True when the lock came and no write wanted it: this waiter has ended.
+        self._given_back = False
+        #: True when the lock is held; False before, and in a folder that turns out to have no locks.
         self.locked = False
-        #: Released when it is the process's turn.
-        self._come = threading.Lock()
-        self._come.acquire()
+        #: Released when the wait for the lock has ended and a write wants it.
+        self._arrival = threading.Lock()
+        self._arrival.acquire()
         try:
-            # A `threading.Thread` would be twice as dear, and waited for when the process ends.
-            _thread.start_new_thread(self._stand, ())
+            # Not a `threading.Thread`: that costs twice as much, and the process would wait for it at its end.
+            _thread.start_new_thread(self._run, ())
         except RuntimeError:
             raise Unavailable("The server has too much to do; try again in a moment.") from None
 
-    def reached(self, timeout: float) -> bool:
-        """Whether the turn came within `timeout` seconds; if not, the place is kept, and left when the turn comes."""
+    def _run(self) -> None:
         try:
-            if self._come.acquire(timeout=timeout):
-                return True
-        except BaseException:
-            # A signal's: nobody waits here any more.
-            with self._lock:
-                self._wanted = False
-                if self._come.acquire(blocking=False):
-                    self._leave()
-            raise
-        with self._lock:
-            # It may have come just now.
-            self._wanted = self._come.acquire(blocking=False)
-        return self._wanted
-
-    def taken_again(self) -> bool:
-        """Whether it is still in the queue; then whoever asked waits there, before those who came later."""
-        with self._lock:
-            self._wanted = not self._left
-        return self._wanted
-
-    def _leave(self) -> None:
-        self._left = True
-        if self.locked:
-            fcntl.flock(self._turns.file, fcntl.LOCK_UN)
-
-    def _stand(self) -> None:
-        try:
-            fcntl.flock(self._turns.file, fcntl.LOCK_EX)
+            fcntl.flock(self._turns.descriptor, fcntl.LOCK_EX)
             locked = True
         except OSError:
             locked = False
-        with self._lock:
+        with self._guard:
             self.locked = locked
             if self._wanted:
-                self._come.release()
+                self._arrival.release()
             else:
-                self._leave()
+                self._give_back()
+
+    def wait(self, timeout: float) -> bool:
+        """Return True when the lock came within `timeout` seconds. If not, the waiter keeps its place in the queue."""
+        try:
+            if self._arrival.acquire(timeout=timeout):
+                return True
+        except BaseException:
+            # Raised by a signal handler: no write wants the lock any more.
+            with self._guard:
+                self._wanted = False
+                if self._arrival.acquire(blocking=False):
+                    self._give_back()
+            raise
+        with self._guard:
+            # The lock may have come just now.
+            self._wanted = self._arrival.acquire(blocking=False)
+        return self._wanted
+
+    def resume(self) -> bool:
+        """Want the lock again; return False when the waiter has given it back, so that a new one is needed."""
+        with self._guard:
+            self._wanted = not self._given_back
+        return self._wanted
+
+    def _give_back(self) -> None:
+        """Release the lock unused. The caller holds the guard."""
+        self._given_back = True
+        if self.locked:
+            fcntl.flock(self._turns.descriptor, fcntl.LOCK_UN)

@@ -18,7 +18,7 @@ from peewee import SQL
 from ..apps import App
 from ..apps.keyring import Keyring
 from ..apps.workspace import Workspace
-from ..db import Database, Slot, Statement, prepared
+from ..db import Database, Slot, Statement, StatementCache, prepared
 from ..db.tables import ResourceRow
 from ..errors import InvalidCount, InvalidCursor
 from ..scim.schema import ResourceType
@@ -26,8 +26,6 @@ from . import search
 from .read import COLUMNS, Resource, SearchRequest, complete, count, search_binds
 
 _SALT = "scimlite.cursor"
-#: Compiled statements kept for each process, as for searches by index.
-_MOST_STATEMENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +109,19 @@ def find(
     )
 
 
-_known: dict[Any, Statement] = {}
+_statements: StatementCache[Statement] = StatementCache()
 
 
 def _statement(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Statement:
     """The statement of a page by its shape: built once, then only bound."""
     kind = None if place is None else (place.backwards, place.rank is None)
-    key = (db.kind, *types, request.filter.shape, request.sort, kind)
-    found = _known.get(key)
-    if found is None:
-        if len(_known) >= _MOST_STATEMENTS:
-            _known.clear()
+    shape = (db.kind, *types, request.filter.shape, request.sort, kind)
+
+    def build() -> Statement:
         query = _page(db, types, request, place)
-        found = _known[key] = prepared(lambda db: query)
-    return found
+        return prepared(lambda db: query)
+
+    return _statements.get(shape, build)
 
 
 def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Any:

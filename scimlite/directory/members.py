@@ -242,7 +242,7 @@ def _REMOVE(db: Database) -> Any:
 
 @prepared
 def _ADD(db: Database) -> Any:
-    table, column = db.each("members", "bigint")
+    table, column = db.bound_list("members", "bigint")
     rows = Select([table], [Cast(Slot("app"), "BIGINT"), Cast(Slot("group"), "BIGINT"), column]).where(SQL("(1 = 1)"))
     fields = [MemberRow.app_id, MemberRow.group_id, MemberRow.member_id]
     return MemberRow.insert_from(rows, fields).on_conflict_ignore().returning(MemberRow.member_id)

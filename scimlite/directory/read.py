@@ -10,15 +10,12 @@ from peewee import SQL, fn
 
 from ..apps import App
 from ..apps.workspace import Workspace
-from ..db import Database, Slot, prepared
+from ..db import Database, Slot, StatementCache, prepared
 from ..db.tables import ResourceRow
 from ..errors import NotFound, PreconditionFailed
 from ..scim.schema import ResourceType
 from . import members, search
 from .members import Link
-
-#: Compiled searches kept for each process; a client asks few different questions.
-_MOST_SEARCHES = 500
 
 
 @dataclass(slots=True)
@@ -234,18 +231,13 @@ class _Search:
     count: Any
 
 
-_searches: dict[Any, _Search] = {}
+_searches: StatementCache[_Search] = StatementCache()
 
 
 def _statements(db: Database, types: Sequence[ResourceType], request: SearchRequest) -> _Search:
     """The statements of a search by its shape: built once, then only bound."""
-    key = (db.kind, *types, request.filter.shape, request.sort, request.with_derived)
-    found = _searches.get(key)
-    if found is None:
-        if len(_searches) >= _MOST_SEARCHES:
-            _searches.clear()
-        found = _searches[key] = _build_search(db, types, request)
-    return found
+    shape = (db.kind, *types, request.filter.shape, request.sort, request.with_derived)
+    return _searches.get(shape, lambda: _build_search(db, types, request))
 
 
 def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRequest) -> _Search:

@@ -79,6 +79,18 @@ def test_the_first_help_is_fast():
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_only_the_driver_of_the_database_is_imported(installation):
+    """Peewee would import each driver that is installed."""
+    command = [sys.executable, "-X", "importtime", "-c", "from scimlite_cli.main import main; main()", "db", "status"]
+    environ = Commands(installation.env).environ()
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    imported = {line.rsplit("|", 1)[-1].strip() for line in ran.stderr.splitlines()}
+    # Imports that failed are listed too, psycopg itself among them; its first part shows that it was loaded.
+    ours = {"scimlite.db.sqlite": "sqlite", "scimlite.db.postgresql": "postgresql", "psycopg.pq": "postgresql"}
+    for module, kind in ours.items():
+        assert (module in imported) == (kind == installation.kind), module
+
+
 def test_a_command_that_does_not_exist_lists_those_that_do():
     result = CommandLine({}).run("aps")
     assert result.exit_code == 2

@@ -44,7 +44,7 @@ READS = [
 class Client:
     """Asks an application in this process and counts the statements that it runs."""
 
-    def __init__(self, db: Database, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, db: Database, keyring: Keyring) -> None:
         app = Flask("statements")
         app.register_blueprint(scim_blueprint(db, keyring), url_prefix="/scim/v2")
         self._client = app.test_client()
@@ -53,16 +53,8 @@ class Client:
         self._base = f"/scim/v2/{made.slug}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self.db = db
+        #: Those of the last `get`.
         self.statements: list[str] = []
-        run = Database._run
-
-        def counted(db: Database, sql: str, params: tuple[Any, ...], **how: Any) -> Any:
-            # Whether anything was written since reads no table.
-            if "data_version" not in sql and "pg_current_snapshot" not in sql:
-                self.statements.append(sql)
-            return run(db, sql, params, **how)
-
-        monkeypatch.setattr(Database, "_run", counted)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         answer = self._client.post(self._base + path, json=body, headers=self._headers)
@@ -70,16 +62,19 @@ class Client:
         return answer.json
 
     def get(self, path: str) -> Any:
-        self.statements.clear()
-        return self._client.get(self._base + path, headers=self._headers)
+        with self.db.counting() as statements:
+            answer = self._client.get(self._base + path, headers=self._headers)
+        # The state of the data reads no table.
+        self.statements = [sql for sql in statements if "data_version" not in sql and "pg_current_snapshot" not in sql]
+        return answer
 
 
 @pytest.fixture
-def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def client(settings: Settings) -> Iterator[Client]:
     """An app, and a client that counts."""
     db = installation.database(settings)
     migration.upgrade(db)
-    yield Client(db, Keyring(settings.secret_keys), monkeypatch)
+    yield Client(db, Keyring(settings.secret_keys))
     db.close()
 
 
