@@ -134,10 +134,14 @@ def note(ignored: list[str], name: str) -> None:
 def unique_names(value: dict[str, Json], where: str) -> Iterable[tuple[str, Json]]:
     """The items of an object; InvalidSyntax for names that differ only in case: it is unknown which value was meant."""
     if len({name.lower() for name in value}) < len(value):
-        counts = Counter(name.lower() for name in value)
-        twin = next(name for name in reversed(value) if counts[name.lower()] > 1)
-        raise InvalidSyntax(f"{where} names {quote(twin)} twice.")
+        raise InvalidSyntax(f"{where} names {quote(_last_twin(value))} twice.")
     return value.items()
+
+
+def _last_twin(value: dict[str, Json]) -> str:
+    """The last name that another one equals without case."""
+    counts = Counter(name.lower() for name in value)
+    return next(name for name in reversed(value) if counts[name.lower()] > 1)
 
 
 def one_primary(attribute: Attribute, items: list[Json], newest: int | None = None) -> list[Json]:
