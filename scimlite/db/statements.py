@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import peewee
 from peewee import SQL, fn
 
-if TYPE_CHECKING:
-    from .database import Database
-
 S = TypeVar("S")
+
+
+class Compiler(Protocol):
+    """The part of a Database that a Statement needs: its kind, and SQL text for a query."""
+
+    kind: str
+
+    def compile(self, query: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the SQL text of a Peewee query and its parameters."""
 
 
 class Slot(peewee.ColumnBase):
@@ -61,11 +67,11 @@ class Statement:
     Building a query costs ten times as much as running its text, so every query on a hot path is a Statement.
     """
 
-    def __init__(self, build: Callable[[Database], Any]) -> None:
+    def __init__(self, build: Callable[[Any], Any]) -> None:
         self._build = build
         self._texts: dict[str, tuple[str, tuple[Any, ...]]] = {}
 
-    def text(self, db: Database) -> tuple[str, tuple[Any, ...]]:
+    def text(self, db: Compiler) -> tuple[str, tuple[Any, ...]]:
         """Return the SQL text for this kind of database and its parameters; a Place stands for a value bound later."""
         text = self._texts.get(db.kind)
         if text is None:
@@ -73,7 +79,7 @@ class Statement:
         return text
 
 
-def prepared(build: Callable[[Database], Any]) -> Statement:
+def prepared(build: Callable[[Any], Any]) -> Statement:
     """Decorator: turn a function that builds a Peewee query, with Slots for its values, into a Statement."""
     return Statement(build)
 
