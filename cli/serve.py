@@ -135,7 +135,7 @@ def _keep_house(worker: Any) -> None:
 def _tidy_regularly(settings: Settings) -> None:
     """Tidy up soon after the start, and then every hour; workers that do it at once find nothing left to do."""
     # Jitter, so that the workers of several servers do not begin together.
-    pause = random.uniform(0, 60)
+    pause = random.uniform(0, 5)
     while True:
         time.sleep(pause)
         pause = random.uniform(0.9, 1.1) * _HOUSEKEEPING_EVERY

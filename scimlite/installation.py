@@ -101,6 +101,16 @@ class Installation:
         workspace = Workspace(self.db, Origin("application"), app)
         return profiles.walk(workspace, app.resource_types[core.USER.endpoint])
 
+    def verify_password(self, slug: str, user_id: str, password: str) -> bool:
+        """True when this is the password of a user of an app who may use the application.
+
+        False for users who are unknown, deleted, disabled or without a password, and takes as long for each of them;
+        always False while the app's feature `passwords` is `drop`. Raises AppError when there is no such app.
+        """
+        from .directory import passwords
+
+        return passwords.verify(self.db, find_app(self.db, slug), user_id, password)
+
 
 def database(settings: Settings) -> Database:
     """The database that settings name; nothing is connected or made yet."""

@@ -22,7 +22,11 @@ from flask import Flask, abort, request
 from command_line import CommandLine
 from scim_client import ScimClient, add_members, assert_scim_error
 from scimlite import Installation
+from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
+from scimlite.directory import write
+from scimlite.journal import Origin, Scope
 
 ROOT = Path(__file__).parent.parent
 KEY = "a key for tests and never for a service"
@@ -200,4 +204,20 @@ def test_a_body_that_a_server_gives_in_pieces_is_read_whole(database_url: str) -
     flask = Flask("one behind a server that does not wait for all")
     flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
     create_ann(flask, database_url, Pieces)
+    scim.db.close()
+
+
+def test_the_installation_checks_passwords(database_url: str) -> None:
+    scim = Installation(database_url, KEY)
+    apps.create(Scope(scim.db, Origin("test")), "Entra", "entra")
+    apps.edit(Scope(scim.db, Origin("test")), "entra", features={"passwords": "hash"})
+    workspace = Workspace(scim.db, Origin("test"), apps.get(scim.db, "entra"))
+    users = workspace.app.resource_types["Users"]
+    id = write.create(workspace, users, {"userName": "ann", "password": "correct horse"}).resource.id
+    assert scim.verify_password("entra", id, "correct horse")
+    assert not scim.verify_password("entra", id, "a guess")
+    assert not scim.verify_password("entra", "nobody", "correct horse")
+    assert [user.values["userName"] for user in scim.users("entra")] == ["ann"]
+    with pytest.raises(apps.AppError, match="There is no app 'other'"):
+        scim.verify_password("other", id, "correct horse")
     scim.db.close()
