@@ -43,7 +43,7 @@ class Attempt:
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: Workspace | None,
         action: Action,
         resource_type: ResourceType | None = None,
         *,
@@ -51,13 +51,19 @@ class Attempt:
         method: str = "",
         body: Any = None,
     ) -> None:
-        self.workspace = workspace
+        self._workspace = workspace
         self.action = action
         self.resource_type = resource_type
         self.id = id
         self._method = method
         self._body = body
         self._recorded = False
+
+    @property
+    def workspace(self) -> Workspace:
+        """The app in which something is attempted, and who attempts it."""
+        assert self._workspace is not None
+        return self._workspace
 
     @property
     def name(self) -> str | None:

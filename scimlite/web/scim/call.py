@@ -32,6 +32,7 @@ _CLIENT_REQUEST_IDS = (
     "HTTP_X_REQUEST_ID",
     "HTTP_X_CORRELATION_ID",
 )
+_READER = Origin("reader")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
@@ -117,6 +118,11 @@ class Call:
         """The caller's app and this request's origin; only behind authentication."""
         return Workspace(self.db, self.origin, self.app)
 
+    @property
+    def reading(self) -> Workspace:
+        """The caller's app for what only reads: nothing is recorded, so the origin (10 us) is not worked out."""
+        return Workspace(self.db, _READER, self.app)
+
     def resource_type(self, endpoint: str) -> ResourceType:
         """The type behind an endpoint of the app; NotFound when the app has none."""
         found = self.app.resource_types.get(endpoint)
@@ -154,7 +160,7 @@ class HttpAttempt(Attempt):
         id: str | None = None,
         received: Received | None = None,
     ) -> None:
-        super().__init__(call.workspace, action, resource_type, id=id)
+        super().__init__(None, action, resource_type, id=id)
         self._call = call
         #: What came, when it is a part of the request.
         self._received = received
@@ -162,6 +168,11 @@ class HttpAttempt(Attempt):
         self.answer: Callable[[Resource], int] | None = None
         #: The status that was recorded; None before, and for a write that changed nothing.
         self.status: int | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """The caller's app and the request's origin, which is worked out when something is recorded."""
+        return self._call.workspace
 
     @property
     def received(self) -> Received:

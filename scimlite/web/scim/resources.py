@@ -40,7 +40,7 @@ class _ResourceView(View):
         if answer.status == 204:
             return empty(204, {"ETag": etag(resource)})
         read.attach(
-            call.workspace,
+            call.reading,
             wanted.resource_type,
             [resource],
             with_links=resource.links is None and wanted.wants(wanted.resource_type.links),
@@ -78,7 +78,7 @@ class ResourceView(_ResourceView):
         resource_type = call.resource_type(endpoint)
         wanted = self.projection(call, resource_type)
         resource = read.get(
-            call.workspace,
+            call.reading,
             resource_type,
             id,
             with_links=wanted.wants(resource_type.links),

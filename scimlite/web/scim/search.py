@@ -28,7 +28,7 @@ def answer(call: Call, types: Sequence[ResourceType], query: Query) -> Response:
     request = _request(call, types, query, wanted)
     if query.cursor is not None:
         return _cursor_page(call, types, query, wanted, request)
-    page = read.find(call.workspace, types, request)
+    page = read.find(call.reading, types, request)
     return respond(messages.list_response(_rendered(call, page, wanted), page.total, query.start_index))
 
 
@@ -69,7 +69,7 @@ def _cursor_page(
         given = None if query.count is None else request.count
         place, size = written.read(query.cursor, given)
         request = replace(request, count=size)
-    page = cursors.find(call.workspace, types, request, place)
+    page = cursors.find(call.reading, types, request, place)
     body = messages.cursor_response(
         _rendered(call, page, wanted),
         page.total,
