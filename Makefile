@@ -57,7 +57,7 @@ lint: $(VENV)/.installed-test ## check style and types only
 
 .PHONY: proof
 proof: $(VENV)/.installed-test ## try filters, PATCH and hostile input with EXAMPLES random examples each (10000)
-	SCIMLITE_TEST_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest -n 2 tests/search/test_random.py \
+	SCIMLITE_TEST_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest -n 2 tests/directory/search/test_random.py \
 	    tests/scim/test_patch_random.py tests/scim/test_fuzz.py tests/wire/test_fuzz.py
 
 .PHONY: bench

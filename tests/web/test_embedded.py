@@ -24,7 +24,7 @@ from scim_client import ScimClient, add_members, assert_scim_error
 from scimlite import Installation
 from scimlite.config import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 KEY = "a key for tests and never for a service"
 
 
