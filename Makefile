@@ -75,7 +75,7 @@ bench-peers: $(VENV)/.installed-test ## measure beside other SCIM servers, in do
 
 .PHONY: conformance
 conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
-	$(VENV)/bin/python conformance/run.py $(CONFORMANCE)
+	$(VENV)/bin/python conformance/run_all.py $(CONFORMANCE)
 
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays

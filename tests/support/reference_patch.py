@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -404,7 +404,7 @@ def _simple(attribute: Attribute, value: Json) -> Json:
     """A value of the right type; booleans may be strings, as Entra ID sends them."""
     if attribute.type == "boolean" and isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
-    right = {
+    checks: dict[str, Callable[[], bool]] = {
         "string": lambda: isinstance(value, str),
         "reference": lambda: isinstance(value, str),
         "boolean": lambda: isinstance(value, bool),
@@ -412,8 +412,8 @@ def _simple(attribute: Attribute, value: Json) -> Json:
         "decimal": lambda: type(value) in (int, float) and abs(value) < 1e308,
         "dateTime": lambda: isinstance(value, str) and _is_time(value),
         "binary": lambda: isinstance(value, str) and _is_base64(value),
-    }[attribute.type]
-    if not right():
+    }
+    if not checks[attribute.type]():
         raise Refused("invalidValue")
     return value
 
