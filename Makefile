@@ -49,6 +49,14 @@ run: $(VENV)/.installed ## start the service on http://HOST:PORT (127.0.0.1:8000
 test: lint ## check style and types, then run the tests on SQLite and PostgreSQL
 	$(VENV)/bin/pytest -n 2 --dist loadfile
 
+.PHONY: coverage
+coverage: $(VENV)/.installed-test ## run the tests and print which branches of directory, scim, journal and apps they miss
+	COVERAGE_FILE="$(CURDIR)/.coverage"; export COVERAGE_FILE; \
+	    $(VENV)/bin/coverage erase; \
+	    $(VENV)/bin/coverage run $(VENV)/bin/pytest -n 2 --dist loadfile $(COVERAGE); \
+	    $(VENV)/bin/coverage combine --quiet; \
+	    $(VENV)/bin/coverage report
+
 .PHONY: lint
 lint: $(VENV)/.installed-test ## check style and types only
 	$(VENV)/bin/ruff check
@@ -57,7 +65,7 @@ lint: $(VENV)/.installed-test ## check style and types only
 
 .PHONY: proof
 proof: $(VENV)/.installed-test ## try filters, PATCH and hostile input with EXAMPLES random examples each (10000)
-	SCIMLITE_TEST_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest -n 2 tests/search/test_random.py \
+	SCIMLITE_TEST_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest -n 2 tests/directory/search/test_random.py \
 	    tests/scim/test_patch_random.py tests/scim/test_fuzz.py tests/wire/test_fuzz.py
 
 .PHONY: bench
@@ -79,9 +87,9 @@ bench-compare: $(VENV)/.installed-test ## measure beside another checkout: make 
 
 .PHONY: conformance
 conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
-	$(VENV)/bin/python conformance/run.py $(CONFORMANCE)
+	$(VENV)/bin/python conformance/run_all.py $(CONFORMANCE)
 
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
-	rm -rf $(VENV) .venv-conformance .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-conformance .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find scimlite cli tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from seed import COLUMNS
 
 from scimlite import clock
 from scimlite.admin import apps
 from scimlite.apps import App
-from scimlite.db import Database, Slot, chunks
-from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
+from scimlite.db import Database, Insert, Slot, chunks
+from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, ValueRow
 from scimlite.directory import value_index
 from scimlite.journal import Action, Outcome
 from scimlite.scim import core, document
@@ -34,6 +35,7 @@ SPAN = 400 * DAY
 #: Of a journal, how much is about one user: somebody whom a client changes all the time.
 BUSY = 0.01
 _BATCH = 20_000
+_insert_values = Insert(ValueRow, COLUMNS[ValueRow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,15 @@ class Filler:
                 whole = document.finish(kind, {"schemas": [kind.schema.id], "id": self._uuids[number], **body})
                 resources.append({**common, **_resource(number, whole)})
                 found = document.value_rows(kind, whole)
-                values += [(common["app_id"], kind.name, number + 1, *value, None) for value in found]
+                values += [
+                    (common["app_id"], kind.name, number + 1, *value, *value_index.indexed(kind, value))
+                    for value in found
+                ]
                 if kind is core.USER:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.insert(value_index._INSERT, values)
+            self._db.insert(_insert_values, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

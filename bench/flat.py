@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -192,9 +193,8 @@ def _large(at: Installation) -> dict[str, float]:
     at.ask("GET", f"/Groups/{at.group}")
     found["group of 100,000 read, s"] = time.perf_counter() - began
     for start in (1, LARGE // 2, LARGE - 100):
-        found[f"page of 100 at {start:,}, ms CPU"] = _cpu_ms(
-            at, 40, lambda start=start: at.ask("GET", f"/Users?startIndex={start}&count=100")
-        )
+        ask = partial(at.ask, "GET", f"/Users?startIndex={start}&count=100")
+        found[f"page of 100 at {start:,}, ms CPU"] = _cpu_ms(at, 40, ask)
     found |= _walk(at)
     ids = [each["id"] for number in range(10) for each in _ids(at, number)]
     group = json.loads(at.ask("POST", "/Groups", {"displayName": "Ten thousand"}))["id"]
@@ -328,7 +328,7 @@ def measure(database: str, million: int, requests: int) -> dict[str, Any]:
         print(f"{database}: filled", file=sys.stderr)
         costs = _costs(installations)
         print(f"{database}: requests measured", file=sys.stderr)
-        found = {
+        found: dict[str, Any] = {
             "costs": {name: {str(size): cost for size, cost in sizes.items()} for name, sizes in costs.items()},
             "large": _large(installations[LARGE]),
             "process": _startup(installations[1000].env),

@@ -31,7 +31,9 @@ from typing import Any
 import page
 import servers
 
-PEERS = servers.HERE / "peers"
+from postgres_server import free_port  # found by what servers adds to the path
+
+PEERS = servers.HERE / "peer_servers"
 ENVIRONMENTS = page.ROOT / ".venv-peers"
 NODE = page.ROOT / ".npm-peers"
 #: Scenario of scimload to its name in the table. The group has its run to itself: it takes more users than the others.
@@ -82,7 +84,7 @@ def _environment(name: str, requirements: Sequence[str]) -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"installing {', '.join(requirements)}", file=sys.stderr, flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
         _quietly([*pip, *requirements])
         stamp.write_text(wanted)
     return folder / "bin" / "python3"
@@ -122,7 +124,7 @@ def _scimlite() -> Iterator[servers.Server]:
 @contextmanager
 def _scim2_server() -> Iterator[servers.Server]:
     python = _environment("scim2-server", _SCIM2_SERVER)
-    port, token = servers.free_port(), secrets.token_urlsafe()
+    port, token = free_port(), secrets.token_urlsafe()
     # What it keeps is the memory of one process.
     command = servers.gunicorn(python, "scim2_server_app:application()", port, workers="1")
     base = f"http://127.0.0.1:{port}/v2"
@@ -161,7 +163,7 @@ def _scimmy() -> Iterator[servers.Server]:
 @contextmanager
 def _on_a_file() -> Iterator[tuple[int, dict[str, str]]]:
     """A port, and what a server of ours needs to know: that port, a token, and a database of its own."""
-    port = servers.free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="scimlite-peers-") as folder:
         database = str(Path(folder) / "scim.db")
         yield port, {"SCIM_PORT": str(port), "SCIM_TOKEN": secrets.token_urlsafe(), "SCIM_DATABASE": database}
@@ -187,15 +189,15 @@ OTHERS = (
     ),
     Peer(
         "django-scim2",
-        "SQLite, 2 processes of 4 threads; bench/peers/django_peer. It keeps names, one e-mail address and `active` of "
-        "a user, and patches no displayName: `name.familyName` is patched there.",
+        "SQLite, 2 processes of 4 threads; bench/peer_servers/django_peer. It keeps names, one e-mail address and "
+        "`active` of a user, and patches no displayName: `name.familyName` is patched there.",
         _DJANGO_SCIM2,
         _django_scim2,
         ("--patch-path", "name.familyName", "--remove-shape", "entra"),
     ),
     Peer(
         "SCIMMY",
-        "SQLite, 2 processes; bench/peers/scimmy_server.mjs, which keeps each resource as one JSON document.",
+        "SQLite, 2 processes; bench/peer_servers/scimmy_server.mjs, which keeps each resource as one JSON document.",
         _SCIMMY,
         _scimmy,
     ),

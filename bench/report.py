@@ -36,6 +36,8 @@ import psycopg
 import servers
 
 from scimlite import installation, journal
+from scimlite.admin import apps
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database
 from scimlite.journal import Action, Entry, Origin, report
@@ -196,12 +198,13 @@ def _children() -> float:
 
 def _append(db: Database) -> Figures:
     """One entry in a transaction of its own, as every write makes one, each about somebody else; in this process."""
-    origin = Origin("bench", "default", "0123456789abcdef")
+    app = apps.get(db, next(iter(filling.SHARES)))
+    workspace = Workspace(db, Origin("bench", "default", "0123456789abcdef"), app)
     walls, cpu = [], time.process_time()
     for _ in range(APPENDS):
         entry = Entry(Action.UPDATED, user=(str(uuid.uuid4()), "somebody"), changes={"title": ["Engineer", "Manager"]})
         began = time.perf_counter()
-        db.transact(partial(journal.record, db, 1, origin, [entry]))
+        db.transact(partial(journal.record, workspace, [entry]))
         walls.append(time.perf_counter() - began)
     return statistics.median(walls), (time.process_time() - cpu) / APPENDS
 

@@ -34,7 +34,7 @@ from scimlite.scim.schema import ResourceType
 from scimlite.scim.values import fold
 
 _CHUNK = 2000
-_COLUMNS = {
+COLUMNS = {
     ResourceRow: (
         *("id", "app_id", "type", "uuid", "name", "display", "active", "active_since", "version", "created_at"),
         *("modified_at", "document", "profile_version"),
@@ -112,7 +112,7 @@ def _insert(db: Database, rows: Rows) -> None:
     """Insert rows in one transaction; Peewee's own, for COPY does not go with the batches of `Database.transact`."""
     with db.peewee.atomic():
         for table, values in rows.items():
-            columns = _COLUMNS[table]
+            columns = COLUMNS[table]
             if db.kind == "postgresql":
                 into = f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN"
                 with db.peewee.cursor().copy(into) as copy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import uuid
+from functools import partial
 from typing import Any
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
@@ -31,7 +32,7 @@ def main() -> None:
     app = create_app(config=CONFIGURATION)
     with app.app_context(), Backend.instance.session():
         _trust(Backend.instance)
-        users = [step(f"push user {number}", lambda number=number: _user(f"user{number}")) for number in range(5)]
+        users = [step(f"push user {number}", partial(_user, f"user{number}")) for number in range(5)]
         group = step("push a group", lambda: _save(models.Group(display_name="Push", members=users[:3])))
         held = find("Groups", 'displayName eq "Push"')
         step("the group has its members", lambda: len(held) == 1 and len(held[0]["members"]) == 3)

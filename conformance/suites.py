@@ -73,8 +73,8 @@ class Suite:
         if not stamp.exists() or stamp.read_text() != wanted:
             print(f"    installing {', '.join(self.requirements)}", file=sys.stderr, flush=True)
             venv.create(folder, with_pip=True, clear=True)
-            install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *self.requirements]
-            subprocess.run(install, check=True, timeout=_INSTALLING)
+            pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, *self.requirements], check=True, timeout=_INSTALLING)
             stamp.write_text(wanted)
         return folder / "bin"
 

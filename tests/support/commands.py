@@ -48,7 +48,7 @@ class Ran:
 class Commands(CommandLine):
     """Runs commands with an installation's SCIMLITE_* variables; here, or in processes of their own."""
 
-    def __call__(self, *arguments: str, **env: str) -> Ran:
+    def __call__(self, *arguments: str, **env: Any) -> Ran:
         """Run a command in this process; more environment variables by name."""
         result = self.run(*arguments, **env)
         return Ran(result.exit_code, result.stdout, result.stderr)

@@ -39,8 +39,8 @@ def hostile(draw: st.DrawFn, right: Json) -> bytes:
     """A wrong body made from a right one."""
     kind = draw(st.integers(0, 99))
     if kind < 65:
-        whole = _text(_replaced(right, draw(st.sampled_from(list(_places(right))))))
-        return whole.replace(_MARKED, draw(st.sampled_from(AWFUL)))
+        marked = _text(_replaced(right, draw(st.sampled_from(list(_places(right))))))
+        return marked.replace(_MARKED, draw(st.sampled_from(AWFUL)))
     whole = _text(right)
     place = draw(st.integers(0, len(whole)))
     if kind < 75:
@@ -48,10 +48,11 @@ def hostile(draw: st.DrawFn, right: Json) -> bytes:
     if kind < 85:
         return whole[:place] + draw(st.binary(min_size=1, max_size=4)) + whole[place:]
     if kind < 95 and isinstance(right, dict):
-        name = draw(st.sampled_from(sorted(right)))
+        name: str = draw(st.sampled_from(sorted(right)))
         name = draw(st.sampled_from([name, name.upper(), "".join(f"\\u{ord(letter):04x}" for letter in name)]))
         return whole[:-1] + b',"' + name.encode() + b'":' + draw(st.sampled_from(AWFUL[:13])) + b"}"
-    return draw(st.sampled_from(AWFUL) | st.binary(max_size=40))
+    no_json: bytes = draw(st.sampled_from(AWFUL) | st.binary(max_size=40))
+    return no_json
 
 
 def _text(value: Json) -> bytes:

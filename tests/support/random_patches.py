@@ -127,8 +127,8 @@ def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: b
     if kind < 2:
         return Step(op, unknown=True, value="x", by_path=by_path), draw(st.sampled_from(_unknown(resource_type)))
     if kind < 6 and resource_type.extensions and by_path:
-        urn = draw(st.sampled_from(resource_type.extensions)).id
-        return Step(op, urn, by_path=by_path), urn
+        extension = draw(st.sampled_from(resource_type.extensions)).id
+        return Step(op, extension, by_path=by_path), extension
     if kind < 7 and op == "remove":
         return Step(op, by_path=by_path), resource_type.schema.id
     choices = [pair for pair in _writable(resource_type) if kind < 12 or not pair[1].read_only]

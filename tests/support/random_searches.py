@@ -93,7 +93,9 @@ def directories(draw: st.DrawFn) -> dict[str, Json]:
     """Users and groups for `People.load`: groups hold users and groups, circles included, and some are deleted."""
     texts = [text for text in TEXTS if text.strip()]
     chosen = draw(st.lists(st.sampled_from(texts), min_size=1, max_size=5))
-    users = [{"userName": f"{number}{text}"} | draw(_body(USER)) for number, text in enumerate(chosen)]
+    users: list[dict[str, Json]] = [
+        {"userName": f"{number}{text}"} | draw(_body(USER)) for number, text in enumerate(chosen)
+    ]
     chosen = draw(st.lists(st.sampled_from(texts), max_size=4))
     names = [f"{text}{number}" for number, text in enumerate(chosen)]
     anybody = [user["userName"] for user in users] + names

@@ -28,7 +28,7 @@ from scimlite.config import Settings
 from scimlite.directory import write
 from scimlite.journal import Origin, Scope
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 KEY = "a key for tests and never for a service"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ import peewee
 import pytest
 
 from people import ORIGIN, USER, People, name_of
-from postgres_server import empty_database
 from random_searches import sort_paths
 from scimlite.admin import apps
-from scimlite.db import Database, open_database
+from scimlite.db import Database
 from scimlite.db.tables import MemberRow, ResourceRow, ValueRow
 from scimlite.directory import read, write
 from scimlite.errors import InvalidValue, NotFound
@@ -24,20 +23,6 @@ from scimlite.scim import messages
 CASES = Path(__file__).with_name("search") / "cases"
 DIRECTORY = json.loads((CASES / "people.json").read_text("utf-8"))
 SEARCHES = [case for case in json.loads((CASES / "searches.json").read_text("utf-8")) if "found" in case]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One database for the whole file, which runs once with each kind."""
-    if request.param == "sqlite":
-        db = open_database(f"sqlite:///{tmp_path_factory.mktemp('isolation') / 'scimlite.db'}")
-        yield db
-        db.close()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
-        db = open_database(url)
-        yield db
-        db.close()
 
 
 @pytest.fixture(scope="module")
