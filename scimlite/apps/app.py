@@ -41,7 +41,7 @@ class App:
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
         """The app's resource types by endpoint; they say exactly what holds here."""
-        return _resource_types(self.settings.unique_group_names == "on", self.declared)
+        return _resource_types(self.settings.unique_group_names, self.declared)
 
 
 @lru_cache(maxsize=1024)

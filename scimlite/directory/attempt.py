@@ -115,7 +115,7 @@ class Attempt:
                 types or list(app.resource_types.values()),
                 remedy=replace(error.remedy, app=app.slug) if error.remedy else None,
                 status=self.failure_status(error),
-                keep_body=app.settings.keep_bodies == "on",
+                keep_body=app.settings.keep_bodies,
             )
         except (ScimError, DatabaseError) as failure:
             _log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)

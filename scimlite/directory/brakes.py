@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from math import ceil
 from typing import Any
@@ -28,7 +29,7 @@ USERS = "users"
 MEMBERS = "members"
 KINDS = (USERS, MEMBERS)
 
-_UNITS = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_MICROSECOND = timedelta(microseconds=1)
 #: Seconds after which a client may ask again: somebody has to look at it first.
 _RETRY_AFTER = 900
 _CHUNK = 1000
@@ -82,14 +83,10 @@ class Brake:
 
 def limits(settings: AppSettings, kind: str) -> Limits:
     """The limits of a brake as the app's features set them."""
-    window = int(settings.brake_window[:-1]) * _UNITS[settings.brake_window[-1]]
+    window = settings.brake_window // _MICROSECOND
     if kind == MEMBERS:
-        return Limits(_number(settings.brake_members), None, window)
-    return Limits(_number(settings.brake_users), _number(settings.brake_percent), window)
-
-
-def _number(text: str) -> int | None:
-    return None if text == "off" else int(text)
+        return Limits(settings.brake_members, None, window)
+    return Limits(settings.brake_users, settings.brake_percent, window)
 
 
 # --- counting -----------------------------------------------------------------------------------------------------

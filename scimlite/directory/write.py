@@ -344,7 +344,7 @@ class _Change:
             self._workspace.app.slug,
             self._type,
             deactivates=deactivates,
-            otherwise=password is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
+            edits=password is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
             members=linked.changed,
         )
         if deactivates:
