@@ -104,12 +104,15 @@ class Filler:
                 whole = document.finish(kind, {"schemas": [kind.schema.id], "id": self._uuids[number], **body})
                 resources.append({**common, **_resource(number, whole)})
                 found = document.value_rows(kind, whole)
-                values += [(common["app_id"], kind.name, number + 1, *value, None) for value in found]
+                values += [
+                    (common["app_id"], kind.name, number + 1, *value, *value_index.indexed(kind, value))
+                    for value in found
+                ]
                 if kind is core.USER:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.insert(value_index._INSERT, values)
+            self._db.insert(value_index.insert_values, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

@@ -97,13 +97,13 @@ def load(
 
 
 @prepared
-def _BY_SLUG(db: Database) -> Any:
+def _app_by_slug(db: Database) -> Any:
     return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
 def find(db: Database, slug: str) -> App | None:
     """The app with this slug, if there is one."""
-    row = db.row(_BY_SLUG, slug=slug)
+    row = db.row(_app_by_slug, slug=slug)
     return load(*row) if row else None
 
 

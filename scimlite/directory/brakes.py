@@ -102,16 +102,16 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
     set_to = limits(app.settings, kind)
     if not set_to.on:
         return
-    db.rows(_LOCK, app=app.id)
-    tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
+    db.rows(_locked_app, app=app.id)
+    tripped_at, reason, released_at = db.row(_brake_state, app=app.id, kind=kind) or (None, None, None)
     if tripped_at is not None:
         held = _held(app, kind, reason)
         raise TooManyRequests(held, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     at = clock.now()
     since = max(at - set_to.window, released_at or 0)
-    db.execute(_FORGET, app=app.id, kind=kind, before=at - set_to.window)
+    db.execute(_delete_old_departures, app=app.id, kind=kind, before=at - set_to.window)
     for chunk in chunks(rows, _CHUNK):
-        db.execute(_DEPART, app=app.id, kind=kind, at=at, rows=chunk)
+        db.execute(_insert_departures, app=app.id, kind=kind, at=at, rows=chunk)
     reason = _too_many(db, app, kind, set_to, since)
     if reason is not None:
         raise Tripped(app, kind, reason, at)
@@ -119,7 +119,11 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
 
 def _too_many(db: Database, app: App, kind: str, set_to: Limits, since: int) -> str | None:
     """Why there are more departures than the limits allow, in words; None when there are not."""
-    number = int(db.scalar(_COUNT if kind == USERS else _COUNT_ALL, app=app.id, kind=kind, since=since))
+    number = int(
+        db.scalar(
+            _count_departed_users if kind == USERS else _count_departed_members, app=app.id, kind=kind, since=since
+        )
+    )
     if number == 0 or (set_to.number is not None and number <= set_to.number):
         return None
     told = f"{number} users" if number != 1 else "1 user"
@@ -129,7 +133,7 @@ def _too_many(db: Database, app: App, kind: str, set_to: Limits, since: int) -> 
         return f"more than {set_to.number} users would have been disabled or deleted within the window"
     # Only as many are counted as it takes to know whether the share is too large.
     enough = ceil(number * 100 / set_to.percent) if set_to.percent else 1
-    active = number + int(db.scalar(_STILL_ACTIVE, app=app.id, since=since, kind=kind, limit=enough))
+    active = number + int(db.scalar(_count_active_users, app=app.id, since=since, kind=kind, limit=enough))
     if number * 100 <= set_to.percent * active:
         return None
     return f"{told} of {active:,} would have been disabled or deleted within the window"
@@ -144,26 +148,26 @@ def _held(app: App, kind: str, reason: str | None) -> str:
 
 
 @prepared
-def _LOCK(db: Database) -> Any:
+def _locked_app(db: Database) -> Any:
     return db.locking(AppRow.select(AppRow.id).where(AppRow.id == Slot("app")))
 
 
 @prepared
-def _STATE(db: Database) -> Any:
+def _brake_state(db: Database) -> Any:
     return BrakeRow.select(BrakeRow.tripped_at, BrakeRow.detail, BrakeRow.released_at).where(
         BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind")
     )
 
 
 @prepared
-def _FORGET(db: Database) -> Any:
+def _delete_old_departures(db: Database) -> Any:
     return DepartureRow.delete().where(
         DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind"), DepartureRow.at <= Slot("before")
     )
 
 
 @prepared
-def _DEPART(db: Database) -> Any:
+def _insert_departures(db: Database) -> Any:
     """Only of users: groups in groups may come and go. Who is disabled already is no more lost by being deleted."""
     columns = [
         Cast(Slot("app"), "BIGINT"),
@@ -194,18 +198,18 @@ def _departed() -> Any:
 
 
 @prepared
-def _COUNT(db: Database) -> Any:
+def _count_departed_users(db: Database) -> Any:
     """Users who were active when the window began; those who came later do not count."""
     return _departed().where(DepartureRow.active_since <= Slot("since"))
 
 
 @prepared
-def _COUNT_ALL(db: Database) -> Any:
+def _count_departed_members(db: Database) -> Any:
     return _departed()
 
 
 @prepared
-def _STILL_ACTIVE(db: Database) -> Any:
+def _count_active_users(db: Database) -> Any:
     """Users who were active when the window began, and of whom nothing was counted since; at most so many."""
     counted = DepartureRow.select(SQL("1")).where(
         DepartureRow.app_id == Slot("app"),
@@ -236,8 +240,8 @@ def trip(workspace: Workspace, tripped: Tripped) -> None:
 
 def _trip(workspace: Workspace, tripped: Tripped) -> None:
     db, app = workspace.db, workspace.app
-    db.rows(_LOCK, app=app.id)
-    tripped_at, _, released_at = db.row(_STATE, app=app.id, kind=tripped.kind) or (None, None, None)
+    db.rows(_locked_app, app=app.id)
+    tripped_at, _, released_at = db.row(_brake_state, app=app.id, kind=tripped.kind) or (None, None, None)
     # Another writer was first, or an operator released it since this was counted.
     if tripped_at is not None or (released_at or 0) > tripped.at:
         return
@@ -269,7 +273,7 @@ def _release(scope: Scope, slug: str) -> list[str]:
     db = scope.db
     app = apps.lock(db, slug)
     at = clock.now()
-    held = [kind for kind in KINDS if (db.row(_STATE, app=app.id, kind=kind) or (None,))[0] is not None]
+    held = [kind for kind in KINDS if (db.row(_brake_state, app=app.id, kind=kind) or (None,))[0] is not None]
     for kind in KINDS:
         _set(db, app, kind, tripped_at=None, released_at=at, detail=None)
     db.execute(DepartureRow.delete().where(DepartureRow.app_id == app.id))
@@ -283,10 +287,14 @@ def every(db: Database, app: App) -> list[Brake]:
     found = []
     for kind in KINDS:
         set_to = limits(app.settings, kind)
-        tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
+        tripped_at, reason, released_at = db.row(_brake_state, app=app.id, kind=kind) or (None, None, None)
         since = max(clock.now() - set_to.window, released_at or 0)
-        counted = int(db.scalar(_COUNT if kind == USERS else _COUNT_ALL, app=app.id, kind=kind, since=since))
-        active = int(db.scalar(_STILL_ACTIVE, app=app.id, kind=kind, since=since, limit=2**62))
+        counted = int(
+            db.scalar(
+                _count_departed_users if kind == USERS else _count_departed_members, app=app.id, kind=kind, since=since
+            )
+        )
+        active = int(db.scalar(_count_active_users, app=app.id, kind=kind, since=since, limit=2**62))
         if kind == USERS:
             active += counted
         found.append(Brake(kind, set_to, tripped_at, reason, released_at, counted, active))

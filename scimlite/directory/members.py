@@ -52,7 +52,7 @@ NOTHING = Linked()
 
 
 @prepared
-def _MEMBERS(db: Database) -> Any:
+def _members_of_groups(db: Database) -> Any:
     other = ResourceRow.alias()
     return (
         MemberRow.select(MemberRow.group_id, other.uuid, other.type, fn.coalesce(other.display, other.name))
@@ -65,7 +65,7 @@ def _MEMBERS(db: Database) -> Any:
 def members_of(db: Database, groups: list[int]) -> dict[int, list[Link]]:
     """The living members of groups, by the group's row."""
     found: dict[int, list[Link]] = {}
-    for group, id, kind, display in db.rows(_MEMBERS, groups=groups):
+    for group, id, kind, display in db.rows(_members_of_groups, groups=groups):
         found.setdefault(group, []).append(Link(id, kind, display))
     return found
 
@@ -110,7 +110,7 @@ def _shown(closure: Any, group: Any, *columns: Any) -> Any:
 
 
 @prepared
-def _GROUPS(db: Database) -> Any:
+def _groups_of_users(db: Database) -> Any:
     direct, group = MemberRow.alias(), ResourceRow.alias()
     closure = _above(direct, db.one_of(direct.member_id, "users"))
     user = closure.c.user_id
@@ -123,11 +123,11 @@ def _GROUPS(db: Database) -> Any:
 
 def more_than(db: Database, group: int, number: int) -> bool:
     """Whether a group has more living members than this; it costs what that many do, and the deleted before them."""
-    return bool(db.scalar(_AT_MOST, group=group, limit=number + 1) > number)
+    return bool(db.scalar(_count_members, group=group, limit=number + 1) > number)
 
 
 @prepared
-def _AT_MOST(db: Database) -> Any:
+def _count_members(db: Database) -> Any:
     living = (
         MemberRow.select(MemberRow.member_id)
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
@@ -141,7 +141,7 @@ def _AT_MOST(db: Database) -> Any:
 def groups_of(db: Database, users: list[int]) -> dict[int, list[Link]]:
     """The living groups that users are in, directly or through other groups, by the user's row."""
     found: dict[int, list[Link]] = {}
-    for user, id, depth, name in db.rows(_GROUPS, users=users):
+    for user, id, depth, name in db.rows(_groups_of_users, users=users):
         found.setdefault(user, []).append(Link(id, "direct" if depth == 0 else "indirect", name))
     return found
 
@@ -217,31 +217,31 @@ def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tu
         unknown.update(dict.fromkeys(missing))
         kept = list(wanted.values())
         if step.reset:
-            outcome.remove([row[0] for row in db.rows(_CLEAR, group=group, kept=kept)])
+            outcome.remove([row[0] for row in db.rows(_delete_other_members, group=group, kept=kept)])
         if step.remove_where is not None:
             outcome.remove(_remove_where(workspace, group, step.remove_where))
         if step.remove:
             gone = list(_resolve(workspace, sorted(step.remove), outcome, living=False).values())
-            outcome.remove([row[0] for row in db.rows(_REMOVE, group=group, members=gone)])
+            outcome.remove([row[0] for row in db.rows(_delete_members, group=group, members=gone)])
         if kept:
             outcome.add(_insert(workspace, group, kept))
     return _told(db, outcome, list(unknown), pair)
 
 
 @prepared
-def _CLEAR(db: Database) -> Any:
+def _delete_other_members(db: Database) -> Any:
     kept = db.one_of(MemberRow.member_id, "kept")
     return MemberRow.delete().where(MemberRow.group_id == Slot("group"), ~kept).returning(MemberRow.member_id)
 
 
 @prepared
-def _REMOVE(db: Database) -> Any:
+def _delete_members(db: Database) -> Any:
     listed = db.one_of(MemberRow.member_id, "members")
     return MemberRow.delete().where(MemberRow.group_id == Slot("group"), listed).returning(MemberRow.member_id)
 
 
 @prepared
-def _ADD(db: Database) -> Any:
+def _insert_members(db: Database) -> Any:
     table, column = db.each("members", "bigint")
     rows = Select([table], [Cast(Slot("app"), "BIGINT"), Cast(Slot("group"), "BIGINT"), column]).where(SQL("(1 = 1)"))
     fields = [MemberRow.app_id, MemberRow.group_id, MemberRow.member_id]
@@ -249,7 +249,7 @@ def _ADD(db: Database) -> Any:
 
 
 @prepared
-def _BY_ID(db: Database) -> Any:
+def _resources_by_id(db: Database) -> Any:
     # Only what the unique index answers: with more conditions SQLite may choose an index over all users.
     columns = (ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.name, ResourceRow.deleted_at)
     return ResourceRow.select(*columns).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
@@ -259,7 +259,7 @@ def _resolve(workspace: Workspace, ids: list[str], outcome: _Outcome, *, living:
     """The rows behind public ids of this app; those that do not exist are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(ids, _CHUNK):
-        for id, row, kind, name, deleted_at in workspace.db.rows(_BY_ID, app=workspace.app.id, ids=chunk):
+        for id, row, kind, name, deleted_at in workspace.db.rows(_resources_by_id, app=workspace.app.id, ids=chunk):
             if kind in _LINKABLE and not (living and deleted_at is not None):
                 found[id] = row
                 outcome.known[row] = (id, kind, name)
@@ -270,7 +270,9 @@ def _insert(workspace: Workspace, group: int, rows: list[int]) -> list[int]:
     """Add members; returns those that were not there before."""
     added: list[int] = []
     for chunk in chunks(rows, _CHUNK):
-        added += [row[0] for row in workspace.db.rows(_ADD, app=workspace.app.id, group=group, members=chunk)]
+        added += [
+            row[0] for row in workspace.db.rows(_insert_members, app=workspace.app.id, group=group, members=chunk)
+        ]
     return added
 
 
@@ -297,7 +299,7 @@ def _remove_where(workspace: Workspace, group: int, condition: Filter) -> list[i
     query, binds = _matching(db, condition)
     rows = [row[0] for row in db.rows(query, group=group, app=workspace.app.id, base="", **binds)]
     for chunk in chunks(rows, _CHUNK):
-        db.rows(_REMOVE, group=group, members=chunk)
+        db.rows(_delete_members, group=group, members=chunk)
     return rows
 
 
@@ -312,7 +314,7 @@ def _expect(workspace: Workspace, group: int, step: LinkStep) -> None:
 
 
 @prepared
-def _NAMES(db: Database) -> Any:
+def _names(db: Database) -> Any:
     return ResourceRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name).where(
         db.one_of(ResourceRow.id, "rows")
     )
@@ -323,7 +325,7 @@ def _told(db: Database, outcome: _Outcome, unknown: list[str], group: tuple[str,
     linked = Linked(bool(outcome.added or outcome.removed), removed=list(outcome.removed))
     known = outcome.known
     for chunk in chunks((row for row in (*outcome.added, *outcome.removed) if row not in known), _CHUNK):
-        known.update({row: (id, kind, name) for row, id, kind, name in db.rows(_NAMES, rows=chunk)})
+        known.update({row: (id, kind, name) for row, id, kind, name in db.rows(_names, rows=chunk)})
     for rows, action in ((outcome.added, Action.MEMBER_ADDED), (outcome.removed, Action.MEMBER_REMOVED)):
         linked.entries += [_entry(action, *known[row], group) for row in rows if row in known]
     for id in unknown:
@@ -339,7 +341,7 @@ def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]
 
 
 @prepared
-def _OF_GROUP(db: Database) -> Any:
+def _living_members(db: Database) -> Any:
     return (
         MemberRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name)
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
@@ -349,29 +351,29 @@ def _OF_GROUP(db: Database) -> Any:
 
 def lost_by_deletion(db: Database, group: int, pair: tuple[str, str]) -> Linked:
     """What a deleted group's members lose: their membership ended, though the rows stay for a restore."""
-    rows = db.rows(_OF_GROUP, group=group)
+    rows = db.rows(_living_members, group=group)
     entries = [_entry(Action.MEMBER_REMOVED, id, kind, name, pair) for _, id, kind, name in rows]
     return Linked(bool(rows), entries, [row[0] for row in rows])
 
 
 def regained_by_restore(db: Database, group: int, pair: tuple[str, str]) -> list[Entry]:
     """The journal rows of a restored group's living members."""
-    rows = db.rows(_OF_GROUP, group=group)
+    rows = db.rows(_living_members, group=group)
     return [_entry(Action.MEMBER_ADDED, id, kind, name, pair) for _, id, kind, name in rows]
 
 
 def may_have_changed(db: Database, row: int) -> bool:
     """Whether a user is or was in a group that may show in an answer: then no version vouches for it."""
-    return db.row(_ANY, row=row) is not None
+    return db.row(_any_group, row=row) is not None
 
 
 def changed_since(db: Database, group: int, at: int) -> bool:
     """Whether a member's own name or life changed after `at`, which shows in the group but is no version of it."""
-    return db.row(_CHANGED_SINCE, group=group, at=at) is not None
+    return db.row(_changed_member, group=group, at=at) is not None
 
 
 @prepared
-def _CHANGED_SINCE(db: Database) -> Any:
+def _changed_member(db: Database) -> Any:
     return (
         MemberRow.select(MemberRow.member_id)
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
@@ -381,5 +383,5 @@ def _CHANGED_SINCE(db: Database) -> Any:
 
 
 @prepared
-def _ANY(db: Database) -> Any:
+def _any_group(db: Database) -> Any:
     return MemberRow.select(MemberRow.group_id).where(MemberRow.member_id == Slot("row")).limit(1)

@@ -29,7 +29,7 @@ _LONGEST_PATH = 2000
 #: Rows deleted at once: writers wait for no longer than that takes.
 _CHUNK = 1000
 #: Requests that are found by a client's own id.
-_MOST_of_client = 20
+_MOST_OF_CLIENT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _of_client(db: Database) -> Any:
     found = RefusalRow.select(RefusalRow.request_id).where(
         RefusalRow.client_request_id == Slot("id"), RefusalRow.at >= Slot("since")
     )
-    return found.order_by(RefusalRow.id.desc()).limit(_MOST_of_client)
+    return found.order_by(RefusalRow.id.desc()).limit(_MOST_OF_CLIENT)
 
 
 @prepared

@@ -148,11 +148,11 @@ def latest_id(db: Database) -> int:
 
 def left_a_group(db: Database, uuid: str) -> bool:
     """Whether the user was ever taken out of a group."""
-    return db.row(_LEFT_A_GROUP, uuid=uuid) is not None
+    return db.row(_member_removal, uuid=uuid) is not None
 
 
 @prepared
-def _LEFT_A_GROUP(db: Database) -> Any:
+def _member_removal(db: Database) -> Any:
     return (
         JournalRow.select(JournalRow.id)
         .where(JournalRow.user_uuid == Slot("uuid"), JournalRow.action == Action.MEMBER_REMOVED.value)

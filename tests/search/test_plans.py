@@ -146,7 +146,7 @@ class Crowd(People):
             MemberRow.member_id: slots("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.insert(value_index._INSERT, self.rows["value"])
+        self.db.insert(value_index.insert_values, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 
