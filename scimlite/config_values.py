@@ -88,7 +88,9 @@ def base_url(text: str) -> str:
     if "?" in text or "#" in text:
         raise UnusableValueError(f"is {text!r}: leave out what begins with ? or #")
     if parts.path.rstrip("/").lower().endswith("/scim/v2"):
-        raise UnusableValueError(f"is {text!r}: leave out /scim/v2: scimlite itself adds each app's path, /scim/v2 included")
+        raise UnusableValueError(
+            f"is {text!r}: leave out /scim/v2: scimlite itself adds each app's path, /scim/v2 included"
+        )
     return text.rstrip("/")
 
 

@@ -288,7 +288,7 @@ def _matching(db: Database, condition: Filter) -> tuple[Any, dict[str, Any]]:
         .where(
             MemberRow.group_id == Slot("group"),
             other.deleted_at.is_null(),
-            search.link_condition(db, core.GROUP, shape, other),
+            search.other_end(db, shape, other),
         )
     )
     return query, binds
