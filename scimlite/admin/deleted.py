@@ -16,7 +16,7 @@ from ..apps import App, AppError
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import DepartureRow, MemberRow, ResourceRow, ValueRow
-from ..directory import members, tombstones, value_index
+from ..directory import member_changes, members, tombstones, value_index
 from ..directory.attempt import Attempt
 from ..directory.identity import Subject, entry
 from ..directory.read import Resource
@@ -123,7 +123,7 @@ class _Restoration:
 def _regained(db: Database, resource_type: ResourceType, row: int, who: Subject) -> tuple[list[Entry], str]:
     """The journal entries of memberships that came back, and all of it in words."""
     if resource_type.links is not None:
-        entries = members.regained_by_restore(db, row, who.pair)
+        entries = member_changes.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
     names = [group.display for group in members.groups_of(db, [row]).get(row, []) if group.kind == "direct"]
     if not names:

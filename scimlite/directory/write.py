@@ -26,7 +26,7 @@ from ..scim import messages, patch_apply, patch_plan, versions
 from ..scim import patch as patching
 from ..scim.document import Cleaned, Document
 from ..scim.schema import ResourceType
-from . import brakes, members, passwords, profiles, tombstones, value_index
+from . import brakes, member_changes, passwords, profiles, tombstones, value_index
 from .attempt import Attempt
 from .identity import Subject, entry, remember
 from .read import Resource, lock
@@ -158,7 +158,7 @@ def _braked(workspace: Workspace, write: Callable[[], T]) -> T:
         raise
 
 
-def _count_removed(workspace: Workspace, linked: members.Linked) -> None:
+def _count_removed(workspace: Workspace, linked: member_changes.Linked) -> None:
     if linked.removed:
         brakes.count(workspace, brakes.MEMBERS, linked.removed)
 
@@ -209,7 +209,7 @@ class _Creation:
         entries = [entry(action, subject, {}, self._cleaned.ignored, "; ".join(filter(None, details)))]
         if self._cleaned.links:
             step = patch_plan.LinkStep(add=dict.fromkeys(self._cleaned.links))
-            entries += members.change(workspace, resource.row, [step], subject.pair).entries
+            entries += member_changes.change(workspace, resource.row, [step], subject.pair).entries
         self._attempt.record(entries, resource, resource.modified_at)
         remember(workspace, subject, {})
         # No group can hold what was not there, and it holds only what it was given.
@@ -312,9 +312,9 @@ class _Change:
         differences = versions.differences(changes)
         before = Subject(self._type, self._id, old)
         after = Subject(self._type, self._id, new) if changes else before
-        linked = members.NOTHING
+        linked = member_changes.NOTHING
         if self._steps:
-            linked = members.change(workspace, resource.row, self._steps, after.pair)
+            linked = member_changes.change(workspace, resource.row, self._steps, after.pair)
         password = passwords.apply(workspace, resource.row, self._password)
         self._check(resource, before, after, differences, linked, password)
         entries = self._entries(resource, before, after, differences, password) + linked.entries
@@ -333,7 +333,7 @@ class _Change:
         before: Subject,
         after: Subject,
         differences: dict[str, list[Any]],
-        linked: members.Linked,
+        linked: member_changes.Linked,
         password: str | None,
     ) -> None:
         """Raise what features and brakes have against the change; note whether it deprovisions the user."""
@@ -436,7 +436,7 @@ def _delete(attempt: Attempt, resource_type: ResourceType, id: str, if_match: Se
         ended = tombstones.DEPROVISIONED if tombstones.deprovisions(settings) else ended
     entries = [entry(Action.DELETED, subject, {}, told=reason)]
     if subject.is_group:
-        lost = members.lost_by_deletion(workspace.db, resource.row, subject.pair)
+        lost = member_changes.lost_by_deletion(workspace.db, resource.row, subject.pair)
         _count_removed(workspace, lost)
         entries += lost.entries
     at = clock.now()
