@@ -116,7 +116,7 @@ class _Restoration:
         tombstones.live_again(db, resource, subject)
         value_index.write(workspace, self._type, row, set(), documents.value_rows(self._type, document))
         entries, regained = _regained(db, self._type, row, subject)
-        self._attempt.record([entry(Action.RESTORED, subject, changes, told=regained), *entries], resource, at)
+        self._attempt.record([entry(Action.RESTORED, subject, changes, note=regained), *entries], resource, at)
         return f"{'active' if subject.active else 'disabled'}, {regained}" if subject.is_user else regained
 
 
