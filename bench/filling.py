@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from seed import COLUMNS
 
 from scimlite import clock
 from scimlite.admin import apps
 from scimlite.apps import App
-from scimlite.db import Database, Insert, Slot, chunks
-from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, ValueRow
+from scimlite.db import Database, Slot, chunks
+from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
 from scimlite.directory import value_index
 from scimlite.journal import Action, Outcome
 from scimlite.scim import core, document
@@ -35,7 +34,6 @@ SPAN = 400 * DAY
 #: Of a journal, how much is about one user: somebody whom a client changes all the time.
 BUSY = 0.01
 _BATCH = 20_000
-_insert_values = Insert(ValueRow, COLUMNS[ValueRow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ class Filler:
                     alias = {"app_id": common["app_id"], "user_uuid": whole["id"]}
                     names += [{**alias, "name": whole[path]} for path in ("userName", "externalId")]
             self._insert(ResourceRow, resources)
-            self._db.insert(_insert_values, values)
+            self._db.insert(value_index.insert_values, values)
             self._insert(AliasRow, names)
         # Two groups for everybody, of their own app.
         own = [[at for at in range(GROUPS) if self._app(self._users + at) is app] for app in self._apps]

@@ -158,7 +158,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
                 "brakes": [brake.as_data(each) for each in braking],
                 **_contact(contact),
                 "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
-                "features": {_written(name): value for name, value in asdict(found.settings).items()},
+                "features": {_written(name): value for name, value in found.settings.spelled().items()},
                 "tokens": [_token(token) for token in listed],
             }
         )
@@ -202,7 +202,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
         [
             (
                 _written(each.name),
-                str(getattr(found.settings, each.name)),
+                found.settings.spelled()[each.name],
                 _choices(each),
                 each.metadata.get("help", ""),
             )
@@ -233,7 +233,7 @@ def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[st
         raise click.UsageError("Nothing to change: give --name or --feature.")
     before = apps.get(context.db, slug)
     edited = apps.edit(context.scope, before.slug, name=name, features=dict(features))
-    old, new = ({"name": each.name, **asdict(each.settings)} for each in (before, edited))
+    old, new = ({"name": each.name, **each.settings.spelled()} for each in (before, edited))
     changed = [f"{_written(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
     click.echo("\n".join(map(visible, changed)) or f"{edited.slug} is like that already.", err=True)
 
@@ -371,7 +371,7 @@ def _written(feature: str) -> str:
 
 
 def _choices(feature: Field[Any]) -> str:
-    choices = feature.metadata.get("choices")
-    if choices is None:
-        return f"{feature.metadata['takes']} (default {feature.default})"
-    return ", ".join(f"{each} (default)" if each == feature.default else str(each) for each in choices)
+    choices, default = feature.metadata["choices"], feature.metadata["default"]
+    if not choices:
+        return f"{feature.metadata['takes']} (default {default})"
+    return ", ".join(f"{each} (default)" if each == default else each for each in choices)

@@ -18,7 +18,7 @@ def told(app: App, brake: Brake) -> str:
         return state if brake.limits.on else f"{state}. It is off now, so it lets everything through."
     if not brake.limits.on:
         return "off"
-    window = app.settings.brake_window
+    window = app.settings.spelled()["brake_window"]
     trips = f"trips when {_condition(brake)} are {what} within {window}"
     if not brake.can_trip:
         return f"{trips}; it cannot trip, because the app has only {brake.active_before:,} {_counting(brake)}"

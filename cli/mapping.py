@@ -11,7 +11,7 @@ import click
 
 from scimlite.admin import apps
 from scimlite.admin import mapping as remapping
-from scimlite.apps import App, AppError
+from scimlite.apps import App, AppError, compiled_mapping
 from scimlite.apps import mapping as mappings
 from scimlite.apps.mapping import Mapping, Row
 from scimlite.directory import profiles
@@ -231,7 +231,7 @@ def test(context: Context, slug: str, user: str | None, file: BinaryIO | None, o
         print_fields(
             [(target, _cell(value) if value is not None else "(no value)") for target, value in values.items()]
         )
-    compiled = mappings.compiled(found.mapping, kind)
+    compiled = compiled_mapping.compiled(found.mapping, kind)
     missing = list(compiled.missing(values)) if compiled else []
     for row in missing:
         click.echo(f"{row.target} is required, and {row.origin} has no value: writing this is refused.", err=True)
@@ -245,7 +245,7 @@ def _of_file(found: App, kind: ResourceType, body: Any) -> dict[str, Any]:
         cleaned = document.with_defaults(kind, document.clean(kind, body).document)
     except ScimError as error:
         raise AppError(f"This would be refused: {error.detail}") from None
-    compiled = mappings.compiled(found.mapping, kind)
+    compiled = compiled_mapping.compiled(found.mapping, kind)
     assert compiled is not None
     return compiled.joined(compiled.profile(cleaned), ())
 

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.journal",),
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
+    ("scimlite.config_values",),
     ("scimlite.errors", "scimlite.clock"),
 )
 #: The names that applications import; each hands on what a room makes.
@@ -41,7 +42,7 @@ LIBRARIES = {
     "gunicorn": {"scimlite_cli.serve"},
     "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "admin", "events")},
     "playhouse": {"scimlite.db.*"},
-    "psycopg": {"scimlite.config", "scimlite.db.postgresql"},
+    "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
     "sqlite3": {"scimlite.db.sqlite"},
 }
 

@@ -175,8 +175,8 @@ def test_the_settings_table_gives_the_defaults(tmp_path: Path) -> None:
     )
 
 
-def _values(feature: dataclasses.Field[str]) -> str:
-    return ", ".join(feature.metadata.get("choices") or (str(feature.default), feature.metadata["takes"]))
+def _values(feature: dataclasses.Field[object]) -> str:
+    return ", ".join(feature.metadata["choices"] or (feature.metadata["default"], feature.metadata["takes"]))
 
 
 def test_the_feature_tables_name_exactly_the_features_there_are() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -104,7 +104,7 @@ def _edit(scope: Scope, slug: str, name: str | None, features: dict[str, str]) -
             raise AppError(str(error)) from None
     renamed = _checked_name(name) if name is not None else app.name
     if settings.unique_group_names != app.settings.unique_group_names:
-        _switch_unique_group_names(scope.db, app, on=settings.unique_group_names == "on")
+        _switch_unique_group_names(scope.db, app, on=settings.unique_group_names)
     if settings.passwords != app.settings.passwords:
         # What came while they were dropped is lost: none that is older may let anybody in.
         scope.db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
@@ -115,7 +115,7 @@ def _edit(scope: Scope, slug: str, name: str | None, features: dict[str, str]) -
 
 
 def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, list[Any]]:
-    before, after = {"name": app.name, **asdict(app.settings)}, {"name": name, **asdict(settings)}
+    before, after = {"name": app.name, **app.settings.spelled()}, {"name": name, **settings.spelled()}
     return {key: [before[key], after[key]] for key in after if before[key] != after[key]}
 
 

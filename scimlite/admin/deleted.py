@@ -16,7 +16,7 @@ from ..apps import App, AppError
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import DepartureRow, MemberRow, ResourceRow, ValueRow
-from ..directory import members, tombstones, value_index
+from ..directory import member_changes, members, tombstones, value_index
 from ..directory.attempt import Attempt
 from ..directory.identity import Subject, entry
 from ..directory.read import Resource
@@ -116,14 +116,14 @@ class _Restoration:
         tombstones.live_again(db, resource, subject)
         value_index.write(workspace, self._type, row, set(), documents.value_rows(self._type, document))
         entries, regained = _regained(db, self._type, row, subject)
-        self._attempt.record([entry(Action.RESTORED, subject, changes, told=regained), *entries], resource, at)
+        self._attempt.record([entry(Action.RESTORED, subject, changes, note=regained), *entries], resource, at)
         return f"{'active' if subject.active else 'disabled'}, {regained}" if subject.is_user else regained
 
 
 def _regained(db: Database, resource_type: ResourceType, row: int, who: Subject) -> tuple[list[Entry], str]:
     """The journal entries of memberships that came back, and all of it in words."""
     if resource_type.links is not None:
-        entries = members.regained_by_restore(db, row, who.pair)
+        entries = member_changes.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
     names = [group.display for group in members.groups_of(db, [row]).get(row, []) if group.kind == "direct"]
     if not names:

@@ -10,7 +10,7 @@ import orjson
 from peewee import fn
 
 from .. import apps, journal
-from ..apps import App, AppError, mapping
+from ..apps import App, AppError, compiled_mapping, mapping
 from ..apps.mapping import Mapping, MappingError
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
@@ -69,7 +69,7 @@ def _change(scope: Scope, slug: str, renew: Callable[[Mapping], Mapping]) -> dic
 def _renewed(app: App, renew: Callable[[Mapping], Mapping]) -> Mapping:
     try:
         new = renew(mapping.from_json(app.mapping))
-        mapping.check(new, types(app))
+        compiled_mapping.check(new, types(app))
     except MappingError as error:
         raise AppError(str(error)) from None
     return new
@@ -95,7 +95,7 @@ def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
     for kind in types(app):
         was = {row.target: row for row in old.rows(kind.name)}
         stricter = [row for row in new.rows(kind.name) if row.required and was.get(row.target) != row]
-        compiled = mapping.compile_rows(Mapping(tuple(stricter), tuple(stricter)), kind)
+        compiled = compiled_mapping.compile_rows(Mapping(tuple(stricter), tuple(stricter)), kind)
         if not stricter or compiled is None:
             continue
         for name, document in _documents(db, app, kind):

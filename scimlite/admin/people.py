@@ -14,7 +14,7 @@ from ..db import Database
 from ..db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
 from ..directory import members as links
 from ..directory.members import Link
-from ..directory.search import conditions
+from ..directory.search.shapes import PREFIX
 from ..journal import Action
 from ..scim import core
 from ..scim import document as documents
@@ -191,7 +191,7 @@ def walk(db: Database, listing: Listing) -> Iterator[Found]:
 
 
 #: What the index covers of a key, written as the index has it.
-_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(conditions.PREFIX)))
+_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(PREFIX)))
 _order = (_key_start, ValueRow.resource_id)
 
 
@@ -260,7 +260,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
             sought(ValueRow),
-            _key_start == key[: conditions.PREFIX],
+            _key_start == key[:PREFIX],
             # Not `==`, which SQLite would put into the line above and then no longer find the index for it.
             ValueRow.key.between(key, key),
         )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from .. import apps, journal
-from ..apps import App, AppError, mapping
+from ..apps import App, AppError, compiled_mapping, mapping
 from ..apps.mapping import MappingError
 from ..apps.workspace import Workspace
 from ..journal import Action, Entry, Scope
@@ -66,7 +66,7 @@ def _declare(scope: Scope, slug: str, entry: Entry, renew: Callable[[Declared], 
         return ["It is declared like that already."]
     after = _as_it_would_be(app, new)
     try:
-        mapping.check(mapping.from_json(app.mapping), after.resource_types.values())
+        compiled_mapping.check(mapping.from_json(app.mapping), after.resource_types.values())
     except MappingError as error:
         raise AppError(f"The attribute mapping needs this: {error} Change that first: scimlite mapping") from None
     conversions = conversion.convert(db, app, after.resource_types, force=force)

@@ -41,7 +41,7 @@ class App:
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
         """The app's resource types by endpoint; they say exactly what holds here."""
-        return _resource_types(self.settings.unique_group_names == "on", self.declared)
+        return _resource_types(self.settings.unique_group_names, self.declared)
 
 
 @lru_cache(maxsize=1024)
@@ -97,13 +97,13 @@ def load(
 
 
 @prepared
-def _BY_SLUG(db: Database) -> Any:
+def _app_by_slug(db: Database) -> Any:
     return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
 def find(db: Database, slug: str) -> App | None:
     """The app with this slug, if there is one."""
-    row = db.row(_BY_SLUG, slug=slug)
+    row = db.row(_app_by_slug, slug=slug)
     return load(*row) if row else None
 
 

@@ -1,10 +1,14 @@
-"""What an operator lets provisioning do in an app: its features, and the one place that refuses what they forbid."""
+"""The features of an app: what its operator lets clients do, and the checks that refuse what a feature forbids."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from functools import cache
+from operator import attrgetter
+from typing import Any, Literal
 
 import orjson
 
@@ -14,125 +18,184 @@ from ..scim.schema import ResourceType
 
 
 class FeatureError(OperatorError):
-    """There is no such feature, or it does not take that value; the text says what there is."""
+    """The feature does not exist, or does not take the value; the text lists the features or the values."""
 
 
-def _choice(default: str, *choices: str, help: str) -> Any:
-    return field(default=default, metadata={"choices": choices, "takes": " or ".join(choices), "help": help})
+# --- how operators write values -----------------------------------------------------------------------------------
 
 
-def _switch(default: str, help: str) -> Any:
-    return _choice(default, default, "off" if default == "on" else "on", help=help)
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The texts that stand for a feature's values: on the command line, in the database and in the journal."""
+
+    pattern: re.Pattern[str]
+    #: Converts a text that matches the pattern to the value, and back.
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str]
 
 
-def _amount(default: str, pattern: str, takes: str, help: str) -> Any:
-    return field(default=default, metadata={"pattern": re.compile(pattern), "takes": takes, "help": help})
+class Span(timedelta):
+    """A length of time in minutes, hours or days that keeps its text: `60m` is not rewritten as `1h`."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Span:
+        """In: a number and `m`, `h` or `d`."""
+        unit = {"m": "minutes", "h": "hours", "d": "days"}[text[-1]]
+        span = super().__new__(cls, **{unit: int(text[:-1])})
+        span.text = text
+        return span
+
+
+_ON_OFF = Spelling(re.compile("on|off"), lambda text: text == "on", lambda value: "on" if value else "off")
+_SPAN = Spelling(re.compile(r"[1-9][0-9]{0,3}m|[1-9][0-9]?h|[1-7]d"), Span, attrgetter("text"))
+
+
+def _number_or_off(pattern: str) -> Spelling:
+    return Spelling(
+        re.compile(f"off|{pattern}"),
+        lambda text: None if text == "off" else int(text),
+        lambda value: "off" if value is None else str(value),
+    )
+
+
+_COUNT = _number_or_off("0|[1-9][0-9]{0,8}")
+_PERCENT = _number_or_off("0|[1-9][0-9]?|100")
+
+
+def _feature(default: Any, spelling: Spelling, takes: str, help: str, choices: tuple[str, ...] = ()) -> Any:
+    metadata = {"spelling": spelling, "takes": takes, "help": help, "choices": choices}
+    return field(default=default, metadata={**metadata, "default": spelling.write(default)})
+
+
+def _choice(*choices: str, help: str) -> Any:
+    """A feature with a few values, the default first."""
+    return _feature(choices[0], Spelling(re.compile("|".join(choices)), str, str), " or ".join(choices), help, choices)
+
+
+def _switch(default: bool, help: str) -> Any:
+    choices = ("on", "off") if default else ("off", "on")
+    return _feature(default, _ON_OFF, " or ".join(choices), help, choices)
+
+
+# --- the features -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """What provisioning may do in an app, by feature name with underscores for blanks and hyphens."""
+    """The features of an app; operators write a name with hyphens in place of underscores."""
 
-    create_users: str = _switch("on", "Users can be created.")
-    update_users: str = _switch("on", "Users can be changed; also those that are disabled can be enabled again.")
-    delete_users: str = _switch("on", "Users can be disabled and deleted.")
-    delete_the_deactivated: str = _switch(
-        "off",
-        "Users who are deactivated or deleted in the source: deprovisioned here, to be purged after the retention "
-        "time; off: disabled here, and what is deleted is kept.",
+    create_users: bool = _switch(True, "Users can be created.")
+    update_users: bool = _switch(True, "Users can be changed, and disabled users can be enabled again.")
+    delete_users: bool = _switch(True, "Users can be disabled and deleted.")
+    delete_the_deactivated: bool = _switch(
+        False,
+        "on: users who are deactivated or deleted in the source are deprovisioned here, to be purged after the "
+        "retention time; off: deactivated users are disabled, deleted users are hidden and kept.",
     )
-    create_groups: str = _switch("on", "Groups can be created.")
-    update_groups: str = _switch("on", "Groups can be changed, but for their members.")
-    delete_groups: str = _switch("on", "Groups can be deleted.")
-    sync_membership: str = _switch("on", "Members of groups can be set, added and removed.")
-    unique_group_names: str = _switch("on", "Two groups of the app cannot have the same name (compared without case).")
-    unknown_members: str = _choice(
-        "skip",
+    create_groups: bool = _switch(True, "Groups can be created.")
+    update_groups: bool = _switch(True, "Groups can be changed, except for their members.")
+    delete_groups: bool = _switch(True, "Groups can be deleted.")
+    sync_membership: bool = _switch(True, "Members of groups can be set, added and removed.")
+    unique_group_names: bool = _switch(True, "Two groups of the app cannot have the same name (compared without case).")
+    unknown_members: Literal["skip", "refuse"] = _choice(
         "skip",
         "refuse",
-        help="Members that do not exist in the app: left out and journalled, or the request refused.",
+        help="Members that do not exist in the app: skip leaves them out and records them in the journal, refuse "
+        "refuses the request.",
     )
-    unknown_attributes: str = _choice(
-        "refuse",
+    unknown_attributes: Literal["refuse", "ignore"] = _choice(
         "refuse",
         "ignore",
-        help="Attributes in PATCH that the schemas do not know: the request refused, or they are left out.",
+        help="Attributes in PATCH that no schema has: refuse refuses the request, ignore leaves them out.",
     )
-    patch_answer: str = _choice(
-        "auto",
+    patch_answer: Literal["auto", "body", "empty"] = _choice(
         "auto",
         "body",
         "empty",
-        help="What PATCH answers: the resource, nothing, or the resource but for groups of over 100 members.",
+        help="The answer to PATCH: body is the resource, empty is nothing, auto is the resource except for groups of "
+        "over 100 members.",
     )
-    revive: str = _switch(
-        "off",
+    revive: bool = _switch(
+        False,
         "A user who is created with the externalId of exactly one deleted user, within the retention time, gets "
-        "that user's id; what the user was and the memberships do not come back.",
+        "that user's id; the old attributes and memberships do not come back.",
     )
-    passwords: str = _choice(
-        "drop",
+    passwords: Literal["drop", "hash"] = _choice(
         "drop",
         "hash",
-        help="Passwords of users: thrown away, or kept as hashes; every change deletes those that are kept.",
+        help="Passwords of users: drop discards them, hash keeps a hash; every change of this feature deletes the "
+        "hashes.",
     )
-    keep_bodies: str = _switch(
-        "on", "Masked bodies of refused and failed requests are kept for 7 days, so that they can be explained."
+    keep_bodies: bool = _switch(
+        True, "Masked bodies of refused and failed requests are kept for 7 days, so that they can be explained."
     )
-    brake_users: str = _amount(
-        "50",
-        r"off|0|[1-9][0-9]{0,8}",
+    brake_users: int | None = _feature(
+        50,
+        _COUNT,
         "a number or off",
-        "The brake holds disabling and deleting when more users than this were disabled or deleted within its "
-        "window, and more than its percentage.",
+        "The brake stops disabling and deleting when more users than this were disabled or deleted within the brake "
+        "window, and more than the brake percentage.",
     )
-    brake_percent: str = _amount(
-        "20",
-        r"off|0|[1-9][0-9]?|100",
+    brake_percent: int | None = _feature(
+        20,
+        _PERCENT,
         "0 to 100 or off",
-        "The brake's share of the users who were active when its window began; with this and brake-users off there "
-        "is no brake.",
+        "The brake's share of the users who were active when its window began; when this and brake-users are off, "
+        "there is no brake.",
     )
-    brake_window: str = _amount(
-        "1h", r"[1-9][0-9]{0,3}m|[1-9][0-9]?h|[1-7]d", "a time such as 30m, 1h or 2d", "How far back the brakes count."
+    brake_window: timedelta = _feature(  # noqa: RUF009  # a Span cannot be changed
+        Span("1h"), _SPAN, "a time such as 30m, 1h or 2d", "The time before now for which the brakes count."
     )
-    brake_members: str = _amount(
-        "off",
-        r"off|0|[1-9][0-9]{0,8}",
+    brake_members: int | None = _feature(
+        None,
+        _COUNT,
         "a number or off",
-        "The second brake holds removing members when more users than this were removed from groups within the window.",
+        "The second brake stops removing members when more users than this were removed from groups within the window.",
     )
 
     @classmethod
     def from_json(cls, text: str) -> AppSettings:
-        """Settings as the database keeps them: only what differs from the defaults."""
-        return cls(**orjson.loads(text))
+        """The settings from the database's JSON object: texts by field name, without those that are the default."""
+        spellings = _spellings()
+        return cls(**{name: spellings[name].parse(value) for name, value in orjson.loads(text).items()})
 
     def to_json(self) -> str:
-        """The settings as the database keeps them."""
-        defaults = asdict(AppSettings())
-        changed = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        """The JSON object that `from_json` reads."""
+        defaults = _DEFAULTS.spelled()
+        changed = {name: text for name, text in self.spelled().items() if text != defaults[name]}
         return orjson.dumps(changed).decode()
 
-    def with_feature(self, name: str, value: str) -> AppSettings:
+    def spelled(self) -> dict[str, str]:
+        """The values as operators write them, by field name."""
+        return {name: spelling.write(getattr(self, name)) for name, spelling in _spellings().items()}
+
+    def with_feature(self, name: str, text: str) -> AppSettings:
         """The settings with one feature set; FeatureError says which features and values there are."""
         key = name.strip().lower().replace("-", "_").replace(" ", "_")
-        known = {each.name: each.metadata for each in fields(self)}
-        if key not in known:
-            names = ", ".join(feature.replace("_", "-") for feature in known)
+        features = {feature.name: feature.metadata for feature in fields(self)}
+        if key not in features:
+            names = ", ".join(feature.replace("_", "-") for feature in features)
             raise FeatureError(f"There is no feature {name!r}. Features: {names}.")
-        feature = known[key]
-        taken = feature["pattern"].fullmatch(value) if "pattern" in feature else value in feature["choices"]
-        if not taken:
-            raise FeatureError(f"{name} is {feature['takes']}, not {value!r}.")
-        return replace(self, **{key: value})
+        spelling: Spelling = features[key]["spelling"]
+        if not spelling.pattern.fullmatch(text):
+            raise FeatureError(f"{name} is {features[key]['takes']}, not {text!r}.")
+        return replace(self, **{key: spelling.parse(text)})
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------
+@cache
+def _spellings() -> dict[str, Spelling]:
+    return {feature.name: feature.metadata["spelling"] for feature in fields(AppSettings)}
+
+
+_DEFAULTS = AppSettings()
+
+
+# --- checks -------------------------------------------------------------------------------------------------------
 
 
 def allow_create(settings: AppSettings, slug: str, resource_type: ResourceType, *, with_members: bool) -> None:
-    """Raise BadRequest when a feature that is off forbids to create a resource, perhaps one with members."""
+    """Raise BadRequest when a feature forbids to create a resource of this type, `with_members` or without."""
     if resource_type.name == core.USER.name:
         _require(settings, slug, "create_users")
     if resource_type.links is not None:
@@ -147,38 +210,38 @@ def allow_change(
     resource_type: ResourceType,
     *,
     deactivates: bool = False,
-    otherwise: bool = False,
+    edits: bool = False,
     members: bool = False,
 ) -> None:
-    """Raise BadRequest when a feature that is off forbids a change.
+    """Raise BadRequest when a feature forbids a change.
 
-    In: whether a user's `active` goes from true to false, whether anything else of the resource's own changes, and
-    whether members are set, added or removed.
+    In: `deactivates`, true when a user's `active` becomes false; `edits`, true when another attribute of the resource
+    changes; `members`, true when members are set, added or removed.
     """
     if deactivates:
         _require(settings, slug, "delete_users")
-    if otherwise and resource_type.name == core.USER.name:
+    if edits and resource_type.name == core.USER.name:
         _require(settings, slug, "update_users")
-    if otherwise and resource_type.links is not None:
+    if edits and resource_type.links is not None:
         _require(settings, slug, "update_groups")
     if members:
         _require(settings, slug, "sync_membership")
 
 
 def allow_delete(settings: AppSettings, slug: str, resource_type: ResourceType) -> None:
-    """Raise BadRequest when a feature that is off forbids to delete a resource."""
+    """Raise BadRequest when a feature forbids to delete a resource of this type."""
     if resource_type.name == core.USER.name:
         _require(settings, slug, "delete_users")
     if resource_type.links is not None:
         _require(settings, slug, "delete_groups")
 
 
-def _require(settings: AppSettings, slug: str, feature: str) -> None:
-    """400, because Entra quarantines a whole job on 401 and 403."""
-    if getattr(settings, feature) != "off":
+def _require(settings: AppSettings, slug: str, key: str) -> None:
+    """Raise BadRequest when a feature is off: 400, because Entra quarantines a whole job on 401 and 403."""
+    if getattr(settings, key):
         return
-    written = feature.replace("_", "-")
+    name = key.replace("_", "-")
     raise BadRequest(
-        f"The feature {written} is off for the app {slug}: its operator does not let this be done.",
-        remedy=Remedy(feature=written, value="on"),
+        f"The feature {name} is off for the app {slug}: its operator does not let this be done.",
+        remedy=Remedy(feature=name, value="on"),
     )

@@ -1,4 +1,4 @@
-"""An attempt to change something: how it ends is recorded in the journal, whoever makes it."""
+"""Attempts to write or to search: the journal records how each ends, whether it came over HTTP or not."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from ..errors import (
 )
 from ..journal import Action, Entry, Outcome, refusals
 from ..journal import record as record_entries
-from ..journal.refusals import Received
+from ..journal.refusals import Received, Refused
 from ..scim import core
 from ..scim.schema import ResourceType
 from .read import Resource
 
 _log = logging.getLogger("scimlite.error")
 
-#: Errors that leave no row: nothing was tried on what exists, or the database cannot be written.
+#: Errors that leave no row: the request reached no resource, or the database cannot be written.
 _UNRECORDED = (Unauthorized, NotFound, MethodNotAllowed, Unavailable)
 
 
 class Attempt:
-    """One attempt to write, or to search, and what the journal is told about it.
+    """One attempt to write or to search, which records its outcome in the journal.
 
-    As a context manager it records the error that leaves the block: once, after the transaction was rolled back, with
-    what came (`explain` shows it). A write that succeeds records its entries with `record`.
+    As a context manager it records the error that leaves the block: once, after the rollback of the transaction, with
+    the request for `explain`. A write that succeeds records its entries with `record`.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Attempt:
 
     @property
     def name(self) -> str | None:
-        """What people call the resource that is to be created, where the body says so."""
+        """The name in the body of a resource to create; None without a name."""
         body = self.received.body
         if self.action is not Action.CREATED or not isinstance(body, dict):
             return None
@@ -76,21 +76,21 @@ class Attempt:
 
     @property
     def received(self) -> Received:
-        """What came, to be kept when it is refused; without HTTP, as the request that would say the same."""
+        """The request, to be kept when it is refused; without HTTP, the request that would do the same."""
         endpoint = self.resource_type.endpoint if self.resource_type else ""
         path = f"/{endpoint}/{self.id}" if self.id else f"/{endpoint}"
         return Received(self._method, path, parsed=self._body is not None, body=self._body)
 
     def success_status(self, resource: Resource) -> int | None:
-        """The HTTP status that a write is answered with; None when it did not come over HTTP."""
+        """The HTTP status of the answer to a successful write; None without HTTP."""
         return None
 
     def failure_status(self, error: ScimError) -> int | None:
-        """The HTTP status that a refusal is answered with; None when the attempt did not come over HTTP."""
+        """The HTTP status of the answer to a refusal; None without HTTP."""
         return None
 
     def record(self, entries: Sequence[Entry], resource: Resource, at: int) -> None:
-        """Record what was done, inside the transaction of the write."""
+        """Record the entries of a successful write, inside its transaction; `at` is in microseconds since 1970 UTC."""
         record_entries(self.workspace, entries, at=at, status=self.success_status(resource))
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Inside a transaction nothing would stay of it: who began that one records.
+        # Inside a transaction the entry would be rolled back, so the attempt that began the transaction records.
         if isinstance(error, Exception) and not self._recorded and not self.workspace.db.in_transaction:
             self._recorded = True
             self._refuse(as_scim_error(error))
@@ -111,18 +111,18 @@ class Attempt:
             return
         origin = self.workspace.origin
         scope = replace(self.workspace, origin=replace(origin, request_id=origin.request_id or secrets.token_hex(8)))
-        app, types = self.workspace.app, [self.resource_type] if self.resource_type else None
+        app = self.workspace.app
+        refused = Refused(
+            self._entry(error),
+            error,
+            self.received,
+            [self.resource_type] if self.resource_type else list(app.resource_types.values()),
+            self.failure_status(error),
+            replace(error.remedy, app=app.slug) if error.remedy else None,
+            app.settings.keep_bodies,
+        )
         try:
-            refusals.record(
-                scope,
-                self._entry(error),
-                error,
-                self.received,
-                types or list(app.resource_types.values()),
-                remedy=replace(error.remedy, app=app.slug) if error.remedy else None,
-                status=self.failure_status(error),
-                keep_body=app.settings.keep_bodies == "on",
-            )
+            refusals.record(scope, refused)
         except (ScimError, DatabaseError) as failure:
             _log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)
 

@@ -1,15 +1,17 @@
-"""Brakes: when a client takes too many users away within a while, the rest is held until an operator releases it.
+"""Brakes: when an app disables, deletes or removes too many users in a while, the brake refuses more until a release.
 
-Counted under the app's row lock and in the write's own transaction, so that parallel writers let through no more.
+A brake counts under the lock of the app's row and in the transaction of the write, so that parallel writers together
+get no more through than one writer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from peewee import SQL, Cast, Select, fn
 
@@ -23,46 +25,50 @@ from ..errors import Remedy, TooManyRequests
 from ..journal import Action, Entry, Scope
 from ..scim import core
 
-#: Users who were disabled or deleted, and users who were taken out of groups.
+T = TypeVar("T")
+
+#: The brake on disabling and deleting users, and the brake on removing users from groups.
 USERS = "users"
 MEMBERS = "members"
 KINDS = (USERS, MEMBERS)
+#: The brakes as journal entries name them.
+_NAMES = {USERS: "users disabled and deleted", MEMBERS: "users removed from groups"}
 
-_UNITS = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-#: Seconds after which a client may ask again: somebody has to look at it first.
+_MICROSECOND = timedelta(microseconds=1)
+#: Seconds after which a client should ask again; an operator has to release the brake before.
 _RETRY_AFTER = 900
 _CHUNK = 1000
 
 
 class Tripped(TooManyRequests):
-    """This write would have been one too many: the brake is to be tripped, and the write is refused."""
+    """A write exceeds the limits of a brake: the write is refused and rolled back, and then the brake trips."""
 
     def __init__(self, app: App, kind: str, reason: str, at: int) -> None:
-        super().__init__(_held(app, kind, reason), retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
+        """In: why, in words, and the time of the count in microseconds since 1970 UTC."""
+        super().__init__(_refusal(app, kind, reason), retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
         self.kind = kind
         self.reason = reason
-        #: When it was counted, in microseconds.
         self.at = at
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a brake trips; None is no condition, and a brake without any is off."""
+    """The limits of a brake; None is no limit, and a brake without limits is off."""
 
     number: int | None
     percent: int | None
-    #: Microseconds.
+    #: How far back the brake counts, in microseconds.
     window: int
 
     @property
     def on(self) -> bool:
-        """Whether there is anything that trips it."""
+        """True when the brake can trip."""
         return self.number is not None or self.percent is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """A brake as it is now; times are microseconds since 1970 UTC."""
+    """The present state of a brake; times are microseconds since 1970 UTC."""
 
     kind: str
     limits: Limits
@@ -70,104 +76,123 @@ class Brake:
     #: Why it tripped, in words.
     reason: str | None
     released_at: int | None
-    #: Distinct users who count, and of how many who were active when the window began.
+    #: How many different users the brake counts, and how many users were active when its window began.
     counted: int
     active_before: int
 
     @property
     def can_trip(self) -> bool:
-        """Whether there are enough users at all."""
+        """True when the app has enough users to exceed the limit."""
         return self.active_before > (self.limits.number or 0)
 
 
+class _State(NamedTuple):
+    """The state of a brake in the database; None for a brake that never tripped and was never released."""
+
+    tripped_at: int | None = None
+    reason: str | None = None
+    released_at: int | None = None
+
+
 def limits(settings: AppSettings, kind: str) -> Limits:
-    """The limits of a brake as the app's features set them."""
-    window = int(settings.brake_window[:-1]) * _UNITS[settings.brake_window[-1]]
+    """The limits that an app's features set for a brake."""
+    window = settings.brake_window // _MICROSECOND
     if kind == MEMBERS:
-        return Limits(_number(settings.brake_members), None, window)
-    return Limits(_number(settings.brake_users), _number(settings.brake_percent), window)
+        return Limits(settings.brake_members, None, window)
+    return Limits(settings.brake_users, settings.brake_percent, window)
 
 
-def _number(text: str) -> int | None:
-    return None if text == "off" else int(text)
+def _state(db: Database, app: App, kind: str) -> _State:
+    row = db.row(_brake_state, app=app.id, kind=kind)
+    return _State(*row) if row else _State()
+
+
+@prepared
+def _brake_state(db: Database) -> Any:
+    """The columns in the order of _State."""
+    return BrakeRow.select(BrakeRow.tripped_at, BrakeRow.detail, BrakeRow.released_at).where(
+        BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind")
+    )
 
 
 # --- counting -----------------------------------------------------------------------------------------------------
 
 
 def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
-    """Count users who are about to be disabled, deleted or taken out of a group, inside the caller's transaction.
+    """Count users who are about to be disabled, deleted or removed from a group, inside the caller's transaction.
 
-    To be called before their rows change. Raises TooManyRequests when the brake is tripped, Tripped when this would
-    be one too many: then the caller's transaction rolls back, and `trip` is to be called.
+    The caller counts before it changes the rows. Raises TooManyRequests when the brake has tripped already, and Tripped
+    when these users exceed a limit: `transact` then trips the brake.
     """
     db, app = workspace.db, workspace.app
-    set_to = limits(app.settings, kind)
-    if not set_to.on:
+    limit = limits(app.settings, kind)
+    if not rows or not limit.on:
         return
-    db.rows(_LOCK, app=app.id)
-    tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
-    if tripped_at is not None:
-        held = _held(app, kind, reason)
-        raise TooManyRequests(held, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
+    db.rows(_locked_app, app=app.id)
+    state = _state(db, app, kind)
+    if state.tripped_at is not None:
+        refusal = _refusal(app, kind, state.reason)
+        raise TooManyRequests(refusal, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     at = clock.now()
-    since = max(at - set_to.window, released_at or 0)
-    db.execute(_FORGET, app=app.id, kind=kind, before=at - set_to.window)
+    since = max(at - limit.window, state.released_at or 0)
+    db.execute(_delete_old_departures, app=app.id, kind=kind, before=at - limit.window)
     for chunk in chunks(rows, _CHUNK):
-        db.execute(_DEPART, app=app.id, kind=kind, at=at, rows=chunk)
-    reason = _too_many(db, app, kind, set_to, since)
+        db.execute(_insert_departures, app=app.id, kind=kind, at=at, rows=chunk)
+    reason = _excess(workspace, kind, limit, since)
     if reason is not None:
         raise Tripped(app, kind, reason, at)
 
 
-def _too_many(db: Database, app: App, kind: str, set_to: Limits, since: int) -> str | None:
-    """Why there are more departures than the limits allow, in words; None when there are not."""
-    number = int(db.scalar(_COUNT if kind == USERS else _COUNT_ALL, app=app.id, kind=kind, since=since))
-    if number == 0 or (set_to.number is not None and number <= set_to.number):
+def _excess(workspace: Workspace, kind: str, limit: Limits, since: int) -> str | None:
+    """How the departures since a time exceed the limits, in words; None when they do not."""
+    number = _departed(workspace.db, workspace.app, kind, since)
+    if number == 0 or (limit.number is not None and number <= limit.number):
         return None
-    told = f"{number} users" if number != 1 else "1 user"
     if kind == MEMBERS:
-        return f"more than {set_to.number} users would have been removed from groups within the window"
-    if set_to.percent is None:
-        return f"more than {set_to.number} users would have been disabled or deleted within the window"
-    # Only as many are counted as it takes to know whether the share is too large.
-    enough = ceil(number * 100 / set_to.percent) if set_to.percent else 1
-    active = number + int(db.scalar(_STILL_ACTIVE, app=app.id, since=since, kind=kind, limit=enough))
-    if number * 100 <= set_to.percent * active:
+        return f"more than {limit.number} users would have been removed from groups within the window"
+    if limit.percent is None:
+        return f"more than {limit.number} users would have been disabled or deleted within the window"
+    # Counting stops at the number of active users from which on the share is not too large.
+    enough = ceil(number * 100 / limit.percent) if limit.percent else 1
+    active = number + _still_active(workspace.db, workspace.app, kind, since, enough)
+    if number * 100 <= limit.percent * active:
         return None
-    return f"{told} of {active:,} would have been disabled or deleted within the window"
+    users = f"{number} users" if number != 1 else "1 user"
+    return f"{users} of {active:,} would have been disabled or deleted within the window"
 
 
-def _held(app: App, kind: str, reason: str | None) -> str:
-    what = "Disabling and deleting users" if kind == USERS else "Removing members"
+def _departed(db: Database, app: App, kind: str, since: int) -> int:
+    query = _count_departed_users if kind == USERS else _count_departed_members
+    return int(db.scalar(query, app=app.id, kind=kind, since=since))
+
+
+def _still_active(db: Database, app: App, kind: str, since: int, limit: int) -> int:
+    return int(db.scalar(_count_active_users, app=app.id, kind=kind, since=since, limit=limit))
+
+
+def _refusal(app: App, kind: str, reason: str | None) -> str:
+    acts = "Disabling and deleting users" if kind == USERS else "Removing members"
     return (
-        f"{what} is held for the app {app.slug}, because {reason}. Everything else goes on. "
+        f"{acts} is held for the app {app.slug}, because {reason}. Everything else goes on. "
         "The operator of this endpoint can release it."
     )
 
 
 @prepared
-def _LOCK(db: Database) -> Any:
+def _locked_app(db: Database) -> Any:
     return db.locking(AppRow.select(AppRow.id).where(AppRow.id == Slot("app")))
 
 
 @prepared
-def _STATE(db: Database) -> Any:
-    return BrakeRow.select(BrakeRow.tripped_at, BrakeRow.detail, BrakeRow.released_at).where(
-        BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind")
-    )
-
-
-@prepared
-def _FORGET(db: Database) -> Any:
+def _delete_old_departures(db: Database) -> Any:
     return DepartureRow.delete().where(
         DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind"), DepartureRow.at <= Slot("before")
     )
 
 
 @prepared
-def _DEPART(db: Database) -> Any:
-    """Only of users: groups in groups may come and go. Who is disabled already is no more lost by being deleted."""
+def _insert_departures(db: Database) -> Any:
+    """Departures of users: groups inside groups do not count, and deleting a disabled user loses no active user."""
     columns = [
         Cast(Slot("app"), "BIGINT"),
         Slot("kind").typed(),
@@ -190,78 +215,78 @@ def _DEPART(db: Database) -> Any:
     return DepartureRow.insert_from(users, fields).on_conflict_ignore()
 
 
-def _departed() -> Any:
+def _departures() -> Any:
     return DepartureRow.select(fn.count(fn.DISTINCT(DepartureRow.resource_id))).where(
         DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind"), DepartureRow.at > Slot("since")
     )
 
 
 @prepared
-def _COUNT(db: Database) -> Any:
-    """Users who were active when the window began; those who came later do not count."""
-    return _departed().where(DepartureRow.active_since <= Slot("since"))
+def _count_departed_users(db: Database) -> Any:
+    """Only users who were active when the window began: users who came later do not count."""
+    return _departures().where(DepartureRow.active_since <= Slot("since"))
 
 
 @prepared
-def _COUNT_ALL(db: Database) -> Any:
-    return _departed()
+def _count_departed_members(db: Database) -> Any:
+    return _departures()
 
 
 @prepared
-def _STILL_ACTIVE(db: Database) -> Any:
-    """Users who were active when the window began, and of whom nothing was counted since; at most so many."""
-    counted = DepartureRow.select(SQL("1")).where(
+def _count_active_users(db: Database) -> Any:
+    """Users who were active when the window began and have no departure since; at most `limit`."""
+    departed = DepartureRow.select(SQL("1")).where(
         DepartureRow.app_id == Slot("app"),
         DepartureRow.kind == Slot("kind"),
         DepartureRow.at > Slot("since"),
         DepartureRow.resource_id == ResourceRow.id,
         DepartureRow.active_since <= Slot("since"),
     )
-    found = ResourceRow.select(ResourceRow.id).where(
+    users = ResourceRow.select(ResourceRow.id).where(
         ResourceRow.app_id == Slot("app"),
         ResourceRow.type == core.USER.name,
         ResourceRow.deleted_at.is_null(),
         ResourceRow.active == 1,
         ResourceRow.active_since <= Slot("since"),
-        ~fn.EXISTS(counted),
+        ~fn.EXISTS(departed),
     )
-    limited = found.limit(Slot("limit")).alias("found")
+    limited = users.limit(Slot("limit")).alias("found")
     return Select([limited], [fn.count(SQL("*"))])
 
 
 # --- tripping and releasing ---------------------------------------------------------------------------------------
 
 
-def trip(workspace: Workspace, tripped: Tripped) -> None:
-    """Hold everything of the kind from now on, in a transaction of its own after the write's was rolled back."""
-    workspace.db.transact(partial(_trip, workspace, tripped))
+def transact(workspace: Workspace, write: Callable[[], T]) -> T:
+    """Run a write in a transaction; when the write exceeds a limit, its brake trips after the rollback."""
+    try:
+        return workspace.db.transact(write)
+    except Tripped as tripped:
+        workspace.db.transact(partial(_trip, workspace, tripped))
+        raise
 
 
 def _trip(workspace: Workspace, tripped: Tripped) -> None:
     db, app = workspace.db, workspace.app
-    db.rows(_LOCK, app=app.id)
-    tripped_at, _, released_at = db.row(_STATE, app=app.id, kind=tripped.kind) or (None, None, None)
-    # Another writer was first, or an operator released it since this was counted.
-    if tripped_at is not None or (released_at or 0) > tripped.at:
+    db.rows(_locked_app, app=app.id)
+    state = _state(db, app, tripped.kind)
+    # Another writer tripped the brake before, or an operator released it after the count.
+    if state.tripped_at is not None or (state.released_at or 0) > tripped.at:
         return
     at = clock.now()
-    _set(db, app, tripped.kind, tripped_at=at, released_at=released_at, detail=tripped.reason)
+    _write(db, app, tripped.kind, _State(at, tripped.reason, state.released_at))
     detail = f"{_NAMES[tripped.kind]}: {tripped.reason}"
     journal.record(workspace, [Entry(Action.BRAKE_TRIPPED, detail=detail)], at=at)
 
 
-#: What the journal calls the brakes.
-_NAMES = {USERS: "users disabled and deleted", MEMBERS: "users removed from groups"}
-
-
-def _set(db: Database, app: App, kind: str, **values: Any) -> None:
+def _write(db: Database, app: App, kind: str, state: _State) -> None:
+    values = {"tripped_at": state.tripped_at, "detail": state.reason, "released_at": state.released_at}
     row = BrakeRow.insert(app_id=app.id, kind=kind, **values)
-    target = [BrakeRow.app_id, BrakeRow.kind]
-    db.execute(row.on_conflict(conflict_target=target, update=values))
+    db.execute(row.on_conflict(conflict_target=[BrakeRow.app_id, BrakeRow.kind], update=values))
 
 
 def release(scope: Scope, slug: str) -> list[str]:
-    """Let through what brakes held, and count from zero; returns the kinds that were held.
+    """Release the brakes of an app, and begin to count at zero; returns the kinds of those that had tripped.
 
     Raises AppError when there is no such app.
     """
@@ -272,25 +297,25 @@ def _release(scope: Scope, slug: str) -> list[str]:
     db = scope.db
     app = apps.lock(db, slug)
     at = clock.now()
-    held = [kind for kind in KINDS if (db.row(_STATE, app=app.id, kind=kind) or (None,))[0] is not None]
+    tripped = [kind for kind in KINDS if _state(db, app, kind).tripped_at is not None]
     for kind in KINDS:
-        _set(db, app, kind, tripped_at=None, released_at=at, detail=None)
+        _write(db, app, kind, _State(released_at=at))
     db.execute(DepartureRow.delete().where(DepartureRow.app_id == app.id))
-    detail = " and ".join(_NAMES[kind] for kind in held) or "nothing was held; the count begins at zero"
+    detail = " and ".join(_NAMES[kind] for kind in tripped) or "nothing was held; the count begins at zero"
     journal.record(Workspace.of(scope, app), [Entry(Action.RELEASED, detail=detail)], at=at)
-    return held
+    return tripped
 
 
 def every(db: Database, app: App) -> list[Brake]:
-    """The app's brakes as they are now."""
-    found = []
-    for kind in KINDS:
-        set_to = limits(app.settings, kind)
-        tripped_at, reason, released_at = db.row(_STATE, app=app.id, kind=kind) or (None, None, None)
-        since = max(clock.now() - set_to.window, released_at or 0)
-        counted = int(db.scalar(_COUNT if kind == USERS else _COUNT_ALL, app=app.id, kind=kind, since=since))
-        active = int(db.scalar(_STILL_ACTIVE, app=app.id, kind=kind, since=since, limit=2**62))
-        if kind == USERS:
-            active += counted
-        found.append(Brake(kind, set_to, tripped_at, reason, released_at, counted, active))
-    return found
+    """The present state of the app's brakes."""
+    return [_brake(db, app, kind) for kind in KINDS]
+
+
+def _brake(db: Database, app: App, kind: str) -> Brake:
+    limit, state = limits(app.settings, kind), _state(db, app, kind)
+    since = max(clock.now() - limit.window, state.released_at or 0)
+    counted = _departed(db, app, kind, since)
+    active = _still_active(db, app, kind, since, 2**62)
+    if kind == USERS:
+        active += counted
+    return Brake(kind, limit, *state, counted, active)

@@ -1,4 +1,4 @@
-"""Whom a change concerns: the names and states of a resource for its columns, and its journal entry."""
+"""The subject of a change: a resource's names and state for its columns, and its journal entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..scim.values import fold
 
 
 class Subject:
-    """The person, group or other resource that a change concerns, for columns and journal."""
+    """The user, group or other resource that a change concerns, for columns and journal."""
 
     def __init__(self, resource_type: ResourceType, id: str, document: Document) -> None:
         self.id = id
@@ -26,36 +26,39 @@ class Subject:
         self.name = names.name or id
         self.display = names.display
         self.external_id = document.get("externalId")
-        # A user whose `active` was removed may not use the application: nothing says that it may.
+        # A user without `active` is disabled: nothing says that the user may use the application.
         self.active = int(bool(document.get("active"))) if self.is_user else 1
         self.pair = (id, self.name)
-        #: The journal has columns for users and groups; of others it tells in words.
-        self.told = [] if self.is_user or self.is_group else [f"{resource_type.name} {self.name!r} ({id})"]
+        #: The journal has columns for users and groups; the text of an entry names other resources.
+        self.names = [] if self.is_user or self.is_group else [f"{resource_type.name} {self.name!r} ({id})"]
 
 
 def entry(
     action: Action,
-    who: Subject,
+    subject: Subject,
     changes: dict[str, list[Any]],
     ignored: Iterable[str] = (),
-    told: str | None = None,
+    note: str | None = None,
 ) -> Entry:
-    """The journal row of a change; `told` says why, or what else was done."""
+    """The journal entry of a change.
+
+    In: `ignored`, attributes that were left out; `note`, the reason of the change or another act, in words.
+    """
     listed = ", ".join(list(ignored)[:20])
     return Entry(
         action,
-        user=who.pair if who.is_user else None,
-        group=who.pair if who.is_group else None,
+        user=subject.pair if subject.is_user else None,
+        group=subject.pair if subject.is_group else None,
         changes=changes or None,
-        detail="; ".join(filter(None, [*who.told, told, listed and f"not taken: {listed}"])) or None,
+        detail="; ".join(filter(None, [*subject.names, note, listed and f"not taken: {listed}"])) or None,
     )
 
 
-def remember(workspace: Workspace, who: Subject, before: Document) -> None:
-    """Keep the names a user is known by, when they are new."""
-    if not who.is_user:
+def remember(workspace: Workspace, subject: Subject, before: Document) -> None:
+    """Keep a user's new names, by which the journal is searched; `before` is the document before the change."""
+    if not subject.is_user:
         return
-    names = [fold(who.name)] if before.get("userName") != who.name else []
-    if who.external_id and before.get("externalId") != who.external_id:
-        names.append(who.external_id)
-    journal.known_as(workspace, who.id, names)
+    names = [fold(subject.name)] if before.get("userName") != subject.name else []
+    if subject.external_id and before.get("externalId") != subject.external_id:
+        names.append(subject.external_id)
+    journal.known_as(workspace, subject.id, names)

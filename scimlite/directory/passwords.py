@@ -57,14 +57,14 @@ def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
     if change is None:
         return None
     if change.hash is None:
-        return f"{_PATH} removed" if workspace.db.touch(_DELETE, row=row) else None
-    workspace.db.execute(_STORE, row=row, app=workspace.app.id, hash=change.hash, at=clock.now())
+        return f"{_PATH} removed" if workspace.db.touch(_delete_password, row=row) else None
+    workspace.db.execute(_upsert_password, row=row, app=workspace.app.id, hash=change.hash, at=clock.now())
     return f"{_PATH} set"
 
 
 def forget(db: Database, row: int) -> None:
     """Delete the password of a user who is deleted, in the caller's transaction."""
-    db.execute(_DELETE, row=row)
+    db.execute(_delete_password, row=row)
 
 
 def verify(db: Database, app: App, user_id: str, password: str) -> bool:
@@ -76,7 +76,11 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
     from argon2.exceptions import VerifyMismatchError
 
     decoy = _decoy()
-    found = db.row(_FIND, app=app.id, uuid=user_id, type=core.USER.name) if app.settings.passwords == "hash" else None
+    found = (
+        db.row(_password_of_user, app=app.id, uuid=user_id, type=core.USER.name)
+        if app.settings.passwords == "hash"
+        else None
+    )
     row, stored = found or (None, decoy)
     opaque = _opaque(password)
     try:
@@ -87,7 +91,7 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
         renewed = _hasher().hash(opaque)
         # It can wait: a locked or read-only database must not keep anybody out.
         with suppress(Unavailable):
-            db.transact(lambda: db.execute(_RENEW, row=row, old=stored, hash=renewed))
+            db.transact(lambda: db.execute(_update_hash, row=row, old=stored, hash=renewed))
     return row is not None
 
 
@@ -113,7 +117,7 @@ def _opaque(password: str) -> bytes:
 
 
 @prepared
-def _STORE(db: Database) -> Any:
+def _upsert_password(db: Database) -> Any:
     return PasswordRow.insert(
         {
             PasswordRow.resource_id: Slot("row"),
@@ -125,12 +129,12 @@ def _STORE(db: Database) -> Any:
 
 
 @prepared
-def _DELETE(db: Database) -> Any:
+def _delete_password(db: Database) -> Any:
     return PasswordRow.delete().where(PasswordRow.resource_id == Slot("row"))
 
 
 @prepared
-def _FIND(db: Database) -> Any:
+def _password_of_user(db: Database) -> Any:
     return (
         PasswordRow.select(PasswordRow.resource_id, PasswordRow.hash)
         .join(ResourceRow, on=(ResourceRow.id == PasswordRow.resource_id))
@@ -145,7 +149,7 @@ def _FIND(db: Database) -> Any:
 
 
 @prepared
-def _RENEW(db: Database) -> Any:
+def _update_hash(db: Database) -> Any:
     """Not over a password that was set meanwhile."""
     return PasswordRow.update({PasswordRow.hash: Slot("hash")}).where(
         PasswordRow.resource_id == Slot("row"), PasswordRow.hash == Slot("old")

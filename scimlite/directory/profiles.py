@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from ..apps import App, mapping
-from ..apps.mapping import Compiled
+from ..apps import App, compiled_mapping
+from ..apps.compiled_mapping import Compiled
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
@@ -38,7 +38,7 @@ def text(app: App, resource_type: ResourceType, document: Document, *, lenient: 
 
     Raises InvalidValue naming attribute and target when a required row has no value, unless `lenient`.
     """
-    compiled = mapping.compiled(app.mapping, resource_type)
+    compiled = compiled_mapping.compiled(app.mapping, resource_type)
     if compiled is None:
         return None
     profile = compiled.profile(document)
@@ -92,7 +92,7 @@ def _page(db: Database) -> Any:
 
 def _profiles(workspace: Workspace, resource_type: ResourceType, rows: Sequence[Sequence[Any]]) -> list[Profile]:
     app = workspace.app
-    compiled = mapping.compiled(app.mapping, resource_type)
+    compiled = compiled_mapping.compiled(app.mapping, resource_type)
     if compiled is None:
         return []
     groups: dict[int, list[tuple[str, Json]]] = {}
@@ -117,7 +117,7 @@ def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str,
     db, app = workspace.db, workspace.app
     held = members.groups_of(db, users)
     group_type = app.resource_types[core.GROUP.endpoint]
-    compiled = mapping.compiled(app.mapping, group_type)
+    compiled = compiled_mapping.compiled(app.mapping, group_type)
     row = next((each for each in compiled.rows if each.target == "name"), None) if compiled else None
     if row is None or (row.source == "displayName" and not row.transform):
         return {user: [(each.id, each.display) for each in found] for user, found in held.items()}

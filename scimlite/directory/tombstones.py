@@ -31,7 +31,7 @@ REVIVED = "revived: created with the externalId of a deleted user, whose members
 
 def deprovisions(settings: AppSettings) -> bool:
     """Whether users who are deactivated or deleted in the source are deprovisioned here."""
-    return settings.delete_the_deactivated == "on"
+    return settings.delete_the_deactivated
 
 
 def why(settings: AppSettings, *, deactivated: bool) -> str:
@@ -85,7 +85,7 @@ def revivable(workspace: Workspace, resource_type: ResourceType, document: Docum
     account.
     """
     app, external_id = workspace.app, document.get("externalId")
-    if app.settings.revive != "on" or resource_type.name != core.USER.name or not external_id:
+    if not app.settings.revive or resource_type.name != core.USER.name or not external_id:
         return None
     rows = workspace.db.rows(_by_external_id, app=app.id, type=resource_type.name, name=external_id[:500], since=since)
     same = [row for row in rows if orjson.loads(row[5]).get("externalId") == external_id]

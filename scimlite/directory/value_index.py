@@ -28,7 +28,7 @@ def unique_key(key: str) -> str:
 
 
 _COLUMNS = ("app_id", "type", "resource_id", "path", "item", "nth", "key", "unique_key", "sought")
-_INSERT = Insert(ValueRow, _COLUMNS)
+insert_values = Insert(ValueRow, _COLUMNS)
 
 
 def _replacing(query: Any) -> Any:
@@ -36,11 +36,11 @@ def _replacing(query: Any) -> Any:
     return query.on_conflict(conflict_target=place, preserve=[ValueRow.key, ValueRow.unique_key, ValueRow.sought])
 
 
-_UPSERT = Insert(ValueRow, _COLUMNS, _replacing)
+_upsert_values = Insert(ValueRow, _COLUMNS, _replacing)
 
 
 @prepared
-def _DELETE_VALUE(db: Database) -> Any:
+def _delete_value(db: Database) -> Any:
     return ValueRow.delete().where(
         ValueRow.resource_id == Slot("resource_id"),
         ValueRow.path == Slot("path"),
@@ -50,12 +50,12 @@ def _DELETE_VALUE(db: Database) -> Any:
 
 
 @prepared
-def _DELETE_VALUES(db: Database) -> Any:
+def _delete_values(db: Database) -> Any:
     return ValueRow.delete().where(ValueRow.resource_id == Slot("resource_id"))
 
 
 @prepared
-def _FREE(db: Database) -> Any:
+def _clear_unique_keys(db: Database) -> Any:
     return ValueRow.update({ValueRow.unique_key: None}).where(
         ValueRow.resource_id == Slot("resource_id"), ValueRow.unique_key.is_null(False)
     )
@@ -85,10 +85,10 @@ def write(
         # Two items may have swapped a unique value: of those the old rows go first.
         gone = [value for value in before - after if value.path in unique or value[:3] not in kept]
         places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
-        workspace.db.execute_many(_DELETE_VALUE, places)
+        workspace.db.execute_many(_delete_value, places)
     app_id, kind = workspace.app.id, resource_type.name
     rows = [(app_id, kind, row, *value, *indexed(resource_type, value)) for value in new]
-    workspace.db.insert(_UPSERT if before else _INSERT, rows)
+    workspace.db.insert(_upsert_values if before else insert_values, rows)
 
 
 def free(db: Database, row: int) -> None:
@@ -96,12 +96,12 @@ def free(db: Database, row: int) -> None:
 
     Its rows stay, for each lies in a page of its own: whoever reads them asks for living resources.
     """
-    db.execute(_FREE, resource_id=row)
+    db.execute(_clear_unique_keys, resource_id=row)
 
 
 def clear(db: Database, row: int) -> None:
     """Delete all rows of a resource that is to live again, before it gets those of its document."""
-    db.execute(_DELETE_VALUES, resource_id=row)
+    db.execute(_delete_values, resource_id=row)
 
 
 def conflict(
@@ -120,7 +120,7 @@ def conflict(
 
 
 @prepared
-def _HOLDERS(db: Database) -> Any:
+def _holders(db: Database) -> Any:
     return (
         ValueRow.select(ResourceRow.uuid)
         .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
@@ -142,7 +142,7 @@ def _taken(workspace: Workspace, resource_type: ResourceType, new: Document, id:
                 return f"This {resource_type.name} has the same {value.path} twice.", value.path
             seen.add((value.path, value.key))
             held = workspace.db.rows(
-                _HOLDERS,
+                _holders,
                 app=workspace.app.id,
                 type=resource_type.name,
                 path=value.path,

@@ -1,4 +1,4 @@
-"""What happened: entries, their report, and refused requests."""
+"""The journal: entries about acts and refusals, reports of them, and the refused requests."""
 
 from .entries import Action, Entry, Origin, Outcome, Scope, known_as, observe, record
 

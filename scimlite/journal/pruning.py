@@ -1,4 +1,4 @@
-"""Old entries of the journal deleted, some at a time: the one place where something of the journal goes."""
+"""Deletes old entries of the journal, some at a time. Nothing else deletes entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..db import Database, Slot, prepared
 from ..db.tables import AliasRow, JournalRow, ResourceRow
 from .entries import Action, Entry, Scope, record
 
-#: Entries deleted in one transaction: writers wait for no longer than that takes.
+#: Entries deleted in one transaction, during which writers wait.
 _CHUNK = 2000
 
 
@@ -22,13 +22,13 @@ def prunable(db: Database, before: int) -> int:
 
 
 def prune(scope: Scope, before: int) -> Iterator[int]:
-    """Delete the entries before a time, the oldest first; gives how many each step deleted.
+    """Delete the entries before a time, the oldest first; yields how many entries each step deleted.
 
-    Each step is a transaction, so that one which is stopped can be gone on with. The last one forgets the names of
-    people of whom nothing is left, and journals how many entries went.
+    Each step is a transaction, so that a run that is stopped can be continued. The last step deletes the names that
+    lead to nothing any more, and records in the journal how many entries were deleted.
     """
     total = 0
-    while pruned := scope.db.transact(lambda: scope.db.touch(_prune, before=before, limit=_CHUNK)):
+    while pruned := scope.db.transact(lambda: scope.db.touch(_delete_oldest, before=before, limit=_CHUNK)):
         total += pruned
         yield pruned
     if total:
@@ -36,7 +36,7 @@ def prune(scope: Scope, before: int) -> Iterator[int]:
 
 
 def _finish(scope: Scope, detail: str) -> None:
-    scope.db.execute(_forget_names)
+    scope.db.execute(_delete_unused_names)
     record(scope, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
 
 
@@ -45,17 +45,17 @@ def _day(microseconds: int) -> str:
 
 
 @prepared
-def _prune(db: Database) -> object:
+def _delete_oldest(db: Database) -> object:
     oldest = JournalRow.alias()
     listed = oldest.select(oldest.id).where(oldest.at < Slot("before")).order_by(oldest.at, oldest.id)
     return JournalRow.delete().where(JournalRow.id.in_(listed.limit(Slot("limit"))))
 
 
 @prepared
-def _forget_names(db: Database) -> object:
+def _delete_unused_names(db: Database) -> object:
     """Names that lead to no resource and to no entry any more."""
     stored = ResourceRow.select(ResourceRow.id).where(
         ResourceRow.app_id == AliasRow.app_id, ResourceRow.uuid == AliasRow.user_uuid
     )
-    told = JournalRow.select(JournalRow.id).where(JournalRow.user_uuid == AliasRow.user_uuid)
-    return AliasRow.delete().where(~fn.EXISTS(stored), ~fn.EXISTS(told))
+    entries = JournalRow.select(JournalRow.id).where(JournalRow.user_uuid == AliasRow.user_uuid)
+    return AliasRow.delete().where(~fn.EXISTS(stored), ~fn.EXISTS(entries))

@@ -1,4 +1,4 @@
-"""Which entries of the journal are wanted, cut so that an index answers each part of it in the order of time."""
+"""Selections of journal entries, split into queries that an index answers in the order of time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..db import Database
 from ..db.tables import AliasRow, JournalRow
 from ..scim.values import fold
 
-#: Names that people are found by are cut to this: PostgreSQL's B-tree takes no entry over 2,704 bytes.
+#: Characters of a name in an index: PostgreSQL's B-tree takes no entry over 2,704 bytes.
 LONGEST_KEY = 500
-#: What the index of everything else leaves out; the database sees that only when the query says it in these words.
+#: One index leaves out entries of this outcome; the database uses it only when the query has this very condition.
 _OK = "ok"
 _NOT_OK = JournalRow.outcome != SQL(f"'{_OK}'")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows a report wants; times are microseconds since 1970 UTC, `until` excluded."""
+    """The rows of a report; times are microseconds since 1970 UTC, `until` excluded."""
 
     user: str | None = None
     app_id: int | None = None
-    #: Several apps: those that have, or had before they were deleted, one name. Instead of `app_id`.
+    #: In place of `app_id`, the apps that have or had one name: deleted apps keep their entries.
     app_ids: Sequence[int] | None = None
     since: int | None = None
     until: int | None = None
@@ -35,47 +35,48 @@ class Selection:
 
 
 def parts(db: Database, selection: Selection, query: Any) -> Iterator[Any]:
-    """The query over the journal as several, each limited to one app and one id or name of the person.
+    """The query over the journal as several queries, each about one app and one id or name of the person.
 
-    No row is in two of them. One query for all would have to sort whatever several values of an index lead to.
+    No row is in two of them. A single query would have to sort the rows that several values of an index lead to.
     """
     for person in [None] if selection.user is None else _about(db, selection.user):
         for app_id in apps_of(selection):
-            found = conditions(db, selection, person=person, app_id=app_id)
-            yield query.where(*found) if found else query
+            terms = conditions(db, selection, person=person, app_id=app_id)
+            yield query.where(*terms) if terms else query
 
 
 def apps_of(selection: Selection) -> Sequence[int | None]:
-    """The apps that are asked for; None is any."""
+    """The ids of the selected apps; None stands for any app."""
     return [selection.app_id] if selection.app_ids is None else selection.app_ids
 
 
 def conditions(db: Database, selection: Selection, *, person: Any, app_id: int | None) -> list[Any]:
-    """The conditions of one part; `person` is one itself, or None.
+    """The conditions of one part; `person` is the condition on the person, or None.
 
-    SQLite keeps no statistics of ours: only the condition that leaves the least is left for it to choose an index by.
+    SQLite has no statistics about our tables, so only the condition that leaves the fewest rows is written in a form
+    that an index answers.
     """
-    found = [] if person is None else [person]
-    if selection.outcome not in (None, _OK) and not found:
-        found.append(_NOT_OK & (JournalRow.outcome == selection.outcome))
+    terms = [] if person is None else [person]
+    if selection.outcome not in (None, _OK) and not terms:
+        terms.append(_NOT_OK & (JournalRow.outcome == selection.outcome))
     elif selection.outcome is not None:
-        found.append(db.unindexed(JournalRow.outcome) == selection.outcome)
+        terms.append(db.unindexed(JournalRow.outcome) == selection.outcome)
     led = person is not None or selection.outcome not in (None, _OK)
     for column, value in ((JournalRow.action, selection.action), (JournalRow.app_id, app_id)):
         if value is not None:
-            found.append((db.unindexed(column) if led else column) == value)
+            terms.append((db.unindexed(column) if led else column) == value)
             led = True
     if selection.since is not None:
-        found.append(JournalRow.at >= selection.since)
+        terms.append(JournalRow.at >= selection.since)
     if selection.until is not None:
-        found.append(JournalRow.at < selection.until)
+        terms.append(JournalRow.at < selection.until)
     if selection.after_id is not None:
-        found.append(db.unindexed(JournalRow.id) > selection.after_id)
-    return found
+        terms.append(db.unindexed(JournalRow.id) > selection.after_id)
+    return terms
 
 
 def _about(db: Database, user: str) -> list[Any]:
-    """Conditions, each for some rows about a person named by id, externalId, or any userName they ever had."""
+    """Conditions that each select some rows about a person, named by id, externalId, or a present or past userName."""
     names = {user[:LONGEST_KEY], fold(user)[:LONGEST_KEY]}
     uuids = {row[0] for row in db.rows(AliasRow.select(AliasRow.user_uuid).where(AliasRow.name.in_(names)))}
     uuids.add(user.lower())

@@ -1,4 +1,4 @@
-"""What happened in a timespan, counted: the answer to "what did this app do?"."""
+"""Counts the entries of a selection: the answer to "what did this app do?"."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .entries import Action, Outcome
 from .selection import Selection, apps_of, conditions, parts
 
 _OK, *_BAD = map(str, Outcome)
-#: From so many entries on, going from user to user costs less than going through the entries.
+#: With more entries than this, reading user by user costs less than reading all entries.
 _MANY = 100_000
 _Counts = Counter[tuple[str, str]]
 
-#: What differs between two refusals for the same reason: ids, and what the client had written.
+#: The texts that differ between two refusals for the same reason: ids, numbers and the client's own values.
 _PARTICULARS = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|“[^”]*”|'[^']*'|\"[^\"]*\"|(?<![\w.:])\d+(?![\w.:])"
 )
@@ -29,7 +29,7 @@ _PARTICULARS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why requests were refused or failed: the status, the words without particulars, and the last such entry."""
+    """A reason for which requests were refused or failed: its status, its text without particulars, its last entry."""
 
     status: int | None
     text: str
@@ -43,19 +43,19 @@ class Summary:
     """The entries of a selection, counted; times are microseconds since 1970 UTC, None when there is no entry."""
 
     entries: int
-    #: How many different users the entries are about.
+    #: Different users in the entries.
     users: int
-    #: (action, outcome) to how many entries.
+    #: (action, outcome) to the number of entries.
     actions: dict[tuple[str, str], int]
     #: The most frequent first.
     reasons: list[Reason]
-    #: The first and the last entry that a client's request made.
+    #: The time of the first and of the last entry that came from a client's request.
     first_contact: int | None
     last_contact: int | None
 
 
 def summarize(db: Database, selection: Selection) -> Summary:
-    """Count what a selection of the journal holds; everything is counted by the database, whatever its size."""
+    """Count the entries of a selection; the database counts, so that the size of the journal does not matter."""
     counts = _by_person(db, selection) if selection.user is not None else _by_action(db, selection)
     entries = counts.total()
     first, last = _contact(db, selection)
@@ -75,7 +75,7 @@ def _by_person(db: Database, selection: Selection) -> _Counts:
 
 
 def _by_action(db: Database, selection: Selection) -> _Counts:
-    """The counts from indexes alone: what did not go well is counted, and taken from how many there are in all."""
+    """The counts from indexes alone: entries of outcome `ok` are all entries less the refused and failed ones."""
     counts: _Counts = Counter()
     for outcome in _BAD:
         wanted = replace(selection, outcome=outcome)
@@ -94,24 +94,24 @@ def _by_action(db: Database, selection: Selection) -> _Counts:
 
 
 def _users(db: Database, selection: Selection, entries: int) -> set[str]:
-    """The ids of the users that the entries are about."""
+    """The ids of the users in the entries."""
     narrowed = selection.user or selection.action or selection.outcome
     if entries > _MANY and not narrowed:
         return {row[0] for row in db.rows(_one_by_one(db, selection))}
-    found: set[str] = set()
+    users: set[str] = set()
     for query in parts(db, selection, JournalRow.select(JournalRow.user_uuid)):
-        found.update(row[0] for row in db.rows(query.where(JournalRow.user_uuid.is_null(False)).distinct()))
-    return found
+        users.update(row[0] for row in db.rows(query.where(JournalRow.user_uuid.is_null(False)).distinct()))
+    return users
 
 
 def _one_by_one(db: Database, selection: Selection) -> Any:
-    """The users of the whole journal, each the next in its index, who have an entry of the selection.
+    """A query of the users with an entry in the selection, which goes from each user to the next one in an index.
 
-    It costs as much as there are users, however many entries each has.
+    Its cost depends on the number of users, and not on the number of entries.
     """
-    known = JournalRow.user_uuid.is_null(False)
+    has_user = JournalRow.user_uuid.is_null(False)
     person = (
-        JournalRow.select(fn.MIN(JournalRow.user_uuid)).where(known).cte("person", recursive=True, columns=("uuid",))
+        JournalRow.select(fn.MIN(JournalRow.user_uuid)).where(has_user).cte("person", recursive=True, columns=("uuid",))
     )
     later = JournalRow.alias()
     following = later.select(fn.MIN(later.user_uuid)).where(later.user_uuid > person.c.uuid)
@@ -129,7 +129,7 @@ def _one_by_one(db: Database, selection: Selection) -> Any:
 
 
 def _contact(db: Database, selection: Selection) -> tuple[int | None, int | None]:
-    """When a client's request first and last made an entry."""
+    """The times of the first and the last entry that came from a client's request."""
     first, last = [], []
     for query in parts(db, selection, JournalRow.select(JournalRow.at)):
         served = query.where(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import tries
-from scimlite.apps import mapping
+from scimlite.apps import compiled_mapping, mapping
 from scimlite.apps.mapping import DEFAULT, MappingError, Row
 from scimlite.errors import InvalidValue, Remedy
 from scimlite.scim import core
@@ -69,10 +69,10 @@ VALUES: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
-def compiled(*rows: dict[str, Any]) -> mapping.Compiled:
+def compiled(*rows: dict[str, Any]) -> compiled_mapping.Compiled:
     read = mapping.read({"user": list(rows)})
-    mapping.check(read, [core.USER])
-    made = mapping.compile_rows(read, core.USER)
+    compiled_mapping.check(read, [core.USER])
+    made = compiled_mapping.compile_rows(read, core.USER)
     assert made is not None
     return made
 
@@ -83,7 +83,7 @@ def test_what_a_row_reads(row: dict[str, Any], value: Any) -> None:
 
 
 def test_the_default_mapping_is_useful() -> None:
-    made = mapping.compiled("{}", core.USER)
+    made = compiled_mapping.compiled("{}", core.USER)
     assert made is not None
     assert made.joined(made.profile(ANN), [("g1", "Sales"), ("g2", "Staff")]) == {
         "userName": "Ann",
@@ -98,7 +98,7 @@ def test_the_default_mapping_is_useful() -> None:
         "groups": ["Sales", "Staff"],
     }
     assert [row.target for row in made.rows if row.required] == ["userName"]
-    group = mapping.compiled("{}", core.GROUP)
+    group = compiled_mapping.compiled("{}", core.GROUP)
     assert group is not None
     assert group.profile({"displayName": "Sales"}) == {"name": "Sales"}
 
@@ -160,7 +160,7 @@ REFUSED: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("body", "said"), REFUSED, ids=lambda each: str(each)[:60])
 def test_what_cannot_be_is_refused_and_named(body: Any, said: str) -> None:
     with pytest.raises(MappingError) as caught:
-        mapping.check(mapping.read(body), [core.USER, core.GROUP])
+        compiled_mapping.check(mapping.read(body), [core.USER, core.GROUP])
     assert said in str(caught.value)
 
 
@@ -216,8 +216,8 @@ _ROW = st.fixed_dictionaries(
 def test_hostile_json_is_refused_or_works(body: Any) -> None:
     with contextlib.suppress(MappingError):
         read = mapping.read(body)
-        mapping.check(read, [core.USER, core.GROUP])
+        compiled_mapping.check(read, [core.USER, core.GROUP])
         for resource_type in (core.USER, core.GROUP):
-            made = mapping.compile_rows(read, resource_type)
+            made = compiled_mapping.compile_rows(read, resource_type)
             assert made is not None
             json.dumps(made.joined(made.profile(ANN), [("1", "g")]))

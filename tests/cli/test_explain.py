@@ -227,7 +227,7 @@ def test_a_large_body_is_cut(installation: Installation, monkeypatch: pytest.Mon
     types = [row.resource_types["Users"]]
     entry, origin = Entry(Action.CREATED), Origin("test", request_id="f" * 16)
     workspace = Workspace(installation.db, origin, row)
-    refusals.record(workspace, entry, InvalidValue("no"), received, types, status=400, keep_body=True)
+    refusals.record(workspace, refusals.Refused(entry, InvalidValue("no"), received, types, status=400))
     (kept,) = [each for each in refusals.of_request(installation.db, "f" * 16) if each.size == 999]
     assert kept.body is not None
     assert 95 <= len(kept.body.encode()) <= 100

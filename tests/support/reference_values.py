@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +81,7 @@ def simple_value(attribute: Attribute, value: Json) -> Json:
     """A value of the right type; booleans may be strings, as Entra ID sends them."""
     if attribute.type == "boolean" and isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
-    right = {
+    checks: dict[str, Callable[[], bool]] = {
         "string": lambda: isinstance(value, str),
         "reference": lambda: isinstance(value, str),
         "boolean": lambda: isinstance(value, bool),
@@ -88,8 +89,8 @@ def simple_value(attribute: Attribute, value: Json) -> Json:
         "decimal": lambda: type(value) in (int, float) and abs(value) < 1e308,
         "dateTime": lambda: isinstance(value, str) and _is_time(value),
         "binary": lambda: isinstance(value, str) and _is_base64(value),
-    }[attribute.type]
-    if not right():
+    }
+    if not checks[attribute.type]():
         raise RefusedError("invalidValue")
     return value
 

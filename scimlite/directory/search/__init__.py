@@ -1,7 +1,9 @@
-"""A filter and a sort order become conditions and terms of a database query."""
+"""Compiles filters and sort orders into the conditions and terms of database queries."""
 
 from .binding import BoundFilter, bind, bind_across, bind_item
-from .conditions import condition, few, link_condition, narrow
+from .conditions import condition
+from .cost import few, narrow
+from .links import other_end
 from .sorting import Sort, after, order, rank, ranked_order, sort
 
 __all__ = [
@@ -13,9 +15,9 @@ __all__ = [
     "bind_item",
     "condition",
     "few",
-    "link_condition",
     "narrow",
     "order",
+    "other_end",
     "rank",
     "ranked_order",
     "sort",

@@ -1,8 +1,7 @@
-"""Filters of requests: checked against a resource type, and parted into a shape and the values compared with.
+"""Checks filters of requests against a resource type, and parts them into a shape and the values to compare with.
 
-The shape is what `conditions` compiles, once for all filters that differ only in their values.
-
-Two-valued logic: a comparison with an absent attribute is false, except `ne`, which is true; `not` is the complement.
+`conditions` compiles the shape once for all filters that differ only in their values. Logic has two values: a
+comparison with an absent attribute is false, except `ne`, which is true; `not` is the complement.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from ...scim.path import AttrPath
 from ...scim.schema import Attribute, ResourceType
 from ...scim.values import microseconds
-from .conditions import COLUMNS, PREFIX
-from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
+from .columns import COLUMNS
+from .shapes import PREFIX, Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
 
 @dataclass(slots=True)
 class BoundFilter:
-    """A filter's shape, and what its Slots are bound to."""
+    """A filter's shape, and the values of its Slots."""
 
     shape: Shape | OfTypes
     binds: dict[str, Any] = field(default_factory=dict)
 
 
 def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
-    """Check a filter against the schema; InvalidFilter names what does not exist or cannot be compared."""
+    """Check a filter; InvalidFilter names an attribute that does not exist or cannot be compared like that."""
     if term is None:
         return BoundFilter(Fixed(True))
     binder = _Binder(resource_type)
@@ -38,9 +37,10 @@ def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
 
 
 def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilter:
-    """Check a filter against several types: what a type lacks has no value there (RFC 7644 section 3.4.2.1).
+    """Check a filter against several types (RFC 7644 section 3.4.2.1).
 
-    So has one that cannot be compared like that there. InvalidFilter names what none of the types can answer.
+    An attribute that a type lacks, or that cannot be compared like that in it, has no value in that type.
+    InvalidFilter names an attribute that cannot be compared in any of the types.
     """
     if term is not None:
         _check_known(term, types)
@@ -54,17 +54,17 @@ def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilt
 
 
 def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
-    """Raise InvalidFilter unless every comparison of a filter can be made in some type."""
+    """Raise InvalidFilter unless each comparison of a filter can be made in at least one type."""
     match term:
         case And(terms) | Or(terms):
-            for each in terms:
-                _check_known(each, types)
+            for part in terms:
+                _check_known(part, types)
         case Not(inner):
             _check_known(inner, types)
         case Compare(path) | ValuePath(path):
             refusal = InvalidFilter(f"No resource type of this app has an attribute {str(path)!r}.")
             for resource_type in types:
-                if (found := resource_type.find(path)) and found.leaf:
+                if (target := resource_type.find(path)) and target.leaf:
                     try:
                         _Binder(resource_type).bound(term)
                     except InvalidFilter as error:
@@ -75,15 +75,16 @@ def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
 
 
 def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -> tuple[Shape, dict[str, Any]]:
-    """Check a filter that stands in the brackets of a value path of `attribute`; its shape and binds."""
+    """Check the filter in the brackets of a value path of `attribute`; returns its shape and binds."""
     binder = _Binder(resource_type)
     return binder.bound_item(term, attribute), binder.binds
 
 
 class _Binder:
-    """Makes one filter's shape and collects its values, under names that begin with `prefix`.
+    """Makes the shape of one filter and collects its values under names that begin with `prefix`.
 
-    `lenient`: an attribute that the type lacks, or has of another kind, has no value, instead of being refused.
+    `lenient`: an attribute that the type lacks, or that has another type of value, has no value; otherwise the filter
+    is refused.
     """
 
     def __init__(self, resource_type: ResourceType, *, lenient: bool = False, prefix: str = "") -> None:
@@ -113,7 +114,7 @@ class _Binder:
                 return self.value_path(holder, inner)
 
     def resolve(self, path: AttrPath) -> tuple[Attribute, Attribute]:
-        """The top-level attribute and the one that the whole path names."""
+        """The top-level attribute of a path, and the attribute or sub-attribute that the whole path names."""
         target = self.resource_type.find(path)
         if target is None or target.attribute is None or target.leaf is None:
             raise InvalidFilter(f"{self.resource_type.name} has no attribute {str(path)!r}.")
@@ -123,18 +124,18 @@ class _Binder:
         if not holder.multi_valued and not holder.complex:
             raise InvalidFilter(f"{holder.path} is one simple value: it takes no filter in brackets.")
         inner = self.bound_item(term, holder)
-        # Each is the only one of its resource, and always there; or is already about the whole.
+        # A resource has exactly one `meta`, and these shapes are about the whole resource already.
         if holder.key == "meta" or isinstance(inner, Fixed | Schemas):
             return inner
         return _same_item(holder, inner)
 
     def bound_item(self, term: Filter, holder: Attribute) -> Shape:
-        """The filter inside the brackets of a value path: every name is a sub-attribute."""
+        """The shape of the filter in the brackets of a value path, where every name is a sub-attribute."""
         match term:
             case _ if holder.key == "schemas":
                 return self.schemas(lambda urn: comparison.matches(term, holder, urn))
             case And() | Or() | Not():
-                return _logical(term, lambda each: self.bound_item(each, holder))
+                return _logical(term, lambda part: self.bound_item(part, holder))
             case Compare(path):
                 return self.compare(holder, comparison.sub_attribute(holder, path), term, in_item=True)
             case ValuePath():
@@ -142,12 +143,12 @@ class _Binder:
         raise AssertionError(term)
 
     def schemas(self, test: Callable[[str], bool]) -> Shape:
-        """Which of the type's schemas pass the test: what a resource holds says whether it has them."""
+        """The shape of a test of `schemas`: those of the type's URNs that pass it."""
         core, *extensions = (self.resource_type.schema, *self.resource_type.extensions)
         if test(core.id):
             return Fixed(True)
-        found = tuple(extension.id for extension in extensions if test(extension.id))
-        return Schemas(found) if found else Fixed(False)
+        urns = tuple(extension.id for extension in extensions if test(extension.id))
+        return Schemas(urns) if urns else Fixed(False)
 
     def compare(self, holder: Attribute, leaf: Attribute, term: Compare, *, in_item: bool = False) -> Shape:
         if "never" in (holder.returned, leaf.returned):
@@ -171,7 +172,7 @@ class _Binder:
         return Complement(Comparison(holder, leaf, "eq", slot, long))
 
     def slots(self, bound: comparison.Bound, term: Compare) -> tuple[str, bool, bool]:
-        """Bind what the comparison is made with; returns the Slots' common name, and what is special about the key."""
+        """Bind the key of a comparison; returns the common name of its Slots, and `long` and `last` of Comparison."""
         name = f"{self.prefix}v{len(self.binds)}"
         start = bound.key[:PREFIX]
         following = _successor(start) if bound.op == "sw" else None
@@ -182,22 +183,22 @@ class _Binder:
 
 
 def _true_of_nothing(term: Compare) -> bool:
-    """Whether a comparison holds for what has no value: it differs from everything, and equals null."""
+    """True when a comparison holds for an absent attribute, which differs from every value and equals null."""
     return (term.op == "eq") if term.value is None and term.op != "pr" else term.op == "ne"
 
 
 def _logical(term: And | Or | Not, bound: Callable[[Filter], Shape]) -> Shape:
     match term:
         case And(terms):
-            return _flat(Every, [bound(each) for each in terms])
+            return _flat(Every, [bound(part) for part in terms])
         case Or(terms):
-            return _flat(Some, [bound(each) for each in terms])
+            return _flat(Some, [bound(part) for part in terms])
         case Not(inner):
             return Complement(bound(inner))
 
 
 def _flat(kind: type[Every] | type[Some], terms: list[Shape]) -> Shape:
-    """`(a and b) and c` is `a and b and c`. The deepest comes first: so a parser has the least to keep in mind."""
+    """The terms without nested conjunctions (or disjunctions), the deepest first, because a parser then nests least."""
     flat: list[Shape] = []
     for term in terms:
         flat += term.terms if isinstance(term, kind) else [term]
@@ -207,7 +208,7 @@ def _flat(kind: type[Every] | type[Some], terms: list[Shape]) -> Shape:
 def _depth(term: Shape) -> int:
     match term:
         case Every(terms) | Some(terms):
-            return 1 + max(_depth(each) for each in terms)
+            return 1 + max(_depth(part) for part in terms)
         case Complement(inner) | SameItem(_, inner):
             return 1 + _depth(inner)
     return 0
@@ -221,14 +222,14 @@ def _presence(holder: Attribute, leaf: Attribute, *, absent: bool) -> Shape:
 
 
 def _same_item(holder: Attribute, term: Shape) -> Shape:
-    """One value passes `a or b` when one passes a or one passes b, and each of these an index can answer."""
+    """A shape about one value; `a or b` becomes two shapes, because an index answers each of them."""
     if isinstance(term, Some):
-        return Some(tuple(_same_item(holder, each) for each in term.terms))
+        return Some(tuple(_same_item(holder, part) for part in term.terms))
     return SameItem(holder, term)
 
 
 def _successor(text: str) -> str | None:
-    """The smallest text greater than every text that starts with this one; None when there is none."""
+    """The smallest text that sorts behind every text that starts with this one; None when there is none."""
     while text:
         code = ord(text[-1]) + 1
         if code == 0xD800:

@@ -1,6 +1,7 @@
-"""What a filter asks once it is checked, without the values it compares with: hashable, so that it is compiled once.
+"""Shapes: checked filters without the values that they compare with.
 
-Two-valued logic: a comparison with an absent attribute is false, a `Complement` is true wherever its term is not.
+A shape is hashable, so that filters that differ only in their values are compiled once. Logic has two values: a
+comparison with an absent attribute is false, and a `Complement` is true wherever its term is false.
 """
 
 from __future__ import annotations
@@ -9,63 +10,66 @@ from dataclasses import dataclass
 
 from ...scim.schema import Attribute, ResourceType
 
+#: How many characters of a key the index covers (migration 0001).
+PREFIX = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """What is the same for all resources."""
+    """A condition that every resource satisfies, or none."""
 
     holds: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """The resource's `schemas` name one of these."""
+    """The resource's `schemas` contain one of these URNs."""
 
     urns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Some value of `leaf` passes a test; false when there is none.
+    """Some value of `leaf` passes a test; false without a value.
 
-    `op` is one of the grammar's, where `ne` means some value that differs, or `any`: a value, be it empty. The
-    compared key is bound under `slot`; `long` and `last` tell keys that need another test than most.
+    `op` is one of the filter grammar's, or `any`: there is a value, perhaps an empty one. `ne` means that some value
+    differs. The Slot `slot` binds the key to compare with.
     """
 
     holder: Attribute
     leaf: Attribute
     op: str
     slot: str = ""
-    #: The key is longer than what the index covers.
+    #: The key is longer than PREFIX, so that the index alone cannot answer.
     long: bool = False
-    #: No text follows all those that start with the key.
+    #: For `sw`: no text sorts behind all texts that start with the key.
     last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """All of the terms."""
+    """All of the terms hold."""
 
     terms: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """One of the terms."""
+    """At least one of the terms holds."""
 
     terms: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Complement:
-    """Not the term."""
+    """The term does not hold."""
 
     term: Shape
 
 
 @dataclass(frozen=True, slots=True)
 class SameItem:
-    """The term, about one and the same value of a complex or multi-valued attribute."""
+    """One single value of a complex or multi-valued attribute satisfies the whole term."""
 
     holder: Attribute
     term: Shape
@@ -73,7 +77,7 @@ class SameItem:
 
 @dataclass(frozen=True, slots=True)
 class OfTypes:
-    """Resources of several types, each with a term of its own: never inside another shape."""
+    """Resources of several types, each with its own term; never inside another shape."""
 
     terms: tuple[tuple[ResourceType, Shape], ...]
 

@@ -1,4 +1,4 @@
-"""Sort orders of requests: checked against a resource type, and as Peewee terms over the value index."""
+"""Checks sort orders of requests against a resource type, and compiles them into Peewee terms over the value index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ...db.tables import ResourceRow, ValueRow
 from ...errors import InvalidPath
 from ...scim.path import AttrPath
 from ...scim.schema import Attribute, ResourceType
-from .conditions import COLUMNS
+from .columns import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The attribute to sort by, already a simple one, and the direction."""
+    """The simple attribute to sort by, its top-level attribute, and the direction."""
 
     attribute: Attribute
     holder: Attribute
@@ -28,14 +28,14 @@ class Sort:
 def sort(path: AttrPath, types: Sequence[ResourceType], *, descending: bool) -> Sort:
     """The order that `sortBy` names; a complex attribute sorts by its `value` (RFC 7644 section 3.4.2.3).
 
-    Of several types one has to have the attribute; resources of the others have no value then.
+    At least one type must have the attribute; in the other types it has no value. Raises InvalidPath when no type has
+    it, or when resources cannot be sorted by it.
     """
-    found = (each.find(path) for each in types)
-    target = next((each for each in found if each is not None and each.attribute is not None), None)
+    targets = (resource_type.find(path) for resource_type in types)
+    target = next((target for target in targets if target is not None and target.attribute is not None), None)
     if target is None or target.attribute is None or target.leaf is None:
-        named = types[0].name if len(types) == 1 else "no resource type of this app"
-        has = "has no attribute" if len(types) == 1 else "has an attribute"
-        raise InvalidPath(f"sortBy: {named} {has} {str(path)!r}.")
+        subject = f"{types[0].name} has no" if len(types) == 1 else "no resource type of this app has an"
+        raise InvalidPath(f"sortBy: {subject} attribute {str(path)!r}.")
     leaf = target.leaf
     if leaf.complex:
         if leaf.value_sub is None:
@@ -50,11 +50,10 @@ def sort(path: AttrPath, types: Sequence[ResourceType], *, descending: bool) -> 
 
 
 def order(db: Database, by: Sort | None, *, narrow: bool, backwards: bool = False) -> list[Any]:
-    """ORDER BY terms: the sort key, then the order of creation, so that pages never overlap.
+    """The ORDER BY terms: the sort key, then the order of creation, so that pages never overlap.
 
-    A resource without the attribute comes last ascending, first descending (RFC 7644 section 3.4.2.3). When the
-    condition is narrow, no index is made use of: a database that hopes to meet enough matches on its way through all
-    resources in order is mostly wrong.
+    A resource without the attribute comes last ascending, first descending (RFC 7644 section 3.4.2.3). With a narrow
+    condition the terms use no index: reading all resources in order until enough of them match mostly costs more.
     """
     id = Expression(ResourceRow.id, "+", SQL("0")) if narrow else ResourceRow.id
     last = id.desc() if backwards else id.asc()
@@ -69,31 +68,31 @@ def _ordered(key: Any, by: Sort, backwards: bool) -> Any:
 
 
 def ranked_order(ranked: Any, row: Any, by: Sort, *, backwards: bool) -> list[Any]:
-    """ORDER BY terms over a `rank` that was selected already; the same order as `order` gives."""
+    """The order of `order`, as ORDER BY terms over a `rank` that the query selects."""
     return [_ordered(ranked, by, backwards), row.desc() if backwards else row.asc()]
 
 
-#: How much of a key a cursor holds: it travels in a URL.
+#: How many characters of a key a cursor holds, because it is part of a URL.
 _LONGEST_RANK = 300
 
 
 def rank(db: Database, by: Sort) -> Any:
-    """What resources are ranked by when a cursor has to remember a place: the sort key, its beginning if it is long."""
+    """The sort key, or its beginning when it is long: a cursor remembers a place by it."""
     key = _sort_key(db, by)
     return key if by.attribute.path in COLUMNS else fn.substr(key, SQL("1"), SQL(str(_LONGEST_RANK)))
 
 
 def after(ranked: Any, row: Any, by: Sort | None, *, backwards: bool, unranked: bool) -> Any:
-    """The condition that a resource comes behind a place, or before it: Slots `rank` and `row` are the place.
+    """The condition that a resource comes behind a place, or before it with `backwards`.
 
-    `unranked`: the resource at the place has no sort key.
+    The Slots `rank` and `row` are the place; `unranked` is true when the resource at the place has no sort key.
     """
     further = Expression(row, "<" if backwards else ">", Slot("row"))
     if by is None:
         return further
     same = (ranked.is_null() if unranked else ranked == Slot("rank")) & further
     if unranked:
-        # Without a key comes last ascending, first descending.
+        # Resources without a key come last ascending, first descending.
         others_follow = by.descending != backwards
         return same | ranked.is_null(False) if others_follow else same
     beyond = Expression(ranked, "<" if by.descending != backwards else ">", Slot("rank"))

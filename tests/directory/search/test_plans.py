@@ -18,9 +18,9 @@ import pytest
 
 from people import BASE, ORIGIN, USER, People
 from scimlite.admin import apps
-from scimlite.db import Database, migration
+from scimlite.db import Database, Slot, migration
 from scimlite.db.tables import MemberRow, ResourceRow
-from scimlite.directory import read, value_index, write
+from scimlite.directory import read, value_index
 from scimlite.journal import Scope
 from scimlite.scim import core, document
 from scimlite.scim.schema import ResourceType
@@ -138,15 +138,14 @@ class Crowd(People):
         ]
 
     def _insert(self) -> None:
-        slots = write.Slot
-        resource = {getattr(ResourceRow, column): slots(column) for column in self.rows["resource"][0]}
+        resource = {getattr(ResourceRow, column): Slot(column) for column in self.rows["resource"][0]}
         member = {
-            MemberRow.app_id: slots("app"),
-            MemberRow.group_id: slots("group"),
-            MemberRow.member_id: slots("member"),
+            MemberRow.app_id: Slot("app"),
+            MemberRow.group_id: Slot("group"),
+            MemberRow.member_id: Slot("member"),
         }
         self.db.execute_many(ResourceRow.insert(resource), self.rows["resource"])
-        self.db.insert(value_index._INSERT, self.rows["value"])
+        self.db.insert(value_index.insert_values, self.rows["value"])
         self.db.execute_many(MemberRow.insert(member), self.rows["member"])
 
 

@@ -1,0 +1,140 @@
+"""Parses the texts of settings: each function takes the text of one variable and returns its value."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .clock import DAY
+
+
+class UnusableValueError(ValueError):
+    """The text of a setting cannot be used; the message says why and what to give, and holds no password."""
+
+
+def database_url(text: str) -> str:
+    """A database's URL with an absolute path for SQLite, and with the scheme `postgresql` for PostgreSQL."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme == "sqlite":
+        return _sqlite_url(text, rest)
+    if separator and scheme in ("postgresql", "postgres"):
+        url = f"postgresql://{rest}"
+        if not _readable_by_libpq(url):
+            # libpq's own message may quote the password, so neither the message nor its exception goes along.
+            raise _bad_url(
+                text,
+                "libpq cannot read it; write postgresql://user:password@host:port/database and encode "
+                "special characters of the password, such as %40 for @",
+            )
+        return url
+    raise _bad_url(
+        text, "give sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host/database"
+    )
+
+
+def _bad_url(text: str, problem: str) -> UnusableValueError:
+    return UnusableValueError(f"is {without_password(text)!r}: {problem}")
+
+
+def _sqlite_url(text: str, rest: str) -> str:
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or path.endswith("/") or path in ("", ":memory:"):
+        raise _bad_url(
+            text,
+            "give a file, as sqlite:///relative/path.db or sqlite:////absolute/path.db (a database in "
+            "memory could not be shared between threads)",
+        )
+    if "?" in path or "\0" in path:
+        raise _bad_url(text, "a SQLite URL takes no options and no question mark")
+    return f"sqlite:///{Path(path).expanduser().absolute()}"
+
+
+def _readable_by_libpq(url: str) -> bool:
+    # Imported here because loading libpq takes longer than everything else that a command on SQLite does.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        ports = str(conninfo_to_dict(url).get("port", "")).split(",")
+    except (ProgrammingError, UnicodeError):
+        return False
+    # libpq checks ports only when it connects. A password with an unencoded "/" is taken for a port.
+    return all(port == "" or re.fullmatch(r"[0-9]{1,5}", port) for port in ports)
+
+
+def without_password(url: str) -> str:
+    """A database's URL, valid or not, with *** in place of its password."""
+    # Greedy up to the last "@", so that a password with an unencoded "@" or "/" is hidden too.
+    url = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+
+
+def base_url(text: str) -> str:
+    """The address that clients use, without a slash at the end."""
+    # urlsplit drops tabs and line feeds and keeps spaces; an address has none of them.
+    if not re.fullmatch(r"[!-~]+", text):
+        raise UnusableValueError(f"is {text!r}: an address holds no spaces and only ASCII characters")
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or an unclosed bracket
+        valid = False
+    if not valid:
+        raise UnusableValueError(f"is {text!r}: give the address clients use, such as https://scim.example.com")
+    if "@" in parts.netloc:
+        raise UnusableValueError("holds a user name: clients authenticate with tokens only")
+    if "?" in text or "#" in text:
+        raise UnusableValueError(f"is {text!r}: leave out what begins with ? or #")
+    if parts.path.rstrip("/").lower().endswith("/scim/v2"):
+        raise UnusableValueError(
+            f"is {text!r}: leave out /scim/v2: scimlite itself adds each app's path, /scim/v2 included"
+        )
+    return text.rstrip("/")
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """IP addresses and networks, separated by commas."""
+    return tuple(_network(item.strip()) for item in text.split(","))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise UnusableValueError(
+            f"holds {text!r}: give IP addresses or networks separated by commas, such as "
+            "127.0.0.1,10.0.0.0/8 (no bits set right of the prefix)"
+        ) from error
+
+
+def whole_number(text: str) -> int:
+    """A whole number of at least 1."""
+    # int() alone would also take "1_000", "+5" and the digits of other scripts.
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) == 0:
+        raise UnusableValueError(f"is {text!r}: give a whole number, at least 1")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Seconds between 0 and 3600."""
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > 3600:
+        raise UnusableValueError(f"is {text!r}: give seconds between 0 and 3600, such as 5 or 0.5")
+    return float(text)
+
+
+def days(text: str) -> int:
+    """Days, such as `30` or `30d`, as microseconds."""
+    if not re.fullmatch(r"[0-9]{1,5}d?", text):
+        raise UnusableValueError(f"is {text!r}: give days, such as 30 or 30d")
+    return int(text.rstrip("d")) * DAY
+
+
+def threshold(text: str) -> int | None:
+    """A whole number of at least 0, or None for `off`."""
+    if text.lower() == "off":
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UnusableValueError(f"is {text!r}: give a whole number, at least 0, or off")
+    return int(text)

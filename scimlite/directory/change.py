@@ -1,0 +1,179 @@
+"""Carries out a PUT or PATCH of one resource in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import peewee
+
+from .. import clock
+from ..apps import features
+from ..db import Database, Slot, prepared
+from ..db.tables import ResourceRow
+from ..journal import Action, Entry
+from ..scim import patch_plan, versions
+from ..scim.document import Document
+from ..scim.schema import ResourceType
+from . import brakes, member_changes, passwords, profiles, tombstones, value_index
+from .attempt import Attempt
+from .identity import Subject, entry, remember
+from .read import Resource, lock
+
+
+class Change:
+    """A change of one resource: a new document, steps on its links, and a new password."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        resource_type: ResourceType,
+        id: str,
+        if_match: Sequence[str],
+        *,
+        renew: Callable[[Document], Document],
+        steps: Sequence[patch_plan.LinkStep],
+        ignored: Sequence[str],
+        password: passwords.Change | None,
+    ) -> None:
+        """In: `renew`, which makes the new document from the stored one; `ignored`, attributes that are left out."""
+        self._attempt = attempt
+        self._workspace = attempt.workspace
+        self._type = resource_type
+        self._id = id
+        self._if_match = if_match
+        self._renew = renew
+        self._steps = steps
+        self._ignored = ignored
+        self._password = password
+        #: The document to store; a unique index may refuse it.
+        self._new: Document = {}
+
+    def carry_out(self) -> Resource:
+        """Store the change; Uniqueness names the attribute when a unique value is taken."""
+        try:
+            return brakes.transact(self._workspace, self._write)
+        except peewee.IntegrityError as error:
+            conflict = value_index.conflict(self._workspace, self._type, self._id, self._new, error)
+            if conflict is None:
+                raise
+            raise conflict from None
+
+    def _write(self) -> Resource:
+        workspace = self._workspace
+        # With the groups, because the answer shows them and the write does not change them.
+        resource = lock(workspace, self._type, self._id, self._if_match, with_derived=True)
+        old = orjson.loads(resource.document)
+        new = self._new = self._renew(old)
+        changes = versions.changes(self._type, old, new)
+        differences = versions.differences(changes)
+        before = Subject(self._type, self._id, old)
+        after = Subject(self._type, self._id, new) if changes else before
+        linked = member_changes.NOTHING
+        if self._steps:
+            linked = member_changes.change(workspace, resource.row, self._steps, after.pair)
+        password = passwords.apply(workspace, resource.row, self._password)
+        self._check(resource, before, after, differences, linked, password)
+        entries = self._entries(resource, before, after, differences, password) + linked.entries
+        changed = bool(differences) or linked.changed or password is not None
+        if changed:
+            self._store(resource, changes, before, after)
+            remember(workspace, after, old)
+        if entries:
+            # When members are refused and nothing changes, `modified_at` is the time of an older change.
+            self._attempt.record(entries, resource, resource.modified_at if changed else clock.now())
+        return resource
+
+    def _check(
+        self,
+        resource: Resource,
+        before: Subject,
+        after: Subject,
+        differences: dict[str, list[Any]],
+        linked: member_changes.Linked,
+        password: str | None,
+    ) -> None:
+        """Raise BadRequest or TooManyRequests when a feature or brake forbids the change; set `resource.gone`."""
+        settings = self._workspace.app.settings
+        deactivates = bool(before.active and not after.active)
+        features.allow_change(
+            settings,
+            self._workspace.app.slug,
+            self._type,
+            deactivates=deactivates,
+            edits=password is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
+            members=linked.changed,
+        )
+        if deactivates:
+            brakes.count(self._workspace, brakes.USERS, [resource.row])
+            resource.gone = tombstones.deprovisions(settings)
+        brakes.count(self._workspace, brakes.MEMBERS, linked.removed)
+
+    def _entries(
+        self,
+        resource: Resource,
+        before: Subject,
+        after: Subject,
+        differences: dict[str, list[Any]],
+        password: str | None,
+    ) -> list[Entry]:
+        if not differences and not password:
+            return []
+        reason = tombstones.why(self._workspace.app.settings, deactivated=True) if resource.gone else None
+        action = Action.UPDATED
+        if resource.gone:
+            action = Action.DELETED
+        elif after.active != before.active:
+            action = Action.ENABLED if after.active else Action.DISABLED
+        return [entry(action, after, differences, self._ignored, "; ".join(filter(None, [reason, password])))]
+
+    def _store(self, resource: Resource, changes: Sequence[versions.Change], before: Subject, after: Subject) -> None:
+        """Write the new version and the value rows that differ; bury a user who is deprovisioned."""
+        workspace, db = self._workspace, self._workspace.db
+        resource.version += 1
+        resource.modified_at = max(clock.now(), resource.modified_at + 1)
+        if not changes:
+            db.execute(_new_version, row=resource.row, version=resource.version, modified_at=resource.modified_at)
+            return
+        resource.document = orjson.dumps(self._new).decode()
+        db.execute(
+            _update_resource,
+            row=resource.row,
+            name=after.name,
+            display=after.display,
+            version=resource.version,
+            modified_at=resource.modified_at,
+            document=resource.document,
+            # Lenient, because a missing value must not keep a user from being disabled.
+            profile=profiles.text(workspace.app, self._type, self._new, lenient=after.active < before.active),
+            profile_version=workspace.app.mapping_version,
+        )
+        if after.active != before.active:
+            since = resource.modified_at if after.active else None
+            db.execute(_switch_user, row=resource.row, active=after.active, since=since)
+        if resource.gone:
+            tombstones.bury(db, resource.row, resource.modified_at, resource.version, tombstones.DEACTIVATED)
+            return
+        value_index.write(workspace, self._type, resource.row, *versions.changed_rows(changes))
+
+
+@prepared
+def _update_resource(db: Database) -> Any:
+    columns = ("name", "display", "version", "modified_at", "document", "profile", "profile_version")
+    values = {getattr(ResourceRow, column): Slot(column) for column in columns}
+    return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
+
+
+@prepared
+def _new_version(db: Database) -> Any:
+    """The document stays as it is."""
+    values = {getattr(ResourceRow, column): Slot(column) for column in ("version", "modified_at")}
+    return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))
+
+
+@prepared
+def _switch_user(db: Database) -> Any:
+    """Disables or enables a user."""
+    values = {ResourceRow.active: Slot("active"), ResourceRow.active_since: Slot("since")}
+    return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))

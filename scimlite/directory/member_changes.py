@@ -1,0 +1,239 @@
+"""Changes the members of groups inside the caller's transaction, and makes the journal entries of the changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peewee import SQL, Cast, Select
+
+from ..apps.workspace import Workspace
+from ..db import Database, Slot, chunks, prepared
+from ..db.tables import MemberRow, ResourceRow
+from ..errors import InvalidValue, Mutability, NoTarget, Remedy
+from ..journal import Action, Entry, Outcome
+from ..scim import core
+from ..scim.filter import Filter
+from ..scim.patch_plan import LinkStep
+from . import search
+
+#: The types that a group can have as members.
+_LINKABLE = ("User", "Group")
+#: Ids bound in one statement.
+_CHUNK = 1000
+#: Ids named in one error.
+_MOST_NAMED = 10
+
+
+@dataclass(slots=True)
+class Linked:
+    """The outcome of a change of links: whether any link changed, and the journal entries."""
+
+    changed: bool = False
+    entries: list[Entry] = field(default_factory=list)
+    #: Rows of resources that are no longer linked.
+    removed: list[int] = field(default_factory=list)
+
+
+NOTHING = Linked()
+
+
+def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tuple[str, str]) -> Linked:
+    """Carry out steps on the links of a locked group, whose members are never loaded.
+
+    In: the group's row, and (id, name) of the group for the journal. Raises InvalidValue naming members that do not
+    exist when the app refuses them, NoTarget or Mutability when a value path does more than add and remove.
+    """
+    changing = _Change(workspace, group, pair)
+    for step in steps:
+        changing.carry_out(step)
+    return changing.linked()
+
+
+class _Change:
+    """A change of one group's members: the rows added and removed by its steps so far.
+
+    A row that one step removes and another adds back counts as neither.
+    """
+
+    def __init__(self, workspace: Workspace, group: int, pair: tuple[str, str]) -> None:
+        self._db = workspace.db
+        self._app = workspace.app
+        self._group = group
+        self._pair = pair
+        self._added: dict[int, None] = {}
+        self._removed: dict[int, None] = {}
+        #: Ids of members to add that do not exist in the app.
+        self._missing: dict[str, None] = {}
+        #: Id, type and name by row, of rows that a step looked up.
+        self._names: dict[int, tuple[str, str, str]] = {}
+
+    def carry_out(self, step: LinkStep) -> None:
+        """Carry out one step: what it removes goes before what it adds."""
+        if step.expect is not None:
+            self._require_match(step.expect)
+            if step.then_refuse:
+                raise Mutability("A member cannot be changed: remove it and add another one.")
+            return
+        db, group = self._db, self._group
+        wanted = self._wanted(list(step.add))
+        if step.reset:
+            self._note_removed(db.rows(_delete_other_members, group=group, kept=wanted))
+        if step.remove_where is not None:
+            self._remove_where(step.remove_where)
+        if step.remove:
+            rows = list(self._resolve(sorted(step.remove), living=False).values())
+            self._note_removed(db.rows(_delete_members, group=group, members=rows))
+        for chunk in chunks(wanted, _CHUNK):
+            self._note_added(db.rows(_insert_members, app=self._app.id, group=group, members=chunk))
+
+    def _wanted(self, ids: list[str]) -> list[int]:
+        """The rows of members to add; those that do not exist are refused or noted, as the app's feature says."""
+        rows = self._resolve(ids)
+        missing = [id for id in ids if id not in rows]
+        if missing and self._app.settings.unknown_members == "refuse":
+            listed = ", ".join(missing[:_MOST_NAMED])
+            raise InvalidValue(
+                f"members.value: {len(missing)} not found in this app: {listed}.",
+                remedy=Remedy(feature="unknown-members", value="skip"),
+            )
+        self._missing.update(dict.fromkeys(missing))
+        return list(rows.values())
+
+    def _resolve(self, ids: list[str], *, living: bool = True) -> dict[str, int]:
+        """The rows of resources of this app by id, in the order of the ids; ids that do not exist are left out."""
+        rows: dict[str, int] = {}
+        for chunk in chunks(ids, _CHUNK):
+            for id, row, kind, name, deleted_at in self._db.rows(_resources_by_id, app=self._app.id, ids=chunk):
+                if kind in _LINKABLE and not (living and deleted_at is not None):
+                    rows[id] = row
+                    self._names[row] = (id, kind, name)
+        return {id: rows[id] for id in ids if id in rows}
+
+    def _remove_where(self, condition: Filter) -> None:
+        query, binds = self._matching(condition)
+        matches = self._db.rows(query, **binds)
+        for chunk in chunks([row[0] for row in matches], _CHUNK):
+            self._db.rows(_delete_members, group=self._group, members=chunk)
+        self._note_removed(matches)
+
+    def _require_match(self, condition: Filter) -> None:
+        query, binds = self._matching(condition)
+        if self._db.row(query.limit(1), **binds) is None:
+            raise NoTarget("No member matches the filter of the path.")
+
+    def _matching(self, condition: Filter) -> tuple[Any, dict[str, Any]]:
+        """A query of the group's members that match a filter, and its binds."""
+        attribute = core.GROUP.links
+        assert attribute is not None
+        shape, binds = search.bind_item(condition, attribute, core.GROUP)
+        other = ResourceRow.alias()
+        query = (
+            MemberRow.select(MemberRow.member_id)
+            .join(other, on=(other.id == MemberRow.member_id))
+            .where(
+                MemberRow.group_id == Slot("group"),
+                other.deleted_at.is_null(),
+                search.other_end(self._db, shape, other),
+            )
+        )
+        return query, {"group": self._group, "app": self._app.id, "base": "", **binds}
+
+    def _note_added(self, rows: Iterable[Sequence[int]]) -> None:
+        for (row,) in rows:
+            if row in self._removed:
+                del self._removed[row]
+            else:
+                self._added[row] = None
+
+    def _note_removed(self, rows: Iterable[Sequence[int]]) -> None:
+        for (row,) in rows:
+            if row in self._added:
+                del self._added[row]
+            else:
+                self._removed[row] = None
+
+    def linked(self) -> Linked:
+        """The outcome, with a journal entry for each member that was added, was removed, or does not exist."""
+        linked = Linked(bool(self._added or self._removed), removed=list(self._removed))
+        names = self._names
+        for chunk in chunks((row for row in (*self._added, *self._removed) if row not in names), _CHUNK):
+            names.update({row: (id, kind, name) for row, id, kind, name in self._db.rows(_names_of_rows, rows=chunk)})
+        for rows, action in ((self._added, Action.MEMBER_ADDED), (self._removed, Action.MEMBER_REMOVED)):
+            linked.entries += [_entry(action, *names[row], self._pair) for row in rows if row in names]
+        linked.entries += [self._refused(id[:100]) for id in self._missing]
+        return linked
+
+    def _refused(self, id: str) -> Entry:
+        detail = f"member {id} does not exist in this app; the others were applied"
+        return Entry(Action.MEMBER_ADDED, Outcome.REFUSED, (id, None), self._pair, detail=detail)
+
+
+@prepared
+def _delete_other_members(db: Database) -> Any:
+    kept = db.one_of(MemberRow.member_id, "kept")
+    return MemberRow.delete().where(MemberRow.group_id == Slot("group"), ~kept).returning(MemberRow.member_id)
+
+
+@prepared
+def _delete_members(db: Database) -> Any:
+    listed = db.one_of(MemberRow.member_id, "members")
+    return MemberRow.delete().where(MemberRow.group_id == Slot("group"), listed).returning(MemberRow.member_id)
+
+
+@prepared
+def _insert_members(db: Database) -> Any:
+    """Returns the members that were not in the group before."""
+    table, column = db.bound_list("members", "bigint")
+    rows = Select([table], [Cast(Slot("app"), "BIGINT"), Cast(Slot("group"), "BIGINT"), column]).where(SQL("(1 = 1)"))
+    fields = [MemberRow.app_id, MemberRow.group_id, MemberRow.member_id]
+    return MemberRow.insert_from(rows, fields).on_conflict_ignore().returning(MemberRow.member_id)
+
+
+@prepared
+def _resources_by_id(db: Database) -> Any:
+    # Conditions for the unique index only: with more of them SQLite may choose an index over all users.
+    columns = (ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.name, ResourceRow.deleted_at)
+    return ResourceRow.select(*columns).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
+
+
+@prepared
+def _names_of_rows(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name).where(
+        db.one_of(ResourceRow.id, "rows")
+    )
+
+
+# --- a group deleted and restored ---------------------------------------------------------------------------------
+
+
+def lost_by_deletion(db: Database, group: int, pair: tuple[str, str]) -> Linked:
+    """The memberships that end because their group is deleted; the rows stay, so that a restore brings them back.
+
+    In: the group's row, and (id, name) of the group for the journal.
+    """
+    rows = db.rows(_living_members, group=group)
+    entries = [_entry(Action.MEMBER_REMOVED, id, kind, name, pair) for _, id, kind, name in rows]
+    return Linked(bool(rows), entries, [row[0] for row in rows])
+
+
+def regained_by_restore(db: Database, group: int, pair: tuple[str, str]) -> list[Entry]:
+    """The journal entries of a restored group's living members; the arguments are those of `lost_by_deletion`."""
+    rows = db.rows(_living_members, group=group)
+    return [_entry(Action.MEMBER_ADDED, id, kind, name, pair) for _, id, kind, name in rows]
+
+
+@prepared
+def _living_members(db: Database) -> Any:
+    return (
+        MemberRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name)
+        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
+        .where(MemberRow.group_id == Slot("group"), ResourceRow.deleted_at.is_null())
+    )
+
+
+def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]) -> Entry:
+    if kind == "User":
+        return Entry(action, user=(id, name), group=group)
+    return Entry(action, group=group, detail=f"member is the group {name} ({id})")
