@@ -1,1 +1,1 @@
-"""Everything that speaks HTTP."""
+"""HTTP: the only package that imports Flask. `app` is the whole service, `scim` the SCIM endpoint."""

@@ -1,4 +1,4 @@
-"""The service as a Flask application: the SCIM endpoint, health, and the OpenAPI document."""
+"""The service as a Flask application: the SCIM endpoint, the health check and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .scim import discovery, failures, provider
 from .scim.provider import scim_blueprint
 
 
-class _Service(Flask):
-    """Flask for functions of which none is async: it need not look at each one at every call."""
+class _SyncFlask(Flask):
+    """Flask for synchronous functions only: it skips the check for coroutine functions at each call."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The whole service: `<base>/scim/v2/<app slug>/…` and `/healthz`.
+    """Returns the whole service: `<base>/scim/v2/<app slug>/…`, `/healthz` and `/openapi.json`.
 
-    Settings come from SCIMLITE_* variables unless given. Raises ConfigError when they are wrong, StartupError
-    when the database is not at this version's schema or the secret key does not fit its tokens.
+    In: `settings`, by default those of the SCIMLITE_* variables. Raises ConfigError when a setting is wrong,
+    StartupError when the database does not have this version's schema or the secret key does not fit its tokens.
     """
     settings = settings or Settings.from_environment()
     installation = Installation.open(settings)
     installation.check_keys()
     db = installation.db
-    # A connection that was opened before gunicorn forks must not be shared by its workers.
+    # gunicorn forks after this: its workers must not share a connection.
     db.close()
-    app = _Service("scimlite", static_folder=None)
+    app = _SyncFlask("scimlite", static_folder=None)
     app.url_map.strict_slashes = False
     blueprint = scim_blueprint(
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
@@ -47,8 +47,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
     _add_health(app, db)
     _add_openapi(app)
-    # Outside the blueprint too, whatever reaches Flask is answered in SCIM's own form.
-    app.register_error_handler(Exception, lambda error: provider.finish(failures.handle(error)))
+    # An error outside the blueprint is answered in SCIM's form too.
+    app.register_error_handler(Exception, lambda error: provider.finish_request(failures.error_response(error)))
     if settings.trusted_proxies:
         app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _add_health(app: Flask, db: Database) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
-        """200 when the database answers, 503 otherwise; needs no authentication."""
+        """Answers 200 when the database answers, else 503; needs no authentication."""
         try:
             migration.ping(db)
         except ScimError:
@@ -68,7 +68,7 @@ def _add_health(app: Flask, db: Database) -> None:
 def _add_openapi(app: Flask) -> None:
     @app.get("/openapi.json")
     def openapi_document() -> Response:
-        """What every app starts with, as an OpenAPI document; needs no authentication."""
+        """Answers with the OpenAPI document of an app without declared types; needs no authentication."""
         slug = {"default": "entra-id", "description": "The app's slug."}
         servers = [{"url": f"{SCIM_PREFIX}/{{slug}}", "variables": {"slug": slug}}]
         document = openapi.document(core.RESOURCE_TYPES.values(), servers, version("scimlite"))

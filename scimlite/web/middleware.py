@@ -1,4 +1,4 @@
-"""What wraps every request before Flask sees it: the proxies in front, and doubled slashes."""
+"""WSGI middleware in front of Flask: trusted proxies and doubled slashes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _SLASHES = re.compile("/{2,}")
 
 
 class TidySlashes:
-    """Folds the doubled slashes behind an app's slug, as clients make them of a base URL that ends in a slash.
+    """Replaces doubled slashes behind an app's slug by single ones.
 
-    All other paths stay as they are, those above and beside the URL prefix of the endpoint too.
+    A client sends doubled slashes when the base URL that it was given ends in a slash. Every other path stays
+    unchanged: paths outside the URL prefix of the endpoint, and doubled slashes between the prefix and the slug.
     """
 
     def __init__(self, app: WsgiApp, prefix: str) -> None:
@@ -25,7 +26,7 @@ class TidySlashes:
         self._prefix = f"{prefix}/"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Pass a request on."""
+        """Calls the wrapped application with the tidied path."""
         path = environ.get("PATH_INFO", "")
         if "//" in path and path.startswith(self._prefix):
             slug, slash, rest = path.removeprefix(self._prefix).partition("/")
@@ -35,18 +36,22 @@ class TidySlashes:
 
 
 class TrustedProxies:
-    """Believes X-Forwarded-For, -Proto, -Host and -Prefix only when they come from an address the operator named."""
+    """Applies X-Forwarded-For, -Proto, -Host and -Prefix when the request comes from a trusted proxy.
+
+    In: `networks`, the addresses of the trusted proxies (SCIMLITE_TRUSTED_PROXIES). The headers of any other sender
+    are ignored.
+    """
 
     def __init__(self, app: WsgiApp, networks: Iterable[Any]) -> None:
-        self._plain = app
-        self._fixed = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+        self._app = app
+        self._forwarded_app = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
         self._networks = tuple(networks)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Pass a request on, with the client's own address where a trusted proxy says it."""
+        """Calls the wrapped application, with the client's own address when a trusted proxy forwards it."""
         try:
             address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
         except ValueError:
-            return self._plain(environ, start_response)
+            return self._app(environ, start_response)
         trusted = any(address in network for network in self._networks)
-        return (self._fixed if trusted else self._plain)(environ, start_response)
+        return (self._forwarded_app if trusted else self._app)(environ, start_response)

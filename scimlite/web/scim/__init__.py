@@ -1,1 +1,1 @@
-"""The SCIM blueprint: RFC 7644 over HTTP."""
+"""The SCIM endpoint as a Flask blueprint (RFC 7644)."""

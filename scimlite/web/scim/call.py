@@ -1,4 +1,4 @@
-"""One HTTP request on its way through the endpoint: what is known of it, who it comes from, and what it attempts."""
+"""One HTTP request while the endpoint handles it: its caller, its origin for the journal, and its attempt to write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from ...journal import Action, Origin
 from ...journal.refusals import Received
 from ...scim.schema import ResourceType
 
-#: Headers in which clients name their own request, best known first, as WSGI calls them: five look-ups for each write.
+#: The headers that carry a client's own request id, by their WSGI names, the most common first. Entra's ADSCIMVERSION
+#: comes before them, so that a write costs five look-ups.
 _CLIENT_REQUEST_IDS = (
     "HTTP_CLIENT_REQUEST_ID",
     "HTTP_X_MS_CLIENT_REQUEST_ID",
@@ -39,7 +40,10 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 @dataclass(frozen=True)
 class Service:
-    """What the endpoint works with: the database, the keys, and the operator's settings."""
+    """The database, keys and settings of one blueprint.
+
+    `base_url` is the address that clients use; None for the address of each request.
+    """
 
     db: Database
     keyring: Keyring
@@ -49,18 +53,25 @@ class Service:
 
 @dataclass
 class Call:
-    """One request on its way: what is known of it so far. The views get it instead of Flask's globals."""
+    """One HTTP request and the facts that its handling adds: the service, the caller, the body.
+
+    Views take the call as a parameter and do not read Flask's globals.
+    """
 
     request: Request
     service: Service | None = None
-    #: The service's root URL as the client knows it, blueprint prefix included.
+    #: The URL of the blueprint as the client sees it, URL prefix included.
     root: str = ""
+    #: The app and the token of the request; None before authentication.
     caller: Caller | None = None
-    #: Bytes of the body, and what it holds when it is JSON.
-    size: int | None = None
-    parsed: bool = False
-    content: Any = None
+    #: The size of the body in bytes; None before it is read.
+    body_size: int | None = None
+    #: True when the body was read and is JSON; `body` then holds its value.
+    body_is_json: bool = False
+    body: Any = None
+    #: The request id, which the journal, the log and the X-Request-Id header show.
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    #: When the request began, in seconds of `time.perf_counter`.
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -77,13 +88,13 @@ class Call:
 
     @property
     def limits(self) -> Limits:
-        """The operator's limits."""
+        """The service's limits."""
         assert self.service is not None
         return self.service.limits
 
     @property
     def app(self) -> App:
-        """The caller's app; only behind authentication."""
+        """The caller's app; it is set after `admit`."""
         assert self.caller is not None
         return self.caller.app
 
@@ -95,15 +106,15 @@ class Call:
 
     @property
     def base(self) -> str:
-        """The app's SCIM base URL as the client knows it."""
+        """The app's SCIM base URL as the client sees it."""
         return f"{self.root}/{self.slug}"
 
     @property
     def received(self) -> Received:
-        """What came, to be kept when it is refused."""
+        """The request in the form in which the journal keeps a refused one."""
         path = self.request.path.partition(f"/{self.slug}")[2] or "/"
         query = tuple(self.request.args.items())
-        return Received(self.request.method, path, query, self.size, self.parsed, self.content)
+        return Received(self.request.method, path, query, self.body_size, self.body_is_json, self.body)
 
     @cached_property
     def origin(self) -> Origin:
@@ -115,25 +126,26 @@ class Call:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The caller's app and this request's origin; only behind authentication."""
+        """The database, the request's origin and the caller's app; it is available after `admit`."""
         return Workspace(self.db, self.origin, self.app)
 
     @property
     def reading(self) -> Workspace:
-        """The caller's app for what only reads: nothing is recorded, so the origin (10 us) is not worked out."""
+        """The caller's app for requests that only read; its origin is a stand-in, because computing one costs 10 us."""
         return Workspace(self.db, _READER, self.app)
 
     def resource_type(self, endpoint: str) -> ResourceType:
-        """The type behind an endpoint of the app; NotFound when the app has none."""
-        found = self.app.resource_types.get(endpoint)
-        if found is None:
+        """Returns the app's resource type with this endpoint. Raises NotFound when the app has none."""
+        resource_type = self.app.resource_types.get(endpoint)
+        if resource_type is None:
             raise NotFound(f"There is nothing at /{endpoint[:100]}.")
-        return found
+        return resource_type
 
     def admit(self, *, for_subjects: bool) -> None:
-        """Find the caller by the token; Unauthorized without one that is valid here.
+        """Authenticates the request by its bearer token and sets `caller`.
 
-        Raises Forbidden when the token was issued for a user and the endpoint is not `for_subjects`.
+        In: `for_subjects`, True when the endpoint accepts a token that was issued for a user. Raises Unauthorized
+        without a token that is valid for the app in the URL, Forbidden for a user's token at any other endpoint.
         """
         header = self.request.environ.get("HTTP_AUTHORIZATION")
         self.caller = authentication.authenticate(self.db, self.keyring, header, self.slug, lambda: self.origin)
@@ -144,12 +156,18 @@ class Call:
             raise Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
 
     def attempt(self, action: Action, resource_type: ResourceType | None = None, id: str | None = None) -> HttpAttempt:
-        """What this request attempts; as a context manager it records the refusal."""
+        """Returns a context manager that records in the journal the error that leaves its block.
+
+        In: `id`, the resource that the request names; None for a creation or a query.
+        """
         return HttpAttempt(self, action, resource_type, id=id)
 
 
 class HttpAttempt(Attempt):
-    """An attempt that came over HTTP: the journal records the status that the client gets."""
+    """An attempt that came over HTTP: the journal records the status that the client gets.
+
+    In: `received`, the operation of a bulk request; None for the whole request.
+    """
 
     def __init__(
         self,
@@ -162,35 +180,34 @@ class HttpAttempt(Attempt):
     ) -> None:
         super().__init__(None, action, resource_type, id=id)
         self._call = call
-        #: What came, when it is a part of the request.
         self._received = received
-        #: Gives the status for the resource as it was written; set before the write.
-        self.answer: Callable[[Resource], int] | None = None
-        #: The status that was recorded; None before, and for a write that changed nothing.
-        self.status: int | None = None
+        #: Maps the written resource to the HTTP status; it must be set before the write.
+        self.status_for: Callable[[Resource], int] | None = None
+        #: The status in the journal; None before the write, and when it changed nothing.
+        self.recorded_status: int | None = None
 
     @property
     def workspace(self) -> Workspace:
-        """The caller's app and the request's origin, which is worked out when something is recorded."""
+        """The caller's app and the request's origin; the origin is computed when an entry is recorded."""
         return self._call.workspace
 
     @property
     def received(self) -> Received:
-        """What came, to be kept when it is refused."""
+        """The request, or the bulk operation, in the form in which the journal keeps a refused one."""
         return self._received or self._call.received
 
     def success_status(self, resource: Resource) -> int | None:
-        """The HTTP status that the write is answered with."""
-        self.status = self.answer(resource) if self.answer else None
-        return self.status
+        """Returns the HTTP status of the answer to a write, and keeps it as `recorded_status`."""
+        self.recorded_status = self.status_for(resource) if self.status_for else None
+        return self.recorded_status
 
     def failure_status(self, error: ScimError) -> int | None:
-        """The HTTP status of the refusal."""
+        """Returns the HTTP status of an error."""
         return error.status
 
 
 def current_call() -> Call:
-    """The call of this request, made when it begins."""
+    """Returns the call of the current request; the first use in a request creates it."""
     call: Call | None = g.get("scim_call")
     if call is None:
         call = g.scim_call = Call(request._get_current_object())  # type: ignore[attr-defined]  # a proxy's own method
@@ -198,7 +215,7 @@ def current_call() -> Call:
 
 
 def _client_request_id(environ: dict[str, Any]) -> str | None:
-    """The client's own id of the request: Entra's ActivityId, or one of the usual headers."""
+    """Returns the client's own request id: Entra's ActivityId, or the first of the usual headers."""
     activity = _ACTIVITY.search(environ.get("HTTP_ADSCIMVERSION", ""))
     if activity:
         return activity.group(1)

@@ -1,4 +1,4 @@
-"""What the service says about itself: ServiceProviderConfig, Schemas, ResourceTypes (RFC 7644 section 4)."""
+"""The discovery endpoints: ServiceProviderConfig, Schemas, ResourceTypes (RFC 7644 section 4) and OpenAPI."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from flask import Response
 
 from ... import apps, errors
 from ...scim import messages, openapi, quirks
-from .answers import respond
 from .call import Call
+from .responses import scim_response
 from .view import View
 
 Json = Any
 
 
 class ServiceProviderConfigView(View):
-    """`/ServiceProviderConfig`: the one answer that needs no token; an app that is not there changes no password."""
+    """`/ServiceProviderConfig`, the only endpoint without authentication.
+
+    `changePassword` is false for an unknown slug, and for an app that does not keep passwords.
+    """
 
     public = True
 
@@ -34,19 +37,20 @@ class ServiceProviderConfigView(View):
             max_payload_size=call.limits.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
         )
-        return respond(orjson.dumps(config))
+        return scim_response(orjson.dumps(config))
 
 
 class _DeclarationsView(View):
-    """A list of declarations, and one of them by its id."""
+    """An endpoint that lists declarations, and shows one of them by its id."""
 
     for_subjects = True
 
+    #: The type in `meta.resourceType`, and the endpoint in `meta.location`.
     kind = ""
     endpoint = ""
 
     def declarations(self, call: Call) -> list[Json]:
-        """Everything there is to list."""
+        """Returns the declarations of the caller's app as JSON, without `meta`."""
         raise NotImplementedError
 
     def get(self, call: Call, slug: str, id: str | None = None) -> Response:
@@ -54,12 +58,13 @@ class _DeclarationsView(View):
         if id is None and call.request.args.get("filter"):
             raise errors.Forbidden(f"/{self.endpoint} cannot be filtered.")
         base = call.base
-        found = [self._with_meta(each, base) for each in self.declarations(call)]
+        declarations = [self._with_meta(declaration, base) for declaration in self.declarations(call)]
         if id is None:
-            return respond(messages.list_response((orjson.dumps(each).decode() for each in found), len(found), 1))
-        for each in found:
-            if each["id"].lower() == id.lower():
-                return respond(orjson.dumps(each))
+            texts = (orjson.dumps(declaration).decode() for declaration in declarations)
+            return scim_response(messages.list_response(texts, len(declarations), 1))
+        for declaration in declarations:
+            if declaration["id"].lower() == id.lower():
+                return scim_response(orjson.dumps(declaration))
         raise errors.NotFound(f"There is no {self.kind} {id[:200]!r} here.")
 
     def _with_meta(self, declaration: Json, base: str) -> Json:
@@ -68,7 +73,7 @@ class _DeclarationsView(View):
 
 
 class SchemasView(_DeclarationsView):
-    """`/Schemas`: every schema of the app's resource types."""
+    """`/Schemas`: the schemas and extensions of the app's resource types."""
 
     kind, endpoint = "Schema", "Schemas"
 
@@ -101,7 +106,7 @@ class OpenApiView(View):
 
 
 def openapi_response(document: Json) -> Response:
-    """An OpenAPI document as an answer."""
+    """Returns a response with an OpenAPI document as its body."""
     return Response(orjson.dumps(document), content_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Errors of every kind as SCIM answers, and as lines of the log where the fault is ours."""
+"""Turns every error into a SCIM error response, and logs internal and database errors."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from werkzeug.routing import RequestRedirect
 
 from ... import errors
 from ...errors import ScimError
-from .answers import respond
 from .call import Call, current_call
+from .responses import scim_response
 from .view import METHODS
 
 error_log = logging.getLogger("scimlite.error")
 
 
-def handle(error: Exception) -> Response:
-    """Turn any error into its SCIM answer."""
+def error_response(error: Exception) -> Response:
+    """Returns the SCIM error response for any error (RFC 7644 section 3.12)."""
     call = current_call()
-    refusal = failure(error, call)
-    return respond(orjson.dumps(refusal.body(call.id)), refusal.status, refusal.headers)
+    scim_error = to_scim_error(error, call)
+    return scim_response(orjson.dumps(scim_error.body(call.id)), scim_error.status, scim_error.headers)
 
 
-def failure(error: Exception, call: Call) -> ScimError:
-    """What a client is told about any error; a fault of ours is logged."""
-    refusal = _http_error(error, call) if isinstance(error, HTTPException) else errors.as_scim_error(error)
-    if isinstance(refusal, errors.InternalError):
+def to_scim_error(error: Exception, call: Call) -> ScimError:
+    """Returns the ScimError that the client gets for any error; logs an InternalError and an Unavailable."""
+    scim_error = _from_http_error(error, call) if isinstance(error, HTTPException) else errors.as_scim_error(error)
+    if isinstance(scim_error, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
-    elif isinstance(refusal, errors.Unavailable):
-        # The kind of error only: its text may quote what was being written.
+    elif isinstance(scim_error, errors.Unavailable):
+        # The log holds the error's class only, because its text may quote stored values.
         error_log.error("request=%s database unavailable: %s", call.id, type(error.__cause__ or error).__name__)
-    return refusal
+    return scim_error
 
 
-def _http_error(error: HTTPException, call: Call) -> ScimError:
-    """What a client is told about an error of Flask's own."""
+def _from_http_error(error: HTTPException, call: Call) -> ScimError:
+    """Returns the ScimError for an error that Flask or Werkzeug raised."""
     code = error.code or 500
     if isinstance(error, RequestRedirect) or code == 404:
         return errors.NotFound("There is nothing at this URL.")
@@ -46,7 +46,7 @@ def _http_error(error: HTTPException, call: Call) -> ScimError:
     if code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         headers = {"Allow": allowed} if allowed else None
-        return errors.MethodNotAllowed(f"{call.request.method} is not possible here.", headers=headers)
+        return errors.MethodNotAllowed(f"{call.request.method} is not supported here.", headers=headers)
     if code < 500:
         return errors.BadRequest(f"The request cannot be understood ({error.name}).")
     return errors.as_scim_error(error)

@@ -1,4 +1,4 @@
-"""The SCIM blueprint: every request begins and ends here, and every error becomes a SCIM answer."""
+"""The SCIM blueprint: its routes, and the start, the end and the errors of every request."""
 
 from __future__ import annotations
 
@@ -18,78 +18,78 @@ from ...db import Database
 from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
-from .failures import handle
+from .failures import error_response
 from .view import View, add_routes
 
 #: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")
 
-#: Kept, because Werkzeug takes the few base URLs of the service apart at the price of a SELECT.
+#: The cache holds the few base URLs of the service: Werkzeug's conversion of one costs as much as a SELECT.
 _uri = lru_cache(maxsize=256)(iri_to_uri)
 
 
 class AnyPath(BaseConverter):
-    """The rest of a URL, slashes and nothing included."""
+    """Matches the rest of a URL, slashes included; the rest may be empty."""
 
     regex = ".*"
     part_isolating = False
-    #: Heavier than any other converter: tried last.
+    #: Werkzeug tries converters by weight: this one is the last.
     weight = 1000
 
 
-class NothingView(View):
-    """Every URL that no other route takes: 404, once the caller is known."""
+class NotFoundView(View):
+    """Every URL without another route: 404 for an authenticated caller, 401 otherwise."""
 
     for_subjects = True
 
     def handle(self, call: Call, slug: str = "", rest: str = "", **arguments: Any) -> Any:
-        """Raise NotFound."""
+        """Raises NotFound."""
         raise errors.NotFound(f"There is nothing at /{rest[:100]}. Endpoints: /Users, /Groups, /Schemas and others.")
 
 
 def scim_blueprint(
     db: Database, keyring: Keyring, *, name: str = "scim", base_url: str | None = None, **limits: int
 ) -> Blueprint:
-    """The SCIM endpoint as a blueprint; it touches nothing outside the URL prefix it is registered under.
+    """Returns the SCIM endpoint as a blueprint; it changes nothing outside its URL prefix.
 
-    In: `base_url`, the address that clients know, None for the request's own; `limits`, fields of `config.Limits`,
-    such as `max_body` in bytes and `retention` in microseconds.
+    In: `name`, the name of the blueprint in Flask; `base_url`, the address that clients use, None for the address of
+    each request; `limits`, fields of `config.Limits`, such as `max_body` in bytes and `retention` in microseconds.
     """
     service = Service(db, keyring, base_url, Limits(**limits))
     blueprint = Blueprint(name, __name__)
-    _wrap(blueprint, service)
-    nothing = [("/", NothingView, "Nothing"), ("/<slug>/<scimpath:rest>", NothingView, "NoRoute")]
-    for routes in (discovery.ROUTES, search.ROUTES, me.ROUTES, bulk.ROUTES, resources.ROUTES, nothing):
+    _add_hooks(blueprint, service)
+    not_found = [("/", NotFoundView, "NotFoundRoot"), ("/<slug>/<scimpath:rest>", NotFoundView, "NotFound")]
+    for routes in (discovery.ROUTES, search.ROUTES, me.ROUTES, bulk.ROUTES, resources.ROUTES, not_found):
         add_routes(blueprint, service, routes)
     return blueprint
 
 
-def _wrap(blueprint: Blueprint, service: Service) -> None:
-    """What happens before and after the view of every request, and with every error."""
+def _add_hooks(blueprint: Blueprint, service: Service) -> None:
+    """Adds the functions that Flask calls before and after each view, and for each error."""
     prefix = ""
 
     @blueprint.record_once
-    def _registered(state: Any) -> None:
+    def _on_registration(state: Any) -> None:
         nonlocal prefix
         prefix = state.url_prefix or ""
         state.app.url_map.converters.setdefault("scimpath", AnyPath)
         state.app.wsgi_app = TidySlashes(state.app.wsgi_app, prefix)
 
     @blueprint.before_request
-    def _begin() -> None:
+    def _begin_request() -> None:
         call = current_call()
         request = call.request
         call.service = service
         call.root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
-        # One more than allowed: of a body without a length Werkzeug reads this much and forgets the rest silently.
+        # One byte more than the limit: Werkzeug silently cuts a body without a length at max_content_length.
         request.max_content_length = service.limits.max_body + 1
 
-    blueprint.register_error_handler(Exception, handle)
-    blueprint.after_request(finish)
+    blueprint.register_error_handler(Exception, error_response)
+    blueprint.after_request(finish_request)
 
 
-def finish(response: Response) -> Response:
-    """End a request: its id in a header and its line in the log."""
+def finish_request(response: Response) -> Response:
+    """Adds the X-Request-Id header to a response and writes the request's line to the access log."""
     call = current_call()
     response.headers["X-Request-Id"] = call.id
     if access_log.isEnabledFor(logging.INFO):

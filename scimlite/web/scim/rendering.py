@@ -1,4 +1,4 @@
-"""Stored resources as the bytes a client gets: the stored text is joined with meta and links, rarely parsed."""
+"""Stored resources as JSON for the client: the stored text is joined with `meta` and links, and rarely parsed."""
 
 from __future__ import annotations
 
@@ -20,34 +20,37 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def timestamp(microseconds: int) -> str:
-    """A stored time as xsd:dateTime in UTC, exact to the microsecond so that filters can compare it."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_second(seconds)}.{rest:06d}Z"
+    """Returns a stored time as xsd:dateTime in UTC, exact to the microsecond so that filters can compare it.
+
+    In: microseconds since 1970.
+    """
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{_second(seconds)}.{fraction:06d}Z"
 
 
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
-    """A whole second as text; kept, for a page of resources would spend a fifth of its time on calendars."""
+    """Returns a time without its fraction. The cache saves a fifth of the time that a page of resources takes."""
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def etag(resource: Resource) -> str:
-    """The entity tag of a version."""
+    """Returns the entity tag of a resource's version (RFC 7644 section 3.14)."""
     return f'W/"{resource.version}"'
 
 
 def location(resource: Resource, projection: Projection, base: str) -> str:
-    """The resource's URI."""
+    """Returns the URI of a resource; `base` is the app's SCIM base URL."""
     return f"{base}/{projection.resource_type.endpoint}/{resource.id}"
 
 
 def render(resource: Resource, projection: Projection, base: str) -> bytes:
-    """A resource as JSON with what the projection lets through; `base` is the app's SCIM base URL."""
+    """Returns a resource as JSON with the attributes of the projection; `base` is the app's SCIM base URL."""
     return Renderer(projection, base).render(resource).encode()
 
 
 class Renderer:
-    """Renders resources of one type; what is the same for a whole page is worked out once."""
+    """Renders resources of one type; its constructor computes what all resources of a page share."""
 
     def __init__(self, projection: Projection, base: str) -> None:
         resource_type = projection.resource_type
@@ -59,21 +62,21 @@ class Renderer:
         self._with_display = links is not None and projection.names(links.subs["display"])
         self._derived = derived if projection.wants(derived) else None
         self._type = resource_type.name
-        # Ids are UUIDs: nothing in them has to be escaped.
+        # The JSON string of the URI without its last quotation mark. An id is a UUID and needs no escaping.
         self._location = orjson.dumps(f"{base}/{resource_type.endpoint}/")[:-1].decode()
 
     def render(self, resource: Resource) -> str:
-        """A resource as JSON with what the projection lets through."""
+        """Returns a resource as JSON with the attributes of the projection."""
         if not self._plain:
             meta = {"meta": orjson.loads(self._meta(resource))}
             document = {**orjson.loads(resource.document), **self._linked(resource), **meta}
             return orjson.dumps(self._projection.apply(document)).decode()
         linked = self._linked(resource)
-        more = f"{orjson.dumps(linked).decode()[1:-1]}," if linked else ""
-        return f'{resource.document[:-1]},{more}"meta":{self._meta(resource)}}}'
+        linked_text = f"{orjson.dumps(linked).decode()[1:-1]}," if linked else ""
+        return f'{resource.document[:-1]},{linked_text}"meta":{self._meta(resource)}}}'
 
     def _meta(self, resource: Resource) -> str:
-        """The `meta` attribute as JSON, put together as text: a page has a hundred of them."""
+        """Returns `meta` as JSON, built as text because a page has a hundred of them."""
         created = timestamp(resource.created_at)
         modified = created if resource.modified_at == resource.created_at else timestamp(resource.modified_at)
         return (
@@ -82,7 +85,7 @@ class Renderer:
         )
 
     def _linked(self, resource: Resource) -> dict[str, Json]:
-        """Links and derived attributes, which are not in the stored document."""
+        """Returns the links and the derived attribute: the attributes that the stored document does not hold."""
         linked: dict[str, Json] = {}
         if self._links is not None and resource.links is not None:
             linked[self._links.name] = _members(resource.links, self._base, with_display=self._with_display)

@@ -1,4 +1,4 @@
-"""What each SCIM endpoint does: parse, call one function of the store, render."""
+"""The endpoints of resources: a collection such as `/Users`, and one resource such as `/Users/<id>`."""
 
 from __future__ import annotations
 
@@ -6,103 +6,107 @@ from flask import Response
 
 from ...directory import members, read
 from ...journal import Action, report
-from ...scim import projection
+from ...scim import projection as projections
 from ...scim.projection import Projection
 from ...scim.query import load_query
 from ...scim.schema import ResourceType
 from . import search, writes
-from .answers import empty, respond
 from .call import Call
 from .rendering import etag, location, render
+from .responses import empty_response, scim_response
 from .view import View
 from .writes import Answer
 
 
 class _ResourceView(View):
-    """Common ground of the endpoints for users, groups and other resources."""
+    """The base of both endpoints: the parameters of a request, and the response with a resource."""
 
     def projection(self, call: Call, resource_type: ResourceType) -> Projection:
-        """What `attributes` and `excludedAttributes` of the request ask for."""
+        """Returns the projection of `attributes` and `excludedAttributes`. Raises InvalidValue or InvalidPath."""
         if not call.request.query_string:
             return Projection(resource_type)
         query = load_query(call.request.args.items(multi=True))
-        return projection.parse(resource_type, query.attributes, query.excluded)
+        return projections.parse(resource_type, query.attributes, query.excluded)
 
     def if_match(self, call: Call) -> list[str]:
-        """The versions that If-Match names, `*` included; empty when there is no such header."""
-        return writes.if_match(call.request.headers.get("If-Match"))
+        """Returns the versions in the If-Match header, `*` included; an empty list without that header."""
+        return writes.parse_if_match(call.request.headers.get("If-Match"))
 
-    def answer(self, call: Call, answer: Answer) -> Response:
-        """A write as the answer to a request."""
-        resource, wanted = answer.resource, answer.wanted
+    def write_response(self, call: Call, answer: Answer) -> Response:
+        """Returns the response to a write; it reads the links and derived attributes that the answer lacks."""
+        resource, projection = answer.resource, answer.projection
         if resource is None:
-            return empty(answer.status)
+            return empty_response(answer.status)
         if answer.status == 204:
-            return empty(204, {"ETag": etag(resource)})
+            return empty_response(204, {"ETag": etag(resource)})
+        resource_type = projection.resource_type
         read.attach(
             call.reading,
-            wanted.resource_type,
+            resource_type,
             [resource],
-            with_links=resource.links is None and wanted.wants(wanted.resource_type.links),
-            with_derived=resource.derived is None and wanted.wants(wanted.resource_type.derived),
+            with_links=resource.links is None and projection.wants(resource_type.links),
+            with_derived=resource.derived is None and projection.wants(resource_type.derived),
         )
-        return self.respond(call, resource, wanted, answer.status)
+        return self.resource_response(call, resource, projection, answer.status)
 
-    def respond(self, call: Call, resource: read.Resource, wanted: Projection, status: int = 200) -> Response:
-        """A resource as the answer to a request."""
-        headers = {"ETag": etag(resource), "Location": location(resource, wanted, call.base)}
-        return respond(render(resource, wanted, call.base), status, headers)
+    def resource_response(
+        self, call: Call, resource: read.Resource, projection: Projection, status: int = 200
+    ) -> Response:
+        """Returns a response with the resource as its body, and its ETag and Location."""
+        headers = {"ETag": etag(resource), "Location": location(resource, projection, call.base)}
+        return scim_response(render(resource, projection, call.base), status, headers)
 
 
 class CollectionView(_ResourceView):
-    """`/Users`, `/Groups`: list, search and create."""
+    """`/Users`, `/Groups` and the like: GET queries them (RFC 7644 section 3.4.2), POST creates (section 3.3)."""
 
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.SEARCHED):
             query = load_query(call.request.args.items(multi=True))
-            return search.answer(call, [resource_type], query)
+            return search.query_response(call, [resource_type], query)
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.CREATED, resource_type) as attempt:
-            wanted = self.projection(call, resource_type)
-            answer = writes.create(attempt, resource_type, self.body(call), wanted, call.limits.retention)
-            return self.answer(call, answer)
+            projection = self.projection(call, resource_type)
+            answer = writes.create(attempt, resource_type, self.read_json(call), projection, call.limits.retention)
+            return self.write_response(call, answer)
 
 
 class ResourceView(_ResourceView):
-    """`/Users/<id>`, `/Groups/<id>`: read, replace, patch and delete."""
+    """`/Users/<id>`, `/Groups/<id>` and the like: GET, PUT, PATCH, DELETE (RFC 7644 sections 3.4.1, 3.5 and 3.6)."""
 
     def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
-        wanted = self.projection(call, resource_type)
+        projection = self.projection(call, resource_type)
         resource = read.get(
             call.reading,
             resource_type,
             id,
-            with_links=wanted.wants(resource_type.links),
-            with_derived=wanted.wants(resource_type.derived),
+            with_links=projection.wants(resource_type.links),
+            with_derived=projection.wants(resource_type.derived),
         )
-        if self._unchanged(call, resource, wanted):
-            return empty(304, {"ETag": etag(resource)})
-        return self.respond(call, resource, wanted)
+        if self._not_modified(call, resource, projection):
+            return empty_response(304, {"ETag": etag(resource)})
+        return self.resource_response(call, resource, projection)
 
-    def _unchanged(self, call: Call, resource: read.Resource, wanted: Projection) -> bool:
-        """Whether If-None-Match names this version, and that vouches for the whole answer.
+    def _not_modified(self, call: Call, resource: read.Resource, projection: Projection) -> bool:
+        """True when If-None-Match names the current version, and the answer shows nothing that a version omits.
 
-        No version vouches for groups that a user is or was in, nor a group's for members that changed after it.
+        A version omits the groups of a user, so an answer with groups is never 304 for a user who is or was in one.
+        It also omits the members' own changes, so an answer with members is never 304 after such a change.
         """
-        given = call.request.headers.get("If-None-Match")
-        if not given:
+        if_none_match = call.request.headers.get("If-None-Match")
+        if not if_none_match:
             return False
-        versions = writes.versions(given)
+        versions = writes.versions_in(if_none_match)
         if "*" not in versions and str(resource.version) not in versions:
             return False
-        db = call.db
-        if wanted.wants(wanted.resource_type.links) and members.changed_since(db, resource.row, resource.modified_at):
+        db, resource_type = call.db, projection.resource_type
+        if projection.wants(resource_type.links) and members.changed_since(db, resource.row, resource.modified_at):
             return False
-        if not wanted.wants(wanted.resource_type.derived):
+        if not projection.wants(resource_type.derived):
             return True
         return not (
             resource.derived or members.may_have_changed(db, resource.row) or report.left_a_group(db, resource.id)
@@ -111,21 +115,24 @@ class ResourceView(_ResourceView):
     def put(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.UPDATED, resource_type, id) as attempt:
-            wanted = self.projection(call, resource_type)
-            body = self.body(call)
-            return self.answer(call, writes.replace(attempt, resource_type, id, body, self.if_match(call), wanted))
+            projection = self.projection(call, resource_type)
+            body = self.read_json(call)
+            answer = writes.replace(attempt, resource_type, id, body, self.if_match(call), projection)
+            return self.write_response(call, answer)
 
     def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.UPDATED, resource_type, id) as attempt:
-            wanted = self.projection(call, resource_type)
-            body = self.body(call)
-            return self.answer(call, writes.patch(attempt, resource_type, id, body, self.if_match(call), wanted))
+            projection = self.projection(call, resource_type)
+            body = self.read_json(call)
+            answer = writes.patch(attempt, resource_type, id, body, self.if_match(call), projection)
+            return self.write_response(call, answer)
 
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.DELETED, resource_type, id) as attempt:
-            return self.answer(call, writes.delete(attempt, resource_type, id, self.if_match(call)))
+            answer = writes.delete(attempt, resource_type, id, self.if_match(call))
+            return self.write_response(call, answer)
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""What every endpoint has: who may use it, its methods, its routes, and the JSON of a body."""
+"""The base class of all endpoints: authentication, dispatch by method, the JSON body, and routes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ... import errors
 from ...scim import messages
 from .call import Call, Service, current_call
 
-#: Every method there is, so that each answer is SCIM and 405 is for the endpoint to give.
+#: Every route takes every method, so that the view answers 405 in SCIM's form.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 _JSON_TYPES = ("application/scim+json", "application/json")
 
 
 class View(MethodView):
-    """An endpoint: its methods get the call; those that it lacks are 405 with what it has."""
+    """An endpoint: a subclass has one function for each HTTP method that it supports, such as `get` or `patch`."""
 
-    #: Whether it answers without a token.
+    #: True when the endpoint needs no token.
     public = False
-    #: Whether a token that was issued for a user may use it; a new endpoint is closed to it.
+    #: True when the endpoint accepts a token that was issued for a user; new endpoints refuse such a token.
     for_subjects = False
 
     init_every_request = False
@@ -32,7 +32,10 @@ class View(MethodView):
         self.service = service
 
     def dispatch_request(self, **arguments: Any) -> Any:
-        """Let the caller in, and answer with the method of the request."""
+        """Authenticates the caller unless the endpoint is public, and handles the request.
+
+        Raises Unauthorized, Forbidden, NotFound for a NUL in the path, and the errors of `handle`.
+        """
         call = current_call()
         if not self.public:
             call.admit(for_subjects=self.for_subjects)
@@ -41,63 +44,74 @@ class View(MethodView):
         return self.handle(call, **arguments)
 
     def handle(self, call: Call, **arguments: Any) -> Any:
-        """Answer an admitted call."""
+        """Calls the function for the request's method. Raises MethodNotAllowed when the endpoint lacks one."""
         method = call.request.method
         handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
         if handler is None:
-            known = [name for name in METHODS if hasattr(self, "get" if name == "HEAD" else name.lower())]
+            supported = [name for name in METHODS if hasattr(self, "get" if name == "HEAD" else name.lower())]
+            methods = ", ".join(supported)
             raise errors.MethodNotAllowed(
-                f"{method} is not possible here; {', '.join(known)} is.", headers={"Allow": ", ".join(known)}
+                f"{method} is not supported here; supported methods: {methods}.", headers={"Allow": methods}
             )
         return handler(call, **arguments)
 
-    def body(self, call: Call) -> Any:
-        """The JSON of a write; a content type that is not JSON is refused, none at all is accepted."""
+    def read_json(self, call: Call) -> Any:
+        """Returns the JSON value of the request's body, and keeps it in the call for the journal.
+
+        A request without a content type is accepted. Raises UnsupportedMediaType for a content type that is not JSON,
+        BadRequest for an incomplete body, PayloadTooLarge, and InvalidSyntax for a body that is not JSON.
+        """
         request = call.request
-        given = request.content_type
-        if given and given not in _JSON_TYPES and request.mimetype not in _JSON_TYPES:
+        content_type = request.content_type
+        if content_type and content_type not in _JSON_TYPES and request.mimetype not in _JSON_TYPES:
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
-        raw = self._raw(call)
-        call.size = len(raw)
-        call.content = messages.load_json(raw)
-        call.parsed = True
-        return call.content
+        raw = self._read_body(call)
+        call.body_size = len(raw)
+        call.body = messages.load_json(raw)
+        call.body_is_json = True
+        return call.body
 
-    def _raw(self, call: Call) -> bytes:
+    def _read_body(self, call: Call) -> bytes:
         request, length, limit = call.request, call.request.content_length, call.limits.max_body
         try:
             if length is None or length > limit or "stream" in vars(request):
                 raw = request.get_data(cache=False)
             else:
-                # Nothing of it was read, and its length is known: Werkzeug would look for the end.
-                raw = _read(request.environ["wsgi.input"], length)
+                # The length is known and nothing is read yet, so Werkzeug's search for the end is not needed.
+                raw = _read_stream(request.environ["wsgi.input"], length)
         except RequestEntityTooLarge:
             raise self.too_large(call) from None
-        except Exception:  # the web server's own, for a malformed chunk or a client that went away
-            raise errors.BadRequest("The body did not arrive whole.") from None
+        except Exception:  # the web server's own error, for a malformed chunk or a lost connection
+            raise errors.BadRequest("The request body is incomplete or malformed.") from None
         if len(raw) < (length or 0):
-            raise errors.BadRequest("The body did not arrive whole.")
+            raise errors.BadRequest("The request body is shorter than its Content-Length.")
         if len(raw) > limit:
             raise self.too_large(call)
         return raw
 
     def too_large(self, call: Call) -> errors.PayloadTooLarge:
-        """The error for a body above the limit."""
-        return errors.PayloadTooLarge("The body is larger than this service accepts.", remedy=errors.LARGER_BODIES)
+        """Returns the error for a body above the limit."""
+        return errors.PayloadTooLarge(
+            f"The request body is larger than the limit of {call.limits.max_body} bytes.",
+            remedy=errors.LARGER_BODIES,
+        )
 
 
-def _read(stream: Any, length: int) -> bytes:
-    """So many bytes of a stream, fewer when it ends; it may give them in pieces."""
+def _read_stream(stream: Any, length: int) -> bytes:
+    """Reads up to `length` bytes; a stream may return them in several pieces, and may end early."""
     raw: bytes = stream.read(length)
-    while len(raw) < length and (more := stream.read(length - len(raw))):
-        raw += more
+    while len(raw) < length and (piece := stream.read(length - len(raw))):
+        raw += piece
     return raw
 
 
 def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[str, type[View], str]]) -> None:
-    """Register views: rule, class and the endpoint's name. A trailing slash is the same route."""
+    """Registers views at a blueprint; a URL with a trailing slash is the same route.
+
+    In: `routes`, each the URL rule, the view class and the endpoint's name.
+    """
     for rule, view, name in routes:
         blueprint.add_url_rule(
             rule,

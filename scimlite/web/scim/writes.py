@@ -1,4 +1,4 @@
-"""What a write over HTTP answers: its status, and the resource with what the request asks to see."""
+"""Writes over HTTP: each calls `directory.write`, and returns the status and the resource of the answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ... import clock
 from ...apps.workspace import Workspace
 from ...directory import members, write
 from ...directory.read import Resource
-from ...scim import projection
+from ...scim import projection as projections
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from .call import HttpAttempt
@@ -20,39 +20,48 @@ from .call import HttpAttempt
 Json = Any
 
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?"([^"]*)"')
-#: Above this many members a PATCH of a group is answered with 204 (app setting `patch answer`: auto).
+#: A PATCH of a group with more members than this is answered with 204 (app setting `patch answer`: auto).
 _MOST_MEMBERS_ANSWERED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a write ended: its status, the resource as it is now (None when it is gone), and what to show of it.
+    """The answer to a write: its status, the resource after the write, and the attributes to show.
 
-    Links and derived attributes of the resource are attached where they cost nothing; None means not looked up.
+    `resource` is None after a DELETE. Its links and derived attributes are None when the write did not look them up.
     """
 
     status: int
     resource: Resource | None
-    wanted: Projection
+    projection: Projection
 
 
-def versions(entity_tags: str) -> list[str]:
-    """The versions that a list of entity tags names, `*` included."""
+def versions_in(entity_tags: str) -> list[str]:
+    """Returns the versions in a list of entity tags, `*` included (RFC 9110 section 8.8.3)."""
     return ["*" if match.group() == "*" else match.group(1) for match in _ENTITY_TAG.finditer(entity_tags)]
 
 
-def if_match(entity_tags: str | None) -> list[str]:
-    """The versions of which a write expects one; empty without any, one that never is when malformed."""
-    return versions(entity_tags) or ["none"] if entity_tags else []
+def parse_if_match(entity_tags: str | None) -> list[str]:
+    """Returns the versions in an If-Match header; a write needs one of them (RFC 9110 section 13.1.1).
+
+    Without a header the list is empty, and the write has no condition. For a malformed header it holds "none", which
+    is never the version of a resource.
+    """
+    return versions_in(entity_tags) or ["none"] if entity_tags else []
 
 
-def create(attempt: HttpAttempt, resource_type: ResourceType, body: Json, wanted: Projection, retention: int) -> Answer:
-    """POST (RFC 7644 section 3.3). In: `retention`, for how long a deleted user can be revived, in microseconds."""
-    attempt.answer = always(201)
+def create(
+    attempt: HttpAttempt, resource_type: ResourceType, body: Json, projection: Projection, retention: int
+) -> Answer:
+    """Creates a resource by POST (RFC 7644 section 3.3).
+
+    In: `retention`, the time in microseconds in which a deleted user can be revived. Raises the errors of
+    `directory.write.create`.
+    """
+    attempt.status_for = always(201)
     since = clock.now() - retention
-    written = write.create(attempt.workspace, resource_type, body, revive_since=since, attempt=attempt)
-    shown = wanted.after_writing(projection.of_document(resource_type, written.document))
-    return Answer(201, written.resource, shown)
+    result = write.create(attempt.workspace, resource_type, body, revive_since=since, attempt=attempt)
+    return Answer(201, result.resource, _with_written(projection, resource_type, result))
 
 
 def replace(
@@ -61,12 +70,12 @@ def replace(
     id: str,
     body: Json,
     if_match: Sequence[str],
-    wanted: Projection,
+    projection: Projection,
 ) -> Answer:
-    """PUT (RFC 7644 section 3.5.1)."""
-    attempt.answer = always(200)
-    written = write.replace(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
-    return Answer(200, written.resource, wanted.after_writing(projection.of_document(resource_type, written.document)))
+    """Replaces a resource by PUT (RFC 7644 section 3.5.1). Raises the errors of `directory.write.replace`."""
+    attempt.status_for = always(200)
+    result = write.replace(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
+    return Answer(200, result.resource, _with_written(projection, resource_type, result))
 
 
 def patch(
@@ -75,39 +84,47 @@ def patch(
     id: str,
     body: Json,
     if_match: Sequence[str],
-    wanted: Projection,
+    projection: Projection,
 ) -> Answer:
-    """PATCH (RFC 7644 section 3.5.2)."""
-    attempt.answer = attempt.answer or partial(_patch_status, attempt.workspace, wanted)
-    written = write.patch(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
-    resource = written.resource
-    status = attempt.status or attempt.answer(resource)
+    """Changes a resource by PATCH (RFC 7644 section 3.5.2). Raises the errors of `directory.write.patch`.
+
+    The status is 200 or 204 by the app's setting, unless the attempt already has a `status_for`.
+    """
+    attempt.status_for = attempt.status_for or partial(_patch_status, attempt.workspace, projection)
+    result = write.patch(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
+    resource = result.resource
+    status = attempt.recorded_status or attempt.status_for(resource)
     if resource.gone:
-        return Answer(status, resource, wanted)
-    return Answer(status, resource, wanted.after_writing(projection.of_edits(written.edits)))
+        return Answer(status, resource, projection)
+    return Answer(status, resource, projection.after_writing(projections.of_edits(result.edits)))
 
 
 def delete(attempt: HttpAttempt, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Answer:
-    """DELETE (RFC 7644 section 3.6)."""
-    attempt.answer = always(204)
+    """Deletes a resource by DELETE (RFC 7644 section 3.6). Raises the errors of `directory.write.delete`."""
+    attempt.status_for = always(204)
     write.delete(attempt.workspace, resource_type, id, if_match=if_match, attempt=attempt)
     return Answer(204, None, Projection(resource_type))
 
 
 def always(status: int) -> Callable[[Resource], int]:
-    """The answer of a write that ends in one status only."""
+    """Returns a `status_for` that gives the same status for every resource."""
     return lambda resource: status
 
 
-def _patch_status(workspace: Workspace, wanted: Projection, resource: Resource) -> int:
-    """200 or 204 as the app's setting wants it; with `attributes` always 200, for a resource that is gone 204."""
-    answer = workspace.app.settings.patch_answer
+def _with_written(projection: Projection, resource_type: ResourceType, result: write.Written) -> Projection:
+    """Returns the projection that also shows the `returned: request` attributes which a POST or PUT wrote."""
+    return projection.after_writing(projections.of_document(resource_type, result.document))
+
+
+def _patch_status(workspace: Workspace, projection: Projection, resource: Resource) -> int:
+    """Returns the status of a PATCH: 204 for a deprovisioned user, 200 with `attributes`, else by the app's setting."""
+    patch_answer = workspace.app.settings.patch_answer
     if resource.gone:
         return 204
-    if wanted.only is not None or answer == "body":
+    if projection.only is not None or patch_answer == "body":
         return 200
-    if answer == "empty":
+    if patch_answer == "empty":
         return 204
-    if not wanted.wants(wanted.resource_type.links):
+    if not projection.wants(projection.resource_type.links):
         return 200
     return 204 if members.more_than(workspace.db, resource.row, _MOST_MEMBERS_ANSWERED) else 200
