@@ -160,3 +160,13 @@ def test_cli_imports_itself_by_dots_only():
             text = path.read_text(encoding="utf-8")
             found = re.search(r"^\s*(?:from|import) (?:cli|scimlite_cli)\b.*", text, re.MULTILINE)
             assert not found, f"{module}: {found and found.group().strip()}"
+
+
+#: Folders of tests that are about no room: stories over HTTP, recorded conversations, what several tests use.
+BESIDE_THE_ROOMS = {"wire", "idp", "support"}
+
+
+def test_the_folders_of_tests_are_the_rooms():
+    rooms = {room.removeprefix("scimlite.") for line in FLOORS for room in line} | {"cli"}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - BESIDE_THE_ROOMS <= rooms

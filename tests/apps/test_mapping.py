@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import tries
+from people import STAFF_URN, USER
 from scimlite.apps import compiled_mapping, mapping
 from scimlite.apps.mapping import DEFAULT, MappingError, Row
 from scimlite.errors import InvalidValue, Remedy
@@ -39,6 +40,8 @@ VALUES: list[tuple[dict[str, Any], Any]] = [
     ({"source": "active"}, True),
     ({"source": "name.familyName"}, "Ash"),
     ({"source": "name.middleName"}, None),
+    ({"source": 'name[familyName eq "Ash"].givenName'}, " Ann "),
+    ({"source": 'name[familyName eq "Elm"].givenName'}, None),
     ({"source": "externalId"}, None),
     ({"source": 'emails[type eq "work"].value'}, "Ann@Work.example"),
     ({"source": 'emails[type eq "WORK"]'}, "Ann@Work.example"),
@@ -172,6 +175,19 @@ def test_json_holds_all_of_a_mapping() -> None:
     assert DEFAULT.to_json() == "{}"
     assert mapping.from_json("{}") == DEFAULT
     assert mapping.read({"group": []}).user == DEFAULT.user
+
+
+def test_a_part_with_several_values_gives_its_first() -> None:
+    read = mapping.read({"user": [{"target": "key", "source": f"{STAFF_URN}:lockers.keys"}]})
+    made = mapping.compile_rows(read, USER)
+    assert made is not None
+    assert made.profile({STAFF_URN: {"lockers": [{"keys": ["k1", "k2"]}]}}) == {"key": "k1"}
+    assert made.profile({STAFF_URN: {"lockers": [{"keys": []}]}}) == {"key": None}
+
+
+def test_the_origin_of_a_row_is_what_operators_type() -> None:
+    rows = (Row("a", "title"), Row("b", template="{userName}!"), Row("c", constant=7))
+    assert [row.origin for row in rows] == ["title", "{userName}!", "7"]
 
 
 def test_rows_are_set_and_unset_in_place() -> None:
