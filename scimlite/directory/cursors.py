@@ -75,11 +75,11 @@ class Cursors:
         try:
             scope, size, row, rank, backwards = self._serializer.loads(text)
         except (BadData, ValueError):
-            raise InvalidCursor("The cursor is not one that this service gave.") from None
+            raise InvalidCursor("This service did not make the cursor: send the query again without it.") from None
         if scope != self._scope:
             raise InvalidCursor("The cursor belongs to another query: only the cursor itself may change.")
         if count is not None and count != size:
-            raise InvalidCount(f"count was {size} in the first request of this query; it stays that.")
+            raise InvalidCount(f"count was {size} in the first request of this query: repeat it, or leave it out.")
         return Place(row, rank, bool(backwards)), size
 
 
