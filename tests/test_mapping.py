@@ -150,7 +150,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"user": [{"target": "a", "template": "plain"}]}, "names no attribute"),
     ({"user": [{"target": "a", "template": "{userName"}]}, "brace"),
     ({"user": [{"target": "a", "template": "{}"}]}, "a: "),
-    ({"user": [{"target": "a", "source": "groups", "required": True}]}, "joined"),
+    ({"user": [{"target": "a", "source": "groups", "required": True}]}, "groups of a user"),
     ({"group": [{"target": "a", "source": "members"}]}, "not part of"),
     ({"group": [{"target": "a", "source": "groups"}]}, "no attribute"),
     ({"group": [{"target": "a", "source": "userName"}]}, "Groups of this app have no attribute"),
