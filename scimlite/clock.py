@@ -1,4 +1,4 @@
-"""The time, as the database keeps it."""
+"""The clock of journal, tokens and resources."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ DAY = 86_400_000_000
 
 
 def now() -> int:
-    """The time as the database keeps it: microseconds since 1970 UTC."""
+    """The present time in the unit of the database: microseconds since 1970 UTC."""
     return time.time_ns() // 1000

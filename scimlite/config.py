@@ -214,12 +214,12 @@ def parse_secret_keys(text: str, *, source: str) -> tuple[str, ...]:
 
 def _read_secret(path: Path) -> str:
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        # The open file is asked, not the path, so that what was checked is what is read.
+        # The mode of the open file, not of the path, so that the file that is checked is the file that is read.
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:
             raise ConfigError(
                 str(path),
-                f"is open to other users of this machine (mode {mode:04o}): whoever read it can forge "
+                f"is open to other users of this machine (mode {mode:04o}): anybody who read it can forge "
                 f"tokens. Delete it for a new key, which ends every token, or run: chmod 600 {path}",
             )
         text = file.read().strip()

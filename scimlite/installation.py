@@ -1,6 +1,6 @@
-"""An installation: settings, database and secret keys, opened and checked once for every door of the house.
+"""An installation: settings, database and secret keys, opened and checked once.
 
-The service, the commands, the worker and an embedding application all begin here.
+The service, the commands and an embedding application all begin with it.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ SCIM_PREFIX = "/scim/v2"
 
 
 class StartupError(OperatorError):
-    """This database or these keys cannot be used; the text says what to do."""
+    """The database or the secret keys cannot be used; the text says what to do."""
 
 
 class Installation:
     """A scimlite database, its settings and its secret keys.
 
-    `Installation(url, key)` is the form for an application that embeds scimlite: `database_url` is
-    `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or `postgresql://…`, `secret_keys` are the keys that
-    the commands get in SCIMLITE_SECRET_KEY, newest first. The database is made, and brought to this version, unless
-    `upgrade` is False. Raises StartupError when the database does not fit this version, or the keys its tokens, and
-    Unavailable when it cannot be reached. `Installation.open(settings)` is the form for the service and the commands.
+    An application that embeds scimlite calls `Installation(url, key)`: `database_url` is `sqlite:///relative/path.db`,
+    `sqlite:////absolute/path.db` or `postgresql://…`; `secret_keys` are the keys that the commands get in
+    SCIMLITE_SECRET_KEY, newest first. The database is created and upgraded to this version, unless `upgrade` is False.
+    Raises StartupError when the database does not fit this version or the keys do not fit its tokens, and Unavailable
+    when the database cannot be reached. The service and the commands call `Installation.open(settings)`.
     """
 
     def __init__(self, database_url: str, *secret_keys: str, upgrade: bool = True) -> None:
         settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=secret_keys)
         self._begin(settings, create=upgrade, upgrade=upgrade)
         self.check_keys()
-        # A connection that was opened before a server forks must not be shared by its workers.
+        # Workers must not share a connection that was opened before their server forked.
         self.db.close()
 
     @classmethod
@@ -55,7 +55,7 @@ class Installation:
         """The installation that settings describe.
 
         `create` initialises an empty database, `upgrade` upgrades an outdated one. Raises StartupError when the
-        database does not fit this version, and Unavailable when it cannot be reached.
+        database does not fit this version, and Unavailable when the database cannot be reached.
         """
         installation = cls.__new__(cls)
         installation._begin(settings, create=create, upgrade=upgrade)
@@ -74,13 +74,13 @@ class Installation:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The secret keys; with SQLite, and none given, those of the state folder's file, made when first used."""
+        """The secret keys; on SQLite without SCIMLITE_SECRET_KEY, those of the state folder, made when first used."""
         return Keyring(self.settings.with_secret_keys().secret_keys)
 
     def check_keys(self) -> list[str]:
-        """Raise StartupError when the secret keys fit none of the living tokens.
+        """Raise StartupError when the secret keys fit none of the valid tokens.
 
-        Returns the fingerprints of keys that living tokens need and that are missing.
+        Returns the fingerprints of missing keys that valid tokens need.
         """
         try:
             return keyrings.check_keys(self.db, self.keyring)
@@ -88,13 +88,13 @@ class Installation:
             raise StartupError(str(error)) from None
 
     def blueprint(self, **options: Any) -> Blueprint:
-        """The SCIM endpoint, to be registered under a URL prefix; `options` are those of `scim_blueprint`."""
+        """The SCIM endpoint as a blueprint to register under a URL prefix; `options` are those of `scim_blueprint`."""
         from .web.scim.provider import scim_blueprint
 
         return scim_blueprint(self.db, self.keyring, **options)
 
     def users(self, slug: str) -> Iterator[Profile]:
-        """The profiles of an app's living users, some at a time. Raises AppError when there is no such app."""
+        """The profiles of an app's living users; it reads some at a time. Raises AppError when there is no such app."""
         from .directory import profiles
 
         app = find_app(self.db, slug)
@@ -113,7 +113,7 @@ class Installation:
 
 
 def database(settings: Settings) -> Database:
-    """The database that settings name; nothing is connected or made yet."""
+    """The database that settings name, not connected and not created yet."""
     return open_database(
         settings.database_url,
         busy_timeout=settings.busy_timeout,

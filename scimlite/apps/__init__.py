@@ -1,4 +1,4 @@
-"""The connection from an identity provider: app, features, mapping, tokens."""
+"""Apps, the connections from identity providers: features, mapping, tokens."""
 
 from .app import App, AppError, ever, every, find, get, lock, update
 

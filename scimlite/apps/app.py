@@ -1,15 +1,13 @@
-"""An app: one connection from an identity provider, with its settings and resource types; found, read and locked."""
+"""Apps: an app is a connection from an identity provider, with its settings and resource types."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from ..db import Database, Slot, prepared
-from ..db.tables import (
-    AppRow,
-)
+from ..db.tables import AppRow
 from ..errors import OperatorError
 from ..scim import core, declared
 from ..scim.declared import Declared
@@ -18,12 +16,12 @@ from .features import AppSettings
 
 
 class AppError(OperatorError):
-    """What an operator asked for cannot be done; the text says why and what to do instead."""
+    """An operator's request cannot be carried out; the text says why and what to do instead."""
 
 
 @dataclass(frozen=True)
 class App:
-    """An app as a request or a command works with it."""
+    """An app, read from its row; the fields are named like the columns."""
 
     id: int
     slug: str
@@ -32,15 +30,15 @@ class App:
     version: int
     settings: AppSettings
     created_at: int
-    #: Schemas and resource types of its own.
+    #: The app's own schemas and resource types.
     declared: Declared = declared.NOTHING
-    #: The attribute mapping as the database keeps it, and its version.
+    #: The attribute mapping in the database's JSON, and its version.
     mapping: str = "{}"
     mapping_version: int = 1
 
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
-        """The app's resource types by endpoint; they say exactly what holds here."""
+        """The app's resource types by endpoint, as its features and declarations make them."""
         return _resource_types(self.settings.unique_group_names, self.declared)
 
 
@@ -62,38 +60,24 @@ def _unique(attribute: Attribute) -> Attribute:
     return replace(attribute, uniqueness="server") if attribute.name == "displayName" else attribute
 
 
-#: What `load` takes, in its order.
-COLUMNS = (
-    AppRow.id,
-    AppRow.slug,
-    AppRow.name,
-    AppRow.enabled,
-    AppRow.version,
-    AppRow.settings,
-    AppRow.created_at,
-    AppRow.declared,
-    AppRow.mapping,
-    AppRow.mapping_version,
-)
+#: The columns of an app, named like the fields of App.
+COLUMNS = tuple(getattr(AppRow, part.name) for part in fields(App))
 
 
 @lru_cache(maxsize=4096)
-def load(
-    id: int,
-    slug: str,
-    name: str,
-    enabled: int,
-    version: int,
-    settings: str,
-    created_at: int,
-    declarations: str,
-    mapping: str,
-    mapping_version: int,
-) -> App:
-    """An app from its row; parsed once for each version of the row."""
-    read = AppSettings.from_json(settings)
-    own = declared.from_json(declarations)
-    return App(id, slug, name, bool(enabled), version, read, created_at, own, mapping, mapping_version)
+def load(*row: Any) -> App:
+    """The app in a row of COLUMNS; parsed once for each version of the row."""
+    values = {column.name: value for column, value in zip(COLUMNS, row, strict=True)}
+    values["enabled"] = bool(values["enabled"])
+    values["settings"] = AppSettings.from_json(values["settings"])
+    values["declared"] = declared.from_json(values["declared"])
+    return App(**values)
+
+
+def find(db: Database, slug: str) -> App | None:
+    """The app with this slug; None when there is none."""
+    row = db.row(_app_by_slug, slug=slug)
+    return load(*row) if row else None
 
 
 @prepared
@@ -101,41 +85,36 @@ def _app_by_slug(db: Database) -> Any:
     return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
-def find(db: Database, slug: str) -> App | None:
-    """The app with this slug, if there is one."""
-    row = db.row(_app_by_slug, slug=slug)
-    return load(*row) if row else None
-
-
 def get(db: Database, slug: str) -> App:
-    """The app with this slug or exact name; AppError lists what there is when there is none."""
-    found = find(db, slug)
-    if found is None:
-        named = [app for app in every(db) if app.name == slug]
-        if len(named) == 1:
-            return named[0]
-        known = ", ".join(app.slug for app in every(db)[:10])
-        raise AppError(f"There is no app {slug!r}. " + (f"Apps: {known}." if known else "There is no app at all yet."))
-    return found
+    """The app with this slug or exact name; AppError lists the first ten apps when there is none."""
+    app = find(db, slug)
+    if app is not None:
+        return app
+    apps = every(db)
+    same_name = [app for app in apps if app.name == slug]
+    if len(same_name) == 1:
+        return same_name[0]
+    slugs = ", ".join(app.slug for app in apps[:10])
+    raise AppError(f"There is no app {slug!r}. " + (f"Apps: {slugs}." if slugs else "There is no app at all yet."))
 
 
 def every(db: Database) -> list[App]:
-    """All apps, by slug."""
+    """All apps in the order of their slugs."""
     query = AppRow.select(*COLUMNS).where(AppRow.deleted_at.is_null()).order_by(AppRow.slug)
     return [load(*row) for row in db.rows(query)]
 
 
 def ever(db: Database, name: str) -> list[int]:
-    """Ids of apps that have or had this slug or name, deleted ones included: the journal keeps them."""
+    """The ids of apps with this slug or name, deleted apps included, because the journal keeps their entries."""
     return [row[0] for row in db.rows(AppRow.select(AppRow.id).where((AppRow.slug == name) | (AppRow.name == name)))]
 
 
 def lock(db: Database, slug: str) -> App:
-    """The app as it is now, its row locked until the transaction ends; AppError when there is none."""
+    """The present state of an app whose row stays locked until the transaction ends; AppError when there is none."""
     db.rows(db.locking(AppRow.select(AppRow.id).where(AppRow.id == get(db, slug).id)))
     return get(db, slug)
 
 
 def update(db: Database, app: App, **values: Any) -> None:
-    """Change the row of a locked app: a new version, which is what caches go by."""
+    """Change the row of a locked app and its version, by which caches notice the change."""
     db.execute(AppRow.update(**values, version=AppRow.version + 1).where(AppRow.id == app.id))

@@ -1,4 +1,4 @@
-"""Bearer tokens of requests: which app and which token a request comes from."""
+"""Authenticates requests by their bearer tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from peewee import fn
 
@@ -19,19 +20,18 @@ from . import app as apps_app
 from .keyring import Keyring
 from .workspace import Workspace
 
-#: `last used` is written at most this often, so that reading stays reading (microseconds).
+#: Microseconds between two writes of `last_used_at`, so that most reads stay reads.
 _LAST_USED_EVERY = 5 * 60 * 1_000_000
-
-
-#: A well-signed token that is no longer valid makes one journal row in this time (microseconds).
+#: Microseconds in which a signed token that is not valid makes one journal entry.
 _REFUSED_EVERY = 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request comes from: an app and the token it showed.
+    """The app and the token of a request.
 
-    `subject` is the id of the user that the token was issued for, `refused_at` when a refusal was last journalled.
+    `subject` is the id of the user for whom the token was issued, `refused_at` the time of the token's last refusal in
+    the journal, in microseconds since 1970 UTC.
     """
 
     app: App
@@ -41,91 +41,92 @@ class Caller:
     refused_at: int | None
 
 
+class _Token(NamedTuple):
+    """The columns of a token, and `app_deleted_at` of its app; times are microseconds since 1970 UTC."""
+
+    id: int
+    label: str
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+    refused_at: int | None
+    subject: str | None
+    app_deleted_at: int | None
+
+
+_APP_COLUMNS = len(apps_app.COLUMNS)
+_TOKEN_COLUMNS = (*(getattr(TokenRow, name) for name in _Token._fields[:-1]), AppRow.deleted_at)
+
+
 @prepared
-def _caller_of(db: Database) -> object:
+def _token_with_app(db: Database) -> object:
     return (
-        TokenRow.select(
-            *apps_app.COLUMNS,
-            TokenRow.id,
-            TokenRow.label,
-            TokenRow.expires_at,
-            TokenRow.revoked_at,
-            TokenRow.last_used_at,
-            TokenRow.refused_at,
-            TokenRow.subject,
-            AppRow.deleted_at,
-        )
+        TokenRow.select(*apps_app.COLUMNS, *_TOKEN_COLUMNS)
         .join(AppRow, on=(AppRow.id == TokenRow.app_id))
         .where(TokenRow.token_id == Slot("token_id"))
     )
 
 
 def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]) -> Caller:
-    """The caller that an Authorization header names, in one SELECT; Unauthorized otherwise, without a hint why.
+    """The caller that an Authorization header names, read with one SELECT.
 
-    A wrong signature is refused before the database is asked.
+    Raises Unauthorized without a reason; a token with a wrong signature is refused before the SELECT. In: `origin`,
+    which makes the origin of the journal entry about a refused token.
     """
     scheme, _, text = (header or "").partition(" ")
     token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
-    row = db.row(_caller_of, token_id=token_id) if token_id else None
+    row = db.row(_token_with_app, token_id=token_id) if token_id else None
     if row is None:
         raise Unauthorized()
-    parts = len(apps_app.COLUMNS)
-    app = apps_app.load(*row[:parts])
-    token, label, expires_at, revoked_at, last_used_at, refused_at, subject, deleted_at = row[parts:]
-    caller = Caller(app, token, label, subject, refused_at)
+    app = apps_app.load(*row[:_APP_COLUMNS])
+    token = _Token._make(row[_APP_COLUMNS:])
+    caller = Caller(app, token.id, token.label, token.subject, token.refused_at)
     at = clock.now()
-    reason = _refusal(app, slug, at, expires_at, revoked_at, deleted_at)
+    reason = _refusal(app, slug, token, at)
     if reason is not None:
         note_refusal(db, caller, origin, reason, 401)
         raise Unauthorized()
-    if at - (last_used_at or 0) >= _LAST_USED_EVERY:
-        _note_use(db, token, at)
+    if at - (token.last_used_at or 0) >= _LAST_USED_EVERY:
+        _note_use(db, token.id, at)
     return caller
 
 
-def _refusal(
-    app: App, slug: str, at: int, expires_at: int | None, revoked_at: int | None, deleted_at: int | None
-) -> str | None:
-    """Why a well-signed token is not valid here, in words for the journal; None when it is."""
-    if deleted_at is not None:
+def _refusal(app: App, slug: str, token: _Token, at: int) -> str | None:
+    """Why a signed token is not valid for the app of a request, in words for the journal; None for a valid token."""
+    if token.app_deleted_at is not None:
         return "the app was deleted"
     if app.slug != slug:
         return f"the token belongs to {app.slug}, the request was for {slug[:63]}"
-    if revoked_at is not None and revoked_at <= at:
+    if token.revoked_at is not None and token.revoked_at <= at:
         return "the token was revoked"
-    if expires_at is not None and expires_at <= at:
+    if token.expires_at is not None and token.expires_at <= at:
         return "the token has expired"
     return None if app.enabled else "the app is disabled"
 
 
 def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], reason: str, status: int) -> None:
-    """Journal why a well-signed token was refused: one row an hour.
+    """Record in the journal why a signed token was refused; at most one entry an hour for each token."""
+    if (caller.refused_at or 0) <= clock.now() - _REFUSED_EVERY:
+        entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail=f"token {caller.label}: {reason}")
+        workspace = Workspace(db, origin(), caller.app)
+        _write_if_possible(db, partial(_record_refusal, workspace, caller.token_row, entry, status))
 
-    Whichever worker comes first writes it: the conditional UPDATE decides.
-    """
+
+def _record_refusal(workspace: Workspace, token: int, entry: Entry, status: int) -> None:
     at = clock.now()
-    before = at - _REFUSED_EVERY
-    if (caller.refused_at or 0) > before:
-        return
-
-    def write() -> None:
-        due = (TokenRow.id == caller.token_row) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= before))
-        if db.touch(TokenRow.update(refused_at=at).where(due)):
-            entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail=f"token {caller.label}: {reason}")
-            journal.record(Workspace(db, origin(), caller.app), [entry], at=at, status=status)
-
-    _write_later(db, write)
+    # The condition of the UPDATE decides which of several workers writes the entry.
+    due = (TokenRow.id == token) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= at - _REFUSED_EVERY))
+    if workspace.db.touch(TokenRow.update(refused_at=at).where(due)):
+        journal.record(workspace, [entry], at=at, status=status)
 
 
 def _note_use(db: Database, token: int, at: int) -> None:
     newest = fn.coalesce(TokenRow.last_used_at, 0)
     due = (TokenRow.id == token) & (newest <= at - _LAST_USED_EVERY)
+    _write_if_possible(db, partial(db.execute, TokenRow.update(last_used_at=at).where(due)))
 
-    _write_later(db, partial(db.execute, TokenRow.update(last_used_at=at).where(due)))
 
-
-def _write_later(db: Database, write: Callable[[], object]) -> None:
-    """Write what can wait: a locked or read-only database must not make a read fail. The next request tries again."""
+def _write_if_possible(db: Database, write: Callable[[], object]) -> None:
+    """Write, unless the database is locked or read-only: then the next request tries again, and reading still works."""
     with suppress(Unavailable):
         db.transact(write)

@@ -74,7 +74,7 @@ def compiled(text: str, resource_type: ResourceType) -> Compiled | None:
 def compile_rows(mapping: Mapping, resource_type: ResourceType) -> Compiled | None:
     """A mapping compiled for one resource type; None for a type without profiles.
 
-    Raises InvalidPath when a row names an attribute that resources of the type lack, or that nobody may read.
+    Raises InvalidPath when a row names an attribute that resources of the type lack, or that is never returned.
     """
     if resource_type.name not in (core.USER.name, core.GROUP.name):
         return None
@@ -84,7 +84,7 @@ def compile_rows(mapping: Mapping, resource_type: ResourceType) -> Compiled | No
 
 
 def check(mapping: Mapping, types: Iterable[ResourceType]) -> None:
-    """Raise MappingError when a row names an attribute that its type lacks, or that nobody may read."""
+    """Raise MappingError when a row names an attribute that its type lacks, or that is never returned."""
     for resource_type in types:
         for row in mapping.rows(resource_type.name):
             try:
@@ -104,7 +104,7 @@ def _reader(row: Row, resource_type: ResourceType) -> Reader:
         return lambda document: row.constant
     if row.joined is not None and resource_type.derived is not None:
         if row.required or row.default is not None or row.transform:
-            raise InvalidPath("what is joined from groups is neither required, transformed, nor has a default.")
+            raise InvalidPath("the groups of a user take no transform and no default, and cannot be required.")
         return lambda document: None
     if row.template is not None:
         read = _template(row.template, resource_type)
@@ -124,7 +124,7 @@ def _finished(row: Row, read: Reader, document: Document) -> Json:
 def _template(text: str, resource_type: ResourceType) -> Reader:
     """A reader of a template such as `{name.givenName} {name.familyName}`; no value when no attribute has one."""
     if "{" in _PLACE.sub("", text) or "}" in _PLACE.sub("", text):
-        raise InvalidPath(f"{text!r} has a brace without its other half.")
+        raise InvalidPath(f"{text!r} has an opening or closing brace without the other one.")
     readers = [_path(path, resource_type) for path in _PLACE.findall(text)]
     if not readers:
         raise InvalidPath(f"{text!r} names no attribute: write it in braces, such as {{userName}}.")
@@ -203,7 +203,7 @@ def _target(text: str, resource_type: ResourceType) -> tuple[PatchPath, Target]:
     if attribute.links or attribute.derived or attribute.key == "meta":
         raise InvalidPath(f"{attribute.path} is not part of a {resource_type.name.lower()}'s own attributes.")
     if any(part.write_only or part.apart or part.returned == "never" for part in (attribute, sub) if part):
-        raise InvalidPath(f"{attribute.path} may be read by nobody.")
+        raise InvalidPath(f"{attribute.path} is never returned, so a profile cannot have it.")
     leaf = sub or (attribute.value_sub if attribute.complex else attribute)
     if leaf is None or leaf.complex:
         raise InvalidPath(f"{attribute.path} has several parts: name one of them, such as {_example(attribute)}.")

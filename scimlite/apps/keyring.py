@@ -1,6 +1,6 @@
-"""The secret keys: they sign tokens and verify them.
+"""The secret keys, which sign tokens and verify them.
 
-A token is `scimlite_` and a signed token id. With the secret key it can be made again from its row at any time.
+A token is `scimlite_` and a signed token id, so that its text can be made again from its row and the secret key.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from ..db.tables import TokenRow
 from ..errors import OperatorError
 
 _PREFIX = "scimlite_"
-
-
 _SALT = "scimlite.token"
 
 
 class TokenError(OperatorError):
-    """What an operator asked for cannot be done with this token or these keys; the text says why."""
+    """An operator's request cannot be carried out with this token or these keys; the text says why."""
 
 
 class Keyring:
-    """The secret keys, newest first: the newest signs, all verify."""
+    """The secret keys, newest first: the newest key signs, and all keys verify."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
@@ -36,8 +34,8 @@ class Keyring:
         self._keys = {fingerprint(key): key for key in keys}
         self.newest = fingerprint(keys[0])
         self._verifier = _signer(list(reversed(keys)))
-        # A signature that was once right stays right, so it is computed once; whether the token still counts is
-        # asked of the database each time.
+        # A valid signature stays valid, so it is verified once. The database is asked each time whether the token is
+        # revoked.
         self._verify = lru_cache(maxsize=4096)(self._unsign)
 
     def __contains__(self, key_id: str) -> bool:
@@ -58,12 +56,12 @@ class Keyring:
         return _PREFIX + _signer([key]).sign(token_id).decode()
 
     def serializer(self, salt: str) -> URLSafeSerializer:
-        """Signs small data that clients carry for us; what one salt signed no other verifies."""
+        """A serializer that signs data kept by clients, such as cursors; each salt verifies only its own signatures."""
         kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
         return URLSafeSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
 
     def token_id(self, text: str) -> str | None:
-        """The id inside a token with a right signature, else None; the database is not asked."""
+        """The id in a token with a valid signature, else None; it does not ask the database."""
         if not text.startswith(_PREFIX) or len(text) > 200:
             return None
         return self._verify(text)
@@ -80,20 +78,20 @@ def _signer(keys: list[str]) -> Signer:
 
 
 def fingerprint(key: str) -> str:
-    """A short public name for a secret key, from which the key cannot be found."""
+    """A short public name of a secret key, which does not reveal the key."""
     return hmac.new(key.encode(), b"scimlite key fingerprint", hashlib.sha256).hexdigest()[:12]
 
 
 def check_keys(db: Database, keyring: Keyring) -> list[str]:
-    """Refuse to work with keys that fit none of the living tokens (TokenError).
+    """Raise TokenError when the keys fit none of the valid tokens.
 
-    Returns the fingerprints of keys that living tokens still need and that are missing.
+    Returns the fingerprints of missing keys that valid tokens need.
     """
     at = clock.now()
-    living = (TokenRow.revoked_at.is_null() | (TokenRow.revoked_at > at)) & (
+    valid = (TokenRow.revoked_at.is_null() | (TokenRow.revoked_at > at)) & (
         TokenRow.expires_at.is_null() | (TokenRow.expires_at > at)
     )
-    query = TokenRow.select(TokenRow.key_id).where(living).distinct()
+    query = TokenRow.select(TokenRow.key_id).where(valid).distinct()
     needed = {row[0] for row in db.rows(query)}
     missing = sorted(key_id for key_id in needed if key_id not in keyring)
     if needed and len(missing) == len(needed):

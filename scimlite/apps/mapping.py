@@ -19,8 +19,8 @@ from ..scim import core, forms
 
 Json = Any
 
-#: Sources in a user's groups, and what they give of each group. They are joined whenever a profile is read, so that
-#: renaming a group rewrites no member's profile.
+#: Sources in a user's groups, and whether they give name or id of each group. They are joined whenever a profile is
+#: read, so that renaming a group rewrites no member's profile.
 _JOINED = {"groups": "name", "groups.display": "name", "groups.value": "id"}
 TRANSFORMS: dict[str, Callable[[str], str]] = {"trim": str.strip, "lower": str.lower, "upper": str.upper}
 _MOST_ROWS = 200

@@ -1,4 +1,4 @@
-"""The workspace: one app of one database, and who works there."""
+"""The workspace: an app of a database, and the origin of the acts in it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .app import App
 
 @dataclass(frozen=True, slots=True)
 class Workspace(Scope):
-    """What nearly every function about an app's users and groups needs: database, origin and app."""
+    """Database, origin and app, which nearly every function about users and groups takes."""
 
     app: App
 
     @property
     def app_id(self) -> int:
-        """The app's key, for the journal."""
+        """The app that journal entries are about."""
         return self.app.id
 
     @classmethod

@@ -1,1 +1,1 @@
-"""Users, groups and other resources at rest: read, written, searched."""
+"""Stores users, groups and other resources: reading, writing and searching."""

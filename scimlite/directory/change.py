@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -22,31 +23,31 @@ from .identity import Subject, entry, remember
 from .read import Resource, lock
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The changes that a PUT or PATCH makes to a resource."""
+
+    #: Makes the new document from the stored one.
+    renew: Callable[[Document], Document]
+    #: Changes of links, in order.
+    steps: Sequence[patch_plan.LinkStep]
+    #: Attributes of the request that are left out.
+    ignored: Sequence[str]
+    password: passwords.Change | None
+
+
 class Change:
-    """A change of one resource: a new document, steps on its links, and a new password."""
+    """A revision of one resource, to be carried out in one transaction."""
 
     def __init__(
-        self,
-        attempt: Attempt,
-        resource_type: ResourceType,
-        id: str,
-        if_match: Sequence[str],
-        *,
-        renew: Callable[[Document], Document],
-        steps: Sequence[patch_plan.LinkStep],
-        ignored: Sequence[str],
-        password: passwords.Change | None,
+        self, attempt: Attempt, resource_type: ResourceType, id: str, if_match: Sequence[str], revision: Revision
     ) -> None:
-        """In: `renew`, which makes the new document from the stored one; `ignored`, attributes that are left out."""
         self._attempt = attempt
         self._workspace = attempt.workspace
         self._type = resource_type
         self._id = id
         self._if_match = if_match
-        self._renew = renew
-        self._steps = steps
-        self._ignored = ignored
-        self._password = password
+        self._revision = revision
         #: The document to store; a unique index may refuse it.
         self._new: Document = {}
 
@@ -65,15 +66,15 @@ class Change:
         # With the groups, because the answer shows them and the write does not change them.
         resource = lock(workspace, self._type, self._id, self._if_match, with_derived=True)
         old = orjson.loads(resource.document)
-        new = self._new = self._renew(old)
+        new = self._new = self._revision.renew(old)
         changes = versions.changes(self._type, old, new)
         differences = versions.differences(changes)
         before = Subject(self._type, self._id, old)
         after = Subject(self._type, self._id, new) if changes else before
         linked = member_changes.NOTHING
-        if self._steps:
-            linked = member_changes.change(workspace, resource.row, self._steps, after.pair)
-        password = passwords.apply(workspace, resource.row, self._password)
+        if self._revision.steps:
+            linked = member_changes.change(workspace, resource.row, self._revision.steps, after.pair)
+        password = passwords.apply(workspace, resource.row, self._revision.password)
         self._check(resource, before, after, differences, linked, password)
         entries = self._entries(resource, before, after, differences, password) + linked.entries
         changed = bool(differences) or linked.changed or password is not None
@@ -126,7 +127,7 @@ class Change:
             action = Action.DELETED
         elif after.active != before.active:
             action = Action.ENABLED if after.active else Action.DISABLED
-        return [entry(action, after, differences, self._ignored, "; ".join(filter(None, [reason, password])))]
+        return [entry(action, after, differences, self._revision.ignored, "; ".join(filter(None, [reason, password])))]
 
     def _store(self, resource: Resource, changes: Sequence[versions.Change], before: Subject, after: Subject) -> None:
         """Write the new version and the value rows that differ; bury a user who is deprovisioned."""

@@ -1,8 +1,8 @@
-"""Cursor pagination (RFC 9865): a place in the order of a query, signed and bound to that query.
+"""Cursor pagination (RFC 9865): a cursor is a place in the order of a query, signed and bound to that query.
 
-A page begins behind the resource that the last one ended with, by its sort key and row, so that whoever comes or goes
-in between moves nobody else, and every page costs the same. Only a resource whose sort key changes meanwhile may be met
-twice or not at all.
+A page begins behind the last resource of the page before, by its sort key and row. Resources that are created or
+deleted between two pages therefore shift no other resource, and every page costs the same. Only a resource whose sort
+key changes between two pages may appear twice or not at all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _SALT = "scimlite.cursor"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page begins: behind this row, or before it; `rank` is its sort key, None without a value or sort."""
+    """The place where a page begins: behind a row, or before it with `backwards`.
+
+    `rank` is the sort key of the row; None without a sort order, or when the resource has no value to sort by.
+    """
 
     row: int
     rank: str | int | None
@@ -39,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class CursorPage:
-    """One page, how many resources match in all, and the places of its neighbours if there are any."""
+    """One page, the number of all matches, and the places of the next and the previous page, None without them."""
 
     total: int
     resources: list[Resource]
@@ -48,39 +51,40 @@ class CursorPage:
 
 
 class Cursors:
-    """Writes and reads the cursors of one query: of this app, these types, this filter, sort and count."""
+    """Writes and reads the cursors of one query: app, types, and `query`, its filter and sort order."""
 
-    def __init__(self, keyring: Keyring, app: App, types: Sequence[ResourceType], asked: Sequence[Any]) -> None:
+    def __init__(self, keyring: Keyring, app: App, types: Sequence[ResourceType], query: Sequence[Any]) -> None:
         self._serializer: URLSafeSerializer = keyring.serializer(_SALT)
-        scope = repr((app.id, [each.name for each in types], *asked))
+        scope = repr((app.id, [resource_type.name for resource_type in types], *query))
         self._scope = hashlib.sha256(scope.encode()).hexdigest()[:24]
 
     def write(self, place: Place | None, count: int) -> str | None:
-        """A place as the text that a client sends back."""
+        """The cursor for a place; None without a place."""
         if place is None:
             return None
         return str(self._serializer.dumps([self._scope, count, place.row, place.rank, int(place.backwards)]))
 
     def read(self, text: str, count: int | None) -> tuple[Place, int]:
-        """The place that a cursor names and the count of its query.
+        """The place in a cursor, and the count of its query.
 
-        Raises InvalidCursor when it is none of ours or of another query, InvalidCount when the count is another.
+        Raises InvalidCursor when the cursor has a wrong signature or belongs to another query, InvalidCount when
+        `count` is not the count of the first request.
         """
         try:
             scope, size, row, rank, backwards = self._serializer.loads(text)
         except (BadData, ValueError):
-            raise InvalidCursor("The cursor is not one that this service gave.") from None
+            raise InvalidCursor("This service did not make the cursor: send the query again without it.") from None
         if scope != self._scope:
             raise InvalidCursor("The cursor belongs to another query: only the cursor itself may change.")
         if count is not None and count != size:
-            raise InvalidCount(f"count was {size} in the first request of this query; it stays that.")
+            raise InvalidCount(f"count was {size} in the first request of this query: repeat it, or leave it out.")
         return Place(row, rank, bool(backwards)), size
 
 
 def find(
     workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest, place: Place | None
 ) -> CursorPage:
-    """The page at a place, the first one without; `request.start_index` does not matter."""
+    """The page at a place, or the first page; `request.start_index` does not count."""
     total = count(workspace, types, request)
     if request.count == 0:
         return CursorPage(total, [], None, None)
@@ -91,19 +95,20 @@ def find(
         binds |= {"row": place.row, "rank": place.rank}
     rows = workspace.db.rows(statement, **binds)
     if backwards and not rows:
-        # Everybody before the place has gone: what is left begins there.
+        # All resources before the place are deleted, so the first page is the one that remains.
         return find(workspace, types, request, None)
     more = len(rows) > request.count
     rows = rows[: request.count]
     if backwards:
         rows.reverse()
-    found = complete(workspace, types, request, [row[:-1] for row in rows])
+    resources = complete(workspace, types, request, [row[:-1] for row in rows])
     if not rows:
-        return CursorPage(total, found, None, None)
-    first, last = (Place(row[0], row[-1], backwards=at == 0) for at, row in enumerate((rows[0], rows[-1])))
+        return CursorPage(total, resources, None, None)
+    first = Place(rows[0][0], rows[0][-1], backwards=True)
+    last = Place(rows[-1][0], rows[-1][-1], backwards=False)
     return CursorPage(
         total,
-        found,
+        resources,
         last if more or backwards else None,
         first if (more if backwards else place is not None) else None,
     )
@@ -113,7 +118,7 @@ _statements: StatementCache[Statement] = StatementCache()
 
 
 def _statement(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Statement:
-    """The statement of a page by its shape: built once, then only bound."""
+    """The statement of a page, built once for all searches of the same shape."""
     kind = None if place is None else (place.backwards, place.rank is None)
     shape = (db.kind, *types, request.filter.shape, request.sort, kind)
 
@@ -125,7 +130,7 @@ def _statement(db: Database, types: Sequence[ResourceType], request: SearchReque
 
 
 def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, place: Place | None) -> Any:
-    """The query of a page: the resource's columns, and its rank last."""
+    """The query of a page: COLUMNS, and the rank as the last column."""
     where = search.condition(db, request.filter.shape, types)
     by, backwards = request.sort, place is not None and place.backwards
     if by is None:
@@ -135,7 +140,7 @@ def _page(db: Database, types: Sequence[ResourceType], request: SearchRequest, p
         row, rank = ResourceRow.id, None
     else:
         keys = ResourceRow.select(ResourceRow.id.alias("row"), search.rank(db, by).alias("rank")).where(where)
-        # Materialized: else each comparison with the place would look every key up again.
+        # Materialized, because otherwise every comparison with the place looks up the keys again.
         ranked = keys.cte("ranked", materialized=True)
         resource = ResourceRow.alias("resource")
         columns = [getattr(resource, column.name) for column in COLUMNS]

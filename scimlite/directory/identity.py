@@ -61,4 +61,4 @@ def remember(workspace: Workspace, subject: Subject, before: Document) -> None:
     names = [fold(subject.name)] if before.get("userName") != subject.name else []
     if subject.external_id and before.get("externalId") != subject.external_id:
         names.append(subject.external_id)
-    journal.known_as(workspace, subject.id, names)
+    journal.add_names(workspace, subject.id, names)

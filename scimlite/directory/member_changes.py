@@ -70,7 +70,7 @@ class _Change:
         self._names: dict[int, tuple[str, str, str]] = {}
 
     def carry_out(self, step: LinkStep) -> None:
-        """Carry out one step: what it removes goes before what it adds."""
+        """Carry out one step; it removes before it adds."""
         if step.expect is not None:
             self._require_match(step.expect)
             if step.then_refuse:

@@ -1,6 +1,6 @@
-"""Passwords of users: kept as argon2id hashes in a table of their own, or dropped, as the app's feature says.
+"""Passwords of users: the feature `passwords` keeps argon2id hashes in a table of their own, or drops them.
 
-The clear text lives in the request alone: no document, value row, journal row or log line ever holds it.
+The clear text exists in the request only: no document, value row, journal row or log line contains it.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ _LONGEST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A user's password to be: its hash, or None when it is taken away."""
+    """A change of a user's password: the hash of the new one, or None to remove the password."""
 
     hash: str | None
 
 
 def change(app: App, resource_type: ResourceType, secrets: Mapping[str, Any]) -> Change | None:
-    """What the writeOnly values of a request make of the user's password; None when nothing, or the app drops it.
+    """The change that a request's writeOnly values make to a user's password; None without one, or when it is dropped.
 
-    Hashes, which takes tens of milliseconds: to be called before a transaction, never in one. Raises InvalidValue
-    when the password is empty or too long.
+    Hashing takes tens of milliseconds, so callers do it before their transaction. Raises InvalidValue when the password
+    is empty or too long.
     """
     if app.settings.passwords != "hash" or resource_type.name != core.USER.name or _PATH not in secrets:
         return None
-    given = secrets[_PATH]
-    if given is None:
+    password = secrets[_PATH]
+    if password is None:
         return Change(None)
-    if not 0 < len(given) <= _LONGEST:
+    if not 0 < len(password) <= _LONGEST:
         raise InvalidValue(f"{_PATH} has 1 to {_LONGEST:,} characters.")
-    return Change(_hasher().hash(_opaque(given)))
+    return Change(_hasher().hash(_opaque(password)))
 
 
 def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
-    """Store a change in the caller's transaction; returns what was done, in words for the journal, if anything."""
+    """Store a change in the caller's transaction; returns a note for the journal, None when nothing changed."""
     if change is None:
         return None
     if change.hash is None:
@@ -68,20 +68,18 @@ def forget(db: Database, row: int) -> None:
 
 
 def verify(db: Database, app: App, user_id: str, password: str) -> bool:
-    """Whether this is the password of a user of the app who may use the application.
+    """True when this is the password of an active user of the app.
 
-    False for unknown, deleted and disabled users, those without a password, and apps that drop passwords; it takes
-    as long for each of them. A hash that was made with other parameters than today's is made again.
+    False for unknown, deleted and disabled users, for users without a password, and in apps that drop passwords; each
+    answer takes the same time. A hash with other parameters than today's is replaced.
     """
     from argon2.exceptions import VerifyMismatchError
 
     decoy = _decoy()
-    found = (
-        db.row(_password_of_user, app=app.id, uuid=user_id, type=core.USER.name)
-        if app.settings.passwords == "hash"
-        else None
-    )
-    row, stored = found or (None, decoy)
+    kept = None
+    if app.settings.passwords == "hash":
+        kept = db.row(_password_of_user, app=app.id, uuid=user_id, type=core.USER.name)
+    row, stored = kept or (None, decoy)
     opaque = _opaque(password)
     try:
         _hasher().verify(stored, opaque)
@@ -89,7 +87,7 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
         return False
     if row is not None and _hasher().check_needs_rehash(stored):
         renewed = _hasher().hash(opaque)
-        # It can wait: a locked or read-only database must not keep anybody out.
+        # A locked or read-only database must not keep the user out; the next sign-in replaces the hash.
         with suppress(Unavailable):
             db.transact(lambda: db.execute(_update_hash, row=row, old=stored, hash=renewed))
     return row is not None
@@ -97,7 +95,7 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
 
 @cache
 def _hasher() -> PasswordHasher:
-    """argon2id with the library's parameters; loaded when first used, for most apps drop passwords."""
+    """argon2id with the library's parameters; loaded when first used, because most apps drop passwords."""
     from argon2 import PasswordHasher
 
     return PasswordHasher()
@@ -105,14 +103,14 @@ def _hasher() -> PasswordHasher:
 
 @cache
 def _decoy() -> str:
-    """The hash of a password that nobody knows, checked in place of one that is not there."""
+    """The hash of a random password, which `verify` checks when there is no other hash."""
     return _hasher().hash(secrets.token_bytes(32))
 
 
 def _opaque(password: str) -> bytes:
-    """The password as it is compared: OpaqueString of RFC 8265 (RFC 7644 section 7.8), so any space and NFC."""
-    spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
-    # Half of a surrogate pair is refused in requests: here it is but a wrong password.
+    """The password in the form that is hashed: OpaqueString of RFC 8265 (RFC 7644 section 7.8), any space and NFC."""
+    spaced = "".join(" " if unicodedata.category(character) == "Zs" else character for character in password)
+    # Requests with half a surrogate pair are refused elsewhere; here it makes a wrong password.
     return unicodedata.normalize("NFC", spaced).encode("utf-8", "surrogatepass")
 
 
@@ -150,7 +148,7 @@ def _password_of_user(db: Database) -> Any:
 
 @prepared
 def _update_hash(db: Database) -> Any:
-    """Not over a password that was set meanwhile."""
+    """Leaves a password alone that was set in the meantime."""
     return PasswordRow.update({PasswordRow.hash: Slot("hash")}).where(
         PasswordRow.resource_id == Slot("row"), PasswordRow.hash == Slot("old")
     )

@@ -1,10 +1,10 @@
-"""Profiles: what the application behind scimlite reads of users and groups, stored with them and always current."""
+"""Profiles: the values of a user or group that the application reads, stored with the resource and always current."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,7 +34,7 @@ class Profile:
 
 
 def text(app: App, resource_type: ResourceType, document: Document, *, lenient: bool = False) -> str | None:
-    """The profile of a document as it is stored; None for types that have none.
+    """The profile of a document, as JSON for the database; None for types without profiles.
 
     Raises InvalidValue naming attribute and target when a required row has no value, unless `lenient`.
     """
@@ -47,6 +47,18 @@ def text(app: App, resource_type: ResourceType, document: Document, *, lenient: 
     return orjson.dumps(profile).decode()
 
 
+class _Stored(NamedTuple):
+    """A resource's row, as far as its profile depends on it."""
+
+    row: int
+    id: str
+    active: int
+    version: int
+    profile: str | None
+    document: str
+
+
+#: The columns of _Stored, in its order.
 _COLUMNS = (
     ResourceRow.id,
     ResourceRow.uuid,
@@ -60,14 +72,15 @@ _COLUMNS = (
 def read(workspace: Workspace, resource_type: ResourceType, ids: Sequence[str]) -> dict[str, dict[str, Json]]:
     """The current profiles of resources of one type by their ids, with the names of groups joined.
 
-    Also of the deleted: what they were. One that another mapping made is made anew, so nobody ever sees a stale one.
+    A deleted resource has the profile that it had before. A profile of an older version of the mapping is made again,
+    so that no caller gets an outdated one.
     """
     rows = workspace.db.rows(_by_id, ids=list(ids), app=workspace.app.id)
     return {profile.id: profile.values for profile in _profiles(workspace, resource_type, rows)}
 
 
 def walk(workspace: Workspace, resource_type: ResourceType) -> Iterator[Profile]:
-    """The profiles of all living resources of a type, some at a time, without a transaction meanwhile."""
+    """The profiles of all living resources of a type; it reads some at a time and keeps no transaction open."""
     last = 0
     db, app = workspace.db, workspace.app
     while rows := db.rows(_page, app=app.id, type=resource_type.name, after=last, limit=_CHUNK):
@@ -76,7 +89,7 @@ def walk(workspace: Workspace, resource_type: ResourceType) -> Iterator[Profile]
 
 
 def living() -> Any:
-    """The condition of walking through an app's living resources of a type; Slots: `app`, `type`, `after` (a row)."""
+    """The condition on an app's living resources of a type behind a row; its Slots are `app`, `type` and `after`."""
     return (
         (ResourceRow.app_id == Slot("app"))
         & (ResourceRow.type == Slot("type"))
@@ -95,38 +108,37 @@ def _profiles(workspace: Workspace, resource_type: ResourceType, rows: Sequence[
     compiled = compiled_mapping.compiled(app.mapping, resource_type)
     if compiled is None:
         return []
+    resources = [_Stored._make(row) for row in rows]
     groups: dict[int, list[tuple[str, Json]]] = {}
     if any(row.joined for row in compiled.rows):
-        groups = _groups(workspace, [row[0] for row in rows])
-    found = []
-    for row, id, active, version, stored, document in rows:
-        values = _values(app, compiled, version, stored, document)
-        found.append(Profile(id, bool(active), compiled.joined(values, groups.get(row, ()))))
-    return found
+        groups = _groups(workspace, [resource.row for resource in resources])
+    profiles = []
+    for resource in resources:
+        values = compiled.joined(_values(app, compiled, resource), groups.get(resource.row, ()))
+        profiles.append(Profile(resource.id, bool(resource.active), values))
+    return profiles
 
 
-def _values(app: App, compiled: Compiled, version: int, stored: str | None, document: str) -> dict[str, Json]:
-    if stored is not None and version == app.mapping_version:
-        values: dict[str, Json] = orjson.loads(stored)
+def _values(app: App, compiled: Compiled, resource: _Stored) -> dict[str, Json]:
+    if resource.profile is not None and resource.version == app.mapping_version:
+        values: dict[str, Json] = orjson.loads(resource.profile)
         return values
-    return compiled.profile(orjson.loads(document))
+    return compiled.profile(orjson.loads(resource.document))
 
 
 def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str, Json]]]:
-    """(id, name) of the groups that users are in, also through others, by the user's row, as groups are mapped."""
+    """(id, name) of the direct and indirect groups of users, by the user's row; the mapping makes the name."""
     db, app = workspace.db, workspace.app
-    held = members.groups_of(db, users)
+    groups = members.groups_of(db, users)
     group_type = app.resource_types[core.GROUP.endpoint]
     compiled = compiled_mapping.compiled(app.mapping, group_type)
-    row = next((each for each in compiled.rows if each.target == "name"), None) if compiled else None
-    if row is None or (row.source == "displayName" and not row.transform):
-        return {user: [(each.id, each.display) for each in found] for user, found in held.items()}
-    ids = sorted({each.id for found in held.values() for each in found})
-    names = {}
-    for _, id, _, version, stored, document in db.rows(_by_id, app=app.id, ids=ids):
-        assert compiled is not None
-        names[id] = _values(app, compiled, version, stored, document).get("name")
-    return {user: [(each.id, names.get(each.id)) for each in found] for user, found in held.items()}
+    row = next((row for row in compiled.rows if row.target == "name"), None) if compiled else None
+    if compiled is None or row is None or (row.source == "displayName" and not row.transform):
+        return {user: [(link.id, link.display) for link in links] for user, links in groups.items()}
+    ids = sorted({link.id for links in groups.values() for link in links})
+    resources = [_Stored._make(row) for row in db.rows(_by_id, app=app.id, ids=ids)]
+    names = {resource.id: _values(app, compiled, resource).get("name") for resource in resources}
+    return {user: [(link.id, names.get(link.id)) for link in links] for user, links in groups.items()}
 
 
 @prepared

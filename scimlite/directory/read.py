@@ -1,4 +1,4 @@
-"""Reading resources: one by its id, or a page of a query; never inside a transaction of its own."""
+"""Reads resources: one by its id, or a page of a query; it opens no transaction."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .members import Link
 
 @dataclass(slots=True)
 class Resource:
-    """A resource as it was read or written; `document` is JSON without `meta`, links and derived attributes.
+    """A stored resource; `document` is JSON without `meta`, links and derived attributes.
 
-    `links` are what it links to, `derived` what links to it; None when they were not asked for.
+    `links` are the resources that it links to, `derived` those that link to it; None when they were not read.
     """
 
     row: int
@@ -34,19 +34,19 @@ class Resource:
     document: str
     links: list[Link] | None = None
     derived: list[Link] | None = None
-    #: Whether the write that gave it deprovisioned it: from now on it is not found.
+    #: True after a write that deprovisioned the resource: no request finds it any more.
     gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A query, already checked: what to find, in which order, and which page of it."""
+    """A checked query: its filter, its sort order, and its page."""
 
     filter: search.BoundFilter
     sort: search.Sort | None = None
     start_index: int = 1
     count: int = 100
-    #: The app's SCIM base URL, which `meta.location` and `$ref` are compared with.
+    #: The app's SCIM base URL, with which `meta.location` and `$ref` begin.
     base: str = ""
     with_links: bool = True
     with_derived: bool = True
@@ -54,13 +54,13 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query and how many resources match in all."""
+    """One page of a query, and the number of all matches."""
 
     total: int
     resources: list[Resource] = field(default_factory=list)
 
 
-#: What a Resource is made of, in its order.
+#: The columns of a Resource, in the order of its fields.
 COLUMNS = (
     ResourceRow.id,
     ResourceRow.uuid,
@@ -72,7 +72,7 @@ COLUMNS = (
 )
 
 
-def _named(query: Any) -> Any:
+def _by_id(query: Any) -> Any:
     return query.where(
         ResourceRow.app_id == Slot("app"),
         ResourceRow.uuid == Slot("uuid"),
@@ -83,12 +83,12 @@ def _named(query: Any) -> Any:
 
 @prepared
 def _resource(db: Database) -> Any:
-    return _named(ResourceRow.select(*COLUMNS))
+    return _by_id(ResourceRow.select(*COLUMNS))
 
 
 @prepared
 def _resource_with_groups(db: Database) -> Any:
-    return _named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow)))
+    return _by_id(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow)))
 
 
 def get(
@@ -99,7 +99,7 @@ def get(
     with_links: bool = True,
     with_derived: bool = True,
 ) -> Resource:
-    """A living resource by its id; NotFound otherwise."""
+    """The living resource with an id; NotFound when there is none."""
     derived = with_derived and resource_type.derived is not None
     query = _resource_with_groups if derived else _resource
     row = workspace.db.row(query, app=workspace.app.id, uuid=id, type=resource_type.name)
@@ -111,7 +111,7 @@ def get(
 
 
 def _from_row(row: Sequence[Any]) -> Resource:
-    """A row of COLUMNS, perhaps with a column of groups behind them."""
+    """The resource in a row of COLUMNS, which `members.groups_column` may follow."""
     resource = Resource(*row[: len(COLUMNS)])
     if len(row) > len(COLUMNS):
         resource.derived = members.groups_in(row[-1])
@@ -124,12 +124,12 @@ def _not_found(resource_type: ResourceType, id: str) -> NotFound:
 
 @prepared
 def _locked_resource(db: Database) -> Any:
-    return db.locking(_named(ResourceRow.select(*COLUMNS)))
+    return db.locking(_by_id(ResourceRow.select(*COLUMNS)))
 
 
 @prepared
 def _locked_resource_with_groups(db: Database) -> Any:
-    return db.locking(_named(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow))))
+    return db.locking(_by_id(ResourceRow.select(*COLUMNS, members.groups_column(db, ResourceRow))))
 
 
 def lock(
@@ -140,7 +140,11 @@ def lock(
     *,
     with_derived: bool = False,
 ) -> Resource:
-    """The resource, locked until the transaction ends; checks If-Match inside it."""
+    """The living resource with an id, locked until the transaction ends.
+
+    In: `if_match`, the versions of which the resource must have one; `*` stands for any version, an empty sequence is
+    no condition. Raises NotFound, PreconditionFailed.
+    """
     derived = with_derived and resource_type.derived is not None
     query = _locked_resource_with_groups if derived else _locked_resource
     row = workspace.db.row(query, app=workspace.app.id, uuid=id, type=resource_type.name)
@@ -160,23 +164,20 @@ def attach(
     with_links: bool,
     with_derived: bool,
 ) -> None:
-    """Add links and derived attributes to the resources that lack them, with one query for all of them."""
+    """Add links and derived attributes to resources without them, with one statement for all resources."""
     if resource_type.links is not None and with_links:
-        found = members.members_of(workspace.db, [resource.row for resource in resources])
+        links = members.members_of(workspace.db, [resource.row for resource in resources])
         for resource in resources:
-            resource.links = found.get(resource.row, [])
+            resource.links = links.get(resource.row, [])
     if resource_type.derived is not None and with_derived:
         lacking = [resource for resource in resources if resource.derived is None]
-        found = members.groups_of(workspace.db, [resource.row for resource in lacking]) if lacking else {}
+        groups = members.groups_of(workspace.db, [resource.row for resource in lacking]) if lacking else {}
         for resource in lacking:
-            resource.derived = found.get(resource.row, [])
+            resource.derived = groups.get(resource.row, [])
 
 
 def find(workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest) -> Page:
-    """One page of a query over resources of these types.
-
-    The total is exact, computed by the database with the same condition.
-    """
+    """One page of a query over resources of these types; the database counts the total with the same condition."""
     db = workspace.db
     binds = search_binds(workspace.app, types, request)
     statements = _statements(db, types, request)
@@ -188,25 +189,25 @@ def find(workspace: Workspace, types: Sequence[ResourceType], request: SearchReq
             return Page(total)
     limit = request.count if total is None else min(request.count, total - offset)
     if total is not None and offset > total // 2:
-        # Pages near the end are read from the end: an OFFSET costs what it skips.
+        # Pages near the end are read from the end, because an OFFSET costs as much as the rows that it skips.
         rows = db.rows(statements.backwards, **binds, limit=limit, offset=total - offset - limit)
         rows.reverse()
     else:
         rows = db.rows(statements.forwards, **binds, limit=limit, offset=offset)
     if total is None:
-        # A first page that is not full has everything.
+        # A first page that is not full contains all matches.
         total = len(rows) if len(rows) < limit else db.total(statements.count, **binds)
     return Page(total, complete(workspace, types, request, rows))
 
 
 def count(workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest) -> int:
-    """How many resources a query matches."""
+    """The number of resources that match a query."""
     statement = _statements(workspace.db, types, request).count
     return workspace.db.total(statement, **search_binds(workspace.app, types, request))
 
 
 def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest) -> dict[str, Any]:
-    """What the Slots of a search's condition are bound to."""
+    """The values of the Slots in a search's condition."""
     one = types[0]
     binds = {"app": app.id, "base": request.base, "type": one.name, "endpoint": one.endpoint}
     return {**binds, **request.filter.binds}
@@ -215,12 +216,12 @@ def search_binds(app: App, types: Sequence[ResourceType], request: SearchRequest
 def complete(
     workspace: Workspace, types: Sequence[ResourceType], request: SearchRequest, rows: Sequence[Sequence[Any]]
 ) -> list[Resource]:
-    """Rows of a search as resources, with the links and derived attributes that it asks for."""
+    """The resources in the rows of a search, with the links and derived attributes that the request wants."""
     resources = [_from_row(row) for row in rows]
-    for each in types:
-        of_type = [resource for resource in resources if resource.type == each.name]
+    for resource_type in types:
+        of_type = [resource for resource in resources if resource.type == resource_type.name]
         if of_type:
-            attach(workspace, each, of_type, with_links=request.with_links, with_derived=request.with_derived)
+            attach(workspace, resource_type, of_type, with_links=request.with_links, with_derived=request.with_derived)
     return resources
 
 
@@ -235,7 +236,7 @@ _searches: StatementCache[_Search] = StatementCache()
 
 
 def _statements(db: Database, types: Sequence[ResourceType], request: SearchRequest) -> _Search:
-    """The statements of a search by its shape: built once, then only bound."""
+    """The statements of a search, built once for all searches of the same shape."""
     shape = (db.kind, *types, request.filter.shape, request.sort, request.with_derived)
     return _searches.get(shape, lambda: _build_search(db, types, request))
 
@@ -245,7 +246,7 @@ def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRe
     narrow = search.narrow(request.filter.shape)
     columns = list(COLUMNS)
     if request.with_derived and len(types) == 1 and types[0].derived is not None and search.few(request.filter.shape):
-        # Of a few users at once; of a page of them, one more statement is cheaper.
+        # The column pays for a few users; for a whole page one more statement costs less.
         columns.append(members.groups_column(db, ResourceRow))
 
     def page(backwards: bool) -> Any:
@@ -254,7 +255,7 @@ def _build_search(db: Database, types: Sequence[ResourceType], request: SearchRe
         if narrow:
             query = query.where(where).limit(Slot("limit")).offset(Slot("offset"))
         else:
-            # What is skipped is skipped in an index; only the page's own rows are read.
+            # OFFSET skips entries of an index, and only the rows of the page are read.
             ids = ResourceRow.select(ResourceRow.id).where(where).order_by(*ordered)
             query = query.where(db.among(ResourceRow.id, ids.limit(Slot("limit")).offset(Slot("offset"))))
         return prepared(lambda db: query)

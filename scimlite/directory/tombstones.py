@@ -1,4 +1,4 @@
-"""Tombstones: deleted resources that are hidden and kept, and how one lives again."""
+"""Tombstones: deleted resources, which are hidden and kept, and can be restored or revived."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from . import passwords, value_index
 from .identity import Subject
 from .read import Resource
 
-#: How a resource ended: by DELETE, or because it was deprovisioned, by DELETE or by `active` becoming false.
+#: How a resource became a tombstone: by DELETE, by a DELETE that deprovisions a user, or by `active` = false.
 DELETED = "deleted"
 DEPROVISIONED = "deprovisioned"
 DEACTIVATED = "deactivated"
-#: What the journal says of a user who was revived.
+#: The journal's note about a revived user.
 REVIVED = "revived: created with the externalId of a deleted user, whose memberships do not come back"
 
 
@@ -30,12 +30,12 @@ REVIVED = "revived: created with the externalId of a deleted user, whose members
 
 
 def deprovisions(settings: AppSettings) -> bool:
-    """Whether users who are deactivated or deleted in the source are deprovisioned here."""
+    """True when users who are deactivated or deleted in the source are deprovisioned here."""
     return settings.delete_the_deactivated
 
 
 def why(settings: AppSettings, *, deactivated: bool) -> str:
-    """Why a user was deprovisioned or kept, for the journal."""
+    """The reason why a user was deprovisioned or kept, for the journal."""
     if deactivated:
         return "deactivated in the source, and delete-the-deactivated is on: deprovisioned"
     if deprovisions(settings):
@@ -69,83 +69,88 @@ def _bury_resource(db: Database) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """A tombstone that a POST brings back: what stays of it."""
+    """The parts of a tombstone that a POST brings back, and its old document; times are microseconds."""
 
     row: int
     id: str
     created_at: int
     modified_at: int
     version: int
+    document: str
+
+
+#: The columns of Revived, in its order.
+_COLUMNS = (
+    ResourceRow.id,
+    ResourceRow.uuid,
+    ResourceRow.created_at,
+    ResourceRow.modified_at,
+    ResourceRow.version,
+    ResourceRow.document,
+)
 
 
 def revivable(workspace: Workspace, resource_type: ResourceType, document: Document, since: int) -> Revived | None:
-    """The one tombstone with the externalId of a user who is created, if the app revives and it ended after `since`.
+    """The tombstone that a new user revives: the only one that has its externalId and ended after `since`.
 
-    Locked until the transaction ends. Never by userName: a name that is used again must not inherit a leaver's
-    account.
+    None when the app does not revive users. The tombstone stays locked until the transaction ends. A userName never
+    finds it: a new user with the name of a former one must not get the former user's account.
     """
     app, external_id = workspace.app, document.get("externalId")
     if not app.settings.revive or resource_type.name != core.USER.name or not external_id:
         return None
     rows = workspace.db.rows(_by_external_id, app=app.id, type=resource_type.name, name=external_id[:500], since=since)
-    same = [row for row in rows if orjson.loads(row[5]).get("externalId") == external_id]
-    return Revived(*same[0][:5]) if len(same) == 1 else None
+    tombstones = [Revived(*row) for row in rows]
+    same = [tombstone for tombstone in tombstones if orjson.loads(tombstone.document).get("externalId") == external_id]
+    return same[0] if len(same) == 1 else None
 
 
 @prepared
 def _by_external_id(db: Database) -> Any:
-    columns = (
-        ResourceRow.id,
-        ResourceRow.uuid,
-        ResourceRow.created_at,
-        ResourceRow.modified_at,
-        ResourceRow.version,
-        ResourceRow.document,
-    )
-    # Names that users were ever known by; the tombstone's own document has the last word.
-    known = AliasRow.select(AliasRow.user_uuid).where(AliasRow.app_id == Slot("app"), AliasRow.name == Slot("name"))
+    # Aliases are all names that a user ever had; `revivable` compares with the tombstone's own document.
+    users = AliasRow.select(AliasRow.user_uuid).where(AliasRow.app_id == Slot("app"), AliasRow.name == Slot("name"))
     return db.locking(
-        ResourceRow.select(*columns).where(
+        ResourceRow.select(*_COLUMNS).where(
             ResourceRow.app_id == Slot("app"),
-            ResourceRow.uuid.in_(known),
+            ResourceRow.uuid.in_(users),
             ResourceRow.type == Slot("type"),
             ResourceRow.deleted_at > Slot("since"),
         )
     )
 
 
-def revive(db: Database, revived: Revived, who: Subject, text: str, at: int) -> Resource:
-    """Give a new user the id of a locked tombstone: the document is another one, and the memberships stay away.
+def revive(db: Database, revived: Revived, subject: Subject, text: str, at: int) -> Resource:
+    """Give a new user the id of a locked tombstone, with a new document and without the old memberships.
 
-    In the caller's transaction, which writes the value rows.
+    It belongs to the caller's transaction, which also writes the value rows.
     """
     resource = Resource(
         revived.row,
         revived.id,
-        who.type,
+        subject.type,
         revived.version + 1,
         revived.created_at,
         max(at, revived.modified_at + 1),
         text,
     )
     db.execute(_delete_memberships, row=revived.row)
-    live_again(db, resource, who)
+    live_again(db, resource, subject)
     return resource
 
 
-def live_again(db: Database, resource: Resource, who: Subject) -> None:
+def live_again(db: Database, resource: Resource, subject: Subject) -> None:
     """Make a tombstone a living resource again, in the caller's transaction, which writes the value rows."""
-    # What it was found by is of the time when it ended: since then schemas may have changed.
+    # The old value rows go, because the schemas may have changed since the resource was deleted.
     value_index.clear(db, resource.row)
     db.execute(
         _restore_resource,
         row=resource.row,
-        name=who.name,
-        display=who.display,
+        name=subject.name,
+        display=subject.display,
         version=resource.version,
         at=resource.modified_at,
-        active=who.active,
-        since=resource.modified_at if who.is_user and who.active else None,
+        active=subject.active,
+        since=resource.modified_at if subject.is_user and subject.active else None,
         document=resource.document,
     )
 
@@ -168,7 +173,7 @@ def _restore_resource(db: Database) -> Any:
             ResourceRow.modified_at: Slot("at"),
             ResourceRow.version: Slot("version"),
             ResourceRow.document: Slot("document"),
-            # Made again when it is read: the mapping may have changed meanwhile.
+            # The profile is made again when it is read, because the mapping may have changed.
             ResourceRow.profile: None,
             ResourceRow.profile_version: 0,
         }

@@ -1,4 +1,4 @@
-"""The value rows of resources: what filters read and what makes values unique, inside the caller's transaction."""
+"""The value rows of resources, which filters read and which make values unique; written in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..scim import document as documents
 from ..scim.document import Document
 from ..scim.schema import ResourceType
 
-#: A unique key longer than this is kept as its digest (store), because a B-tree entry has a largest size.
+#: Characters of a unique key; a longer key is stored as its digest, because the size of a B-tree entry is limited.
 LONGEST_UNIQUE_KEY = 256
 
 
 def unique_key(key: str) -> str:
-    """What stands in the unique index for a key: itself, or a digest when it is long."""
+    """The unique index's text for a key: the key, or its digest when it is long."""
     if len(key) <= LONGEST_UNIQUE_KEY:
         return key
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
@@ -62,7 +62,7 @@ def _clear_unique_keys(db: Database) -> Any:
 
 
 def indexed(resource_type: ResourceType, value: documents.ValueRow) -> tuple[str | None, int]:
-    """The columns `unique_key` and `sought` of a value: how the two indexes have it."""
+    """The columns `unique_key` and `sought` of a value, which two indexes cover."""
     unique = unique_key(value.key) if value.path in resource_type.unique_paths else None
     return unique, int(value.path in resource_type.sought_paths)
 
@@ -74,15 +74,15 @@ def write(
     before: set[documents.ValueRow],
     after: set[documents.ValueRow],
 ) -> None:
-    """Make a resource's rows those of `after`, when they are those of `before`: only the difference is written.
+    """Replace a resource's value rows `before` with `after`; only the difference is written.
 
-    Raises IntegrityError when a unique value is taken, which `unique` understands.
+    Raises IntegrityError when a unique value is taken, which `conflict` explains.
     """
     unique = resource_type.unique_paths
     new = sorted(after - before)
     if before:
         kept = {value[:3] for value in new}
-        # Two items may have swapped a unique value: of those the old rows go first.
+        # Two items may have swapped a unique value, so old rows of unique values are deleted first.
         gone = [value for value in before - after if value.path in unique or value[:3] not in kept]
         places = [{"resource_id": row, "path": v.path, "item": v.item, "nth": v.nth} for v in gone]
         workspace.db.execute_many(_delete_value, places)
@@ -92,25 +92,25 @@ def write(
 
 
 def free(db: Database, row: int) -> None:
-    """Let others have a deleted resource's unique values.
+    """Let other resources have the unique values of a deleted one.
 
-    Its rows stay, for each lies in a page of its own: whoever reads them asks for living resources.
+    Its value rows stay, because each lies in another page of the file, and searches ask for living resources anyway.
     """
     db.execute(_clear_unique_keys, resource_id=row)
 
 
 def clear(db: Database, row: int) -> None:
-    """Delete all rows of a resource that is to live again, before it gets those of its document."""
+    """Delete the value rows of a tombstone before it gets those of its new life."""
     db.execute(_delete_values, resource_id=row)
 
 
 def conflict(
     workspace: Workspace, resource_type: ResourceType, id: str | None, document: Document, error: peewee.IntegrityError
 ) -> Uniqueness | None:
-    """The error for a write that the database refused because a unique value is taken, naming the attribute.
+    """The error for a write that failed because a unique value is taken; it names the attribute.
 
-    In: the document that was to be written, and the id of the resource, None for a new one. None when the database
-    refused it for another reason, which is a fault of ours.
+    In: the document of the write, and the id of the resource, None for a new one. Returns None when the database
+    refused the write for another reason, which is an error in this program.
     """
     if not workspace.db.not_unique(error, "value", "unique_key"):
         return None
@@ -134,20 +134,20 @@ def _holders(db: Database) -> Any:
 
 
 def _taken(workspace: Workspace, resource_type: ResourceType, new: Document, id: str | None) -> tuple[str, str | None]:
-    """Which unique value is taken, in words, and its path."""
+    """A sentence about the unique value that is taken, and its path."""
     seen: set[tuple[str, str]] = set()
     for value in sorted(documents.value_rows(resource_type, new)):
         if value.path in resource_type.unique_paths:
             if (value.path, value.key) in seen:
                 return f"This {resource_type.name} has the same {value.path} twice.", value.path
             seen.add((value.path, value.key))
-            held = workspace.db.rows(
+            holders = workspace.db.rows(
                 _holders,
                 app=workspace.app.id,
                 type=resource_type.name,
                 path=value.path,
                 key=unique_key(value.key),
             )
-            if any(row[0] != id for row in held):
+            if any(row[0] != id for row in holders):
                 return f"Another {resource_type.name} of this app already has this {value.path}.", value.path
     return f"Another {resource_type.name} of this app already has one of these unique values.", None

@@ -24,7 +24,7 @@ from ..scim.document import Document
 from ..scim.schema import ResourceType
 from . import brakes, member_changes, passwords, tombstones
 from .attempt import Attempt
-from .change import Change
+from .change import Change, Revision
 from .creation import Creation
 from .identity import Subject, entry
 from .read import Resource, lock
@@ -78,16 +78,13 @@ def replace(
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
         cleaned = documents.clean(resource_type, body)
-        change = Change(
-            attempt,
-            resource_type,
-            id,
-            if_match,
+        revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
             steps=[patch_plan.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],
             ignored=cleaned.ignored,
             password=passwords.change(workspace.app, resource_type, cleaned.secrets),
         )
+        change = Change(attempt, resource_type, id, if_match, revision)
         return Written(change.carry_out(), cleaned.document)
 
 
@@ -111,16 +108,13 @@ def patch(
         plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
         if plan.links:
             features.allow_change(app.settings, app.slug, resource_type, members=True)
-        change = Change(
-            attempt,
-            resource_type,
-            id,
-            if_match,
+        revision = Revision(
             renew=partial(patch_apply.apply, plan.edits, resource_type) if plan.edits else _unchanged,
             steps=plan.links,
             ignored=plan.ignored,
             password=passwords.change(app, resource_type, plan.secrets),
         )
+        change = Change(attempt, resource_type, id, if_match, revision)
         return Written(change.carry_out(), edits=plan.edits)
 
 

@@ -1,1 +1,1 @@
-"""What goes out to the application."""
+"""Events that the application gets."""

@@ -1,19 +1,19 @@
-"""Signals: what happened to users and groups, announced to the application that embeds scimlite.
+"""Signals, which announce changes of users and groups to the application that embeds scimlite.
 
-They are sent when the change is durable, in the process that made it. Receivers get the app's slug as the sender, and
-by keyword: `app` (the slug), `request_id`, and
-- user signals: `user_id` and `profile`, with the names of groups; of a deleted user the last profile, of a purged or
-  erased one None;
+A signal is sent when the change is durable, in the process that made the change. Receivers get the app's slug as the
+sender, and by keyword `app` (the slug), `request_id`, and
+- user signals: `user_id` and `profile`, with the names of groups; the profile is the last one for a deleted user, and
+  None for a purged or erased user;
 - `group_changed`: `group_id`, `profile`, and `change`: created, updated, members, deleted, restored or purged;
 - member signals: `user_id`, `profile`, `group_id`, `group_profile`;
 - `app_changed`: `change`: created, edited, enabled, disabled, deleted, schema_declared, schema_removed, mapping_edited,
   brake_tripped or released.
 
-`user_created` is also sent for users who are restored or revived: the application gets somebody whom it has not.
-Erasing a person sends `user_deleted` and `user_erased`. A token's acts and a pruned journal are not announced.
-A receiver that fails is logged; neither the request nor the other receivers notice.
+`user_created` is also sent for users who are restored or revived, because the application does not have them.
+Erasing a person sends `user_deleted` and `user_erased`. Acts on tokens and the pruning of the journal send no signal.
+An exception in a receiver is logged; the request and the other receivers go on.
 
-The module observes the journal from its import on, so that every entry passes here, whoever recorded it.
+The module observes the journal from its import on, so that it sees every entry.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _log = logging.getLogger("scimlite.error")
 
 user_created = Signal("A user was created, restored or revived.")
 user_updated = Signal("A user was changed.")
-user_disabled = Signal("A user may no longer use the application.")
-user_enabled = Signal("A user may use the application again.")
+user_disabled = Signal("A user was disabled and may not use the application.")
+user_enabled = Signal("A user was enabled and may use the application again.")
 user_deleted = Signal("A user was deleted or deprovisioned.")
 group_changed = Signal("A group was created, changed, deleted or restored.")
-member_added = Signal("A user came into a group.")
-member_removed = Signal("A user left a group.")
-user_purged = Signal("A deleted user was removed for good, and cannot be restored.")
-user_erased = Signal("A person was erased: what the application keeps of the person should go too.")
+member_added = Signal("A user was added to a group.")
+member_removed = Signal("A user was removed from a group.")
+user_purged = Signal("A deleted user was purged and cannot be restored.")
+user_erased = Signal("A person was erased: the application should delete its data about the person too.")
 app_changed = Signal("An operator changed an app, or a brake tripped.")
 
 _OF_USERS = {
@@ -53,11 +53,11 @@ _OF_USERS = {
     Action.ENABLED: (user_enabled,),
     Action.DELETED: (user_deleted,),
     Action.PURGED: (user_purged,),
-    # The person may have been a living user: an application that listens to deletions alone hears of it.
+    # The person may have been a living user, so an application that listens to deletions only must hear of it.
     Action.ERASED: (user_deleted, user_erased),
 }
 _OF_MEMBERS = {Action.MEMBER_ADDED: member_added, Action.MEMBER_REMOVED: member_removed}
-#: Action to the `change` that `app_changed` tells.
+#: Action to the keyword `change` of `app_changed`.
 _OF_APPS = {
     Action.APP_CREATED: "created",
     Action.APP_EDITED: "edited",
@@ -86,8 +86,8 @@ _EVERY = (
 
 
 def announce(scope: Scope, entries: Sequence[Entry]) -> None:
-    """Announce what journal entries say was done, when the caller's transaction is durable."""
-    # Nothing is looked up when nobody listens.
+    """Send the signals of journal entries about acts that were done, when the caller's transaction is durable."""
+    # Without receivers no profile is read.
     if isinstance(scope, Workspace) and any(signal.receivers for signal in _EVERY):
         scope.db.on_commit(partial(_send_all, scope, [entry for entry in entries if entry.outcome == Outcome.OK]))
 
@@ -120,10 +120,10 @@ def _ids(pairs: Any) -> list[str]:
     return sorted({pair[0] for pair in pairs if pair and pair[0]})
 
 
-def _send(signal: Signal, *, app: str, **what: Any) -> None:
+def _send(signal: Signal, *, app: str, **arguments: Any) -> None:
     for receiver in signal.receivers_for(app):
         try:
-            receiver(app, app=app, **what)
+            receiver(app, app=app, **arguments)
         except Exception:
             name = getattr(receiver, "__qualname__", repr(receiver))
-            _log.exception("request=%s the receiver %s failed", what.get("request_id"), name)
+            _log.exception("request=%s the receiver %s failed", arguments.get("request_id"), name)

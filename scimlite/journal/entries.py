@@ -1,4 +1,4 @@
-"""The journal: entries are recorded in the transaction of the change, one row for each action and subject."""
+"""Records journal entries in the transaction of the change, one row for each action and subject."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..db.tables import AliasRow, JournalRow
 from ..scim.values import fold
 from .selection import LONGEST_KEY
 
-#: Details and client names are for reading; a client cannot fill the database with them.
+#: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.
 _LONGEST_TEXT = 1000
 
 
 class Action(StrEnum):
-    """What was done or tried."""
+    """The act that an entry is about, done or tried."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -30,11 +30,11 @@ class Action(StrEnum):
     RESTORED = "restored"
     MEMBER_ADDED = "member_added"
     MEMBER_REMOVED = "member_removed"
-    #: A query that was refused; others make no row.
+    #: A query that was refused; accepted queries make no entry.
     SEARCHED = "searched"
-    #: A bulk request that was refused as a whole; its operations make rows of their own.
+    #: A bulk request that was refused as a whole; the operations of others make entries of their own.
     BULK = "bulk"
-    #: A well-signed token that is no longer, or not here, valid.
+    #: A signed token was refused: it is not valid any more, or belongs to another app.
     AUTHENTICATED = "authenticated"
     APP_CREATED = "app_created"
     APP_EDITED = "app_edited"
@@ -48,7 +48,7 @@ class Action(StrEnum):
     SCHEMA_DECLARED = "schema_declared"
     SCHEMA_REMOVED = "schema_removed"
     MAPPING_EDITED = "mapping_edited"
-    #: Too many users were disabled or deleted, or taken out of groups: a brake holds the rest.
+    #: Too many users were disabled, deleted or removed from groups: the brake refuses more of them.
     BRAKE_TRIPPED = "brake_tripped"
     RELEASED = "released"
     PURGED = "purged"
@@ -57,7 +57,7 @@ class Action(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended: done, refused by us, or broken by us."""
+    """The outcome of an act: done, refused, or failed because of an error in this service."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -76,7 +76,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where something is done, and by whom: the database and the origin."""
+    """The database of an act, and its origin."""
 
     db: Database
     origin: Origin
@@ -89,7 +89,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row to be: an action on one subject, with (uuid, name) of the user and of the group it concerns."""
+    """An entry to record: an action on one subject, with (id, name) of the user and of the group that it concerns."""
 
     action: Action
     outcome: Outcome = Outcome.OK
@@ -110,10 +110,10 @@ def observe(observer: Observer) -> None:
 
 
 def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, status: int | None = None) -> None:
-    """Add entries to the journal, inside the caller's transaction. Nothing else writes there.
+    """Add entries to the journal, inside the caller's transaction. Nothing else adds entries.
 
     In: `at`, the time of the change in microseconds (now by default); `status`, the HTTP status that the client got,
-    None for what did not come over HTTP.
+    None without HTTP.
     """
     at = at or clock.now()
     scope.db.insert(_insert_entries, [tuple(_columns(scope, entry, at, status).values()) for entry in entries])
@@ -122,7 +122,7 @@ def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, sta
 
 
 def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[str, Any]:
-    """What is written for an entry: the one place that says which column of the journal holds what."""
+    """The values of an entry by column; the INSERT takes its columns from here."""
     origin = scope.origin
     user_uuid, user_name = entry.user or (None, None)
     group_uuid, group_name = entry.group or (None, None)
@@ -153,6 +153,9 @@ _insert_entries = Insert(
 _insert_aliases = Insert(AliasRow, ("app_id", "name", "user_uuid"), lambda query: query.on_conflict_ignore())
 
 
-def known_as(scope: Scope, uuid: str, names: Iterable[str | None]) -> None:
-    """Remember names a user is known by (userName folded, externalId as it is), inside a transaction."""
+def add_names(scope: Scope, uuid: str, names: Iterable[str | None]) -> None:
+    """Add names under which the journal finds a user, inside the caller's transaction.
+
+    In: the user's id, and names: a userName folded, an externalId as it is.
+    """
     scope.db.insert(_insert_aliases, [(scope.app_id, name[:LONGEST_KEY], uuid) for name in names if name])

@@ -142,7 +142,7 @@ def _body(received: Received, types: Sequence[ResourceType]) -> str | None:
     return orjson.dumps(masked)[:LONGEST_BODY].decode(errors="ignore")
 
 
-# --- what is kept -------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

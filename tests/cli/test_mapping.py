@@ -67,7 +67,7 @@ def test_rows_are_set_changed_and_unset(site, slug):
     ("args", "said"),
     [
         (("x", "nowhere"), "no attribute 'nowhere'"),
-        (("x", "password"), "read by nobody"),
+        (("x", "password"), "is never returned"),
         (("x",), "say where it comes from"),
         (("x y", "title"), "is not a name"),
     ],

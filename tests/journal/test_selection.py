@@ -81,7 +81,7 @@ def story(database: Database) -> Story:
         # Somebody who was deleted and created again has two ids; everybody has one in each app.
         for name, ids in ((BUSY, [id_of(BUSY), id_of("twice")]), (ORDINARY, [id_of(ORDINARY)])):
             for each in ids:
-                journal.known_as(scopes[False, 0], each, [name])
+                journal.add_names(scopes[False, 0], each, [name])
 
     database.transact(work)
     if database.kind == "postgresql":

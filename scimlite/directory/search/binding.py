@@ -152,7 +152,7 @@ class _Binder:
 
     def compare(self, holder: Attribute, leaf: Attribute, term: Compare, *, in_item: bool = False) -> Shape:
         if "never" in (holder.returned, leaf.returned):
-            raise InvalidFilter(f"{leaf.path} cannot be filtered by.")
+            raise InvalidFilter(f"{leaf.path} cannot be used in a filter.")
         bound = comparison.bind(leaf, term.op, term.value)
         leaf = bound.attribute
         if bound.op in ("pr", "absent"):
@@ -162,7 +162,7 @@ class _Binder:
         if leaf.path == "meta.resourceType":
             return Fixed(comparison.OPERATORS[bound.op](self.resource_type.name, bound.key))
         if holder.derived and leaf.key == "type":
-            raise InvalidFilter(f"{leaf.path} cannot be filtered by: it is not stored.")
+            raise InvalidFilter(f"{leaf.path} cannot be used in a filter, because it is not stored.")
         slot, long, last = self.slots(bound, term)
         if bound.op != "ne":
             return Comparison(holder, leaf, bound.op, slot, long, last)

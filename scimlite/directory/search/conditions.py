@@ -27,12 +27,12 @@ from .shapes import PREFIX, Comparison, Complement, Every, Fixed, OfTypes, SameI
 def condition(db: Database, shape: Shape | OfTypes, types: Sequence[ResourceType]) -> Any:
     """The expression over ResourceRow for the app's living resources of these types that satisfy a shape."""
     if not isinstance(shape, OfTypes):
-        return _Compiler(db, types[0]).found(shape, ResourceRow)
+        return _Compiler(db, types[0]).condition(shape, ResourceRow)
     sets = []
     for number, (resource_type, term) in enumerate(shape.terms):
         if term != Fixed(False):
             row = ResourceRow.alias()
-            matching = _Compiler(db, resource_type, str(number)).found(term, row)
+            matching = _Compiler(db, resource_type, str(number)).condition(term, row)
             sets.append(row.select(row.id).where(matching))
     return ResourceRow.id.in_(functools.reduce(operator.add, sets)) if sets else NEVER
 
@@ -49,7 +49,7 @@ class _Compiler:
         self.suffix = suffix
         self.type = Slot(f"type{suffix}")
 
-    def found(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
+    def condition(self, shape: Shape, row: Any, *, nested: bool = False) -> Any:
         """The condition of a search; the set of the driver comes first, if there is a driver.
 
         App, type and life are conditions too. Beside a small set they are hidden from the planner: without statistics,
@@ -92,7 +92,7 @@ class _Compiler:
                 rest = [self.item_test(part, value) for part in terms_of(term) if part is not leading]
                 return self.value_set(value, leading.leaf, [self.indexed(value, leading), *rest])
         resource = ResourceRow.alias()
-        return resource.select(resource.id).where(self.found(shape, resource, nested=True))
+        return resource.select(resource.id).where(self.condition(shape, resource, nested=True))
 
     def value_set(self, value: Any, leaf: Attribute, tests: Iterable[Any]) -> Any:
         """A query of the resources with a value of an attribute that passes the tests."""
