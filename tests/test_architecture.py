@@ -43,6 +43,9 @@ LIBRARIES = {
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config", "scimlite.db.postgresql"},
     "sqlite3": {"scimlite.db.sqlite"},
+    "http": {"scimlite.admin.wire"},
+    "socket": {"scimlite.admin.wire"},
+    "ssl": {"scimlite.admin.wire"},
 }
 
 

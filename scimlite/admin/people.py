@@ -11,11 +11,10 @@ from peewee import SQL, fn
 
 from ..apps import App
 from ..db import Database
-from ..db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
+from ..db.tables import AliasRow, MemberRow, ResourceRow, ValueRow, sought
 from ..directory import members as links
 from ..directory.members import Link
 from ..directory.search import conditions
-from ..journal import Action
 from ..scim import core
 from ..scim import document as documents
 from ..scim.schema import ResourceType
@@ -107,14 +106,6 @@ class Holding:
     users: int
     groups: int
     everyone: int
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """When an app's client was first and last here, as far as it left a trace: reading alone leaves little."""
-
-    first: int | None
-    last: int | None
 
 
 _COLUMNS = (
@@ -372,20 +363,3 @@ def _reached(group: Found, *columns: Any) -> Any:
         .where(ResourceRow.deleted_at.is_null(), ResourceRow.id != group.row)
         .with_cte(closure)
     )
-
-
-# --- an app's client ----------------------------------------------------------------------------------------------
-
-
-def contact(db: Database, app: App) -> Contact:
-    """When the app's client was first and last let in, by the journal and the tokens' last use."""
-    served = JournalRow.select(JournalRow.at).where(
-        JournalRow.app_id == app.id,
-        JournalRow.request_id.is_null(False),
-        JournalRow.action != Action.AUTHENTICATED.value,
-    )
-    first = db.scalar(served.order_by(JournalRow.at, JournalRow.id).limit(1))
-    last = db.scalar(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
-    used = db.scalar(TokenRow.select(fn.max(TokenRow.last_used_at)).where(TokenRow.app_id == app.id))
-    known = [at for at in (first, last, used) if at is not None]
-    return Contact(min(known, default=None), max(known, default=None))
