@@ -53,8 +53,8 @@ def change(
     """Change an app's mapping; returns target (`user.title`) to [row before, row after].
 
     `renew` makes the new mapping of the present one; `recompute` makes the stored profiles follow. Raises AppError when
-    a row names an attribute that the app's resources cannot have. Raises MissingValuesError, unless `force`, when stored
-    resources have no value for a row that becomes required.
+    a row names an attribute that the app's resources cannot have, and MissingValuesError when stored resources have no
+    value for a row that becomes required, unless `force` is set.
     """
     app = apps.get(scope.db, slug)
     if not force:
