@@ -11,7 +11,6 @@ from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
 from scimlite.admin.wording import visible
 from scimlite.apps.features import AppSettings, FeatureError
-from scimlite.directory import brakes
 
 from .app_show import confirm_deletion, details_data, feature_name, print_details, print_overview, state, summary
 from .connection_test import connection_test
@@ -177,6 +176,9 @@ def release(context: Context, slug: str) -> None:
     \b
     Example: scimlite app release entra-id
     """
+    # Imported here, because only this command needs brakes.
+    from scimlite.directory import brakes
+
     released = apps.get(context.db, slug)
     kinds = brakes.release(context.scope, released.slug)
     result = f"Released: {' and '.join(kinds)}." if kinds else "No brake was on."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from scimlite.admin.wording import wording_of_brake
-from scimlite.apps import App
-from scimlite.directory.brakes import Brake
 
 from .kit.columns import Column, Columns
 from .kit.times import iso_time, local_time
 
-BRAKES = Columns[Brake](
+if TYPE_CHECKING:
+    from scimlite.apps import App
+    from scimlite.directory.brakes import Brake
+
+BRAKES: Columns[Brake] = Columns(
     Column("brake", value=lambda brake: brake.kind),
     Column("on", value=lambda brake: brake.limits.on),
     Column("holds", value=lambda brake: brake.tripped_at is not None and brake.limits.on),

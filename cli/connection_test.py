@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scimlite.admin import apps
+from scimlite import apps
 from scimlite.admin.wording import visible
 
 from .kit.context import Context, with_installation

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scimlite.admin import people
 from scimlite.admin.people import Found, Holding, Listing, Member, MemberPage
-from scimlite.directory.members import Link
 from scimlite.scim import core
 
-from .deleted import print_deleted, restore
 from .kit.choosing import chosen_apps, the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
@@ -20,6 +18,9 @@ from .kit.options import app_option, json_option, page_options
 from .kit.output import print_fields, print_heading, print_json, print_place, print_title, width
 from .kit.times import iso_time, local_time
 from .user_output import GROUPS_OF_ONE
+
+if TYPE_CHECKING:
+    from scimlite.directory.members import Link
 
 #: Columns of the terminal from which on the ids of members are shown.
 _WIDE = 120
@@ -112,6 +113,9 @@ def list_(
     """
     apps = chosen_apps(context, slug)
     if deleted:
+        # Imported here and below, because what deletes and restores takes 20 ms that lists of the living need not.
+        from .deleted import print_deleted
+
         print_deleted(context, apps, core.GROUP, search or None, page=page, per_page=per_page, as_json=as_json)
         return
     number = page or 1
@@ -139,6 +143,8 @@ def restore_(context: Context, group: str, slug: str | None) -> None:
     \b
     Example: scimlite group restore 2819c223-7f76-453a-919d-413861904646
     """
+    from .deleted import restore
+
     restore(context, core.GROUP, slug, group)
 
 

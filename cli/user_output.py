@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scimlite.admin.people import Found
 from scimlite.admin.wording import actor_of, description_of
-from scimlite.directory.members import Link
 from scimlite.journal.report import Record
 from scimlite.scim import core
 
@@ -16,6 +15,9 @@ from .kit.columns import Column, Columns
 from .kit.output import print_fields, print_heading, print_title
 from .kit.times import iso_time, local_time
 from .report_output import ENTRIES
+
+if TYPE_CHECKING:
+    from scimlite.directory.members import Link
 
 #: Entries of the report that `scimlite user show` has.
 RECENT = 10
@@ -45,7 +47,7 @@ USERS = Columns[Found](
     ),
     table=("userName", "Name", "E-mail", "State", "App", "Changed"),
 )
-GROUPS_OF_ONE = Columns[Link](
+GROUPS_OF_ONE: Columns[Link] = Columns(
     Column("id", "Id", value=lambda group: group.id),
     Column("name", "Group", value=lambda group: group.display),
     Column("membership", "Membership", value=lambda group: group.kind),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from scimlite.admin import apps, people
+from scimlite import apps
+from scimlite.admin import people
 from scimlite.admin.people import Found
 from scimlite.admin.wording import visible
 from scimlite.apps import App

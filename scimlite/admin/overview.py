@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from peewee import fn
 
 from ..apps import App, every, get
 from ..db import Database
 from ..db.tables import JournalRow, TokenRow
-from ..directory import brakes
-from ..directory.brakes import Brake
-from ..journal import Action, report
-from ..journal.report import Record
-from ..journal.selection import Selection
+from ..journal import Action
 from . import tokens
 from .contents import Contents, contents, contents_of
 from .tokens import Token
+
+if TYPE_CHECKING:
+    from ..directory.brakes import Brake
+    from ..journal.report import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ def overview(db: Database) -> list[Overview]:
 
 def details(db: Database, slug: str) -> Details:
     """Return the app with this slug or exact name. Raises AppError when there is none."""
+    # Imported here, because a list of apps needs neither brakes nor the report.
+    from ..directory import brakes
+    from ..journal import report
+    from ..journal.selection import Selection
+
     app = get(db, slug)
     contacts = contact(db, app)
     selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=contacts.last)

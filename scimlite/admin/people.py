@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from peewee import SQL, fn
@@ -12,13 +12,14 @@ from peewee import SQL, fn
 from ..apps import App
 from ..db import Database
 from ..db.tables import AliasRow, MemberRow, ResourceRow, ValueRow, sought
-from ..directory import members as links
-from ..directory.members import Link
 from ..directory.search import conditions
 from ..scim import core
 from ..scim import document as documents
 from ..scim.schema import ResourceType
 from ..scim.values import fold
+
+if TYPE_CHECKING:
+    from ..directory.members import Link
 
 #: The attribute that people name a resource by, which every living one has.
 _NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
@@ -281,6 +282,9 @@ def groups_of(db: Database, found: Found) -> list[Link]:
     """The groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
+    # Imported here, because what changes memberships takes 20 ms that lists need not.
+    from ..directory import members as links
+
     held = links.groups_of(db, [found.row]).get(found.row, [])
     return sorted(held, key=lambda group: fold(group.display))
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .. import clock
 from ..apps import App, AppError, ever, every
 from ..db import Database
-from ..directory import brakes
-from ..directory.brakes import Brake
 from ..journal import report
 from ..journal.report import Record
 from ..journal.selection import Selection
+
+if TYPE_CHECKING:
+    from ..directory.brakes import Brake
 
 #: A transaction's entries appear when it ends, with times and ids from before that: a follower looks through the
 #: entries of this long ago each time (microseconds).
@@ -35,6 +37,9 @@ def entries(db: Database, selection: Selection, limit: int | None) -> Iterable[R
 
 def brakes_of(db: Database, selection: Selection) -> list[tuple[App, Brake]]:
     """Return the brakes of the selection's apps as they are now."""
+    # Imported here, because only the summary shows brakes.
+    from ..directory import brakes
+
     chosen = [app for app in every(db) if selection.app_ids is None or app.id in selection.app_ids]
     return [(app, brake) for app in chosen for brake in brakes.every(db, app)]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..apps import App
-from ..directory.brakes import USERS, Brake
 from ..errors import Remedy
 from ..journal import Action, Outcome
 from ..journal.report import Record
+
+if TYPE_CHECKING:
+    from ..apps import App
+    from ..directory.brakes import Brake
 
 #: A value longer than this is cut; JSON and CSV have all of it.
 _LONGEST_VALUE = 80
@@ -135,6 +137,9 @@ def _text(value: Any) -> str:
 
 def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
     """Return whether a brake is on, what trips it, and how near it is; `tripped_at` is that time as text."""
+    # Imported here, because few commands show brakes.
+    from ..directory.brakes import USERS
+
     if brake.tripped_at is not None:
         state = f"HOLDS since {tripped_at}: {brake.reason}. Release: scimlite app release {app.slug}"
         return state if brake.limits.on else f"{state}. It is off now, so it lets everything through."
