@@ -24,6 +24,7 @@ from scimload import Load
 
 from scimlite import clock, installation
 from scimlite.admin import apps
+from scimlite.admin.contents import contents
 from scimlite.apps import App
 from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
@@ -55,7 +56,7 @@ def main() -> None:
     arguments = parser.parse_args()
     db = installation.database(Settings.from_environment().with_secret_keys())
     app = apps.get(db, arguments.app)
-    there = apps.contents(db, app).users
+    there = contents(db, app).users
     first = (db.scalar(ResourceRow.select(fn.max(ResourceRow.id))) or 0) + 1
     began = time.monotonic()
     for numbers in chunks(range(there, arguments.users), _CHUNK):

@@ -1,43 +1,26 @@
-"""`scimlite app`: make, show, change and remove apps."""
+"""`scimlite app`: adds, shows, changes and removes apps."""
 
 from __future__ import annotations
 
-from dataclasses import Field, asdict, fields
 from typing import Any
 
 import click
 
-from scimlite import clock
-from scimlite.admin import apps, people, tokens
-from scimlite.admin.apps import Contents
-from scimlite.admin.people import Contact
-from scimlite.admin.tokens import Token
-from scimlite.apps import App
+from scimlite.admin import apps, tokens
+from scimlite.admin import overview as overviews
+from scimlite.admin.wording import visible
 from scimlite.apps.features import AppSettings, FeatureError
-from scimlite.directory import brakes
-from scimlite.journal import Action, report
-from scimlite.journal.report import Record
-from scimlite.journal.selection import Selection
 
-from . import brake
+from .app_show import confirm_deletion, details_data, feature_name, print_details, print_overview, state, summary
 from .connection_test import connection_test
-from .context import Context
-from .installation import with_installation
-from .output import (
-    entra_block,
-    iso_time,
-    json_option,
-    local_time,
-    print_fields,
-    print_heading,
-    print_json,
-    print_table,
-    visible,
-)
+from .kit.context import Context, with_installation
+from .kit.entra import entra_block
+from .kit.options import json_option, yes_option
+from .kit.output import print_json
 
 
 class _Feature(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
-    """`name=value` of a feature that exists, with a value it takes."""
+    """The name of a feature and one of its values: `name=value`."""
 
     name = "name=value"
 
@@ -86,7 +69,7 @@ def create(context: Context, name: str, slug: str | None, as_json: bool) -> None
     token, text = tokens.issue(context.workspace(made), keyring)
     url = context.scim_url(made.slug)
     if as_json:
-        print_json({**_summary(context, made), "token": text, "token_label": token.label})
+        print_json({**summary(context, made), "token": text, "token_label": token.label})
     else:
         click.echo(entra_block(made.name, url, text))
     if not url.startswith("https:"):
@@ -106,32 +89,7 @@ def list_(context: Context, as_json: bool) -> None:
     \b
     Example: scimlite app list
     """
-    every = apps.every(context.db)
-    held = [apps.contents(context.db, each) for each in every]
-    contacts = [people.contact(context.db, each) for each in every]
-    if as_json:
-        print_json(
-            [
-                {**_summary(context, each), **asdict(contents), **_contact(contact)}
-                for each, contents, contact in zip(every, held, contacts, strict=True)
-            ]
-        )
-        return
-    print_table(
-        ("App", "Name", "State", "Users", "Groups", "Last contact"),
-        [
-            (
-                each.slug,
-                each.name,
-                _state(each),
-                _users(contents),
-                f"{contents.groups:,}",
-                local_time(contact.last) or "never",
-            )
-            for each, contents, contact in zip(every, held, contacts, strict=True)
-        ],
-        empty='There is no app yet. Make one: scimlite app create "Entra ID"',
-    )
+    print_overview(context, overviews.overview(context.db), as_json=as_json)
 
 
 @app.command()
@@ -144,72 +102,11 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     \b
     Example: scimlite app show entra-id
     """
-    found = apps.get(context.db, slug)
-    contents = apps.contents(context.db, found)
-    contact = people.contact(context.db, found)
-    refusal = _latest_refusal(context, found, contact)
-    listed = tokens.every(context.db, found)
-    braking = brakes.every(context.db, found)
+    details = overviews.details(context.db, slug)
     if as_json:
-        print_json(
-            {
-                **_summary(context, found),
-                **asdict(contents),
-                "brakes": [brake.as_data(each) for each in braking],
-                **_contact(contact),
-                "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
-                "features": {_written(name): value for name, value in found.settings.spelled().items()},
-                "tokens": [_token(token) for token in listed],
-            }
-        )
-        return
-    click.echo(click.style(visible(found.name), bold=True))
-    print_fields(
-        [
-            ("Slug", found.slug),
-            ("State", _state(found)),
-            ("SCIM base URL", context.scim_url(found.slug)),
-            ("Created", local_time(found.created_at)),
-            ("Users", _users(contents)),
-            ("Groups", f"{contents.groups:,}"),
-            ("Other resources", f"{contents.others:,}" if contents.others else ""),
-            ("Memberships", f"{contents.memberships:,}"),
-            ("First contact", local_time(contact.first) or "never"),
-            ("Last contact", local_time(contact.last) or "never"),
-            ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
-            *((f"Brake, {each.kind}", brake.told(found, each)) for each in braking),
-        ]
-    )
-    print_heading("Tokens")
-    at = clock.now()
-    print_table(
-        ("Label", "State", "Issued", "Expires", "Last used"),
-        [
-            (
-                token.label,
-                token.state(at),
-                local_time(token.issued_at),
-                local_time(token.expires_at) or "never",
-                local_time(token.last_used_at) or "never",
-            )
-            for token in listed
-        ],
-        empty=f"None. Issue one: scimlite token issue {found.slug}",
-    )
-    print_heading(f"Features (change one: scimlite app edit {found.slug} --feature name=value)")
-    print_table(
-        ("Feature", "Value", "Choices", "Meaning"),
-        [
-            (
-                _written(each.name),
-                found.settings.spelled()[each.name],
-                _choices(each),
-                each.metadata.get("help", ""),
-            )
-            for each in fields(AppSettings)
-        ],
-        empty="None.",
-    )
+        print_json(details_data(context, details))
+    else:
+        print_details(context, details)
 
 
 @app.command()
@@ -233,9 +130,9 @@ def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[st
         raise click.UsageError("Nothing to change: give --name or --feature.")
     before = apps.get(context.db, slug)
     edited = apps.edit(context.scope, before.slug, name=name, features=dict(features))
-    old, new = ({"name": each.name, **each.settings.spelled()} for each in (before, edited))
-    changed = [f"{_written(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
-    click.echo("\n".join(map(visible, changed)) or f"{edited.slug} is like that already.", err=True)
+    old, new = ({"name": version.name, **version.settings.spelled()} for version in (before, edited))
+    changes = [f"{feature_name(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
+    click.echo("\n".join(map(visible, changes)) or f"{edited.slug} is like that already.", err=True)
 
 
 @app.command()
@@ -278,15 +175,18 @@ def release(context: Context, slug: str) -> None:
     \b
     Example: scimlite app release entra-id
     """
-    found = apps.get(context.db, slug)
-    held = brakes.release(context.scope, found.slug)
-    said = f"Released: {' and '.join(held)}." if held else "Nothing was held."
-    click.echo(f"{said} The brakes of {found.slug} count from zero.", err=True)
+    # Imported here, because only this command needs brakes.
+    from scimlite.directory import brakes
+
+    released = apps.get(context.db, slug)
+    kinds = brakes.release(context.scope, released.slug)
+    result = f"Released: {' and '.join(kinds)}." if kinds else "No brake was on."
+    click.echo(f"{result} The brakes of {released.slug} count from zero.", err=True)
 
 
 @app.command()
 @click.argument("slug")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @with_installation
 def delete(context: Context, slug: str, yes: bool) -> None:
     """Remove an app with its users, groups and tokens, for good.
@@ -296,19 +196,10 @@ def delete(context: Context, slug: str, yes: bool) -> None:
     \b
     Example: scimlite app delete okta-test
     """
-    found = apps.get(context.db, slug)
+    details = overviews.details(context.db, slug)
     if not yes:
-        held = apps.contents(context.db, found)
-        others = f"{_count(held.others, 'other resource')}, " if held.others else ""
-        active = sum(token.state(clock.now()) == "active" for token in tokens.every(context.db, found))
-        click.echo(
-            f"This removes the app {visible(found.name)} ({found.slug}) with {_count(held.users, 'user')}, "
-            f"{_count(held.groups, 'group')}, {others}{_count(held.memberships, 'membership')} and "
-            f"{_count(active, 'active token')}. It cannot be undone.",
-            err=True,
-        )
-        click.confirm("Remove it?", abort=True, err=True)
-    deleted = apps.delete(context.scope, found.slug)
+        confirm_deletion(details)
+    deleted = apps.delete(context.scope, details.app.slug)
     click.echo(f"Removed {deleted.slug}.", err=True)
 
 
@@ -318,60 +209,4 @@ app.add_command(connection_test, "test")
 def _switch(context: Context, slug: str, *, on: bool) -> None:
     before = apps.get(context.db, slug)
     after = apps.set_enabled(context.scope, before.slug, enabled=on)
-    click.echo(f"{after.slug} {'was already' if before.enabled == on else 'is now'} {_state(after)}.", err=True)
-
-
-def _summary(context: Context, app: App) -> dict[str, Any]:
-    return {
-        "slug": app.slug,
-        "name": app.name,
-        "enabled": app.enabled,
-        "base_url": context.scim_url(app.slug),
-        "created_at": iso_time(app.created_at),
-    }
-
-
-def _contact(contact: Contact) -> dict[str, Any]:
-    return {"first_contact": iso_time(contact.first), "last_contact": iso_time(contact.last)}
-
-
-def _token(token: Token) -> dict[str, Any]:
-    return {
-        "label": token.label,
-        "state": token.state(clock.now()),
-        "issued_at": iso_time(token.issued_at),
-        "expires_at": iso_time(token.expires_at),
-        "last_used_at": iso_time(token.last_used_at),
-    }
-
-
-def _latest_refusal(context: Context, app: App, contact: Contact) -> Record | None:
-    """The newest refusal of one of the app's tokens, when nothing was let in after it."""
-    selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=contact.last)
-    found = report.read(context.db, selection, limit=1)
-    return found[0] if found else None
-
-
-def _state(app: App) -> str:
-    return "enabled" if app.enabled else "disabled"
-
-
-def _users(contents: Contents) -> str:
-    disabled = f" ({contents.disabled_users:,} disabled)" if contents.disabled_users else ""
-    return f"{contents.users:,}{disabled}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _written(feature: str) -> str:
-    """A feature as operators write it."""
-    return feature.replace("_", "-")
-
-
-def _choices(feature: Field[Any]) -> str:
-    choices, default = feature.metadata["choices"], feature.metadata["default"]
-    if not choices:
-        return f"{feature.metadata['takes']} (default {default})"
-    return ", ".join(f"{each} (default)" if each == default else each for each in choices)
+    click.echo(f"{after.slug} {'was already' if before.enabled == on else 'is now'} {state(after)}.", err=True)

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from scimlite.admin import apps
+from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
 from scimlite.db import Database, migration
 from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
-from .output import json_option, print_json
+from .kit.options import json_option
+from .kit.output import print_json
 
 
 @click.group()
@@ -67,7 +69,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """
     with closing(database(Settings.from_environment())) as opened:
         found = migration.status(opened)
-        told: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "database": opened.described,
             "kind": opened.kind,
             "current": found.current,
@@ -78,46 +80,46 @@ def status(ctx: click.Context, as_json: bool) -> None:
             **(_contents(opened) if found.current else {}),
         }
     if as_json:
-        print_json(told)
+        print_json(facts)
     else:
-        _print(told)
+        _print(facts)
     if not found.current:
         click.echo(migration.advice(opened, found), err=True)
         ctx.exit(1)
 
 
 def _contents(opened: Database) -> dict[str, int]:
-    """How much there is; only of a schema that this version knows."""
+    """Count what a database of this version's schema holds."""
     every = apps.every(opened)
-    held = [apps.contents(opened, app) for app in every]
+    counted = contents_of(opened, every).values()
     return {
         "apps": len(every),
-        "users": sum(each.users for each in held),
-        "groups": sum(each.groups for each in held),
+        "users": sum(contents.users for contents in counted),
+        "groups": sum(contents.groups for contents in counted),
         "journal": report.count(opened),
     }
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any]) -> None:
     lines = {
-        "Database": told["database"],
-        "Schema": "up to date" if told["current"] else "not up to date",
-        "Applied": ", ".join(told["applied"]) or "nothing",
-        "Pending": ", ".join(told["pending"]) or "nothing",
+        "Database": facts["database"],
+        "Schema": "up to date" if facts["current"] else "not up to date",
+        "Applied": ", ".join(facts["applied"]) or "nothing",
+        "Pending": ", ".join(facts["pending"]) or "nothing",
     }
-    if told["unknown"]:
-        lines["Unknown"] = ", ".join(told["unknown"])
-    if told["bytes"] is not None:
-        lines["Size"] = _size(told["bytes"])
+    if facts["unknown"]:
+        lines["Unknown"] = ", ".join(facts["unknown"])
+    if facts["bytes"] is not None:
+        lines["Size"] = _size(facts["bytes"])
     for name in ("apps", "users", "groups", "journal"):
-        if name in told:
-            lines[name.capitalize()] = f"{told[name]:,}" + (" entries" if name == "journal" else "")
+        if name in facts:
+            lines[name.capitalize()] = f"{facts[name]:,}" + (" entries" if name == "journal" else "")
     for name, value in lines.items():
         click.echo(f"{name:<10}{value}")
 
 
 def _size(count: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes with a unit that people read."""
     if count < 1000:
         return f"{count} bytes"
     amount = count / 1000

@@ -1,25 +1,58 @@
-"""Deleted users and groups: listed, and restored; what `user` and `group` share."""
+"""Deleted users and groups, listed and restored by `scimlite user` and `scimlite group`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from scimlite.admin import deleted, people
 from scimlite.admin.deleted import Tombstone
+from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED
 from scimlite.scim.schema import ResourceType
 
-from .choosing import print_place, the_one
-from .context import Context
-from .output import iso_time, local_time, print_csv, print_json, print_table, visible
+from .kit.choosing import the_one
+from .kit.columns import Column, Columns
+from .kit.context import Context
+from .kit.output import print_json, print_place
+from .kit.times import iso_time, local_time
 
-#: What `--csv` and `--json` call the facts of a tombstone.
-_FIELDS = ("app", "id", "name", "display_name", "deleted_at", "ended", "purgeable_from")
 _ENDED = {DEPROVISIONED: "deleted, deprovisioned", DEACTIVATED: "deactivated, deprovisioned"}
+
+
+def _columns(retention: int) -> Columns[Tombstone]:
+    def purgeable_from(tombstone: Tombstone) -> int | None:
+        return tombstone.deleted_at + retention if tombstone.purgeable else None
+
+    return Columns(
+        Column("app", "App", value=lambda tombstone: tombstone.app.slug),
+        Column("id", "Id", value=lambda tombstone: tombstone.id),
+        Column("name", "Name", value=lambda tombstone: tombstone.name),
+        Column("display_name", value=lambda tombstone: tombstone.display),
+        Column(
+            "deleted_at",
+            "Deleted",
+            value=lambda tombstone: iso_time(tombstone.deleted_at),
+            shown=lambda tombstone: local_time(tombstone.deleted_at, seconds=False),
+        ),
+        Column(
+            "ended",
+            "How",
+            value=lambda tombstone: tombstone.ended,
+            shown=lambda tombstone: _ENDED.get(tombstone.ended, "deleted"),
+        ),
+        Column(
+            "purgeable_from",
+            "May be purged",
+            value=lambda tombstone: iso_time(purgeable_from(tombstone)),
+            shown=lambda tombstone: (
+                f"from {local_time(purgeable_from(tombstone), seconds=False)}" if tombstone.purgeable else "never"
+            ),
+        ),
+        table=("Name", "App", "Deleted", "How", "May be purged", "Id"),
+    )
 
 
 def print_deleted(
@@ -33,60 +66,30 @@ def print_deleted(
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
-    """A page of the deleted users or groups of apps, the newest first, with when each may be purged."""
+    """Print a page of the deleted users or groups of apps, the newest first, with the time from which each may go."""
     number = page or 1
     total = deleted.count(context.db, apps, resource_type, search)
-    found = deleted.page(context.db, apps, resource_type, search, number=number, size=per_page)
+    listed = deleted.page(context.db, apps, resource_type, search, number=number, size=per_page)
     noun = resource_type.name.lower()
+    columns = _columns(context.settings.retention)
     if as_csv:
-        print_csv(_FIELDS, (tuple(_data(context, each).values()) for each in found))
+        columns.print_csv(listed)
     elif as_json:
-        listed = [_data(context, each) for each in found]
-        print_json({"total": total, "page": number, "per_page": per_page, f"{noun}s": listed})
+        data = [columns.data(tombstone) for tombstone in listed]
+        print_json({"total": total, "page": number, "per_page": per_page, f"{noun}s": data})
     else:
-        print_table(
-            ("Name", "App", "Deleted", "How", "May be purged", "Id"),
-            [
-                (
-                    each.name,
-                    each.app.slug,
-                    local_time(each.deleted_at, seconds=False),
-                    _ENDED.get(each.ended, "deleted"),
-                    f"from {local_time(_purgeable_from(context, each), seconds=False)}" if each.purgeable else "never",
-                    each.id,
-                )
-                for each in found
-            ],
-            empty=f"No deleted {noun}{' matches' if search else ''}.",
-        )
-        print_place(f"deleted {noun}", number, per_page, len(found), total)
-
-
-def _purgeable_from(context: Context, tombstone: Tombstone) -> int | None:
-    return tombstone.deleted_at + context.settings.retention if tombstone.purgeable else None
-
-
-def _data(context: Context, tombstone: Tombstone) -> dict[str, Any]:
-    values = (
-        tombstone.app.slug,
-        tombstone.id,
-        tombstone.name,
-        tombstone.display,
-        iso_time(tombstone.deleted_at),
-        tombstone.ended,
-        iso_time(_purgeable_from(context, tombstone)),
-    )
-    return dict(zip(_FIELDS, values, strict=True))
+        columns.print_table(listed, empty=f"No deleted {noun}{' matches' if search else ''}.")
+        print_place(f"deleted {noun}", number, per_page, len(listed), total)
 
 
 def restore(context: Context, resource_type: ResourceType, slug: str | None, text: str) -> None:
-    """Restore the deleted user or group that goes by this name; fails when there is none, or a living one."""
-    found = the_one(context, resource_type, slug, text)
-    if found.deleted_at is None:
-        newer = [each.id for each in people.find(context.db, resource_type, [found.app], text)]
+    """Restore the deleted user or group with this name. Raises ClickException when there is none, or it is alive."""
+    match = the_one(context, resource_type, slug, text)
+    if match.deleted_at is None:
+        ids = [living.id for living in people.find(context.db, resource_type, [match.app], text)]
         hint = f"To restore a deleted one of the same name, give its id: scimlite {resource_type.name.lower()} list"
-        raise click.ClickException(f"{visible(found.name)} ({newer[0]}) is not deleted. {hint} --deleted")
-    # The app's own: what it declares beside the built-in schemas counts as well.
-    kind = found.app.resource_types[resource_type.endpoint]
-    told = deleted.restore(context.workspace(found.app), kind, found.id)
-    click.echo(f"Restored {visible(found.name)} in {found.app.slug}: {told}.", err=True)
+        raise click.ClickException(f"{visible(match.name)} ({ids[0]}) is not deleted. {hint} --deleted")
+    # The app's own resource type, so that what the app declares beside the built-in schemas counts as well.
+    own_type = match.app.resource_types[resource_type.endpoint]
+    result = deleted.restore(context.workspace(match.app), own_type, match.id)
+    click.echo(f"Restored {visible(match.name)} in {match.app.slug}: {result}.", err=True)

@@ -1,39 +1,83 @@
-"""`scimlite group`: list groups, and show one with its members."""
+"""`scimlite group`: lists, shows and restores groups."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scimlite.admin import people
-from scimlite.admin.people import Found, Listing
+from scimlite.admin.people import Found, Holding, Listing, Member, MemberPage
 from scimlite.scim import core
 
-from .choosing import app_option, chosen_apps, page_options, print_place, the_one
-from .context import Context
-from .deleted import print_deleted, restore
-from .installation import with_installation
-from .output import (
-    iso_time,
-    json_option,
-    local_time,
-    print_fields,
-    print_heading,
-    print_json,
-    print_table,
-    visible,
-    width,
+from .kit.choosing import chosen_apps, the_one
+from .kit.columns import Column, Columns
+from .kit.context import Context, with_installation
+from .kit.options import app_option, json_option, page_options
+from .kit.output import print_fields, print_heading, print_json, print_place, print_title, width
+from .kit.times import iso_time, local_time
+from .user_output import GROUPS_OF_ONE
+
+if TYPE_CHECKING:
+    from scimlite.directory.members import Link
+
+#: Columns of the terminal from which on the ids of members are shown.
+_WIDE = 120
+
+_MEMBERS = Columns[Member](
+    Column("id", "Id", value=lambda member: member.id),
+    Column("type", "Type", lambda member: member.type, lambda member: member.type.lower()),
+    Column("name", "Name", value=lambda member: member.name),
+    Column(
+        "display",
+        "Display name",
+        value=lambda member: member.display,
+        shown=lambda member: member.display if member.display and member.display != member.name else "",
+    ),
+    Column("active", "State", lambda member: bool(member.active), lambda member: _state(member)),
+    Column(
+        "direct",
+        "Membership",
+        value=lambda member: bool(member.direct),
+        shown=lambda member: "direct" if member.direct else "indirect",
+    ),
+    table=("Type", "Name", "Display name", "State", "Membership", "Id"),
 )
 
-#: Columns from which ids are shown too.
-_WIDE = 120
+
+def _state(member: Member) -> str:
+    if member.type == core.GROUP.name:
+        return ""
+    return "active" if member.active else "disabled"
+
+
+def _columns(counts: Mapping[int, int]) -> Columns[Found]:
+    """Return the columns of groups; `counts` is a group's row to its number of members."""
+    return Columns(
+        Column("app", "App", value=lambda group: group.app.slug),
+        Column("id", "Id", value=lambda group: group.id),
+        Column("display_name", "Group", value=lambda group: group.name),
+        Column("created_at", value=lambda group: iso_time(group.created_at)),
+        Column(
+            "modified_at",
+            "Changed",
+            value=lambda group: iso_time(group.modified_at),
+            shown=lambda group: local_time(group.modified_at, seconds=False),
+        ),
+        Column(
+            "members",
+            "Members",
+            value=lambda group: counts.get(group.row, 0),
+            shown=lambda group: f"{counts.get(group.row, 0):,}",
+        ),
+        table=("Group", "Members", "App", "Changed", "Id"),
+    )
 
 
 @click.group()
 def group() -> None:
-    """List groups, and show one with its members.
+    """List groups, show one with its members, and restore deleted ones.
 
     \b
     Example: scimlite group show Engineering
@@ -42,8 +86,12 @@ def group() -> None:
 
 @group.command(name="list")
 @app_option
-@click.option("--search", metavar="TEXT", help="Part of a displayName, without case.")
-@click.option("--deleted", is_flag=True, help="Deleted groups, the newest first, and until when each is kept.")
+@click.option("--search", metavar="TEXT", help="Part of a displayName, in any case.")
+@click.option(
+    "--deleted",
+    is_flag=True,
+    help="Deleted groups instead, the newest first, with the date from which each may be purged.",
+)
 @page_options
 @json_option
 @with_installation
@@ -58,46 +106,29 @@ def list_(
 ) -> None:
     """List groups by displayName, a page at a time.
 
-    Members are counted that are directly in a group.
+    The members counted are those directly in a group.
 
     \b
     Example: scimlite group list --app entra-id --search sales
     """
     apps = chosen_apps(context, slug)
     if deleted:
+        # Imported here and below, because what deletes and restores takes 20 ms that lists of the living need not.
+        from .deleted import print_deleted
+
         print_deleted(context, apps, core.GROUP, search or None, page=page, per_page=per_page, as_json=as_json)
         return
-    wanted = Listing(core.GROUP, apps, search or None)
     number = page or 1
-    found = people.page(context.db, wanted, number=number, size=per_page)
-    counts = people.member_counts(context.db, found.found)
+    shown = people.page(context.db, Listing(core.GROUP, apps, search or None), number=number, size=per_page)
+    columns = _columns(people.member_counts(context.db, shown.found))
     if as_json:
-        print_json(
-            {
-                "total": found.total,
-                "page": number,
-                "per_page": per_page,
-                "groups": [{**_data(each), "members": counts.get(each.row, 0)} for each in found.found],
-            }
-        )
+        groups = [columns.data(group) for group in shown.found]
+        print_json({"total": shown.total, "page": number, "per_page": per_page, "groups": groups})
         return
-    one_app = len(wanted.apps) == 1
-    if found.found or not found.total:
-        print_table(
-            ("Group", "Members", *(() if one_app else ("App",)), "Changed", "Id"),
-            [
-                (
-                    each.name,
-                    f"{counts.get(each.row, 0):,}",
-                    *(() if one_app else (each.app.slug,)),
-                    local_time(each.modified_at, seconds=False),
-                    each.id,
-                )
-                for each in found.found
-            ],
-            empty="No group matches." if search else "No group yet.",
-        )
-    print_place("group", number, per_page, len(found.found), found.total)
+    if shown.found or not shown.total:
+        empty = "No group matches." if search else "No group yet."
+        columns.print_table(shown.found, empty=empty, hidden=["App"] if len(apps) == 1 else [])
+    print_place("group", number, per_page, len(shown.found), shown.total)
 
 
 @group.command(name="restore")
@@ -105,13 +136,15 @@ def list_(
 @app_option
 @with_installation
 def restore_(context: Context, group: str, slug: str | None) -> None:
-    """Give back a deleted group, with its members that still exist.
+    """Restore a deleted group with those of its members that still exist.
 
     GROUP is the group's id, which `scimlite group list --deleted` shows.
 
     \b
     Example: scimlite group restore 2819c223-7f76-453a-919d-413861904646
     """
+    from .deleted import restore
+
     restore(context, core.GROUP, slug, group)
 
 
@@ -133,83 +166,67 @@ def show(
 ) -> None:
     """Show a group and its members, a page at a time.
 
-    GROUP is an id, a displayName (without case) or an externalId.
+    GROUP is an id, a displayName (in any case) or an externalId.
 
     \b
     Examples: scimlite group show Engineering
               scimlite group show Engineering --nested --page 2
     """
-    found = the_one(context, core.GROUP, slug, group)
+    shown = the_one(context, core.GROUP, slug, group)
     number = page or 1
-    held = people.holding(context.db, found)
-    inside = people.groups_of(context.db, found)
-    members = people.members(context.db, found, nested=nested, number=number, size=per_page)
+    holding = people.holding(context.db, shown)
+    holders = people.groups_of(context.db, shown)
+    members = people.members(context.db, shown, nested=nested, number=number, size=per_page)
     if as_json:
-        print_json(
-            {
-                **_data(found),
-                "deleted_at": iso_time(found.deleted_at),
-                "version": found.version,
-                "external_id": found.attributes.get("externalId"),
-                "users": held.users,
-                "groups": held.groups,
-                "users_with_nested": held.everyone,
-                "in_groups": [{"id": each.id, "name": each.display, "membership": each.kind} for each in inside],
-                "total": members.total,
-                "page": number,
-                "per_page": per_page,
-                "members": [
-                    {**asdict(each), "active": bool(each.active), "direct": bool(each.direct)}
-                    for each in members.members
-                ],
-            }
-        )
+        print_json({**_data(shown, holding, holders), **_member_data(members, number, per_page)})
         return
-    click.echo(click.style(visible(found.name), bold=True))
-    print_fields(
-        [
-            ("App", found.app.slug),
-            ("Id", found.id),
-            ("externalId", found.attributes.get("externalId", "")),
-            ("Created", local_time(found.created_at)),
-            ("Changed", f"{local_time(found.modified_at)}, version {found.version}"),
-            ("Deleted", local_time(found.deleted_at)),
-            ("In groups", ", ".join(each.display + (" (indirect)" * (each.kind == "indirect")) for each in inside)),
-            ("Users", f"{held.users:,}"),
-            ("Groups in it", f"{held.groups:,}" if held.groups else ""),
-            ("Users in all", f"{held.everyone:,}, those in its groups included" if held.groups else ""),
-        ]
-    )
+    _print(shown, holding, holders)
     heading = "Members, those of its groups included" if nested else "Members"
-    print_heading(heading + (", when it was deleted" if found.deleted_at is not None else ""))
+    print_heading(heading + (", when it was deleted" if shown.deleted_at is not None else ""))
     if members.members or not members.total:
-        _print_members(members.members, nested=nested)
+        # A narrow table has no ids, which `scimlite user show` prints.
+        hidden = {*(() if nested else ("Membership",)), *(() if width() >= _WIDE else ("Id",))}
+        _MEMBERS.print_table(members.members, empty="No members.", hidden=hidden)
     print_place("member", number, per_page, len(members.members), members.total)
 
 
-def _print_members(members: list[people.Member], *, nested: bool) -> None:
-    """The table; a narrow one without ids, which `scimlite user show` tells."""
-    rows = [
-        {
-            "Type": each.type.lower(),
-            "Name": each.name,
-            "Display name": each.display if each.display and each.display != each.name else "",
-            "State": "" if each.type == core.GROUP.name else "active" if each.active else "disabled",
-            "Membership": "direct" if each.direct else "indirect",
-            "Id": each.id,
-        }
-        for each in members
-    ]
-    left_out = {*(() if nested else ("Membership",)), *(() if width() >= _WIDE else ("Id",))}
-    columns = [name for name in ("Type", "Name", "Display name", "State", "Membership", "Id") if name not in left_out]
-    print_table(columns, [[row[name] for name in columns] for row in rows], empty="No members.")
-
-
-def _data(found: Found) -> dict[str, Any]:
+def _data(group: Found, holding: Holding, holders: Sequence[Link]) -> dict[str, Any]:
+    facts = _columns({}).data(group)
+    del facts["members"]
     return {
-        "app": found.app.slug,
-        "id": found.id,
-        "display_name": found.name,
-        "created_at": iso_time(found.created_at),
-        "modified_at": iso_time(found.modified_at),
+        **facts,
+        "deleted_at": iso_time(group.deleted_at),
+        "version": group.version,
+        "external_id": group.attributes.get("externalId"),
+        "users": holding.users,
+        "groups": holding.groups,
+        "users_with_nested": holding.everyone,
+        "in_groups": [GROUPS_OF_ONE.data(holder) for holder in holders],
     }
+
+
+def _member_data(members: MemberPage, number: int, per_page: int) -> dict[str, Any]:
+    return {
+        "total": members.total,
+        "page": number,
+        "per_page": per_page,
+        "members": [_MEMBERS.data(member) for member in members.members],
+    }
+
+
+def _print(group: Found, holding: Holding, holders: Sequence[Link]) -> None:
+    print_title(group.name)
+    print_fields(
+        [
+            ("App", group.app.slug),
+            ("Id", group.id),
+            ("externalId", group.attributes.get("externalId", "")),
+            ("Created", local_time(group.created_at)),
+            ("Changed", f"{local_time(group.modified_at)}, version {group.version}"),
+            ("Deleted", local_time(group.deleted_at)),
+            ("In groups", ", ".join(link.display + (" (indirect)" * (link.kind == "indirect")) for link in holders)),
+            ("Users", f"{holding.users:,}"),
+            ("Groups in it", f"{holding.groups:,}" if holding.groups else ""),
+            ("Users in all", f"{holding.everyone:,}, those in its groups included" if holding.groups else ""),
+        ]
+    )

@@ -1,4 +1,4 @@
-"""`scimlite journal`: what is kept of the report."""
+"""`scimlite journal`: deletes old entries of the report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 
 import click
 
+from scimlite import clock
 from scimlite.journal import pruning
 
-from .context import Context
-from .installation import with_installation
-from .moments import DURATION, now
-from .output import local_time
+from .kit.context import Context, with_installation
+from .kit.options import yes_option
+from .kit.times import DURATION, local_time
 
 
 @click.group()
@@ -25,21 +25,26 @@ def journal() -> None:
 
 @journal.command()
 @click.option(
-    "--older-than", "age", type=DURATION, required=True, metavar="TIME", help="How old what goes is: 180d, 52w."
+    "--older-than",
+    "age",
+    type=DURATION,
+    required=True,
+    metavar="TIME",
+    help="Age of the entries to delete: 180d, 52w.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @with_installation
 def prune(context: Context, age: int, yes: bool) -> None:
     """Delete entries of the report that are older than a time. It cannot be undone.
 
-    That it was done, and how many entries went, is a new entry. The service goes on meanwhile; a run that was
-    stopped can be repeated.
+    A new entry records that it was done, and how many entries were deleted. The service keeps running meanwhile, and a
+    run that was stopped can be repeated.
 
     \b
     Examples: scimlite journal prune --older-than 180d
               scimlite journal prune --older-than 52w --yes
     """
-    before = now() - age
+    before = clock.now() - age
     count = pruning.prunable(context.db, before)
     if not count:
         click.echo(f"No entry is from before {local_time(before)}.", err=True)

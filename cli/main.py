@@ -1,28 +1,27 @@
-"""The `scimlite` command: which commands there are, and how every error of ours is told."""
+"""The `scimlite` command: its list of commands, and the form of its error messages."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import click
 
-#: Command to the module that holds it and what it is for. A module is imported when its command is used, so that
-#: `scimlite --help` needs neither Flask nor the database.
+#: Command, which is also the name of its module, to its purpose. A module is imported when its command is used, so
+#: that `scimlite --help` needs neither Flask nor the database.
 _COMMANDS = {
     "app": "Add, change and remove apps: connections from identity providers.",
     "token": "Issue, show, rotate and revoke the bearer tokens of an app.",
     "user": "List users and show one with groups and history.",
     "group": "List groups and show one with its members.",
     "schema": "Declare attributes and resource types of an app's own.",
-    "mapping": "Set which attributes the application reads, and what it calls them.",
-    "report": "Show what was provisioned, refused or failed, when, and by whom.",
-    "explain": "Say why a request was refused, and what would have it accepted.",
+    "mapping": "Set which attributes the application reads, and under which names.",
+    "report": "Show what was provisioned, refused or failed, when, and by which client.",
+    "explain": "Explain why a request was refused, and what would have it accepted.",
     "journal": "Delete old entries of the report.",
-    "purge": "Remove for good what was deleted long ago.",
+    "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",
     "db": "Upgrade, inspect and back up the database.",
 }
@@ -32,13 +31,13 @@ _USAGE = 2
 
 
 class _Misconfigured(click.ClickException):
-    """A setting that cannot be used."""
+    """A setting that is wrong."""
 
     exit_code = _USAGE
 
 
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group that imports the module of a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -66,14 +65,14 @@ class _Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            told = _told(error)
-            if told is None:
+            message = _message(error)
+            if message is None:
                 raise
-            raise told from None
+            raise message from None
 
 
-def _told(error: Exception) -> click.ClickException | None:
-    """Our own errors as Click's, with the right exit code; None for what is none of ours."""
+def _message(error: Exception) -> click.ClickException | None:
+    """Return an error of this project as one of Click's, with the right exit code; None for any other error."""
     from scimlite.config import ConfigError
     from scimlite.errors import OperatorError, ScimError
 
@@ -87,7 +86,8 @@ def _told(error: Exception) -> click.ClickException | None:
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("scimlite"), message="scimlite %(version)s")
+# The version is looked up when it is asked for: importlib.metadata takes 15 ms.
+@click.version_option(package_name="scimlite", message="scimlite %(version)s")
 def cli() -> None:
     """A SCIM 2.0 endpoint in front of your application: identity providers such as Microsoft Entra ID and Okta
     create, update, disable and remove users and groups there, and you see what they did.
@@ -97,7 +97,7 @@ def cli() -> None:
     Connect:   scimlite app create "Entra ID"
     Look:      scimlite report --since 2h
 
-    Settings come from SCIMLITE_* environment variables; the README lists them.
+    Settings come from SCIMLITE_* environment variables; docs/operate.md describes them.
     """
 
 

@@ -1,4 +1,4 @@
-"""`scimlite purge`: what was deleted long ago goes for good."""
+"""`scimlite purge`: removes for good the users and groups that were deleted long ago."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import sys
 
 import click
 
+from scimlite import clock
 from scimlite.admin import deleted
 
-from .choosing import app_option, chosen_apps
-from .context import Context
-from .installation import with_installation
-from .moments import DURATION, now
-from .output import json_option, local_time, print_json, print_table
+from .kit.choosing import chosen_apps
+from .kit.columns import Column, Columns
+from .kit.context import Context, with_installation
+from .kit.options import app_option, json_option
+from .kit.output import print_json
+from .kit.times import DURATION, local_time
+
+_Counted = tuple[tuple[str, str], int]
+_COUNTS = Columns[_Counted](
+    Column("app", "App", value=lambda counted: counted[0][0]),
+    Column("type", "What", value=lambda counted: counted[0][1]),
+    Column("count", "Count", value=lambda counted: counted[1], shown=lambda counted: f"{counted[1]:,}"),
+)
 
 
 @click.command()
@@ -22,38 +31,38 @@ from .output import json_option, local_time, print_json, print_table
     "age",
     type=DURATION,
     metavar="TIME",
-    help="How long ago it was deleted: 30d, 12w.  [retention time]",
+    help="Only what was deleted longer ago than this: 30d, 12w.  [retention time]",
 )
-@click.option("--apply", is_flag=True, help="Do it; without this it is only said what would go.")
+@click.option("--apply", is_flag=True, help="Remove it; without this option the command only shows what would go.")
 @json_option
 @with_installation
 def purge(context: Context, slug: str | None, age: int | None, apply: bool, as_json: bool) -> None:
     """Remove deleted users and groups for good, once they are older than the retention time.
 
-    Says what would go, and does it only with --apply. Users who were deleted while the feature
-    delete-the-deactivated was off are kept, however old they are: `scimlite user erase` removes one of them. What was
-    purged cannot be restored; its history stays in the report. The service goes on meanwhile; a run that was stopped
-    can be repeated. SCIMLITE_RETENTION sets the retention time.
+    Shows what would go, and removes it only with --apply. Users who were deleted while the feature
+    delete-the-deactivated was off are kept, however old they are: `scimlite user erase` removes one of them. A purged
+    user or group cannot be restored; its history stays in the report. The service keeps running meanwhile, and a run
+    that was stopped can be repeated. SCIMLITE_RETENTION sets the retention time.
 
     \b
     Examples: scimlite purge
               scimlite purge --older-than 90d --app entra-id --apply
     """
-    wanted = chosen_apps(context, slug)
-    before = now() - (context.settings.retention if age is None else age)
-    counts = deleted.purgeable(context.db, wanted, before)
+    apps = chosen_apps(context, slug)
+    before = clock.now() - (context.settings.retention if age is None else age)
+    counts = deleted.purgeable(context.db, apps, before)
     total = sum(counts.values())
     if apply and total:
         _purge(context, slug, before, total)
+    listed = sorted(counts.items())
     if as_json:
-        listed = [{"app": app, "type": kind, "count": number} for (app, kind), number in sorted(counts.items())]
-        print_json({"applied": apply, "total": total, "purged" if apply else "would_go": listed})
+        data = [_COUNTS.data(counted) for counted in listed]
+        print_json({"applied": apply, "total": total, "purged" if apply else "would_go": data})
     elif not total:
         click.echo(f"Nothing that may go was deleted before {local_time(before)}.", err=True)
     elif not apply:
-        rows = [(app, kind, f"{number:,}") for (app, kind), number in sorted(counts.items())]
-        print_table(("App", "What", "Count"), rows, empty="")
-        click.echo(f"\nThis was deleted before {local_time(before)} and would go. Do it: --apply", err=True)
+        _COUNTS.print_table(listed, empty="")
+        click.echo(f"\nThis was deleted before {local_time(before)} and would go. Remove it: --apply", err=True)
 
 
 def _purge(context: Context, slug: str | None, before: int, total: int) -> None:

@@ -8,39 +8,68 @@ from typing import Any, BinaryIO
 import click
 
 from scimlite.admin import apps, schemas
+from scimlite.admin.schemas import Listed, Use
+from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.scim import messages
 from scimlite.scim.schema import Attribute, ResourceType, Schema
 
-from .context import Context
-from .installation import with_installation
-from .output import json_option, print_fields, print_json, print_table, visible
+from .kit.columns import Column, Columns
+from .kit.context import Context, with_installation
+from .kit.options import json_option, required_app_option
+from .kit.output import print_fields, print_json, print_table
+
+_USES = Columns[Use](
+    Column("name", value=lambda use: use.resource_type.name),
+    Column("core", value=lambda use: use.core),
+    Column("required", value=lambda use: use.required),
+)
+_SCHEMAS = Columns[Listed](
+    Column("schema", "Schema", value=lambda listed: listed.schema.id),
+    Column("name", value=lambda listed: listed.schema.name),
+    Column(
+        "declared",
+        "Declared",
+        value=lambda listed: listed.declared,
+        shown=lambda listed: "here" if listed.declared else "built in",
+    ),
+    Column(
+        "resource_types",
+        "Of",
+        value=lambda listed: [_USES.data(use) for use in listed.uses],
+        shown=lambda listed: ", ".join(map(_use, listed.uses)),
+    ),
+    Column(heading="Attributes", shown=lambda listed: f"{len(listed.schema.attributes)}"),
+    table=("Schema", "Of", "Attributes", "Declared"),
+)
+
+
+def _use(use: Use) -> str:
+    if use.core:
+        return f"{use.resource_type.name} (core)"
+    return f"{use.resource_type.name} (required)" if use.required else use.resource_type.name
 
 
 @click.group()
 def schema() -> None:
     """Declare attributes and resource types of an app's own.
 
-    Declarations are JSON as RFC 7643 section 7 writes them, and hold from the next request on. Built-in schemas are
-    listed and shown too.
+    Declarations are JSON in the form of RFC 7643 section 7, and apply from the next request on. The commands list and
+    show the built-in schemas too.
 
     \b
     Example: scimlite schema add acme.json --app entra-id --to User
     """
 
 
-def _app_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--app", "slug", metavar="SLUG", required=True, help="The app.")(command)
-
-
 def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    words = "Delete what is stored and would be left without a declaration."
+    words = "Delete stored values and resources that would be left without a declaration."
     return click.option("--force", "--yes", "force", is_flag=True, help=words)(command)
 
 
 @schema.command()
 @click.argument("file", type=click.File("rb"), default="-")
-@_app_option
+@required_app_option
 @click.option("--to", multiple=True, metavar="TYPE", help="Extend this resource type; can be given several times.")
 @click.option(
     "--required/--optional", default=None, help="Whether each resource must have the extension.  [default: optional]"
@@ -48,22 +77,23 @@ def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @_force_option
 @with_installation
 def add(context: Context, file: BinaryIO, slug: str, to: tuple[str, ...], required: bool | None, force: bool) -> None:
-    """Declare what a JSON file holds, or declare it anew; - or nothing is standard input.
+    """Declare the schemas and resource types in a JSON file.
 
-    A file holds a Schema, which extends the resource types that --to names; or a ResourceType with its schemas in
-    an array or a ListResponse. It is refused when it contradicts itself or what is stored.
+    FILE holds a Schema, which extends the resource types that --to names; or a ResourceType with its schemas in an
+    array or a ListResponse. Without FILE, or with -, the command reads standard input. A declaration that exists is
+    replaced. A declaration that contradicts itself or stored resources is refused.
 
     \b
     Examples: scimlite schema add acme.json --app entra-id --to User
               scimlite schema add devices.json --app entra-id
     """
-    found = apps.get(context.db, slug)
+    app = apps.get(context.db, slug)
     body = messages.load_json(file.read())
-    _tell(schemas.add(context.scope, found.slug, body, to=to, required=required, force=force))
+    _print_changes(schemas.add(context.scope, app.slug, body, to=to, required=required, force=force))
 
 
 @schema.command(name="list")
-@_app_option
+@required_app_option
 @json_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
@@ -72,124 +102,72 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     \b
     Example: scimlite schema list --app entra-id
     """
-    found = apps.get(context.db, slug)
-    listed = {each.id: each for _, each in _used(found)}
+    listed = schemas.every(apps.get(context.db, slug))
     if as_json:
-        print_json(
-            [
-                {
-                    "schema": each.id,
-                    "name": each.name,
-                    "declared": each.id.lower() in found.declared.schemas,
-                    "resource_types": [
-                        {"name": kind.name, "core": kind.schema is held, "required": _must(kind, held)}
-                        for kind, held in _used(found)
-                        if held.id == each.id
-                    ],
-                }
-                for each in listed.values()
-            ]
-        )
-        return
-    print_table(
-        ("Schema", "Of", "Attributes", "Declared"),
-        [
-            (
-                each.id,
-                ", ".join(_relation(kind, held) for kind, held in _used(found) if held.id == each.id),
-                f"{len(each.attributes)}",
-                "here" if each.id.lower() in found.declared.schemas else "built in",
-            )
-            for each in listed.values()
-        ],
-        empty="None.",
-    )
+        print_json([_SCHEMAS.data(schema) for schema in listed])
+    else:
+        _SCHEMAS.print_table(listed, empty="None.")
 
 
 @schema.command()
 @click.argument("name")
-@_app_option
+@required_app_option
 @json_option
 @with_installation
 def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     """Show a schema by its URN, or a resource type by its name with its schemas.
 
-    With --json it is what `scimlite schema add` takes.
+    With --json the output is a file for `scimlite schema add`.
 
     \b
     Example: scimlite schema show Device --app entra-id
     """
-    found = apps.get(context.db, slug)
-    for kind in found.resource_types.values():
-        if kind.name.lower() == name.lower():
-            _show_type(found, kind, as_json)
-            return
-    for _, each in _used(found):
-        if each.id.lower() == name.lower():
-            if as_json:
-                print_json(each.declaration())
-            else:
-                _show_schema(each)
-            return
-    known = ", ".join(dict.fromkeys([*(k.name for k, _ in _used(found)), *(each.id for _, each in _used(found))]))
-    raise click.ClickException(f"{found.slug} has no schema or resource type {name!r}. There is: {known}.")
+    app = apps.get(context.db, slug)
+    found = schemas.find(app, name)
+    if isinstance(found, ResourceType):
+        _print_type(app, found, as_json=as_json)
+    elif as_json:
+        print_json(found.schema.declaration())
+    else:
+        _print_schema(found.schema)
 
 
 @schema.command()
 @click.argument("name")
-@_app_option
+@required_app_option
 @_force_option
 @with_installation
 def remove(context: Context, name: str, slug: str, force: bool) -> None:
-    """Take back the declaration of a schema (its URN) or of a resource type (its name).
+    """Remove the declaration of a schema (by its URN) or of a resource type (by its name).
 
-    It is refused while there are values or resources of it, unless --force says that they go too, for good.
+    The command refuses while values or resources of it are stored; --force deletes them for good.
 
     \b
     Example: scimlite schema remove Device --app entra-id --force
     """
-    found = apps.get(context.db, slug)
-    _tell(schemas.remove(context.scope, found.slug, name, force=force))
+    app = apps.get(context.db, slug)
+    _print_changes(schemas.remove(context.scope, app.slug, name, force=force))
 
 
-def _tell(done: list[str]) -> None:
-    click.echo("\n".join(map(visible, done)), err=True)
+def _print_changes(changes: list[str]) -> None:
+    click.echo("\n".join(map(visible, changes)), err=True)
 
 
-def _used(app: App) -> Iterator[tuple[ResourceType, Schema]]:
-    """The app's schemas with each type that has them."""
-    for kind in app.resource_types.values():
-        for each in (kind.schema, *kind.extensions):
-            yield kind, each
-
-
-def _must(kind: ResourceType, held: Schema) -> bool:
-    return kind.schema is held or held.id in kind.required_extensions
-
-
-def _relation(kind: ResourceType, held: Schema) -> str:
-    if kind.schema is held:
-        return f"{kind.name} (core)"
-    return f"{kind.name} (required)" if held.id in kind.required_extensions else kind.name
-
-
-def _show_type(app: App, kind: ResourceType, as_json: bool) -> None:
-    held = (kind.schema, *kind.extensions)
+def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
+    own = (kind.schema, *kind.extensions)
     if as_json:
-        declared = [each.declaration() for each in held if each.id.lower() in app.declared.schemas]
+        declared = [schema.declaration() for schema in own if schema.id.lower() in app.declared.schemas]
         print_json([kind.declaration(), *declared])
         return
     print_fields([("Resource type", kind.name), ("Endpoint", f"/{kind.endpoint}"), ("About", kind.description)])
-    for each in held:
+    for schema in own:
         click.echo("")
-        _show_schema(each)
+        _print_schema(schema)
 
 
-def _show_schema(shown: Schema) -> None:
-    print_fields([("Schema", shown.id), ("Name", shown.name), ("About", shown.description)])
-    rows = []
-    for attribute in shown.attributes:
-        rows += [_row(each, prefix) for each, prefix in _lines(attribute)]
+def _print_schema(schema: Schema) -> None:
+    print_fields([("Schema", schema.id), ("Name", schema.name), ("About", schema.description)])
+    rows = [_row(line, prefix) for attribute in schema.attributes for line, prefix in _lines(attribute)]
     print_table(("Attribute", "Type", "Characteristics", "Description"), rows, empty="None.")
 
 
@@ -200,7 +178,7 @@ def _lines(attribute: Attribute) -> Iterator[tuple[Attribute, str]]:
 
 
 def _row(attribute: Attribute, prefix: str) -> tuple[str, str, str, str]:
-    """An attribute with those of its characteristics that are not what they mostly are."""
+    """Return an attribute with the characteristics that differ from the defaults of RFC 7643 section 2.2."""
     words = [
         "required" if attribute.required else "",
         attribute.mutability if attribute.mutability != "readWrite" else "",

@@ -18,15 +18,16 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from scimlite import create_app
-from scimlite.admin import apps, housekeeping, tokens
+from scimlite.admin import housekeeping
+from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
 from scimlite.db import DatabaseError
 from scimlite.errors import ScimError
 from scimlite.installation import database
 from scimlite.scim.messages import MEDIA_TYPE
 
-from .context import Context, open_context, remember_server_url
-from .output import entra_block
+from .kit.context import Context, open_context, remember_server_url
+from .kit.entra import entra_block
 
 #: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
 _LONGEST_REQUEST_LINE = 8190
@@ -37,9 +38,9 @@ _TRACEBACKS = logging.Formatter()
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type information
-    """gunicorn's thread worker, in which a new connection that says nothing yet waits without a thread.
+    """gunicorn's thread worker, in which a new connection gets a thread only when its first bytes have arrived.
 
-    gunicorn lets it keep one for five seconds, so that some idle connections would stop the service for everybody.
+    gunicorn gives it a thread for five seconds, so that a few idle connections would stop the service for all clients.
     """
 
     def handle(self, conn: Any) -> Any:
@@ -49,9 +50,9 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type infor
 
 
 def _write_error(sock: Any, status: int, reason: str, _message: str) -> None:
-    """What gunicorn refuses before it is a request (a line that is too long, malformed HTTP), in SCIM's form.
+    """Answer with a SCIM error when gunicorn refuses a request that it cannot read (a long line, malformed HTTP).
 
-    Its own message would repeat what came.
+    gunicorn's own message would repeat parts of the request.
     """
     refusal = ScimError(f"{reason}: this is not a request that the server takes.")
     refusal.status = status
@@ -61,7 +62,7 @@ def _write_error(sock: Any, status: int, reason: str, _message: str) -> None:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
-    """gunicorn with our settings instead of its own configuration file."""
+    """gunicorn with settings from this program in place of a configuration file."""
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
         self.settings = settings
@@ -79,14 +80,18 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type in
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads in each.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Number of processes.")
+@click.option(
+    "--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Number of threads in each process."
+)
 @click.option("--upgrade", is_flag=True, help="Upgrade an outdated database first.")
-@click.option("--first-app", metavar="NAME", help="Make this app when there is none, and print how to connect.")
+@click.option(
+    "--first-app", metavar="NAME", help="Make an app with this name when there is none, and print how to connect it."
+)
 def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first_app: str | None) -> None:
     """Run the service with gunicorn until it is stopped.
 
-    An empty database is initialised; an outdated one is refused unless --upgrade is given. The log goes to stderr,
+    It initialises an empty database, and refuses an outdated one unless --upgrade is given. The log goes to stderr,
     one line a request, without values or secrets.
 
     \b
@@ -128,12 +133,12 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
 
 
 def _keep_house(worker: Any) -> None:
-    """Start the thread that tidies up while a worker lives."""
+    """Start the housekeeping thread of a worker process."""
     threading.Thread(target=_tidy_regularly, args=(worker.app.settings,), name="housekeeping", daemon=True).start()
 
 
 def _tidy_regularly(settings: Settings) -> None:
-    """Tidy up soon after the start, and then every hour; workers that do it at once find nothing left to do."""
+    """Run the housekeeping within a minute of the start and then every hour; several workers may run it at once."""
     # Jitter, so that the workers of several servers do not begin together.
     pause = random.uniform(0, 5)
     while True:
@@ -149,32 +154,27 @@ def _tidy_regularly(settings: Settings) -> None:
 
 
 def _welcome(context: Context, first_app: str) -> None:
-    """Make the first app when there is none, and say how to connect."""
-    known = apps.every(context.db)
-    app = known[0] if known else apps.create(context.scope, first_app, None)
-    active = [t for t in tokens.every(context.db, app) if t.expires_at is None and t.revoked_at is None]
-    if known and active:
-        text = tokens.show(context.workspace(app), context.keyring, active[-1])
-    else:
-        _, text = tokens.issue(context.workspace(app), context.keyring)
-    click.echo(entra_block(app.name, context.scim_url(app.slug), text))
-    if len(known) > 1:
-        click.echo(f"There are {len(known)} apps; `scimlite app list` shows all.")
+    """Print how to connect the first app; makes it, and a token, when there is none."""
+    connection = first_connection(context.scope, context.keyring, first_app)
+    app = connection.app
+    click.echo(entra_block(app.name, context.scim_url(app.slug), connection.token))
+    if connection.apps > 1:
+        click.echo(f"There are {connection.apps} apps; `scimlite app list` shows all.")
 
 
 class _Lines(logging.Handler):
-    """Writes one line for each record with one write(2), so that the lines of several workers never mix.
+    """Writes each record with one write(2), so that the lines of several workers never mix.
 
-    A line a request is worth its price: the standard handler and formatter cost as much again as a SELECT by key.
+    The standard handler and formatter would cost, for each request, as much as a SELECT by key.
     """
 
     def handle(self, record: logging.LogRecord) -> bool:
         stamp = f"{_stamp(int(record.created))},{int(record.msecs):03d}"
-        told = f"\n{_TRACEBACKS.formatException(record.exc_info)}" if record.exc_info else ""
-        # Who reads the log went away: nobody is left to be told.
+        trace = f"\n{_TRACEBACKS.formatException(record.exc_info)}" if record.exc_info else ""
+        # An error means that the reader of the log went away, and there is no other place to report it.
         with suppress(OSError):
             os.write(
-                _STDERR, f"{stamp} {record.levelname} {record.getMessage()}{told}\n".encode(errors="backslashreplace")
+                _STDERR, f"{stamp} {record.levelname} {record.getMessage()}{trace}\n".encode(errors="backslashreplace")
             )
         return True
 
@@ -185,7 +185,7 @@ def _stamp(seconds: int) -> str:
 
 
 def _log_to_stderr() -> None:
-    # What our lines do not show need not be found out: https://docs.python.org/3/howto/logging.html#optimization
+    # The lines show neither caller, thread nor process, so logging need not look them up: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
     handler = _Lines()

@@ -1,4 +1,4 @@
-"""`scimlite report --summary`: what a selection of the report comes to."""
+"""`scimlite report --summary`: the entries of a selection, counted."""
 
 from __future__ import annotations
 
@@ -10,30 +10,49 @@ import click
 from scimlite.apps import App
 from scimlite.directory.brakes import Brake
 from scimlite.journal import Outcome
-from scimlite.journal.summary import Summary
+from scimlite.journal.summary import Reason, Summary
 
-from . import brake
-from .output import iso_time, local_time, print_csv, print_fields, print_heading, print_json, print_table
+from .brake import BRAKES, brake_text
+from .kit.columns import Column, Columns
+from .kit.output import print_fields, print_heading, print_json, print_table
+from .kit.times import iso_time, local_time
 
 #: Reasons in the table; JSON has all.
 _MOST_REASONS = 20
 
+_Counted = tuple[tuple[str, str], int]
+_COUNTS = Columns[_Counted](
+    Column("action", value=lambda counted: counted[0][0]),
+    Column("outcome", value=lambda counted: counted[0][1]),
+    Column("count", value=lambda counted: counted[1]),
+)
+_REASONS = Columns[Reason](
+    Column("status", "Status", lambda reason: reason.status, lambda reason: str(reason.status or "")),
+    Column("reason", "Reason", lambda reason: reason.text),
+    Column("count", "Count", lambda reason: reason.count, lambda reason: f"{reason.count:,}"),
+    Column("last_at", "Last", lambda reason: iso_time(reason.last_at), lambda reason: local_time(reason.last_at)),
+    table=("Count", "Status", "Last", "Reason"),
+)
+
 
 def print_summary(
-    summary: Summary, braking: Sequence[tuple[App, Brake]], *, nothing: str, as_json: bool, as_csv: bool
+    summary: Summary, brakes: Sequence[tuple[App, Brake]], *, nothing: str, as_json: bool, as_csv: bool
 ) -> None:
-    """Print it as tables, as one JSON document, or its counts by action and outcome as CSV; with apps' brakes."""
+    """Print a summary with brakes as tables or as one JSON document, or its counts by action and outcome as CSV.
+
+    `nothing` is the sentence to print when there is no entry.
+    """
     if as_json:
-        print_json({**_data(summary), "brakes": [{"app": app.slug, **brake.as_data(each)} for app, each in braking]})
+        print_json({**_data(summary), "brakes": [{"app": app.slug, **BRAKES.data(brake)} for app, brake in brakes]})
     elif as_csv:
-        print_csv(("action", "outcome", "count"), [(*key, count) for key, count in sorted(summary.actions.items())])
+        _COUNTS.print_csv(sorted(summary.actions.items()))
     elif not summary.entries:
         click.echo(nothing, err=True)
     else:
         _print_tables(summary)
-    if braking and not (as_json or as_csv):
+    if brakes and not (as_json or as_csv):
         print_heading("Brakes")
-        print_fields([(f"{app.slug}, {each.kind}", brake.told(app, each)) for app, each in braking])
+        print_fields([(f"{app.slug}, {brake.kind}", brake_text(app, brake)) for app, brake in brakes])
 
 
 def _print_tables(summary: Summary) -> None:
@@ -46,26 +65,23 @@ def _print_tables(summary: Summary) -> None:
         ]
     )
     print_heading("Actions")
-    outcomes = [str(each) for each in Outcome]
+    outcomes = [str(outcome) for outcome in Outcome]
     print_table(
         ("Action", *outcomes),
         [
-            (action, *(f"{count:,}" if (count := summary.actions.get((action, each))) else "" for each in outcomes))
+            (action, *(_cell(summary.actions.get((action, outcome))) for outcome in outcomes))
             for action in sorted({action for action, _ in summary.actions})
         ],
         empty="",
     )
     print_heading("Refused and failed, by reason")
-    print_table(
-        ("Count", "Status", "Last", "Reason"),
-        [
-            (f"{each.count:,}", str(each.status or ""), local_time(each.last_at), each.text)
-            for each in summary.reasons[:_MOST_REASONS]
-        ],
-        empty="Nothing was refused, nothing failed.",
-    )
+    _REASONS.print_table(summary.reasons[:_MOST_REASONS], empty="Nothing was refused, nothing failed.")
     if len(summary.reasons) > _MOST_REASONS:
         click.echo(f"There are {len(summary.reasons) - _MOST_REASONS} more reasons; --json prints all.", err=True)
+
+
+def _cell(count: int | None) -> str:
+    return f"{count:,}" if count else ""
 
 
 def _data(summary: Summary) -> dict[str, Any]:
@@ -74,12 +90,6 @@ def _data(summary: Summary) -> dict[str, Any]:
         "users": summary.users,
         "first_contact": iso_time(summary.first_contact),
         "last_contact": iso_time(summary.last_contact),
-        "actions": [
-            {"action": action, "outcome": outcome, "count": count}
-            for (action, outcome), count in sorted(summary.actions.items())
-        ],
-        "reasons": [
-            {"status": each.status, "reason": each.text, "count": each.count, "last_at": iso_time(each.last_at)}
-            for each in summary.reasons
-        ],
+        "actions": [_COUNTS.data(counted) for counted in sorted(summary.actions.items())],
+        "reasons": [_REASONS.data(reason) for reason in summary.reasons],
     }

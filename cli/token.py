@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from scimlite import clock
-from scimlite.admin import apps, people, tokens
+from scimlite.admin import apps, tokens
 from scimlite.admin.tokens import DEFAULT_LABEL, Token
+from scimlite.admin.wording import visible
 from scimlite.apps import App
-from scimlite.apps.keyring import Keyring
 from scimlite.scim import core
 
-from .choosing import the_one
-from .context import Context
-from .installation import with_installation
-from .moments import DEADLINE, DURATION
-from .output import entra_block, iso_time, json_option, local_time, print_json, print_table, visible
+from .kit.choosing import the_one
+from .kit.columns import Column, Columns
+from .kit.context import Context, with_installation
+from .kit.entra import entra_block
+from .kit.options import json_option, yes_option
+from .kit.output import print_json
+from .kit.times import DEADLINE, DURATION, iso_time, local_time
+
+
+def _columns(context: Context, app: App) -> Columns[Token]:
+    keyring = context.keyring
+    return Columns(
+        Column("label", "Label", value=lambda token: token.label),
+        Column("state", "State", value=lambda token: token.state(clock.now())),
+        Column(
+            "issued_at",
+            "Issued",
+            value=lambda token: iso_time(token.issued_at),
+            shown=lambda token: local_time(token.issued_at, seconds=False),
+        ),
+        Column(
+            "expires_at",
+            "Expires",
+            value=lambda token: iso_time(token.expires_at),
+            shown=lambda token: local_time(token.expires_at, seconds=False) or "never",
+        ),
+        Column("revoked_at", value=lambda token: iso_time(token.revoked_at)),
+        Column(
+            "last_used_at",
+            "Last used",
+            value=lambda token: iso_time(token.last_used_at),
+            shown=lambda token: local_time(token.last_used_at, seconds=False) or "never",
+        ),
+        Column("secret_key", value=lambda token: token.key_id),
+        Column(
+            "secret_key_is",
+            "Secret key",
+            value=lambda token: tokens.key_state(token, keyring),
+            shown=lambda token: (
+                tokens.key_state(token, keyring) + (f" ({token.key_id})" if token.key_id != keyring.newest else "")
+            ),
+        ),
+        Column(
+            "subject",
+            "Subject",
+            value=lambda token: token.subject,
+            shown=lambda token: tokens.subject_name(context.db, app, token),
+        ),
+        table=("Label", "State", "Subject", "Issued", "Expires", "Last used", "Secret key"),
+    )
 
 
 @click.group()
@@ -81,27 +124,14 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     """
     app = apps.get(context.db, slug)
     listed = tokens.every(context.db, app)
-    keyring = context.keyring
+    columns = _columns(context, app)
     if as_json:
-        print_json([_data(each, keyring) for each in listed])
+        print_json([columns.data(token) for token in listed])
         return
-    at = clock.now()
-    with_subjects = any(each.subject is not None for each in listed)
-    print_table(
-        ("Label", "State", *(["Subject"] if with_subjects else []), "Issued", "Expires", "Last used", "Secret key"),
-        [
-            (
-                each.label,
-                each.state(at),
-                *([_named(context, app, each)] if with_subjects else []),
-                local_time(each.issued_at, seconds=False),
-                local_time(each.expires_at, seconds=False) or "never",
-                local_time(each.last_used_at, seconds=False) or "never",
-                _key(each, keyring) + (f" ({each.key_id})" if each.key_id != keyring.newest else ""),
-            )
-            for each in listed
-        ],
+    columns.print_table(
+        listed,
         empty=f"{app.slug} has no token. Issue one: scimlite token issue {app.slug}",
+        hidden_when_empty=["Subject"],
     )
 
 
@@ -120,9 +150,9 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
               scimlite token show entra-id 2027 2>/dev/null | xclip
     """
     app = apps.get(context.db, slug)
-    found = _usable(app, tokens.get(context.db, app, label))
-    text = tokens.show(context.workspace(app), context.keyring, found)
-    _print(context, app, found, text, as_json=as_json)
+    shown = tokens.usable(app, tokens.get(context.db, app, label))
+    text = tokens.show(context.workspace(app), context.keyring, shown)
+    _print(context, app, shown, text, as_json=as_json)
 
 
 @token.command()
@@ -150,20 +180,20 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json
               scimlite token rotate entra-id default --overlap 2h
     """
     app = apps.get(context.db, slug)
-    old = _usable(app, tokens.get(context.db, app, label))
+    old = tokens.usable(app, tokens.get(context.db, app, label))
     made, text = tokens.rotate(context.workspace(app), context.keyring, old, overlap=overlap)
-    retired = next(each for each in tokens.every(context.db, app) if each.id == old.id)
+    retired = next(token for token in tokens.every(context.db, app) if token.id == old.id)
     if retired.state(clock.now()) == "active":
-        told = f"The old token works until {local_time(retired.expires_at)}."
+        remark = f"The old token works until {local_time(retired.expires_at)}."
     else:
-        told = "The old token has stopped working."
-    _print(context, app, made, text, as_json=as_json, told=told)
+        remark = "The old token has stopped working."
+    _print(context, app, made, text, as_json=as_json, remark=remark)
 
 
 @token.command()
 @click.argument("slug")
 @click.argument("label")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @with_installation
 def revoke(context: Context, slug: str, label: str, yes: bool) -> None:
     """Stop a token at once, in every running service, for good.
@@ -172,92 +202,47 @@ def revoke(context: Context, slug: str, label: str, yes: bool) -> None:
     Example: scimlite token revoke entra-id 2026
     """
     app = apps.get(context.db, slug)
-    found = tokens.get(context.db, app, label)
-    if found.revoked_at is not None:
-        click.echo(f"{_called(found)} was already revoked at {local_time(found.revoked_at)}.", err=True)
+    revoked = tokens.get(context.db, app, label)
+    name = f"The token {visible(revoked.label)!r}"
+    if revoked.revoked_at is not None:
+        click.echo(f"{name} was already revoked at {local_time(revoked.revoked_at)}.", err=True)
         return
     if not yes:
-        used = local_time(found.last_used_at)
+        used_at = local_time(revoked.last_used_at)
         click.echo(
-            f"{_called(found)} of {app.slug} was {f'last used at {used}' if used else 'never used'}. Clients that "
+            f"{name} of {app.slug} was {f'last used at {used_at}' if used_at else 'never used'}. Clients that "
             "have it are refused from now on. It cannot be undone.",
             err=True,
         )
         click.confirm("Revoke it?", abort=True, err=True)
-    tokens.revoke(context.workspace(app), found)
-    click.echo(f"{_called(found)} of {app.slug} is revoked.", err=True)
+    tokens.revoke(context.workspace(app), revoked)
+    click.echo(f"{name} of {app.slug} is revoked.", err=True)
 
 
-def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool, told: str = "") -> None:
-    """The token on stdout, everything about it on stderr."""
+def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool, remark: str = "") -> None:
+    """Print the token to stdout and everything about it to stderr."""
     url = context.scim_url(app.slug)
     if as_json:
-        print_json({"app": app.slug, "base_url": url, "token": text, **_data(made, context.keyring)})
+        print_json({"app": app.slug, "base_url": url, "token": text, **_columns(context, app).data(made)})
         return
     if made.subject is None:
         click.echo(entra_block(app.name, url, text, label=made.label), err=True)
     else:
-        click.echo(f"\n  For {visible(_named(context, app, made))} alone, at {url}/Me\n", err=True)
+        user = visible(tokens.subject_name(context.db, app, made))
+        click.echo(f"\n  For {user} alone, at {url}/Me\n", err=True)
     ends = f"It ends at {local_time(made.expires_at)}." if made.expires_at is not None else ""
     disabled = f"{app.slug} is disabled and refuses it: scimlite app enable {app.slug}" if not app.enabled else ""
-    for line in (ends, told, disabled):
-        if line:
-            click.echo(f"  {line}", err=True)
-    if ends or told or disabled:
+    remarks = [line for line in (ends, remark, disabled) if line]
+    for line in remarks:
+        click.echo(f"  {line}", err=True)
+    if remarks:
         click.echo(err=True)
     click.echo(text)
 
 
-def _usable(app: App, found: Token) -> Token:
-    """The token, unless it has ended: nobody can use it any more."""
-    state = found.state(clock.now())
-    if state != "active":
-        raise click.ClickException(
-            f"{_called(found)} of {app.slug} is {state} and does not work any more. "
-            f"Issue a new one: scimlite token issue {app.slug}"
-        )
-    return found
-
-
 def _subject(context: Context, app: App, text: str) -> tuple[str, str]:
-    """Id and userName of the living user of the app who goes by this name."""
-    found = the_one(context, core.USER, app.slug, text)
-    if found.deleted_at is not None:
-        raise click.ClickException(f"{visible(found.name)} is deleted: no token can be issued for them.")
-    return found.id, found.name
-
-
-def _named(context: Context, app: App, found: Token) -> str:
-    """Who a token is for, by userName; nothing when it is for no user."""
-    if found.subject is None:
-        return ""
-    users = people.find(context.db, core.USER, [app], found.subject)
-    user = next((each for each in users if each.id == found.subject), None)
-    if user is None:
-        return found.subject
-    return f"{user.name} (deleted)" if user.deleted_at is not None else user.name
-
-
-def _called(found: Token) -> str:
-    return f"The token {visible(found.label)!r}"
-
-
-def _key(found: Token, keyring: Keyring) -> str:
-    """`newest`, `old` or `missing`: how the secret key that a token needs stands to those that are given."""
-    if found.key_id == keyring.newest:
-        return "newest"
-    return "old" if found.key_id in keyring else "missing"
-
-
-def _data(found: Token, keyring: Keyring) -> dict[str, Any]:
-    return {
-        "label": found.label,
-        "state": found.state(clock.now()),
-        "issued_at": iso_time(found.issued_at),
-        "expires_at": iso_time(found.expires_at),
-        "revoked_at": iso_time(found.revoked_at),
-        "last_used_at": iso_time(found.last_used_at),
-        "secret_key": found.key_id,
-        "secret_key_is": _key(found, keyring),
-        "subject": found.subject,
-    }
+    """Return id and userName of the living user of the app who has this id, userName or externalId."""
+    match = the_one(context, core.USER, app.slug, text)
+    if match.deleted_at is not None:
+        raise click.ClickException(f"{visible(match.name)} is deleted: no token can be issued for a deleted user.")
+    return match.id, match.name

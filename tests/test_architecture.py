@@ -44,6 +44,9 @@ LIBRARIES = {
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
     "sqlite3": {"scimlite.db.sqlite"},
+    "http": {"scimlite.admin.wire"},
+    "socket": {"scimlite.admin.wire"},
+    "ssl": {"scimlite.admin.wire"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Another attribute mapping for an app: checked, set, and the stored profiles made anew."""
+"""Changes an app's attribute mapping, and recomputes the stored profiles that an earlier mapping made."""
 
 from __future__ import annotations
 
@@ -11,49 +11,106 @@ from peewee import fn
 
 from .. import apps, journal
 from ..apps import App, AppError, compiled_mapping, mapping
-from ..apps.mapping import Mapping, MappingError
+from ..apps.mapping import Mapping, MappingError, Row
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import AppRow, ResourceRow
 from ..directory import profiles
+from ..errors import ScimError
 from ..journal import Action, Entry, Scope
 from ..scim import core
+from ..scim import document as documents
 from ..scim.schema import ResourceType
 
 _KINDS = (core.USER, core.GROUP)
-#: Profiles made anew in one transaction: writers wait for no longer than that takes.
+#: Profiles recomputed in one transaction, which is how long other writers wait.
 _CHUNK = 500
+#: Resources that MissingValuesError names.
+_MOST_NAMED = 20
 
 
-class Lacking(AppError):
-    """Stored resources have no value for a row that is to be required."""
+class MissingValuesError(AppError):
+    """Stored resources have no value for a row that becomes required."""
 
     def __init__(self, total: int, named: list[tuple[str, str]]) -> None:
         listed = "\n".join(f"  {name}: {target}" for name, target in named)
         more = f"\n  and {total - len(named):,} more" if total > len(named) else ""
         super().__init__(
-            f"{total:,} lack a value of what is to be required:\n{listed}{more}\n"
-            "With --force it is set all the same: they stay without, and later writes of them are refused."
+            f"{total:,} stored users or groups lack a value that becomes required:\n{listed}{more}\n"
+            "With --force the row is set all the same: they stay without the value, and later writes of them are "
+            "refused."
         )
 
 
 def types(app: App) -> list[ResourceType]:
-    """The app's resource types that have profiles."""
-    return [app.resource_types[each.endpoint] for each in _KINDS]
+    """Return the app's resource types that have profiles."""
+    return [app.resource_types[kind.endpoint] for kind in _KINDS]
 
 
 def change(
     scope: Scope, slug: str, renew: Callable[[Mapping], Mapping], *, force: bool = False
 ) -> dict[str, list[Any]]:
-    """Give an app another mapping; returns what changed: `user.title` to [from, to].
+    """Change an app's mapping; returns target (`user.title`) to [row before, row after].
 
-    Profiles are made anew by `recompute`. Raises AppError when a row names what the app's resources cannot have, and
-    Lacking when stored ones have no value for a row that becomes required, unless `force`.
+    `renew` makes the new mapping of the present one; `recompute` makes the stored profiles follow. Raises AppError when
+    a row names an attribute that the app's resources cannot have, and MissingValuesError when stored resources have no
+    value for a row that becomes required, unless `force` is set.
     """
     app = apps.get(scope.db, slug)
     if not force:
         _refuse_lacking(scope.db, app, _renewed(app, renew))
     return scope.db.transact(partial(_change, scope, slug, renew))
+
+
+def set_row(
+    scope: Scope, slug: str, resource_type: ResourceType, target: str, values: dict[str, Any], *, force: bool = False
+) -> dict[str, list[Any]]:
+    """Set a row of users or of groups; returns and raises what `change` does.
+
+    `values` are members of a row as JSON has them. Without a source, template or constant the row keeps its origin;
+    AppError when there is no such row.
+    """
+    return change(scope, slug, partial(_with_row, resource_type.name, target, values), force=force)
+
+
+def _with_row(type_name: str, target: str, values: dict[str, Any], current: Mapping) -> Mapping:
+    before = next((row for row in current.rows(type_name) if row.target == target), None)
+    return current.with_row(type_name, _row(target, before, values))
+
+
+def _row(target: str, before: Row | None, values: dict[str, Any]) -> Row:
+    has_origin = values.keys() & {"source", "template", "constant"}
+    if before is None and not has_origin:
+        raise AppError(f"There is no row for {target!r} yet: give its source, a template or a constant.")
+    kept = before.as_dict() if before is not None and not has_origin else {"target": target}
+    return mapping.read({"user": [{**kept, **values}]}).user[0]
+
+
+def remove_row(scope: Scope, slug: str, resource_type: ResourceType, target: str | None) -> dict[str, list[Any]]:
+    """Remove a row of users or of groups; without a target, return to the default mapping. Returns as `change` does."""
+    return change(
+        scope, slug, lambda current: mapping.DEFAULT if target is None else current.without(resource_type.name, target)
+    )
+
+
+def preview(app: App, resource_type: ResourceType, body: Any) -> dict[str, Any]:
+    """Return the profile of a resource that is given as SCIM JSON; it is in no group, because only stored ones are.
+
+    Raises AppError when the app would refuse the resource.
+    """
+    try:
+        cleaned = documents.with_defaults(resource_type, documents.clean(resource_type, body).document)
+    except ScimError as error:
+        raise AppError(f"This would be refused: {error.detail}") from None
+    compiled = compiled_mapping.compiled(app.mapping, resource_type)
+    assert compiled is not None
+    return compiled.joined(compiled.profile(cleaned), ())
+
+
+def missing(app: App, resource_type: ResourceType, profile: dict[str, Any]) -> list[Row]:
+    """Return the required rows for which a profile has no value."""
+    compiled = compiled_mapping.compiled(app.mapping, resource_type)
+    return list(compiled.missing(profile)) if compiled else []
 
 
 def _change(scope: Scope, slug: str, renew: Callable[[Mapping], Mapping]) -> dict[str, list[Any]]:
@@ -78,8 +135,8 @@ def _renewed(app: App, renew: Callable[[Mapping], Mapping]) -> Mapping:
 def _changes(old: Mapping, new: Mapping) -> dict[str, list[Any]]:
     changes: dict[str, list[Any]] = {}
     for kind in _KINDS:
-        before, after = ({row.target: row.as_dict() for row in each.rows(kind.name)} for each in (old, new))
-        for target in [*before, *(each for each in after if each not in before)]:
+        before, after = ({row.target: row.as_dict() for row in version.rows(kind.name)} for version in (old, new))
+        for target in [*before, *(target for target in after if target not in before)]:
             if before.get(target) != after.get(target):
                 changes[f"{kind.name.lower()}.{target}"] = [before.get(target), after.get(target)]
         if list(before) != list(after) and not changes:
@@ -88,13 +145,13 @@ def _changes(old: Mapping, new: Mapping) -> dict[str, list[Any]]:
 
 
 def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
-    """Raise Lacking when resources have no value for a row that was not required before."""
+    """Raise MissingValuesError when resources have no value for a row that was not required before."""
     old = mapping.from_json(app.mapping)
     named: list[tuple[str, str]] = []
     total = 0
     for kind in types(app):
-        was = {row.target: row for row in old.rows(kind.name)}
-        stricter = [row for row in new.rows(kind.name) if row.required and was.get(row.target) != row]
+        before = {row.target: row for row in old.rows(kind.name)}
+        stricter = [row for row in new.rows(kind.name) if row.required and before.get(row.target) != row]
         compiled = compiled_mapping.compile_rows(Mapping(tuple(stricter), tuple(stricter)), kind)
         if not stricter or compiled is None:
             continue
@@ -105,22 +162,19 @@ def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
                 if len(named) < _MOST_NAMED:
                     named.append((name, f"{row.target} has no value, because {row.origin} has none"))
     if total:
-        raise Lacking(total, named)
-
-
-_MOST_NAMED = 20
+        raise MissingValuesError(total, named)
 
 
 def _documents(db: Database, app: App, kind: ResourceType) -> Iterator[tuple[str, Any]]:
-    """Names and documents of the living, some at a time."""
+    """Yield names and documents of living resources, read in chunks."""
     last = 0
-    while rows := db.rows(_NAMED, app=app.id, type=kind.name, after=last, limit=_CHUNK):
+    while rows := db.rows(_named_documents, app=app.id, type=kind.name, after=last, limit=_CHUNK):
         yield from ((name, orjson.loads(document)) for _, name, document in rows)
         last = rows[-1][0]
 
 
 @prepared
-def _NAMED(db: Database) -> Any:
+def _named_documents(db: Database) -> Any:
     columns = (ResourceRow.id, ResourceRow.name, ResourceRow.document)
     return ResourceRow.select(*columns).where(profiles.living()).order_by(ResourceRow.id).limit(Slot("limit"))
 
@@ -129,17 +183,17 @@ def _NAMED(db: Database) -> Any:
 
 
 def stale(db: Database, app: App) -> int:
-    """How many stored profiles another mapping made."""
+    """Return how many stored profiles were made by an earlier mapping."""
     return sum(
-        int(db.scalar(_STALE_COUNT, app=app.id, type=kind.name, after=0, version=app.mapping_version))
+        int(db.scalar(_count_stale, app=app.id, type=kind.name, after=0, version=app.mapping_version))
         for kind in types(app)
     )
 
 
 def recompute(db: Database, app: App) -> Iterator[int]:
-    """Make the profiles anew that another mapping made; gives how many each step made.
+    """Recompute the profiles that an earlier mapping made; yields how many each step recomputed.
 
-    Each step is a transaction, so that one which is stopped can be gone on with.
+    Each step is a transaction, so that a run that was stopped can be continued.
     """
     for kind in types(app):
         last = 0
@@ -149,29 +203,29 @@ def recompute(db: Database, app: App) -> Iterator[int]:
 
 
 def _recompute_some(db: Database, app: App, kind: ResourceType, after: int) -> list[int]:
-    rows = db.rows(_STALE, app=app.id, type=kind.name, after=after, version=app.mapping_version, limit=_CHUNK)
+    rows = db.rows(_select_stale, app=app.id, type=kind.name, after=after, version=app.mapping_version, limit=_CHUNK)
     made = []
     for row, document in rows:
         profile = profiles.text(app, kind, orjson.loads(document), lenient=True)
         made.append({"row": row, "profile": profile, "version": app.mapping_version})
-    db.execute_many(_STORE, made)
+    db.execute_many(_store_profile, made)
     return [row for row, _ in rows]
 
 
 @prepared
-def _STALE(db: Database) -> Any:
+def _select_stale(db: Database) -> Any:
     query = ResourceRow.select(ResourceRow.id, ResourceRow.document)
     query = query.where(profiles.living(), ResourceRow.profile_version != Slot("version"))
     return db.locking(query.order_by(ResourceRow.id).limit(Slot("limit")))
 
 
 @prepared
-def _STALE_COUNT(db: Database) -> Any:
+def _count_stale(db: Database) -> Any:
     query = ResourceRow.select(fn.count(ResourceRow.id))
     return query.where(profiles.living(), ResourceRow.profile_version != Slot("version"))
 
 
 @prepared
-def _STORE(db: Database) -> Any:
+def _store_profile(db: Database) -> Any:
     values = {ResourceRow.profile: Slot("profile"), ResourceRow.profile_version: Slot("version")}
     return ResourceRow.update(values).where(ResourceRow.id == Slot("row"))

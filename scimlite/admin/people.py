@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from peewee import SQL, fn
 
 from ..apps import App
 from ..db import Database
-from ..db.tables import AliasRow, JournalRow, MemberRow, ResourceRow, TokenRow, ValueRow, sought
-from ..directory import members as links
-from ..directory.members import Link
+from ..db.tables import AliasRow, MemberRow, ResourceRow, ValueRow, sought
 from ..directory.search.shapes import PREFIX
-from ..journal import Action
 from ..scim import core
 from ..scim import document as documents
 from ..scim.schema import ResourceType
 from ..scim.values import fold
+
+if TYPE_CHECKING:
+    from ..directory.members import Link
 
 #: The attribute that people name a resource by, which every living one has.
 _NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
@@ -107,14 +107,6 @@ class Holding:
     users: int
     groups: int
     everyone: int
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """When an app's client was first and last here, as far as it left a trace: reading alone leaves little."""
-
-    first: int | None
-    last: int | None
 
 
 _COLUMNS = (
@@ -290,6 +282,9 @@ def groups_of(db: Database, found: Found) -> list[Link]:
     """The groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
+    # Imported here, because what changes memberships takes 20 ms that lists need not.
+    from ..directory import members as links
+
     held = links.groups_of(db, [found.row]).get(found.row, [])
     return sorted(held, key=lambda group: fold(group.display))
 
@@ -372,20 +367,3 @@ def _reached(group: Found, *columns: Any) -> Any:
         .where(ResourceRow.deleted_at.is_null(), ResourceRow.id != group.row)
         .with_cte(closure)
     )
-
-
-# --- an app's client ----------------------------------------------------------------------------------------------
-
-
-def contact(db: Database, app: App) -> Contact:
-    """When the app's client was first and last let in, by the journal and the tokens' last use."""
-    served = JournalRow.select(JournalRow.at).where(
-        JournalRow.app_id == app.id,
-        JournalRow.request_id.is_null(False),
-        JournalRow.action != Action.AUTHENTICATED.value,
-    )
-    first = db.scalar(served.order_by(JournalRow.at, JournalRow.id).limit(1))
-    last = db.scalar(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
-    used = db.scalar(TokenRow.select(fn.max(TokenRow.last_used_at)).where(TokenRow.app_id == app.id))
-    known = [at for at in (first, last, used) if at is not None]
-    return Contact(min(known, default=None), max(known, default=None))

@@ -1,9 +1,9 @@
-"""Schemas and resource types of an app's own, as an operator declares them."""
+"""Declares, lists and removes the schemas and resource types of an app's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,51 @@ from ..journal import Action, Entry, Scope
 from ..scim import declaration_form, declared
 from ..scim.declaration import DeclarationError
 from ..scim.declared import Declared
-from ..scim.schema import Schema
+from ..scim.schema import ResourceType, Schema
 from . import conversion
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A resource type that has a schema: as its core schema, or as an extension that may be required."""
+
+    resource_type: ResourceType
+    core: bool
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A schema of an app; `declared` is False for built-in schemas."""
+
+    schema: Schema
+    declared: bool
+    uses: list[Use]
+
+
+def every(app: App) -> list[Listed]:
+    """Return the schemas of an app's resource types, each once."""
+    listed: dict[str, Listed] = {}
+    for kind in app.resource_types.values():
+        for schema in (kind.schema, *kind.extensions):
+            is_core = kind.schema is schema
+            use = Use(kind, is_core, is_core or schema.id in kind.required_extensions)
+            default = Listed(schema, schema.id.lower() in app.declared.schemas, [])
+            listed.setdefault(schema.id, default).uses.append(use)
+    return list(listed.values())
+
+
+def find(app: App, name: str) -> ResourceType | Listed:
+    """Return the resource type with this name, or the schema with this URN, in any case. Raises AppError."""
+    types, schemas = list(app.resource_types.values()), every(app)
+    for kind in types:
+        if kind.name.lower() == name.lower():
+            return kind
+    for listed in schemas:
+        if listed.schema.id.lower() == name.lower():
+            return listed
+    names = ", ".join([*(kind.name for kind in types), *(listed.schema.id for listed in schemas)])
+    raise AppError(f"{app.slug} has no schema or resource type {name!r}. There is: {names}.")
 
 
 def add(
@@ -28,10 +71,11 @@ def add(
     required: bool | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Declare what JSON holds (RFC 7643 sections 6 and 7), or declare it anew; returns what was done, in words.
+    """Declare the schemas and resource types in JSON (RFC 7643 sections 6 and 7), or replace their declarations.
 
-    Schemas that are no type's core schema extend the types that `to` names. AppError when the declaration contradicts
-    itself, what is declared already, or what is stored; `force` deletes values that it leaves no attribute for.
+    Schemas that are no type's core schema extend the types in `to`. Returns the changes, a sentence each. Raises
+    AppError when the declaration contradicts itself, other declarations, or stored resources; `force` deletes stored
+    values that are left without an attribute.
     """
     try:
         more = declaration_form.read(body)
@@ -43,9 +87,9 @@ def add(
 
 
 def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
-    """Take back the declaration of a schema (by URN) or resource type (by name); returns what was done, in words.
+    """Remove the declaration of a schema (by URN) or resource type (by name); returns the changes, a sentence each.
 
-    AppError when there is none, or when something of it is stored and `force` does not say that it goes too.
+    Raises AppError when there is none, and, unless `force`, when resources or values of it are stored.
     """
     entry = Entry(Action.SCHEMA_REMOVED, detail=name)
     return _change(scope, slug, entry, lambda now: declared.without(now, name), force)

@@ -14,8 +14,9 @@ from ..apps import App
 from ..apps.keyring import Keyring, TokenError
 from ..apps.workspace import Workspace
 from ..db import Database
-from ..db.tables import SigningKeyRow, TokenRow
+from ..db.tables import ResourceRow, SigningKeyRow, TokenRow
 from ..journal import Action, Entry
+from ..scim import core
 
 _LONGEST_LABEL = 100
 
@@ -142,6 +143,39 @@ def get(db: Database, app: App, label: str | None = None) -> Token:
 
 def _labels(tokens: Sequence[Token]) -> str:
     return ", ".join(repr(token.label) for token in reversed(tokens[:10]))
+
+
+def usable(app: App, token: Token) -> Token:
+    """Return the token. Raises TokenError when it is expired or revoked."""
+    state = token.state(clock.now())
+    if state != "active":
+        raise TokenError(
+            f"The token {token.label!r} of {app.slug} is {state} and does not work any more. "
+            f"Issue a new one: scimlite token issue {app.slug}"
+        )
+    return token
+
+
+def subject_name(db: Database, app: App, token: Token) -> str:
+    """Return the userName of the user that a token is for; the id when the user is purged; empty without a subject."""
+    if token.subject is None:
+        return ""
+    row = db.row(
+        ResourceRow.select(ResourceRow.name, ResourceRow.deleted_at).where(
+            ResourceRow.app_id == app.id, ResourceRow.uuid == token.subject, ResourceRow.type == core.USER.name
+        )
+    )
+    if row is None:
+        return token.subject
+    name, deleted_at = row
+    return str(name) if deleted_at is None else f"{name} (deleted)"
+
+
+def key_state(token: Token, keyring: Keyring) -> str:
+    """Return `newest`, `old` or `missing`: which of the given secret keys the token needs."""
+    if token.key_id == keyring.newest:
+        return "newest"
+    return "old" if token.key_id in keyring else "missing"
 
 
 def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:

@@ -1,12 +1,172 @@
-"""Words for operators: how a remedy is carried out."""
+"""Words for operators: journal entries, brakes and remedies as text, the same in commands and console."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..errors import Remedy
+from ..journal import Action, Outcome
+from ..journal.report import Record
+
+if TYPE_CHECKING:
+    from ..apps import App
+    from ..directory.brakes import Brake
+
+#: A value longer than this is cut; JSON and CSV have all of it.
+_LONGEST_VALUE = 80
+#: An action on a user as the middle of a sentence.
+_PREDICATES = {
+    Action.CREATED: "was created",
+    Action.UPDATED: "was changed",
+    Action.DISABLED: "was disabled",
+    Action.ENABLED: "was enabled",
+    Action.DELETED: "was deleted",
+    Action.RESTORED: "was restored",
+    Action.PURGED: "was purged",
+    Action.ERASED: "was erased",
+    Action.MEMBER_ADDED: "joined",
+    Action.MEMBER_REMOVED: "left",
+    Action.TOKEN_ISSUED: "was given a token",
+}
+#: An action that was refused, as the beginning of a sentence.
+_ATTEMPTS = {
+    Action.CREATED: "creating",
+    Action.UPDATED: "changing",
+    Action.DELETED: "deleting",
+    Action.MEMBER_ADDED: "joining",
+    Action.MEMBER_REMOVED: "leaving",
+}
+
+
+def visible(text: str) -> str:
+    """Return a text in which control characters and characters that reorder letters are escapes such as \\x1b.
+
+    Names come from outside, and must not steer a terminal. Joiners stay, because some scripts and emoji need them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\u200c\u200d" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+# --- entries of the journal ---------------------------------------------------------------------------------------
+
+
+def subject_of(record: Record) -> str:
+    """Return the person that an entry is about; the group when it is about a whole group; else an empty text."""
+    group = "" if _is_membership(record) else record.group or record.group_id
+    return visible(record.user or record.user_id or group or "")
+
+
+def _is_membership(record: Record) -> bool:
+    return record.action in (Action.MEMBER_ADDED, Action.MEMBER_REMOVED)
+
+
+def description_of(record: Record) -> str:
+    """Return what happened, one fact a line: the group of a membership, changed attributes, the reason of a refusal."""
+    lines = [record.group] if record.group and (record.user or record.user_id or _is_membership(record)) else []
+    lines += [_change(path, *change) for path, change in record.changes.items()]
+    if record.detail:
+        lines.append(record.detail)
+    if record.outcome != Outcome.OK:
+        # One sentence with the request id to look for in the logs, the client's included.
+        request = f" (request {record.request_id})" if record.request_id else ""
+        lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
+    elif record.client and record.client.startswith("cli:"):
+        lines = [", ".join([*lines, f"by {record.client}"])]
+    return "\n".join(map(visible, lines))
+
+
+def sentence_about(record: Record) -> str:
+    """Return an entry of a user's history as a sentence without its subject: `was changed: title: Dr → Prof`."""
+    action = Action(record.action)
+    group = record.group or record.group_id
+    place = f" the group {group}" if group and _is_membership(record) else ""
+    if record.outcome != Outcome.OK:
+        attempt = _ATTEMPTS.get(action, record.action)
+        reason = record.detail or "no reason"
+        return visible(f"{attempt}{place} was {record.outcome}{_status(record)}: {reason}")
+    facts = [_change(path, *change) for path, change in record.changes.items()]
+    facts += [record.detail] if record.detail else []
+    return visible(f"{_PREDICATES.get(action, record.action)}{place}" + (f": {', '.join(facts)}" if facts else ""))
+
+
+def actor_of(record: Record) -> str:
+    """Return the client and the token that made an entry, or the operator."""
+    return visible(" / ".join(filter(None, [record.client, record.token])))
+
+
+def _status(record: Record) -> str:
+    return f" ({record.status})" if (record.status or 0) >= 400 else ""
+
+
+def _change(path: str, before: Any, after: Any) -> str:
+    """Return one attribute's change: `title: Dr → Prof`."""
+    name = path.rsplit(":", 1)[-1]
+    if before is None:
+        return f"{name} set to {_cut(after)}"
+    if after is None:
+        return f"{name} removed, was {_cut(before)}"
+    return f"{name}: {_cut(before)} → {_cut(after)}"
+
+
+def _cut(value: Any) -> str:
+    """Return a value as text, cut when it is long."""
+    text = _text(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "nothing"
+    if isinstance(value, dict):
+        kind = value.get("type")
+        plain = value.get("value") or value.get("formatted") or value.get("display")
+        if isinstance(plain, str):
+            return f"{plain} ({kind})" if isinstance(kind, str) else plain
+        return ", ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+    return str(value) if value != "" else '""'
+
+
+# --- brakes -------------------------------------------------------------------------------------------------------
+
+
+def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
+    """Return whether a brake is on, what trips it, and how near it is; `tripped_at` is that time as text."""
+    # Imported here, because few commands show brakes.
+    from ..directory.brakes import USERS
+
+    if brake.tripped_at is not None:
+        state = f"HOLDS since {tripped_at}: {brake.reason}. Release: scimlite app release {app.slug}"
+        return state if brake.limits.on else f"{state}. It is off now, so it lets everything through."
+    if not brake.limits.on:
+        return "off"
+    act = "disabled or deleted" if brake.kind == USERS else "removed from groups"
+    condition = f"trips when {_condition(brake)} are {act} within {app.settings.spelled()['brake_window']}"
+    if not brake.can_trip:
+        users = "active user" if brake.active_before == 1 else "active users"
+        return f"{condition}; it cannot trip, because the app has only {brake.active_before:,} {users}"
+    return f"{condition}; so far {brake.counted:,} of {brake.active_before:,}"
+
+
+def _condition(brake: Brake) -> str:
+    """Return how many users trip the brake."""
+    number, percent = brake.limits.number, brake.limits.percent
+    share = f"more than {percent} % of the users active before"
+    if number is None:
+        return share
+    return f"more than {number:,} users" + (f" and {share}" if percent is not None else "")
+
+
+# --- remedies -----------------------------------------------------------------------------------------------------
 
 
 def wording_of_remedy(remedy: Remedy | str | None) -> str | None:
-    """A remedy as a command line or the name of a setting; None without one.
+    """Return a remedy as a command line or the name of a setting; None without one.
 
     A text is a command line already: an older version stored it.
     """

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import orjson
 
-from . import core, messages
+from . import core
 from .declaration import DeclarationError, DeclaredType
 from .path import quote
-from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, ResourceType, Schema, schema
+from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_URN, ResourceType, Schema, schema
 
 _BUILT_IN = {resource_type.name.lower(): resource_type for resource_type in core.RESOURCE_TYPES.values()}
 _BUILT_IN_URNS = frozenset(
@@ -24,7 +24,7 @@ _BUILT_IN_URNS = frozenset(
         *core.URN_ALIASES,
         SCHEMA_URN,
         RESOURCE_TYPE_URN,
-        messages.SERVICE_PROVIDER_URN,
+        SERVICE_PROVIDER_URN,
     )
 )
 #: URNs of the protocol's messages begin like this.

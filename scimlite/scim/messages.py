@@ -12,12 +12,12 @@ from ..errors import InvalidSyntax, InvalidValue
 from . import quirks
 from .patch import Operation
 from .path import quote
+from .schema import SERVICE_PROVIDER_URN
 
 Json = Any
 
 LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-SERVICE_PROVIDER_URN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 MEDIA_TYPE = "application/scim+json"
 #: Levels of arrays and objects in a body.

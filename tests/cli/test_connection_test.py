@@ -195,7 +195,7 @@ class TestWhatDoesNot:
 
     def test_a_server_that_never_answers(self, says, monkeypatch):
         # In the process of the command, whose patience is 30 seconds.
-        from scimlite_cli import wire
+        from scimlite.admin import wire
 
         monkeypatch.setattr(wire, "_TIMEOUT", 0.3)
         done = threading.Event()

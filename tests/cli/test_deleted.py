@@ -353,7 +353,7 @@ def test_a_brake_that_holds_is_told_and_released(site, slug, braked):
     assert "3 users of 12" in entries(site, slug, "brake_tripped")[0]["detail"]
     assert "Released: users." in site.run("app", "release", slug).stderr
     assert "so far 0 of 10" in site.ok("app", "show", slug)
-    assert "Nothing was held" in site.run("app", "release", slug).stderr
+    assert "No brake was on" in site.run("app", "release", slug).stderr
     site.delete(slug, braked[2])
 
 

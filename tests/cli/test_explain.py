@@ -181,7 +181,7 @@ def test_an_id_is_taken_as_it_stands_in_the_detail(installation: Installation, c
     made = app.client.post("/Users", {"userName": "x"}, headers={"client-request-id": "activity-8"}).ok(201)
     assert "x created" in cli.ok("explain", "activity-8")
     assert f"Request {request_id(made)}" in cli.ok("explain", "activity-8")
-    assert "Nothing is known" in cli.fails("explain", "0123456789abcdef")
+    assert "There is no trace" in cli.fails("explain", "0123456789abcdef")
 
 
 def test_without_bodies_and_after_a_week_it_is_still_explained(installation: Installation, cli: CommandLine) -> None:
@@ -243,5 +243,5 @@ def test_what_makes_no_refusal_is_not_kept(installation: Installation, cli: Comm
         app.client.get(f"/Users/{user.id}"),
     ):
         assert refusals.of_request(installation.db, request_id(answer)) == []
-        assert "Nothing is known" in cli.fails("explain", request_id(answer))
+        assert "There is no trace" in cli.fails("explain", request_id(answer))
     assert "ann created" in cli.ok("explain", request_id(user))

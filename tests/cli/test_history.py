@@ -64,7 +64,7 @@ def test_a_history_for_programs(site, slug):
     ann, _ = life(site, slug)
     rows = [json.loads(line) for line in site.ok("user", "history", ann.id, "--json").splitlines()]
     assert [row["action"] for row in rows] == ["created", "member_added", "updated", "deleted"]
-    assert "Nothing is known" in site.fails("user", "history", "nobody@example.com")
+    assert "The report has no entry" in site.fails("user", "history", "nobody@example.com")
 
 
 def everything(site):

@@ -68,7 +68,7 @@ def test_rows_are_set_changed_and_unset(site, slug):
     [
         (("x", "nowhere"), "no attribute 'nowhere'"),
         (("x", "password"), "is never returned"),
-        (("x",), "say where it comes from"),
+        (("x",), "give its source"),
         (("x y", "title"), "is not a name"),
     ],
 )
@@ -101,7 +101,7 @@ def test_who_lacks_what_is_to_be_required_is_listed_first(site, slug):
     for number in range(25):
         site.user(slug, f"user-{number}", **({"title": "x"} if number < 3 else {}))
     said = site.fails("mapping", "set", "--app", slug, "job", "title", "--required")
-    assert "22 lack a value" in said
+    assert "22 stored users or groups lack a value" in said
     assert "user-3: job has no value, because title has none" in said
     assert "and 2 more" in said
     assert "job" not in rows(site, slug)
@@ -113,13 +113,13 @@ def test_who_lacks_what_is_to_be_required_is_listed_first(site, slug):
 def test_setting_makes_stored_profiles_anew(site, slug):
     for number in range(7):
         site.user(slug, f"user-{number}", title=f"title {number}")
-    assert "7 profiles were made anew" in set_(site, slug, "job", "title").stderr
+    assert "7 profiles were recomputed" in set_(site, slug, "job", "title").stderr
     app = apps.get(site.installation.db, slug)
     assert mapping.stale(site.installation.db, app) == 0
     query = ResourceRow.update(profile_version=0).where(ResourceRow.app_id == app.id)
     site.installation.db.execute(query)
-    assert "7 profiles are to be made anew" in site.run("mapping", "show", "--app", slug).stderr
-    assert "7 profiles were made anew" in site.run("mapping", "recompute", "--app", slug).stderr
+    assert "7 stored profiles are out of date" in site.run("mapping", "show", "--app", slug).stderr
+    assert "7 profiles were recomputed" in site.run("mapping", "recompute", "--app", slug).stderr
     assert site.run("mapping", "recompute", "--app", slug).stderr == ""
 
 

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from scimlite_cli.moments import DEADLINE, DURATION, MOMENT, deadline, duration, moment
+from scimlite_cli.kit.times import DEADLINE, DURATION, MOMENT, deadline, duration, moment
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

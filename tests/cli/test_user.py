@@ -282,14 +282,14 @@ def test_check_password_says_whether_it_lets_the_user_in(site):
     command = ("user", "check-password", "Ann@example.com", "--app", slug)
     tried = site.run(*command, input="right\n")
     assert (tried.exit_code, tried.stdout) == (0, "")
-    assert "It lets ann@example.com in." in tried.stderr
+    assert "This password lets ann@example.com in." in tried.stderr
     # What was typed is not shown.
     assert "right" not in tried.output
-    assert "It does not let ann@example.com in." in site.fails(*command, input="wrong\n")
+    assert "This password does not let ann@example.com in." in site.fails(*command, input="wrong\n")
     site.replace(slug, ann, userName="ann@example.com", active=False)
-    assert "in, who is disabled." in site.fails(*command, input="right\n")
+    assert "in: the user is disabled." in site.fails(*command, input="right\n")
     site.delete(slug, ann)
-    assert "in, who is deleted." in site.fails(*command, input="right\n")
+    assert "in: the user is deleted." in site.fails(*command, input="right\n")
 
 
 def test_check_password_says_that_the_app_drops_them(site):

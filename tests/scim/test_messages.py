@@ -14,6 +14,7 @@ from scimlite.errors import InvalidSyntax, InvalidValue, ScimError
 from scimlite.scim import messages
 from scimlite.scim.messages import load_json, load_patch
 from scimlite.scim.patch import Operation
+from scimlite.scim.schema import SERVICE_PROVIDER_URN
 
 # -- JSON --------------------------------------------------------------------------------------------------
 
@@ -250,7 +251,7 @@ def test_service_provider_config_has_what_rfc_7643_section_5_requires() -> None:
         max_payload_size=65536,
         change_password=True,
     )
-    assert config["schemas"] == [messages.SERVICE_PROVIDER_URN]
+    assert config["schemas"] == [SERVICE_PROVIDER_URN]
     for feature in ("patch", "bulk", "filter", "changePassword", "sort", "etag"):
         assert isinstance(config[feature]["supported"], bool)
     assert config["bulk"] == {"supported": True, "maxOperations": 500, "maxPayloadSize": 65536}

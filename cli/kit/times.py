@@ -1,14 +1,15 @@
-"""Times as operators type them: `2h`, `yesterday`, `2026-11-01T08:00`; microseconds since 1970 UTC inside."""
+"""Times as operators type and read them; inside, a time is microseconds since 1970 UTC and a duration microseconds."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
+
+from scimlite import clock
 
 _SECOND = 1_000_000
 _UNITS = {"s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND, "d": 86_400 * _SECOND, "w": 604_800 * _SECOND}
@@ -22,25 +23,21 @@ _DATE_TIME = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def now() -> int:
-    """The present, in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
-
-
 def duration(text: str) -> int:
-    """A length of time such as `2h`, in microseconds; ValueError says how one is written."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None:
+    """Read a length of time such as `2h`. Raises ValueError with an example when the text is none."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
         raise ValueError(f"{text!r} is not a duration: give a number and s, m, h, d or w, such as 30m, 2h, 7d or 2w.")
-    length = int(found[1]) * _UNITS[found[2]]
+    length = int(match[1]) * _UNITS[match[2]]
     if length > _LONGEST:
         raise ValueError(f"{text!r} is too long: 100 years are the most, such as 5200w.")
     return length
 
 
 def moment(text: str, now: int) -> int:
-    """A point in time: a duration counts back from `now`, a date is its first moment here, a time without a zone
-    is local. ValueError says how one is written.
+    """Read a point in time: `2h` is two hours before `now`, a date its first moment in the local time zone.
+
+    A time without a zone is local. Raises ValueError with examples when the text is no time.
     """
     if _DURATION.fullmatch(text.strip().lower()):
         return now - duration(text)
@@ -48,7 +45,7 @@ def moment(text: str, now: int) -> int:
 
 
 def deadline(text: str, now: int) -> int:
-    """A point in time still to come: like `moment`, but a duration counts on from `now`."""
+    """Read a point in time after `now`: like `moment`, but `90d` is ninety days after `now`."""
     if _DURATION.fullmatch(text.strip().lower()):
         at = now + duration(text)
     else:
@@ -59,7 +56,7 @@ def deadline(text: str, now: int) -> int:
 
 
 def _on_calendar(text: str, now: int, examples: str) -> int:
-    """A day by its name or date, or a date and time."""
+    """Read `today`, `yesterday`, a date, or a date and time."""
     word = text.strip().lower()
     try:
         if word in ("today", "yesterday"):
@@ -69,7 +66,7 @@ def _on_calendar(text: str, now: int, examples: str) -> int:
             return _begin(date.fromisoformat(word))
         if _DATE_TIME.fullmatch(word):
             return _microseconds(datetime.fromisoformat(word.upper()))
-    except (ValueError, OverflowError, OSError):  # a 31st of February, or a year no clock can show
+    except (ValueError, OverflowError, OSError):  # a 31st of February, or a year that no clock can show
         pass
     raise ValueError(f"{text!r} is not a time: give one such as {examples} (with Z or +01:00 when it is not local).")
 
@@ -84,8 +81,23 @@ def _microseconds(when: datetime) -> int:
     return (when.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+def local_time(microseconds: int | None, *, seconds: bool = True) -> str:
+    """Write a stored time in the local time zone; an empty text for None."""
+    if microseconds is None:
+        return ""
+    form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+    return datetime.fromtimestamp(microseconds / 1e6).astimezone().strftime(form)
+
+
+def iso_time(microseconds: int | None) -> str | None:
+    """Write a stored time for programs: ISO 8601 in UTC, exact to the microsecond."""
+    if microseconds is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 class _Typed(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
-    """A parameter that one of the functions above reads; what it refuses is a usage error with an example."""
+    """A parameter that one of the functions above reads; a text that it refuses is a usage error with an example."""
 
     def __init__(self, name: str, read: Callable[[str], int]) -> None:
         self.name = name
@@ -101,8 +113,8 @@ class _Typed(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
 
 
 #: An option that takes a point in time; durations count back.
-MOMENT = _Typed("time", lambda text: moment(text, now()))
+MOMENT = _Typed("time", lambda text: moment(text, clock.now()))
 #: An option that takes a length of time.
 DURATION = _Typed("duration", duration)
 #: An option that takes a point in time to come; durations count on.
-DEADLINE = _Typed("time", lambda text: deadline(text, now()))
+DEADLINE = _Typed("time", lambda text: deadline(text, clock.now()))

@@ -1,12 +1,15 @@
-"""What a command works with: settings, the opened database, the keys, and who the operator is."""
+"""The opened installation that a command works with, and the operator in whose name it acts."""
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import click
 
@@ -22,10 +25,12 @@ from scimlite.journal import Origin, Scope
 _SERVER_URL = "server-url"
 _DEFAULT_URL = "http://127.0.0.1:8000"
 
+_P = ParamSpec("_P")
+
 
 @dataclass(frozen=True)
 class Context:
-    """An opened installation, as a command works with it."""
+    """An opened installation: settings, database, secret keys, and the origin of what a command does."""
 
     installation: Installation
 
@@ -41,23 +46,23 @@ class Context:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The secret keys; StartupError when they fit none of the living tokens."""
+        """The secret keys. Raises StartupError when they fit none of the tokens in use."""
         for missing in self.installation.check_keys():
             click.echo(f"Warning: some tokens need the secret key {missing}, which is not given.", err=True)
         return self.installation.keyring
 
     @property
     def scope(self) -> Scope:
-        """The database, and as the origin `cli:` and the operating system's user."""
+        """The database with the origin of the operator's acts: `cli:` and the operating system's user."""
         return Scope(self.db, operator())
 
     def workspace(self, app: App) -> Workspace:
-        """The scope within an app."""
+        """The scope, bound to one app."""
         return Workspace.of(self.scope, app)
 
     @property
     def server_url(self) -> str:
-        """Where clients reach the service: SCIMLITE_BASE_URL, else where it was last started here."""
+        """The address of the service: SCIMLITE_BASE_URL, else the one that it last started on here."""
         if self.settings.base_url:
             return self.settings.base_url
         try:
@@ -66,12 +71,12 @@ class Context:
             return _DEFAULT_URL
 
     def scim_url(self, slug: str) -> str:
-        """An app's SCIM base URL, which Entra ID calls Tenant URL."""
+        """Return an app's SCIM base URL, which Entra ID calls Tenant URL."""
         return f"{self.server_url}{SCIM_PREFIX}/{slug}"
 
 
 def operator() -> Origin:
-    """The origin of an operator's act."""
+    """Return the origin of an operator's act: `cli:` and the name of the operating system's user."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
@@ -83,7 +88,7 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
     """Open the installation that the environment describes.
 
     An empty database is initialised at the default location, and elsewhere only with `create`, so that a command
-    run with other settings never makes a second database silently. With `upgrade` an outdated one is upgraded.
+    with other settings never makes a second database silently. `upgrade` upgrades an outdated database.
     Raises ConfigError, StartupError, or Unavailable.
     """
     settings = Settings.from_environment()
@@ -92,6 +97,20 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
 
 
 def remember_server_url(state_dir: Path, url: str) -> None:
-    """Note where the service runs, so that commands can print and test the right address."""
+    """Write down the address of the service, so that commands can print it and test it."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state_dir / _SERVER_URL).write_text(url + "\n")
+
+
+def with_installation(command: Callable[Concatenate[Context, _P], None]) -> Callable[_P, None]:
+    """Decorate a command so that it gets the opened installation first; the database is closed when it ends."""
+
+    @functools.wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        context = open_context()
+        try:
+            command(context, *args, **kwargs)
+        finally:
+            context.db.close()
+
+    return run

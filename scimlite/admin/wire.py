@@ -1,4 +1,4 @@
-"""Asks a SCIM service over HTTP as an identity provider does, and says in plain words what is in the way."""
+"""Sends requests to a SCIM service over HTTP, and says in plain words why one did not succeed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import SplitResult, urlsplit
 
 MEDIA_TYPE = "application/scim+json"
 _JSON_TYPES = (MEDIA_TYPE, "application/json")
-#: An identity provider waits about a minute; who sits in front of a terminal does not.
+#: Seconds; an identity provider waits about a minute, an operator at a terminal does not.
 _TIMEOUT = 30.0
 
 
-class Trouble(Exception):
-    """Why something does not work, and what to do about it; `final` when nothing else can work either."""
+class WireError(Exception):
+    """Why a request did not succeed, and what to do about it; `final` when no other request can succeed either."""
 
     def __init__(self, meaning: str, advice: str, *, status: int | None = None, final: bool = False) -> None:
         super().__init__(meaning)
@@ -30,7 +30,7 @@ class Trouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; header names are in lower case."""
+    """An HTTP answer; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -38,27 +38,27 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; Trouble when it is none."""
+        """The body as a JSON object. Raises WireError when it is none."""
         try:
-            found = json.loads(self.content)
+            body = json.loads(self.content)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            body = None
+        if not isinstance(body, dict):
             raise wrong_address(self)
-        return found
+        return body
 
     @property
     def detail(self) -> str:
-        """What a SCIM error says, else nothing."""
+        """The text of a SCIM error; empty when the body is none."""
         try:
-            found = json.loads(self.content).get("detail")
+            detail = json.loads(self.content).get("detail")
         except (ValueError, AttributeError):
             return ""
-        return found if isinstance(found, str) else ""
+        return detail if isinstance(detail, str) else ""
 
 
 def split_url(url: str) -> SplitResult:
-    """A SCIM base URL in parts, without query and final slash; ValueError says how one is written."""
+    """Split a SCIM base URL, without its query and final slash. Raises ValueError with an example."""
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -74,7 +74,7 @@ class Wire:
     """One connection to one SCIM base URL with one token."""
 
     def __init__(self, base: SplitResult, token: str, *, why_unauthorized: Callable[[], tuple[str, str]]) -> None:
-        """`why_unauthorized` tells the meaning of a 401 and what to do."""
+        """`why_unauthorized` returns the meaning of a 401 and what to do about it."""
         self.base = base
         self._token = token
         self._why_unauthorized = why_unauthorized
@@ -88,7 +88,7 @@ class Wire:
             self._connection = http.client.HTTPConnection(base.hostname, base.port, timeout=_TIMEOUT)
 
     def ask(self, method: str, path: str, body: Any = None, *, expect: tuple[int, ...] = (200,)) -> Answer:
-        """Send a request to a path below the base URL; Trouble when no expected answer comes back."""
+        """Send a request to a path below the base URL. Raises WireError unless an expected JSON answer comes back."""
         headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": "scimlite app test"}
         content = None
         if body is not None:
@@ -111,20 +111,20 @@ class Wire:
         """Close the connection; the next request opens it again."""
         self._connection.close()
 
-    def _unexpected(self, answer: Answer) -> Trouble:
-        """What an answer means that was not hoped for."""
+    def _unexpected(self, answer: Answer) -> WireError:
+        """Return what a status means that was not expected."""
         status, ours = answer.status, "x-request-id" in answer.headers
         if status == 401 and ours:
-            return Trouble(*self._why_unauthorized(), status=status, final=True)
+            return WireError(*self._why_unauthorized(), status=status, final=True)
         if 300 <= status < 400:
-            return Trouble(
+            return WireError(
                 f"The address only redirects, to {answer.headers.get('location', 'nowhere')}.",
                 "Identity providers do not follow: give them, and --url, the address it redirects to.",
                 status=status,
                 final=True,
             )
         if status in (502, 503, 504):
-            return Trouble(
+            return WireError(
                 answer.detail or "A proxy answers, and the service behind it does not.",
                 "Look whether the service runs, and at its log; then whether the database answers "
                 "(`scimlite db status`).",
@@ -134,18 +134,18 @@ class Wire:
         if not answer.detail or not ours:
             return wrong_address(answer)
         if status >= 500:
-            return Trouble(answer.detail, "Look for the request id in the service's log.", status=status)
-        return Trouble(
+            return WireError(answer.detail, "Look for the request id in the service's log.", status=status)
+        return WireError(
             answer.detail,
             "`scimlite report --outcome refused` has the request, `scimlite app show` what the app allows.",
             status=status,
         )
 
 
-def wrong_address(answer: Answer) -> Trouble:
-    """What it means that something else answers than the endpoint of an app."""
+def wrong_address(answer: Answer) -> WireError:
+    """Return the trouble that another program than the SCIM endpoint of an app answered."""
     kind = answer.headers.get("content-type", "no content type")
-    return Trouble(
+    return WireError(
         f"What answers there ({answer.status}, {kind}) is not the SCIM endpoint of an app.",
         "Compare the address with the one of `scimlite app show`: it ends in /scim/v2/ and the app's slug. "
         "If a proxy is in front, let it pass the whole path on.",
@@ -154,20 +154,13 @@ def wrong_address(answer: Answer) -> Trouble:
     )
 
 
-def _unreachable(error: Exception, base: SplitResult) -> Trouble:
-    """What an exception of the network means."""
+def _unreachable(error: Exception, base: SplitResult) -> WireError:
+    """Return what an exception of the network means."""
     port = base.port or (443 if base.scheme == "https" else 80)
     place = f"{base.hostname} port {port}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        meaning = f"The certificate of {place} is not accepted: {error.verify_message.rstrip('.')}."
-        advice = (
-            f"Entra ID takes only certificates of public authorities. Install one for {base.hostname}, "
-            "with its whole chain, in the TLS proxy."
-        )
-    elif isinstance(error, ssl.SSLError):
-        meaning = f"{place} does not speak TLS as it should ({error.reason or 'no reason given'})."
-        advice = "If it is the service itself, without a TLS proxy in front, its address begins with http://."
-    elif isinstance(error, socket.gaierror):
+    if isinstance(error, ssl.SSLError):
+        return _tls_trouble(error, place, base)
+    if isinstance(error, socket.gaierror):
         meaning = f"The name {base.hostname} cannot be resolved."
         advice = "Correct the name in SCIMLITE_BASE_URL or --url, or add it to the DNS."
     elif isinstance(error, ConnectionRefusedError):
@@ -181,9 +174,24 @@ def _unreachable(error: Exception, base: SplitResult) -> Trouble:
         advice = (
             "If a TLS proxy listens there, the address begins with https://."
             if base.scheme == "http"
-            else "Look at the log of what listens there."
+            else "Look at the log of the program that listens there."
         )
     else:
         meaning = f"{place} cannot be reached: {getattr(error, 'strerror', None) or error}."
         advice = "Look at the address and at the network between here and there."
-    return Trouble(meaning, advice, final=True)
+    return WireError(meaning, advice, final=True)
+
+
+def _tls_trouble(error: ssl.SSLError, place: str, base: SplitResult) -> WireError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return WireError(
+            f"The certificate of {place} is not accepted: {error.verify_message.rstrip('.')}.",
+            f"Entra ID takes only certificates of public authorities. Install one for {base.hostname}, "
+            "with its whole chain, in the TLS proxy.",
+            final=True,
+        )
+    return WireError(
+        f"{place} does not speak TLS as it should ({error.reason or 'no reason given'}).",
+        "If it is the service itself, without a TLS proxy in front, its address begins with http://.",
+        final=True,
+    )

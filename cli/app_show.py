@@ -1,0 +1,174 @@
+"""`scimlite app list` and `scimlite app show`: the facts of an app, as data and as tables."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from typing import Any
+
+import click
+
+from scimlite import clock
+from scimlite.admin.contents import Contents
+from scimlite.admin.overview import Contact, Details, Overview
+from scimlite.admin.tokens import Token
+from scimlite.apps import App
+from scimlite.apps.features import AppSettings
+
+from .brake import BRAKES, brake_text
+from .kit.columns import Column, Columns
+from .kit.context import Context
+from .kit.output import print_fields, print_heading, print_json, print_table, print_title
+from .kit.times import iso_time, local_time
+
+_CONTENTS = Columns[Contents](
+    Column("users", value=lambda contents: contents.users),
+    Column("disabled_users", value=lambda contents: contents.disabled_users),
+    Column("groups", value=lambda contents: contents.groups),
+    Column("others", value=lambda contents: contents.others),
+    Column("memberships", value=lambda contents: contents.memberships),
+)
+_CONTACT = Columns[Contact](
+    Column("first_contact", value=lambda contact: iso_time(contact.first)),
+    Column("last_contact", value=lambda contact: iso_time(contact.last)),
+)
+_OVERVIEW = Columns[Overview](
+    Column(heading="App", shown=lambda each: each.app.slug),
+    Column(heading="Name", shown=lambda each: each.app.name),
+    Column(heading="State", shown=lambda each: state(each.app)),
+    Column(heading="Users", shown=lambda each: _users(each.contents)),
+    Column(heading="Groups", shown=lambda each: f"{each.contents.groups:,}"),
+    Column(heading="Last contact", shown=lambda each: local_time(each.contact.last) or "never"),
+)
+_TOKENS = Columns[Token](
+    Column("label", "Label", value=lambda token: token.label),
+    Column("state", "State", value=lambda token: token.state(clock.now())),
+    Column("issued_at", "Issued", lambda token: iso_time(token.issued_at), lambda token: local_time(token.issued_at)),
+    Column(
+        "expires_at",
+        "Expires",
+        value=lambda token: iso_time(token.expires_at),
+        shown=lambda token: local_time(token.expires_at) or "never",
+    ),
+    Column(
+        "last_used_at",
+        "Last used",
+        value=lambda token: iso_time(token.last_used_at),
+        shown=lambda token: local_time(token.last_used_at) or "never",
+    ),
+)
+
+
+def summary(context: Context, app: App) -> dict[str, Any]:
+    """Return the facts of an app itself as JSON data."""
+    return {
+        "slug": app.slug,
+        "name": app.name,
+        "enabled": app.enabled,
+        "base_url": context.scim_url(app.slug),
+        "created_at": iso_time(app.created_at),
+    }
+
+
+def state(app: App) -> str:
+    """Return `enabled` or `disabled`."""
+    return "enabled" if app.enabled else "disabled"
+
+
+def feature_name(field: str) -> str:
+    """Return the name of a feature as operators write it, with hyphens."""
+    return field.replace("_", "-")
+
+
+def print_overview(context: Context, listed: list[Overview], *, as_json: bool) -> None:
+    """Print a list of apps."""
+    if as_json:
+        print_json(
+            [
+                {**summary(context, each.app), **_CONTENTS.data(each.contents), **_CONTACT.data(each.contact)}
+                for each in listed
+            ]
+        )
+        return
+    _OVERVIEW.print_table(listed, empty='There is no app yet. Make one: scimlite app create "Entra ID"')
+
+
+def details_data(context: Context, details: Details) -> dict[str, Any]:
+    """Return one app with everything about its connection, as JSON data."""
+    refusal = details.last_refusal
+    return {
+        **summary(context, details.app),
+        **_CONTENTS.data(details.contents),
+        "brakes": [BRAKES.data(brake) for brake in details.brakes],
+        **_CONTACT.data(details.contact),
+        "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
+        "features": {feature_name(name): value for name, value in details.app.settings.spelled().items()},
+        "tokens": [_TOKENS.data(token) for token in details.tokens],
+    }
+
+
+def print_details(context: Context, details: Details) -> None:
+    """Print one app: its facts, its tokens, and its features with their meaning."""
+    app, contents, refusal = details.app, details.contents, details.last_refusal
+    print_title(app.name)
+    print_fields(
+        [
+            ("Slug", app.slug),
+            ("State", state(app)),
+            ("SCIM base URL", context.scim_url(app.slug)),
+            ("Created", local_time(app.created_at)),
+            ("Users", _users(contents)),
+            ("Groups", f"{contents.groups:,}"),
+            ("Other resources", f"{contents.others:,}" if contents.others else ""),
+            ("Memberships", f"{contents.memberships:,}"),
+            ("First contact", local_time(details.contact.first) or "never"),
+            ("Last contact", local_time(details.contact.last) or "never"),
+            ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
+            *((f"Brake, {brake.kind}", brake_text(app, brake)) for brake in details.brakes),
+        ]
+    )
+    print_heading("Tokens")
+    _TOKENS.print_table(details.tokens, empty=f"None. Issue one: scimlite token issue {app.slug}")
+    print_heading(f"Features (change one: scimlite app edit {app.slug} --feature name=value)")
+    print_table(
+        ("Feature", "Value", "Choices", "Meaning"),
+        [
+            (
+                feature_name(feature.name),
+                str(getattr(app.settings, feature.name)),
+                _choices(feature),
+                feature.metadata.get("help", ""),
+            )
+            for feature in fields(AppSettings)
+        ],
+        empty="None.",
+    )
+
+
+def confirm_deletion(details: Details) -> None:
+    """Say what goes with an app, and ask. Raises Abort unless the operator says yes."""
+    app, contents = details.app, details.contents
+    others = f"{_count(contents.others, 'other resource')}, " if contents.others else ""
+    active = sum(token.state(clock.now()) == "active" for token in details.tokens)
+    click.echo(
+        f"This removes the app {app.name} ({app.slug}) with {_count(contents.users, 'user')}, "
+        f"{_count(contents.groups, 'group')}, {others}{_count(contents.memberships, 'membership')} and "
+        f"{_count(active, 'active token')}. It cannot be undone.",
+        err=True,
+    )
+    click.confirm("Remove it?", abort=True, err=True)
+
+
+def _users(contents: Contents) -> str:
+    disabled = f" ({contents.disabled_users:,} disabled)" if contents.disabled_users else ""
+    return f"{contents.users:,}{disabled}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _choices(feature: Field[Any]) -> str:
+    choices, default = feature.metadata["choices"], feature.metadata["default"]
+    if not choices:
+        return f"{feature.metadata['takes']} (default {default})"
+    return ", ".join(f"{choice} (default)" if choice == default else choice for choice in choices)

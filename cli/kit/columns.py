@@ -1,0 +1,71 @@
+"""One description of a noun's facts, from which its JSON, its CSV and its table are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from .output import print_csv, print_table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One fact of a noun: its key for programs, its heading for people, or both.
+
+    `value` gives the fact as JSON data, `shown` as the text of a table's cell; without `shown` the value is the text.
+    """
+
+    key: str = ""
+    heading: str = ""
+    value: Callable[[T], Any] = lambda item: None
+    shown: Callable[[T], str] | None = None
+
+    def cell(self, item: T) -> str:
+        """The text of the table's cell."""
+        return self.shown(item) if self.shown is not None else str(self.value(item))
+
+
+class Columns(Generic[T]):
+    """The columns of a noun in the order of their keys; `table` names the headings in the table's order."""
+
+    def __init__(self, *columns: Column[T], table: Sequence[str] = ()) -> None:
+        self._columns = columns
+        self._table = tuple(table) or tuple(column.heading for column in columns if column.heading)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of JSON objects, and the header of CSV."""
+        return [column.key for column in self._columns if column.key]
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings of the table, in its order."""
+        return self._table
+
+    def cell_of(self, heading: str) -> Callable[[T], str]:
+        """Return the function that gives an item's text under a heading."""
+        return next(column.cell for column in self._columns if column.heading == heading)
+
+    def data(self, item: T) -> dict[str, Any]:
+        """An item as a JSON object."""
+        return {column.key: column.value(item) for column in self._columns if column.key}
+
+    def print_csv(self, items: Iterable[T], cell: Callable[[Any], Any] = lambda value: value) -> None:
+        """Print items as CSV with a header line; `cell` converts each value."""
+        print_csv(self.keys, ([cell(value) for value in self.data(item).values()] for item in items))
+
+    def print_table(
+        self, items: Sequence[T], *, empty: str, hidden: Iterable[str] = (), hidden_when_empty: Iterable[str] = ()
+    ) -> None:
+        """Print items as a table without the hidden headings; prints `empty` to stderr when there is no item.
+
+        The headings in `hidden_when_empty` are left out too when none of the items has a text for them.
+        """
+        cells = {heading: [self.cell_of(heading)(item) for item in items] for heading in self._table}
+        left_out = {*hidden, *(heading for heading in hidden_when_empty if not any(cells[heading]))}
+        headings = [heading for heading in self._table if heading not in left_out]
+        rows = list(zip(*(cells[heading] for heading in headings), strict=True)) if items else []
+        print_table(headings, rows, empty=empty)

@@ -1,0 +1,94 @@
+"""Output of the commands: tables for people, JSON and CSV for programs; data on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from scimlite.admin.wording import visible
+
+#: Columns of a table that goes into a pipe or a file, which no terminal limits.
+_PIPE_WIDTH = 200
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def print_json_lines(rows: Iterable[dict[str, Any]]) -> None:
+    """Print one JSON object a line."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print comma-separated values with a header line."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """Print a table as wide as the terminal (COLUMNS counts) with long cells wrapped.
+
+    Prints `empty` to stderr when there are no rows.
+    """
+    listed = list(rows)
+    if not listed:
+        click.echo(empty, err=True)
+        return
+    # Imported here, because rich takes 50 ms and most commands without rows need none of it.
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in listed:
+        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in row))
+    Console(width=width(), highlight=False, soft_wrap=False).print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print one labelled value a line, without empty ones; never wrapped, so that an address can be copied."""
+    listed = [(label, value) for label, value in fields if value]
+    longest = max((len(label) for label, _ in listed), default=0)
+    for label, value in listed:
+        click.echo(f"{visible(label):<{longest}}  {visible(value)}")
+
+
+def print_title(text: str) -> None:
+    """Print the name of the thing that a command shows."""
+    click.echo(click.style(visible(text), bold=True))
+
+
+def print_heading(text: str) -> None:
+    """Print an empty line and the heading of the lines below."""
+    click.echo(f"\n{click.style(text, bold=True)}")
+
+
+def print_place(noun: str, number: int, size: int, shown: int, total: int) -> None:
+    """Print which part of a list was shown and how to see the next page; nothing when all of it was shown."""
+    first = (number - 1) * size + 1
+    if shown == 0 and total:
+        click.echo(f"There are {total:,} {noun}s, and page {-(-total // size)} is the last.", err=True)
+    elif shown < total:
+        more = f" Next: --page {number + 1}" if first + shown - 1 < total else ""
+        click.echo(f"\n{first:,} to {first + shown - 1:,} of {total:,} {noun}s.{more}", err=True)
+
+
+def width() -> int:
+    """Return the columns to write in: those of COLUMNS, else the terminal's, else 200."""
+    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return _PIPE_WIDTH

@@ -1,0 +1,140 @@
+"""Entries of the report in the output: JSON and CSV for programs, a table of fixed columns for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scimlite.admin.wording import description_of, subject_of
+from scimlite.journal import Action, Outcome
+from scimlite.journal.report import Record
+
+from .kit.columns import Column, Columns
+from .kit.output import print_json_lines, width
+from .kit.times import iso_time, local_time
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+#: Columns of the terminal from which on the action has a column of its own.
+_WIDE = 120
+_STYLES: dict[str, str] = {
+    Action.CREATED: "green",
+    Action.ENABLED: "green",
+    Action.RESTORED: "green",
+    Action.DISABLED: "yellow",
+    Action.DELETED: "yellow",
+}
+
+ENTRIES = Columns[Record](
+    Column("id", value=lambda entry: entry.id),
+    Column("at", "Time", lambda entry: iso_time(entry.at), lambda entry: local_time(entry.at)),
+    Column("app", "App", lambda entry: entry.app, lambda entry: entry.app or ""),
+    Column("app_name", value=lambda entry: entry.app_name),
+    Column("action", "Action", value=lambda entry: entry.action),
+    Column("outcome", value=lambda entry: entry.outcome),
+    Column("user", "Who", lambda entry: entry.user, subject_of),
+    Column("user_id", value=lambda entry: entry.user_id),
+    Column("group", value=lambda entry: entry.group),
+    Column("group_id", value=lambda entry: entry.group_id),
+    Column("changes", "What", lambda entry: entry.changes, description_of),
+    Column("client", value=lambda entry: entry.client),
+    Column("token", value=lambda entry: entry.token),
+    Column("request_id", value=lambda entry: entry.request_id),
+    Column("client_request_id", value=lambda entry: entry.client_request_id),
+    Column("status", value=lambda entry: entry.status),
+    Column("detail", value=lambda entry: entry.detail),
+    table=("Time", "App", "Who", "Action", "What"),
+)
+
+
+def print_data(entries: Iterable[Record], *, as_csv: bool) -> None:
+    """Print entries for programs: CSV, or one JSON object a line."""
+    if as_csv:
+        ENTRIES.print_csv(entries, _csv_cell)
+    else:
+        print_json_lines(map(ENTRIES.data, entries))
+
+
+def _csv_cell(value: Any) -> Any:
+    return (json.dumps(value, ensure_ascii=False) if value else "") if isinstance(value, dict) else value
+
+
+def flushed(entries: Iterable[Record]) -> Iterator[Record]:
+    """Pass entries on; each has left this process before the next one is waited for."""
+    for entry in entries:
+        yield entry
+        sys.stdout.flush()
+
+
+class EntryTable:
+    """A table of entries with columns of fixed width, so that entries can be printed as they come.
+
+    On a terminal narrower than 120 columns the action has no column but begins the description.
+    """
+
+    def __init__(self, app: int, subject: int, action: int) -> None:
+        """Take the width of the longest app, person and action; the description gets the rest of the line."""
+        self._wide = width() >= _WIDE
+        first = [19, min(app, 24 if self._wide else 12), min(subject, 44 if self._wide else 24)]
+        first += [action] if self._wide else []
+        self._widths = (*first, max(width() - sum(first) - 2 * len(first), 20))
+
+    @classmethod
+    def for_coming_entries(cls) -> EntryTable:
+        """Return a table for entries that are not known yet."""
+        return cls(16, 32, max(len(action) for action in Action))
+
+    @classmethod
+    def for_entries(cls, entries: list[Record]) -> EntryTable:
+        """Return a table for these entries."""
+        from rich.cells import cell_len
+
+        def longest(heading: str) -> int:
+            cell = ENTRIES.cell_of(heading)
+            return max(cell_len(heading), *(cell_len(cell(entry)) for entry in entries))
+
+        return cls(longest("App"), longest("Who"), longest("Action"))
+
+    def print_head(self) -> None:
+        """Print the headings and a line under them."""
+        from rich.text import Text
+
+        headings = [heading for heading in ENTRIES.headings if self._wide or heading != "Action"]
+        self._print(
+            [[Text(heading, "bold") for heading in headings], [Text("─" * columns, "dim") for columns in self._widths]]
+        )
+
+    def print(self, entries: Iterable[Record]) -> None:
+        """Print entries, each on as many lines as it needs."""
+        self._print(map(self._cells, entries))
+
+    def _cells(self, entry: Record) -> list[Text]:
+        from rich.text import Text
+
+        at, app, subject, action, description = (ENTRIES.cell_of(heading)(entry) for heading in ENTRIES.headings)
+        styled = Text(action, _STYLES.get(entry.action, ""))
+        text = Text(description, "" if entry.outcome == Outcome.OK else "red")
+        last = [styled, text] if self._wide else [Text(" ").join([styled, text]) if text else styled]
+        return [Text(at, "dim"), Text(app), Text(subject), *last]
+
+    def _print(self, rows: Iterable[list[Text]]) -> None:
+        # Imported here and above, because rich takes 50 ms that a report without entries need not.
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        for columns in self._widths:
+            table.add_column(width=columns, overflow="fold")
+        for cells in rows:
+            table.add_row(*cells)
+        # rich colours a terminal only, and none when NO_COLOR is set.
+        console = Console(width=max(width(), sum(self._widths) + 2 * len(self._widths)), highlight=False)
+        with console.capture() as capture:
+            console.print(table)
+        for line in capture.get().splitlines():
+            click.echo(line.rstrip(), color=True)

@@ -1,0 +1,145 @@
+"""Users in the output: lists as tables, JSON and CSV; one user with attributes, groups and history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scimlite.admin.people import Found
+from scimlite.admin.wording import actor_of, description_of
+from scimlite.journal.report import Record
+from scimlite.scim import core
+
+from .kit.columns import Column, Columns
+from .kit.output import print_fields, print_heading, print_title
+from .kit.times import iso_time, local_time
+from .report_output import ENTRIES
+
+if TYPE_CHECKING:
+    from scimlite.directory.members import Link
+
+#: Entries of the report that `scimlite user show` has.
+RECENT = 10
+#: Shown by themselves, not among the attributes.
+_NOT_ATTRIBUTES = ("schemas", "id")
+
+USERS = Columns[Found](
+    Column("app", "App", value=lambda user: user.app.slug),
+    Column("id", value=lambda user: user.id),
+    Column("user_name", "userName", value=lambda user: user.name),
+    Column("display_name", "Name", lambda user: user.display, lambda user: user.display or ""),
+    Column(
+        "email",
+        "E-mail",
+        value=lambda user: _email(user) or None,
+        # Most userNames are the e-mail address: then it says nothing new.
+        shown=lambda user: "" if _email(user).lower() == user.name.lower() else _email(user),
+    ),
+    Column("external_id", value=lambda user: user.attributes.get("externalId")),
+    Column("state", "State", value=lambda user: user.state),
+    Column("created_at", value=lambda user: iso_time(user.created_at)),
+    Column(
+        "modified_at",
+        "Changed",
+        value=lambda user: iso_time(user.modified_at),
+        shown=lambda user: local_time(user.modified_at, seconds=False),
+    ),
+    table=("userName", "Name", "E-mail", "State", "App", "Changed"),
+)
+GROUPS_OF_ONE: Columns[Link] = Columns(
+    Column("id", "Id", value=lambda group: group.id),
+    Column("name", "Group", value=lambda group: group.display),
+    Column("membership", "Membership", value=lambda group: group.kind),
+    table=("Group", "Membership", "Id"),
+)
+_HISTORY = Columns[Record](
+    Column(heading="Time", shown=lambda entry: local_time(entry.at)),
+    Column(heading="Action", shown=lambda entry: entry.action),
+    Column(heading="Outcome", shown=lambda entry: entry.outcome),
+    Column(heading="What", shown=description_of),
+    Column(heading="By", shown=actor_of),
+)
+
+
+def print_users(users: Sequence[Found], *, one_app: bool, empty: str) -> None:
+    """Print users as a table, without columns that say nothing new."""
+    USERS.print_table(users, empty=empty, hidden=["App"] if one_app else [], hidden_when_empty=["Name", "E-mail"])
+
+
+def user_data(user: Found, groups: Sequence[Link], history: Sequence[Record]) -> dict[str, Any]:
+    """Return one user with attributes, groups and the newest entries of the report, as JSON data."""
+    return {
+        **USERS.data(user),
+        "deleted_at": iso_time(user.deleted_at),
+        "version": user.version,
+        "attributes": {name: value for name, value in user.attributes.items() if name not in _NOT_ATTRIBUTES},
+        "groups": [GROUPS_OF_ONE.data(group) for group in groups],
+        "history": [ENTRIES.data(entry) for entry in history],
+    }
+
+
+def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record]) -> None:
+    """Print one user with attributes, groups and the newest entries of the report."""
+    print_title(user.name)
+    print_fields(
+        [
+            ("State", user.state),
+            ("App", user.app.slug),
+            ("Id", user.id),
+            ("Created", local_time(user.created_at)),
+            ("Changed", f"{local_time(user.modified_at)}, version {user.version}"),
+            ("Deleted", local_time(user.deleted_at)),
+        ]
+    )
+    print_heading("Attributes")
+    print_fields(list(_flat(user.attributes)))
+    print_heading("Groups")
+    GROUPS_OF_ONE.print_table(groups, empty="In no group.")
+    print_heading(f"Last {RECENT} entries of the report" if len(history) == RECENT else "History")
+    _HISTORY.print_table(history, empty="The report has no entry about this user.")
+
+
+def profile_cell(value: Any) -> str:
+    """Return a profile's value as a cell of CSV: values of a list are separated by semicolons."""
+    if isinstance(value, list):
+        return ";".join(map(_text, value))
+    return "" if value is None else _text(value)
+
+
+def _email(user: Found) -> str:
+    """Return the primary e-mail address, else the first; empty without any."""
+    emails = [email for email in user.attributes.get("emails", []) if email.get("value")]
+    preferred = [email for email in emails if email.get("primary")] or emails
+    return str(preferred[0]["value"]) if preferred else ""
+
+
+def _flat(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield attributes one a line: `name.givenName`, `emails`, `department` of an extension."""
+    for name, value in attributes.items():
+        if name in _NOT_ATTRIBUTES:
+            continue
+        if name == core.ENTERPRISE_URN:
+            yield from _flat(value)
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{inner}", text) for inner, text in _flat(value))
+        elif isinstance(value, list):
+            yield from ((name, _item(item)) for item in value)
+        else:
+            yield name, _text(value)
+
+
+def _item(value: Any) -> str:
+    """Return one value of a multi-valued attribute: `ann@example.com (work, primary)`."""
+    if not isinstance(value, dict):
+        return _text(value)
+    marks = [_text(value["type"])] if value.get("type") else []
+    marks += ["primary"] if value.get("primary") else []
+    main = value.get("value") or value.get("formatted")
+    if main is None:
+        main = ", ".join(_text(inner) for key, inner in value.items() if key not in ("type", "primary"))
+    return f"{_text(main)} ({', '.join(marks)})" if marks else _text(main)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

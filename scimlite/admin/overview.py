@@ -1,0 +1,95 @@
+"""Apps as an operator looks at them: contents, contact with the client, refusals, brakes and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peewee import fn
+
+from ..apps import App, every, get
+from ..db import Database
+from ..db.tables import JournalRow, TokenRow
+from ..journal import Action
+from . import tokens
+from .contents import Contents, contents, contents_of
+from .tokens import Token
+
+if TYPE_CHECKING:
+    from ..directory.brakes import Brake
+    from ..journal.report import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """When an app's client was first and last accepted, in microseconds since 1970 UTC; None when it never was.
+
+    Writes leave journal entries; reads leave only the time at which a token was last used.
+    """
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """An app in a list of apps."""
+
+    app: App
+    contents: Contents
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """An app with everything that an operator needs to know about its connection."""
+
+    app: App
+    contents: Contents
+    contact: Contact
+    #: The newest refusal of one of the app's tokens; None when a client was accepted after it.
+    last_refusal: Record | None
+    brakes: list[Brake]
+    tokens: list[Token]
+
+
+def overview(db: Database) -> list[Overview]:
+    """Return all apps by slug."""
+    apps = every(db)
+    counted = contents_of(db, apps)
+    return [Overview(app, counted[app.id], contact(db, app)) for app in apps]
+
+
+def details(db: Database, slug: str) -> Details:
+    """Return the app with this slug or exact name. Raises AppError when there is none."""
+    # Imported here, because a list of apps needs neither brakes nor the report.
+    from ..directory import brakes
+    from ..journal import report
+    from ..journal.selection import Selection
+
+    app = get(db, slug)
+    contacts = contact(db, app)
+    selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=contacts.last)
+    refusals = report.read(db, selection, limit=1)
+    return Details(
+        app,
+        contents(db, app),
+        contacts,
+        refusals[0] if refusals else None,
+        brakes.every(db, app),
+        tokens.every(db, app),
+    )
+
+
+def contact(db: Database, app: App) -> Contact:
+    """Return when the app's client was first and last accepted, by the journal and the tokens' last use."""
+    accepted = JournalRow.select(JournalRow.at).where(
+        JournalRow.app_id == app.id,
+        JournalRow.request_id.is_null(False),
+        JournalRow.action != Action.AUTHENTICATED.value,
+    )
+    first = db.scalar(accepted.order_by(JournalRow.at, JournalRow.id).limit(1))
+    last = db.scalar(accepted.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
+    used = db.scalar(TokenRow.select(fn.max(TokenRow.last_used_at)).where(TokenRow.app_id == app.id))
+    times = [at for at in (first, last, used) if at is not None]
+    return Contact(min(times, default=None), max(times, default=None))

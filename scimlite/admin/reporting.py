@@ -1,0 +1,78 @@
+"""The report as an operator asks for it: by an app's name, the newest entries, and entries as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .. import clock
+from ..apps import App, AppError, ever, every
+from ..db import Database
+from ..journal import report
+from ..journal.report import Record
+from ..journal.selection import Selection
+
+if TYPE_CHECKING:
+    from ..directory.brakes import Brake
+
+#: A transaction's entries appear when it ends, with times and ids from before that: a follower looks through the
+#: entries of this long ago each time (microseconds).
+_WINDOW = 5 * 60 * 1_000_000
+
+
+def app_ids(db: Database, name: str) -> list[int]:
+    """Return the ids of the apps that have or had this slug or name. Raises AppError, with the apps there are."""
+    ids = ever(db, name)
+    if not ids:
+        slugs = ", ".join(app.slug for app in every(db)[:10])
+        raise AppError(f"There never was an app {name!r}. " + (f"Apps: {slugs}." if slugs else "There is no app now."))
+    return ids
+
+
+def entries(db: Database, selection: Selection, limit: int | None) -> Iterable[Record]:
+    """Return the newest `limit` entries of a selection, or all, oldest first."""
+    return report.iterate(db, selection) if limit is None else report.read(db, selection, limit=limit)
+
+
+def brakes_of(db: Database, selection: Selection) -> list[tuple[App, Brake]]:
+    """Return the brakes of the selection's apps as they are now."""
+    # Imported here, because only the summary shows brakes.
+    from ..directory import brakes
+
+    chosen = [app for app in every(db) if selection.app_ids is None or app.id in selection.app_ids]
+    return [(app, brake) for app in chosen for brake in brakes.every(db, app)]
+
+
+class Follower:
+    """Finds the entries of a selection that are new since it last looked, each once.
+
+    An entry whose transaction ended late has an older time and id than entries seen before it; it is found too, as
+    long as the transaction took less than five minutes.
+    """
+
+    def __init__(self, db: Database, selection: Selection) -> None:
+        self._db = db
+        self._selection = selection
+        self._began = clock.now() - _WINDOW
+        #: Entry id to its time, of the entries that are not new any more.
+        self._seen: dict[int, int] = {}
+
+    def past(self, limit: int | None) -> Iterator[Record]:
+        """Return the newest `limit` entries there are, or all of them; other entries that are there are not new."""
+        if limit is not None:
+            self._seen = {entry.id: entry.at for entry in report.unseen(self._db, self._since(self._began), ())}
+        for entry in entries(self._db, self._selection, limit) if limit != 0 else ():
+            self._seen[entry.id] = entry.at
+            yield entry
+
+    def new(self) -> list[Record]:
+        """Return the new entries, oldest first. Raises Unavailable while the database is away."""
+        horizon = max(self._began, clock.now() - _WINDOW)
+        found = report.unseen(self._db, self._since(horizon), self._seen)
+        self._seen |= {entry.id: entry.at for entry in found}
+        self._seen = {id: at for id, at in self._seen.items() if at >= horizon}
+        return found
+
+    def _since(self, at: int) -> Selection:
+        return replace(self._selection, since=max(at, self._selection.since or 0))
