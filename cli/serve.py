@@ -22,7 +22,7 @@ from scimlite.admin import housekeeping
 from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
 from scimlite.db import DatabaseError
-from scimlite.errors import ScimError
+from scimlite.errors import ScimError, Unavailable
 from scimlite.installation import database
 from scimlite.scim.messages import MEDIA_TYPE
 
@@ -147,6 +147,9 @@ def _tidy_regularly(settings: Settings) -> None:
         db = database(settings)
         try:
             housekeeping.tidy(db)
+        except Unavailable:
+            # A busy database is no fault; nothing is lost by waiting.
+            logging.getLogger("scimlite.error").error("housekeeping: the database is busy; tried again in an hour")
         except (ScimError, DatabaseError):
             logging.getLogger("scimlite.error").exception("housekeeping failed; it is tried again in an hour")
         finally:

@@ -145,12 +145,6 @@ class Settings(Limits):
         return Limits(**{limit.name: getattr(self, limit.name) for limit in dataclasses.fields(Limits)})
 
     @property
-    def sqlite_path(self) -> Path | None:
-        """The SQLite database's file as an absolute path; None with PostgreSQL."""
-        kind, _, path = self.database_url.partition(":///")
-        return Path(path) if kind == "sqlite" else None
-
-    @property
     def database_label(self) -> str:
         """The database's URL for people to read: a password in it is shown as ***."""
         return config_values.without_password(self.database_url)

@@ -129,7 +129,7 @@ class TestStateDir:
         monkeypatch.chdir(tmp_path)
         settings = read(SCIMLITE_STATE_DIR="./var")
         assert settings.state_dir == tmp_path / "var"
-        assert settings.sqlite_path == tmp_path / "var" / "scimlite.db"
+        assert settings.database_url == f"sqlite:///{tmp_path}/var/scimlite.db"
 
     def test_reading_settings_creates_nothing(self, state_dir):
         read(SCIMLITE_STATE_DIR=str(state_dir))
@@ -139,16 +139,13 @@ class TestStateDir:
 class TestDatabaseURL:
     def test_a_sqlite_path_is_taken_as_it_is_written(self):
         settings = read(SCIMLITE_DATABASE_URL="sqlite:////srv/100%25 übung#1.db")
-        assert settings.sqlite_path == Path("/srv/100%25 übung#1.db")
+        assert settings.database_url == "sqlite:////srv/100%25 übung#1.db"
         assert not settings.database_is_default
 
     def test_a_relative_sqlite_path_begins_where_the_command_was_started(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         settings = read(SCIMLITE_DATABASE_URL="sqlite:///data/x.db")
         assert settings.database_url == f"sqlite:///{tmp_path}/data/x.db"
-
-    def test_postgresql_has_no_file(self):
-        assert read(**POSTGRES).sqlite_path is None
 
     @pytest.mark.parametrize("url", ["postgresql://", "postgresql://a,b:5433/x?target_session_attrs=read-write"])
     def test_libpq_decides_what_a_postgresql_url_is(self, url):

@@ -20,6 +20,7 @@ from scimlite.config import Settings
 from scimlite.db import Database
 from scimlite.installation import SCIM_PREFIX, Installation
 from scimlite.journal import Origin, Scope
+from scimlite.journal.entries import OPERATORS
 
 #: In the state folder: the address the service was last started on here.
 _SERVER_URL = "server-url"
@@ -81,7 +82,7 @@ def operator() -> Origin:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(os.getuid())
-    return Origin(f"cli:{name}")
+    return Origin(f"{OPERATORS}{name}")
 
 
 def open_context(*, create: bool = False, upgrade: bool = False) -> Context:

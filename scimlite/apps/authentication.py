@@ -42,7 +42,7 @@ class Caller:
 
 
 class _Token(NamedTuple):
-    """The columns of a token, and `app_deleted_at` of its app; times are microseconds since 1970 UTC."""
+    """The columns of a token; times are microseconds since 1970 UTC. A deleted app has none."""
 
     id: int
     label: str
@@ -51,11 +51,10 @@ class _Token(NamedTuple):
     last_used_at: int | None
     refused_at: int | None
     subject: str | None
-    app_deleted_at: int | None
 
 
 _APP_COLUMNS = len(apps_app.COLUMNS)
-_TOKEN_COLUMNS = (*(getattr(TokenRow, name) for name in _Token._fields[:-1]), AppRow.deleted_at)
+_TOKEN_COLUMNS = tuple(getattr(TokenRow, name) for name in _Token._fields)
 
 
 @prepared
@@ -93,8 +92,6 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
 
 def _refusal(app: App, slug: str, token: _Token, at: int) -> str | None:
     """Why a signed token is not valid for the app of a request, in words for the journal; None for a valid token."""
-    if token.app_deleted_at is not None:
-        return "the app was deleted"
     if app.slug != slug:
         return f"the token belongs to {app.slug}, the request was for {slug[:63]}"
     if token.revoked_at is not None and token.revoked_at <= at:

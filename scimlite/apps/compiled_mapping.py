@@ -31,11 +31,6 @@ class Compiled:
     #: The function that reads a target's value from a document, by target, without the rows that are joined.
     readers: dict[str, Reader]
 
-    @property
-    def targets(self) -> list[str]:
-        """The keys of a profile, in order."""
-        return [row.target for row in self.rows]
-
     def profile(self, document: Document) -> dict[str, Json]:
         """The profile of a document, without the rows that are joined; None stands for no value."""
         return {target: read(document) for target, read in self.readers.items()}

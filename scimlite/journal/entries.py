@@ -19,6 +19,10 @@ from .selection import LONGEST_KEY
 _LONGEST_TEXT = 1000
 
 
+#: How the client of an origin begins that is an operator's command.
+OPERATORS = "cli:"
+
+
 class Action(StrEnum):
     """The act that an entry is about, done or tried."""
 

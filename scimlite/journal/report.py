@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -55,10 +55,6 @@ class Record:
         text = values[_CHANGES]
         values[_CHANGES] = orjson.loads(text) if text else {}
         return cls(*values)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The record as plain data."""
-        return asdict(self)
 
 
 _COLUMNS = tuple(part.metadata["column"] for part in fields(Record))

@@ -13,7 +13,7 @@ from peewee import SQL, Select, fn
 
 from ..db import Database
 from ..db.tables import JournalRow
-from .entries import Action, Outcome
+from .entries import OPERATORS, Action, Outcome
 from .selection import Selection, apps_of, conditions, parts
 
 _OK, *_BAD = map(str, Outcome)
@@ -133,7 +133,10 @@ def _contact(db: Database, selection: Selection) -> tuple[int | None, int | None
     first, last = [], []
     for query in parts(db, selection, JournalRow.select(JournalRow.at)):
         served = query.where(
-            JournalRow.request_id.is_null(False), db.unindexed(JournalRow.action) != Action.AUTHENTICATED.value
+            JournalRow.request_id.is_null(False),
+            db.unindexed(JournalRow.action) != Action.AUTHENTICATED.value,
+            # A refused command has a request id, with which it is explained.
+            ~JournalRow.client.startswith(OPERATORS),
         )
         first += db.rows(served.order_by(JournalRow.at, JournalRow.id).limit(1))
         last += db.rows(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))

@@ -179,7 +179,7 @@ def test_json_holds_all_of_a_mapping() -> None:
 
 def test_a_part_with_several_values_gives_its_first() -> None:
     read = mapping.read({"user": [{"target": "key", "source": f"{STAFF_URN}:lockers.keys"}]})
-    made = mapping.compile_rows(read, USER)
+    made = compiled_mapping.compile_rows(read, USER)
     assert made is not None
     assert made.profile({STAFF_URN: {"lockers": [{"keys": ["k1", "k2"]}]}}) == {"key": "k1"}
     assert made.profile({STAFF_URN: {"lockers": [{"keys": []}]}}) == {"key": None}

@@ -198,7 +198,7 @@ def test_without_bodies_and_after_a_week_it_is_still_explained(installation: Ins
     assert "no longer kept" in result.stderr
     # Housekeeping takes what is too old away, and nothing else.
     newer = app.client.post("/Users", {"title": "x"})
-    assert housekeeping.tidy(installation.db).refusals == 1
+    housekeeping.tidy(installation.db)
     assert refusals.of_request(installation.db, request_id(newer))
     assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(row)) is None
 
