@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import peewee
 import pytest
 
 from command_line import CommandLine
@@ -145,3 +146,26 @@ def test_an_outer_transaction_records_nothing_that_is_rolled_back(installation: 
     with pytest.raises(Uniqueness):
         installation.db.transact(both)
     assert source.rows() == []
+
+
+def test_a_refusal_that_cannot_be_recorded_is_still_the_answer(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source(installation)
+    installation.db.peewee.execute_sql("ALTER TABLE refusal RENAME TO away")
+    with pytest.raises(InvalidValue, match="userName is required"):
+        write.create(source.workspace, source.users, {"title": "Dr"})
+    assert "could not be" in caplog.text
+    assert source.rows() == []
+
+
+def test_a_fault_of_ours_is_recorded_as_failed(installation: Installation) -> None:
+    source = Source(installation)
+    write.create(source.workspace, source.users, {"userName": "staff"})
+    # No index of ours: what it refuses is nothing that a client could mend.
+    installation.db.peewee.execute_sql("CREATE UNIQUE INDEX a_name_for_one ON resource (name)")
+    with pytest.raises(peewee.IntegrityError):
+        write.create(source.workspace, source.workspace.app.resource_types["Groups"], {"displayName": "staff"})
+    row = source.rows()[-1]
+    assert (row.action, row.outcome, row.group, row.status) == ("created", "failed", "staff", None)
+    assert "log has the details" in (row.detail or "")

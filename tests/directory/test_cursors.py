@@ -14,7 +14,7 @@ from scimlite.apps.keyring import Keyring
 from scimlite.db import Database
 from scimlite.directory import cursors, read, search, write
 from scimlite.directory.read import Resource, SearchRequest
-from scimlite.errors import InvalidCount, InvalidCursor
+from scimlite.errors import InvalidCount, InvalidCursor, InvalidPath
 from scimlite.journal import Scope
 from scimlite.scim import core
 from scimlite.scim.filter_parser import parse_filter
@@ -120,6 +120,22 @@ def test_over_several_types(people: People) -> None:
         pages, _ = walk(people, request, types)
         everybody = [each["id"] for endpoint in ("Users", "Groups") for each in people.everything(endpoint)]
         assert sorted(ids(pages)) == sorted(everybody)
+
+
+def test_forward_to_where_nobody_is_any_more(database: Database) -> None:
+    people = People.in_new_app(database, "forward")
+    made = [people.add("Users", {"userName": f"u{number}"}) for number in range(4)]
+    request = people.request("Users", count=2)
+    first = cursors.find(people.workspace, [USER], request, None)
+    for id in made[2:]:
+        write.delete(people.workspace, USER, id)
+    empty = cursors.find(people.workspace, [USER], request, first.next)
+    assert (empty.total, empty.resources, empty.next, empty.previous) == (2, [], None, None)
+
+
+def test_several_types_are_not_sorted_by_where_they_are() -> None:
+    with pytest.raises(InvalidPath, match="sort by id"):
+        search.sort(parse_attr_path("meta.location"), [USER, core.GROUP], descending=False)
 
 
 def test_back_to_where_nobody_is_any_more(database: Database) -> None:

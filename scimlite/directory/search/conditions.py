@@ -134,9 +134,7 @@ class _Compiler:
         return exists(value, belongs_to(value, row), has_path(value, leaf), self.key_test(value, term))
 
     def schemas(self, urns: tuple[str, ...], row: Any) -> Any:
-        """The condition on `schemas`: a resource has the core URN always, an extension's URN with a value of it."""
-        if self.resource_type.schema.id in urns:
-            return ALWAYS
+        """The condition that a resource has one of these extensions: a value of it."""
         value = ValueRow.alias()
         paths = [
             leaf.path
