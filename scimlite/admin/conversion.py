@@ -53,7 +53,7 @@ def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bo
     Raises AppError for values that lose their attribute (unless `force` deletes them), for resources without a value
     that becomes required, and for values that become unique and that several resources share.
     """
-    types = {each.name: each for each in after.values()}
+    types = {kind.name: kind for kind in after.values()}
     done: list[str] = []
     for before in app.resource_types.values():
         now = types.get(before.name)
