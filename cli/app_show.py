@@ -32,12 +32,12 @@ _CONTACT = Columns[Contact](
     Column("last_contact", value=lambda contact: iso_time(contact.last)),
 )
 _OVERVIEW = Columns[Overview](
-    Column(heading="App", shown=lambda each: each.app.slug),
-    Column(heading="Name", shown=lambda each: each.app.name),
-    Column(heading="State", shown=lambda each: state(each.app)),
-    Column(heading="Users", shown=lambda each: _users(each.contents)),
-    Column(heading="Groups", shown=lambda each: f"{each.contents.groups:,}"),
-    Column(heading="Last contact", shown=lambda each: local_time(each.contact.last) or "never"),
+    Column(heading="App", shown=lambda item: item.app.slug),
+    Column(heading="Name", shown=lambda item: item.app.name),
+    Column(heading="State", shown=lambda item: state(item.app)),
+    Column(heading="Users", shown=lambda item: _users(item.contents)),
+    Column(heading="Groups", shown=lambda item: f"{item.contents.groups:,}"),
+    Column(heading="Last contact", shown=lambda item: local_time(item.contact.last) or "never"),
 )
 _TOKENS = Columns[Token](
     Column("label", "Label", value=lambda token: token.label),
@@ -84,8 +84,8 @@ def print_overview(context: Context, listed: list[Overview], *, as_json: bool) -
     if as_json:
         print_json(
             [
-                {**summary(context, each.app), **_CONTENTS.data(each.contents), **_CONTACT.data(each.contact)}
-                for each in listed
+                {**summary(context, item.app), **_CONTENTS.data(item.contents), **_CONTACT.data(item.contact)}
+                for item in listed
             ]
         )
         return

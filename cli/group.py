@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scimlite.admin import people
-from scimlite.admin.people import Found, Holding, Listing, Member, MemberPage
+from scimlite.admin import group_members, people
+from scimlite.admin.group_members import Holding, Member, MemberPage
+from scimlite.admin.people import Found, Listing
 from scimlite.scim import core
 
 from .kit.choosing import chosen_apps, the_one
@@ -120,7 +121,7 @@ def list_(
         return
     number = page or 1
     shown = people.page(context.db, Listing(core.GROUP, apps, search or None), number=number, size=per_page)
-    columns = _columns(people.member_counts(context.db, shown.found))
+    columns = _columns(group_members.member_counts(context.db, shown.found))
     if as_json:
         groups = [columns.data(group) for group in shown.found]
         print_json({"total": shown.total, "page": number, "per_page": per_page, "groups": groups})
@@ -174,9 +175,9 @@ def show(
     """
     shown = the_one(context, core.GROUP, slug, group)
     number = page or 1
-    holding = people.holding(context.db, shown)
+    holding = group_members.holding(context.db, shown)
     holders = people.groups_of(context.db, shown)
-    members = people.members(context.db, shown, nested=nested, number=number, size=per_page)
+    members = group_members.members(context.db, shown, nested=nested, number=number, size=per_page)
     if as_json:
         print_json({**_data(shown, holding, holders), **_member_data(members, number, per_page)})
         return

@@ -40,11 +40,13 @@ _PAUSE = 0.5
 @click.option("--until", type=MOMENT, metavar="TIME", help="Before this time, written like --since.")
 @click.option(
     "--action",
-    type=click.Choice([str(each) for each in Action]),
+    type=click.Choice([str(action) for action in Action]),
     metavar="ACTION",
     help="Entries with this action: created, member_added, …; a wrong one is answered with the list.",
 )
-@click.option("--outcome", type=click.Choice([str(each) for each in Outcome]), help="Entries that ended like this.")
+@click.option(
+    "--outcome", type=click.Choice([str(outcome) for outcome in Outcome]), help="Entries that ended like this."
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -123,13 +123,13 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     Example: scimlite schema show Device --app entra-id
     """
     app = apps.get(context.db, slug)
-    found = schemas.find(app, name)
-    if isinstance(found, ResourceType):
-        _print_type(app, found, as_json=as_json)
+    match = schemas.find(app, name)
+    if isinstance(match, ResourceType):
+        _print_type(app, match, as_json=as_json)
     elif as_json:
-        print_json(found.schema.declaration())
+        print_json(match.schema.declaration())
     else:
-        _print_schema(found.schema)
+        _print_schema(match.schema)
 
 
 @schema.command()

@@ -1,1 +1,1 @@
-"""What an operator does, for the commands and the console alike."""
+"""The acts of an operator, as functions that commands and console share."""

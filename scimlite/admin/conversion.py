@@ -1,4 +1,4 @@
-"""What another declaration means for the resources that are stored: refused, indexed anew, or values deleted.
+"""Fits stored resources to changed declarations: refuses the change, indexes values again, or deletes values.
 
 All of it happens inside the transaction of the declaration.
 """
@@ -40,7 +40,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """Index paths whose values have no place any more, those whose keys are others, and whether more is required."""
+    """Index paths that lose their attribute, index paths whose keys change, and whether more is required."""
 
     lost: frozenset[str]
     rekeyed: frozenset[str]
@@ -48,12 +48,12 @@ class _Difference:
 
 
 def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bool) -> list[str]:
-    """Make what is stored fit the resource types that the app is about to have; returns what was done, in words.
+    """Fit stored resources to the resource types that the app is about to have; returns the changes, a sentence each.
 
-    AppError when it does not fit: values without an attribute of their type (unless `force` deletes them), resources
-    that lack what becomes required, values that several share and that become unique.
+    Raises AppError for values that lose their attribute (unless `force` deletes them), for resources without a value
+    that becomes required, and for values that become unique and that several resources share.
     """
-    types = {each.name: each for each in after.values()}
+    types = {kind.name: kind for kind in after.values()}
     done: list[str] = []
     for before in app.resource_types.values():
         now = types.get(before.name)
@@ -79,7 +79,7 @@ def _difference(before: ResourceType, after: ResourceType) -> _Difference:
 
 
 def _leaves(resource_type: ResourceType) -> dict[str, tuple[Attribute, Attribute]]:
-    """Every attribute with simple values by index path, after the top-level attribute that holds it."""
+    """Return index path to (top-level attribute, attribute), for every attribute with simple values."""
     return {leaf.path: (holder, leaf) for _, holder in resource_type.attributes for leaf in holder.leaves()}
 
 
@@ -102,7 +102,7 @@ def _required(resource_type: ResourceType) -> set[str]:
 
 
 def _stored(db: Database, app: App, resource_type: ResourceType, *, tombstones: bool = False) -> Iterator[_Stored]:
-    """The resources of a type, a chunk at a time."""
+    """Yield the resources of a type, read in chunks."""
     columns = (
         ResourceRow.id,
         ResourceRow.uuid,
@@ -127,7 +127,7 @@ def _of(app: App, resource_type: ResourceType) -> Any:
 
 
 def _values_of(app: App, resource_type: ResourceType) -> Any:
-    """The values of a type's resources, resource by resource: not every attribute is in the index over keys."""
+    """Return the condition for the values of a type's resources; by resource, as the key index lacks some of them."""
     return ValueRow.resource_id.in_(ResourceRow.select(ResourceRow.id).where(_of(app, resource_type)))
 
 
@@ -146,7 +146,7 @@ def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: 
 def _remove_values(
     db: Database, app: App, before: ResourceType, after: ResourceType, lost: Collection[str], *, force: bool
 ) -> list[str]:
-    """Delete values at index paths of a type, of tombstones too."""
+    """Delete the values at index paths of a type, those of deleted resources too."""
     values = _values_of(app, before) & ValueRow.path.in_(sorted(lost))
     held = (
         ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id)))
@@ -203,7 +203,7 @@ def _some(names: Collection[str]) -> str:
 
 
 def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]) -> list[str]:
-    """Write the index rows of these paths again; refused while resources share what becomes unique."""
+    """Write the index rows of these paths again. Raises AppError while resources share a value that becomes unique."""
     fresh: list[dict[str, Any]] = []
     holders: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in _stored(db, app, after):

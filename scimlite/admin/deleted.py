@@ -1,4 +1,4 @@
-"""Deleted users and groups: listed, restored, and purged for good."""
+"""Lists, restores and purges deleted users and groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..scim import document as documents
 from ..scim.document import Document
 from ..scim.schema import ResourceType
 
-#: Resources purged in one transaction: writers wait for no longer than that takes.
+#: Resources purged in one transaction, which is how long other writers wait.
 _CHUNK = 500
 #: Groups that are named in a journal entry.
 _MOST_NAMED = 20
@@ -50,7 +50,7 @@ class Tombstone:
 
     @property
     def purgeable(self) -> bool:
-        """Whether it may go when it is old enough: a user who was deleted, not deprovisioned, is kept."""
+        """True when a purge may remove it; False for users who were deleted without being deprovisioned."""
         return self.type != core.USER.name or self.ended != DELETED
 
 
@@ -58,10 +58,11 @@ class Tombstone:
 
 
 def restore(workspace: Workspace, resource_type: ResourceType, id: str) -> str:
-    """Give a deleted resource back as it was, with its memberships; returns what came back, in words.
+    """Restore a deleted resource with its memberships; returns its state and memberships in words.
 
-    A user who was deprovisioned by being deactivated is active again. AppError when there is no such tombstone, when
-    a unique value was taken meanwhile, or when it does not fit the app's schemas any more; the last two are recorded.
+    A user who was deprovisioned by being deactivated becomes active again. Raises AppError when there is no such
+    resource, when another one has taken a unique value, or when it no longer fits the app's schemas; the last two are
+    recorded as refusals.
     """
     try:
         with Attempt(workspace, Action.RESTORED, resource_type, id=id, method="restore") as attempt:
@@ -77,18 +78,18 @@ def restore(workspace: Workspace, resource_type: ResourceType, id: str) -> str:
 
 
 class _Restoration:
-    """A tombstone on its way back to life."""
+    """The restoration of one deleted resource."""
 
     def __init__(self, attempt: Attempt, resource_type: ResourceType, id: str) -> None:
         self._attempt = attempt
         self._workspace = attempt.workspace
         self._type = resource_type
         self._id = id
-        #: The document that was last about to be stored.
+        #: The document of the latest attempt, to find the value that a unique index refused.
         self._document: Document = {}
 
     def carry_out(self) -> str:
-        """Restore it; returns what came back, in words."""
+        """Restore the resource; returns its state and memberships in words."""
         try:
             return self._workspace.db.transact(self._write)
         except peewee.IntegrityError as error:
@@ -121,7 +122,7 @@ class _Restoration:
 
 
 def _regained(db: Database, resource_type: ResourceType, row: int, who: Subject) -> tuple[list[Entry], str]:
-    """The journal entries of memberships that came back, and all of it in words."""
+    """Return the journal entries of restored memberships, and the memberships in words."""
     if resource_type.links is not None:
         entries = member_changes.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
@@ -172,14 +173,14 @@ def _dead(apps: Sequence[App]) -> Any:
 
 
 def count(db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None = None) -> int:
-    """How many tombstones there are in apps, with this text in the name."""
+    """Count the deleted resources of a type in apps, with this text in the name."""
     return int(db.scalar(_listed(db, apps, resource_type, text, fn.count(ResourceRow.id))))
 
 
 def page(
     db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None, *, number: int, size: int
 ) -> list[Tombstone]:
-    """A page of the tombstones in apps, the newest first; the first page is number 1."""
+    """Return a page of the deleted resources in apps, the newest first; the first page is number 1."""
     query = _listed(db, apps, resource_type, text, *_COLUMNS)
     query = query.order_by(ResourceRow.deleted_at.desc(), ResourceRow.id.desc())
     rows = db.rows(query.limit(size).offset(min((number - 1) * size, 2**62)))
@@ -199,23 +200,23 @@ def _tombstone(row: Sequence[Any], apps: Sequence[App]) -> Tombstone:
 
 
 def purgeable(db: Database, apps: Sequence[App], before: int) -> dict[tuple[str, str], int]:
-    """How many tombstones may go that are older than a time, by app slug and resource type."""
+    """Count the deleted resources that may be purged and are older than a time, by app slug and resource type."""
     query = ResourceRow.select(ResourceRow.app_id, ResourceRow.type, fn.count(ResourceRow.id)).where(_old(apps, before))
     slugs = {app.id: app.slug for app in apps}
     return {(slugs[app], kind): number for app, kind, number in db.rows(query.group_by(*query.selected_columns[:2]))}
 
 
 def _old(apps: Sequence[App], before: int) -> Any:
-    """Users who were deleted while `delete the deactivated` was off are kept, however old they are."""
+    """Return the condition for a purge; it spares users who were deleted while `delete the deactivated` was off."""
     may_go = (ResourceRow.type != core.USER.name) | (ResourceRow.ended != DELETED)
     return _dead(apps) & (ResourceRow.deleted_at < before) & may_go
 
 
 def purge(scope: Scope, apps: Sequence[App], before: int) -> Iterator[int]:
-    """Delete tombstones that are older than a time, for good; gives how many each step deleted.
+    """Purge deleted resources that are older than a time; yields how many each step removed.
 
-    Each step is a transaction, so that one which is stopped can be gone on with. The journal stays, and gets an entry
-    for each.
+    Each step is a transaction, so that a run that was stopped can be continued. The journal stays, and gets an entry
+    for each purged resource.
     """
     query = ResourceRow.select(*_COLUMNS).where(_old(apps, before)).order_by(ResourceRow.deleted_at).limit(_CHUNK)
     while purged := scope.db.transact(partial(_purge_some, scope, apps, query)):

@@ -1,4 +1,4 @@
-"""A person removed for good: everything that is stored of them, and what the journal says of them."""
+"""Erases a person for good: the stored user, and names and values in the journal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordR
 from ..journal import Action, Entry
 from ..scim.values import fold
 
-#: Journal entries rewritten in one transaction: writers wait for no longer than that takes.
+#: Journal entries rewritten in one transaction, which is how long other writers wait.
 _CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What there is of a person."""
+    """How many rows an erasure removes or blanks."""
 
     memberships: int
     entries: int
@@ -30,27 +30,27 @@ class Traces:
 
 
 def traces(workspace: Workspace, id: str, name: str) -> Traces:
-    """Count what erasing a user of an app would take away; `name` is the userName."""
+    """Count the rows that erasing a user of an app would remove or blank; `name` is the userName."""
     db, app = workspace.db, workspace.app
     row = _row(db, app, id)
     keys = _keys(db, app, id, name)
     return Traces(
         int(db.scalar(MemberRow.select(fn.count(MemberRow.group_id)).where(MemberRow.member_id == row)) if row else 0),
-        int(db.scalar(JournalRow.select(fn.count(JournalRow.id)).where(_told(app, id, keys)))),
-        int(db.scalar(RefusalRow.select(fn.count(RefusalRow.id)).where(_asked(app, id, keys)))),
+        int(db.scalar(JournalRow.select(fn.count(JournalRow.id)).where(_entries_about(app, id, keys)))),
+        int(db.scalar(RefusalRow.select(fn.count(RefusalRow.id)).where(_requests_about(app, id, keys)))),
     )
 
 
 def erase(workspace: Workspace, id: str, name: str) -> None:
     """Erase a living or deleted user: document, tombstone, memberships, kept requests, personal values in the journal.
 
-    The journal keeps what was done and when, under the id alone, and that the user was erased. What was stopped can be
-    repeated. What other users' documents say of the person, such as a manager's name, is theirs and stays.
+    The journal keeps actions and times under the id alone, and that the user was erased. A run that was stopped can be
+    repeated. Attributes of other users that name the person, such as a manager's name, stay.
     """
     db, app = workspace.db, workspace.app
     keys = _keys(db, app, id, name)
     with db.erasing():
-        some = JournalRow.select(JournalRow.id).where(_told(app, id, keys), _PERSONAL).limit(_CHUNK)
+        some = JournalRow.select(JournalRow.id).where(_entries_about(app, id, keys), _PERSONAL).limit(_CHUNK)
         while rows := [row[0] for row in db.rows(some)]:
             db.transact(partial(db.execute, JournalRow.update(**_BLANK).where(JournalRow.id.in_(rows))))
         db.transact(partial(_erase, workspace, id, keys))
@@ -64,8 +64,8 @@ _PERSONAL = JournalRow.user_name.is_null(False) | JournalRow.changes.is_null(Fal
 def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
     db, app = workspace.db, workspace.app
     # Once more, for entries that were recorded meanwhile.
-    db.execute(JournalRow.update(**_BLANK).where(_told(app, id, keys), _PERSONAL))
-    db.execute(RefusalRow.delete().where(_asked(app, id, keys)))
+    db.execute(JournalRow.update(**_BLANK).where(_entries_about(app, id, keys), _PERSONAL))
+    db.execute(RefusalRow.delete().where(_requests_about(app, id, keys)))
     db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
     row = _row(db, app, id, lock=True)
     for table, column in (
@@ -86,15 +86,15 @@ def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:
 
 
 def _keys(db: Database, app: App, id: str, name: str) -> list[str]:
-    """Every name under which requests about the person may have been refused before there was an id."""
+    """Return every name in requests about the person that may have been refused before there was an id."""
     known = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
     return sorted({fold(name), *(row[0] for row in db.rows(known))})
 
 
-def _told(app: App, id: str, keys: list[str]) -> Any:
-    """The journal entries about a person. An index finds them by either half."""
+def _entries_about(app: App, id: str, keys: list[str]) -> Any:
+    """Return the condition for journal entries about a person; each half has an index."""
     return (JournalRow.app_id == app.id) & ((JournalRow.user_uuid == id) | JournalRow.user_key.in_(keys))
 
 
-def _asked(app: App, id: str, keys: list[str]) -> Any:
+def _requests_about(app: App, id: str, keys: list[str]) -> Any:
     return (RefusalRow.app_id == app.id) & ((RefusalRow.user_uuid == id) | RefusalRow.user_key.in_(keys))

@@ -1,4 +1,4 @@
-"""Housekeeping: what has to be tidied away from time to time, whether or not a client asks for anything."""
+"""Housekeeping: deletes, from time to time, data that is kept for a limited time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..journal import refusals
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """How much was tidied away."""
+    """How many rows were deleted."""
 
     #: Kept requests that were older than a week.
     refusals: int
 
 
 def tidy(db: Database) -> Tidied:
-    """Delete what is kept for a limited time only; some at a time, so that writers do not wait.
+    """Delete data that is kept for a limited time only, in chunks, so that writers do not wait.
 
-    Raises Unavailable when the database is locked or cannot be reached; what was done until then is done.
+    Raises Unavailable when the database is locked or cannot be reached; rows deleted until then stay deleted.
     """
     return Tidied(refusals.forget_old(db))

@@ -1,4 +1,4 @@
-"""The operator's read side: users and groups listed, searched and found by the value index, a page at a time."""
+"""Lists, searches and finds users and groups for operators; the value index answers, a page at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peewee import SQL, fn
 
 from ..apps import App
 from ..db import Database
-from ..db.tables import AliasRow, MemberRow, ResourceRow, ValueRow, sought
+from ..db.tables import AliasRow, ResourceRow, ValueRow, sought
 from ..directory.search.shapes import PREFIX
 from ..scim import core
 from ..scim import document as documents
@@ -21,13 +21,13 @@ from ..scim.values import fold
 if TYPE_CHECKING:
     from ..directory.members import Link
 
-#: The attribute that people name a resource by, which every living one has.
-_NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
-#: What a search looks into.
+#: The attribute that names a resource; every living one has it.
+NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
+#: The attributes in which a search looks for its text.
 _SEARCHED = {core.USER.name: ("userName", "displayName", "emails.value"), core.GROUP.name: ("displayName",)}
-#: Matches of one name that are told apart; more help nobody.
+#: Matches of one name; an operator who gets more of them has to search in another way.
 _MOST_MATCHES = 20
-#: Rows read at once when all are wanted.
+#: Rows in one query when a whole list is read.
 _CHUNK = 1000
 
 
@@ -51,7 +51,7 @@ class Found:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The stored document: without `meta`, members, groups, and what nobody may read."""
+        """The stored document, without `meta`, members, groups and secret attributes."""
         parsed: dict[str, Any] = orjson.loads(self.document)
         kind = next((each for each in self.app.resource_types.values() if each.name == self.type), None)
         return documents.without(kind, parsed, kind.secret_paths) if kind and kind.secret_paths else parsed
@@ -64,7 +64,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which users or groups are wanted: of these apps, with this text in a name or an e-mail address."""
+    """A selection of living users or groups: of these apps, with this text in a name or an e-mail address."""
 
     resource_type: ResourceType
     apps: Sequence[App]
@@ -74,39 +74,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing, and how many match in all."""
+    """One page of a listing, and the number of all that match."""
 
     total: int
     found: list[Found]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a group, by itself or through a group in it."""
-
-    id: str
-    type: str
-    name: str
-    display: str | None
-    active: int
-    direct: int
-
-
-@dataclass(frozen=True, slots=True)
-class MemberPage:
-    """One page of a group's members, and how many there are in all."""
-
-    total: int
-    members: list[Member]
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """How many a group holds: users and groups directly, and users also through the groups in it."""
-
-    users: int
-    groups: int
-    everyone: int
 
 
 _COLUMNS = (
@@ -134,8 +105,8 @@ def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
 
 
 def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
-    """A page of a listing by userName or displayName; the first page is number 1."""
-    offset = _offset(number, size)
+    """Return a page of a listing in the order of userName or displayName; the first page is number 1."""
+    offset = rows_before(number, size)
     query = _listed(db, listing, ValueRow.resource_id).order_by(*_order).limit(size).offset(offset)
     ids = [row[0] for row in db.rows(query)]
     if 0 < len(ids) < size or (not ids and number == 1):
@@ -146,7 +117,7 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
 
 
 def _total(db: Database, listing: Listing) -> int:
-    """How many a listing has; without a text the resources themselves tell, for each has one name."""
+    """Count a listing; without a text the resources are counted instead of their names, because each has one."""
     if listing.text is not None:
         return int(db.scalar(_listed(db, listing, fn.count(ValueRow.resource_id))))
     query = ResourceRow.select(fn.count(ResourceRow.id)).where(
@@ -156,18 +127,18 @@ def _total(db: Database, listing: Listing) -> int:
 
 
 def _wanted(listing: Listing) -> list[Any]:
-    """Which resources a listing is about, of those of its type."""
+    """Return the conditions on the resources of a listing's type."""
     living = [ResourceRow.deleted_at.is_null()]
     return living if listing.active is None else [*living, ResourceRow.active == int(listing.active)]
 
 
-def _offset(number: int, size: int) -> int:
-    """How many rows come before a page; no database counts further than 64 bits."""
+def rows_before(number: int, size: int) -> int:
+    """Return how many rows come before a page, at most what fits into 64 bits."""
     return min((number - 1) * size, 2**62)
 
 
 def walk(db: Database, listing: Listing) -> Iterator[Found]:
-    """All of a listing, app by app, without holding them or a transaction meanwhile."""
+    """Yield all of a listing, app by app, in chunks, without a transaction that stays open."""
     for app in listing.apps:
         query = _listed(db, replace(listing, apps=[app]), ValueRow.resource_id, _key_start)
         query = query.order_by(*_order).limit(_CHUNK)
@@ -177,23 +148,23 @@ def walk(db: Database, listing: Listing) -> Iterator[Found]:
             if len(rows) < _CHUNK:
                 break
             id, key = rows[-1]
-            # `>=` says no more than the rest, but it is what an index can begin at.
+            # `>=` repeats a part of the rest, as a condition at which an index can begin.
             beyond = (_key_start >= key) & ((_key_start > key) | (ValueRow.resource_id > id))
             rows = db.rows(query.where(beyond))
 
 
-#: What the index covers of a key, written as the index has it.
+#: The part of a key that the index covers, written as in the index.
 _key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(PREFIX)))
 _order = (_key_start, ValueRow.resource_id)
 
 
 def _of_apps(column: Any, apps: Sequence[App]) -> Any:
-    """With one app an equality, so that the index also gives the order."""
+    """Return a condition for apps; an equality for one app, so that the index also gives the order."""
     return column == apps[0].id if len(apps) == 1 else column.in_([app.id for app in apps])
 
 
 def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
-    """The living resources of a listing, each as the value that names it: its index has their order."""
+    """Return the query of a listing over the values that name the resources, because their index has the order."""
     kind = listing.resource_type.name
     query = (
         ValueRow.select(*columns)
@@ -201,7 +172,7 @@ def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
         .where(
             _of_apps(ValueRow.app_id, listing.apps),
             ValueRow.type == kind,
-            ValueRow.path == _NAMED_BY[kind],
+            ValueRow.path == NAMED_BY[kind],
             sought(ValueRow),
             *_wanted(listing),
         )
@@ -226,15 +197,15 @@ def _in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Fou
 
 
 def find(db: Database, resource_type: ResourceType, apps: Sequence[App], text: str) -> list[Found]:
-    """The users or groups that go by this id, userName or displayName (without case) or externalId.
+    """Return the users or groups with this id, userName or displayName (in any case) or externalId.
 
-    Without a living one: those that went by this name before, and the deleted.
+    When none is alive, returns those that had the name before, and the deleted ones.
     """
     by_id = ResourceRow.select(ResourceRow.id).where(
         _of_apps(ResourceRow.app_id, apps), ResourceRow.uuid == text.lower(), ResourceRow.type == resource_type.name
     )
     ids = {row[0] for row in db.rows(by_id)}
-    named = {row[0] for row in db.rows(_named(resource_type, apps, _NAMED_BY[resource_type.name], fold(text)))}
+    named = {row[0] for row in db.rows(_named(resource_type, apps, NAMED_BY[resource_type.name], fold(text)))}
     named |= {row[0] for row in db.rows(_named(resource_type, apps, "externalId", text))}
     living = _rows(db, apps, ids | named, ResourceRow.deleted_at.is_null())
     if living or resource_type.name != core.USER.name:
@@ -261,7 +232,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
 
 
 def _formerly(db: Database, apps: Sequence[App], text: str) -> set[int]:
-    """Users who were ever known by this userName or externalId."""
+    """Return the rows of users who ever had this userName or externalId."""
     query = (
         AliasRow.select(ResourceRow.id)
         .join(ResourceRow, on=((ResourceRow.app_id == AliasRow.app_id) & (ResourceRow.uuid == AliasRow.user_uuid)))
@@ -279,91 +250,11 @@ def _rows(db: Database, apps: Sequence[App], ids: set[int], *where: Any) -> list
 
 
 def groups_of(db: Database, found: Found) -> list[Link]:
-    """The groups that a living user or group is in, directly or through other groups, by name."""
+    """Return the groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
     # Imported here, because what changes memberships takes 20 ms that lists need not.
     from ..directory import members as links
 
-    held = links.groups_of(db, [found.row]).get(found.row, [])
-    return sorted(held, key=lambda group: fold(group.display))
-
-
-# --- members ------------------------------------------------------------------------------------------------------
-
-
-def member_counts(db: Database, groups: Sequence[Found]) -> dict[int, int]:
-    """How many living members groups have directly, by the group's row."""
-    query = (
-        MemberRow.select(MemberRow.group_id, fn.count(MemberRow.member_id))
-        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
-        .where(MemberRow.group_id.in_([group.row for group in groups]), ResourceRow.deleted_at.is_null())
-        .group_by(MemberRow.group_id)
-    )
-    return dict(db.rows(query)) if groups else {}
-
-
-def holding(db: Database, group: Found) -> Holding:
-    """How many a group holds, directly and in all."""
-    query = (
-        MemberRow.select(ResourceRow.type, fn.count(MemberRow.member_id))
-        .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
-        .where(MemberRow.group_id == group.row, ResourceRow.deleted_at.is_null())
-        .group_by(ResourceRow.type)
-    )
-    direct: dict[str, int] = dict(db.rows(query))
-    users, groups = direct.get(core.USER.name, 0), direct.get(core.GROUP.name, 0)
-    everyone = users
-    if groups:
-        reached = _reached(group, fn.count(ResourceRow.id))
-        everyone = int(db.scalar(reached.where(ResourceRow.type == core.USER.name)))
-    return Holding(users, groups, everyone)
-
-
-def members(db: Database, group: Found, *, nested: bool, number: int, size: int) -> MemberPage:
-    """A page of a group's members, groups first, then by name; with `nested` also those of the groups in it."""
-    columns = (ResourceRow.uuid, ResourceRow.type, ResourceRow.name, ResourceRow.display, ResourceRow.active)
-    wanted = _reached if nested else _held
-    direct, value = MemberRow.alias(), ValueRow.alias()
-    is_direct = fn.EXISTS(
-        direct.select(SQL("1")).where(direct.group_id == group.row, direct.member_id == ResourceRow.id)
-    )
-    user, other = ((ResourceRow.type == kind) & (value.path == path) for kind, path in _NAMED_BY.items())
-    query = (
-        wanted(group, *columns, is_direct)
-        .join(value, on=((value.resource_id == ResourceRow.id) & (user | other)))
-        .order_by(ResourceRow.type, value.key, ResourceRow.id)
-        .limit(size)
-        .offset(_offset(number, size))
-    )
-    total = int(db.scalar(wanted(group, fn.count(ResourceRow.id))))
-    return MemberPage(total, [Member(*row) for row in db.rows(query)])
-
-
-def _held(group: Found, *columns: Any) -> Any:
-    """The living members of a group."""
-    return (
-        ResourceRow.select(*columns)
-        .join(MemberRow, on=(MemberRow.member_id == ResourceRow.id))
-        .where(MemberRow.group_id == group.row, ResourceRow.deleted_at.is_null())
-    )
-
-
-def _reached(group: Found, *columns: Any) -> Any:
-    """The living members of a group and of the groups in it; UNION makes cycles end, the deleted conduct nothing."""
-    first, further, upper = MemberRow.alias(), MemberRow.alias(), ResourceRow.alias()
-    start = first.select(first.member_id.alias("member_id")).where(first.group_id == group.row)
-    within = start.cte("within", recursive=True, columns=("member_id",))
-    step = (
-        further.select(further.member_id)
-        .join(within, on=(further.group_id == within.c.member_id))
-        .join(upper, on=(upper.id == further.group_id))
-        .where(upper.deleted_at.is_null())
-    )
-    closure = within.union(step)
-    return (
-        ResourceRow.select(*columns)
-        .join(closure, on=(closure.c.member_id == ResourceRow.id))
-        .where(ResourceRow.deleted_at.is_null(), ResourceRow.id != group.row)
-        .with_cte(closure)
-    )
+    groups = links.groups_of(db, [found.row]).get(found.row, [])
+    return sorted(groups, key=lambda group: fold(group.display))

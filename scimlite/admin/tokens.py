@@ -1,4 +1,4 @@
-"""Bearer tokens: issued, shown again, rotated and revoked; the token itself is never stored."""
+"""Issues, shows, rotates and revokes bearer tokens; the token itself is never stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..scim import core
 _LONGEST_LABEL = 100
 
 
-#: What a token is called unless the operator says otherwise.
+#: The label of a token that is issued without one.
 DEFAULT_LABEL = "default"
 
 
@@ -38,7 +38,7 @@ class Token:
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
-    #: The id of the user that `/Me` is; such a token is good for nothing else but discovery.
+    #: The id of the user that `/Me` stands for; such a token can only use `/Me` and discovery.
     subject: str | None
 
     def state(self, at: int) -> str:
@@ -72,7 +72,7 @@ def issue(
     expires_at: int | None = None,
     subject: tuple[str, str] | None = None,
 ) -> tuple[Token, str]:
-    """Make a token for an app; returns its row and its text. TokenError when the label cannot be used.
+    """Make a token for an app; returns its row and its text. Raises TokenError when the label is not allowed.
 
     `subject` is the id and the name of the user that the token is for.
     """
@@ -113,15 +113,15 @@ def _insert(workspace: Workspace, keyring: Keyring, label: str, expires_at: int 
 
 
 def every(db: Database, app: App) -> list[Token]:
-    """The app's tokens, oldest first."""
+    """Return the app's tokens, oldest first."""
     query = TokenRow.select(*_COLUMNS).where(TokenRow.app_id == app.id).order_by(TokenRow.id)
     return [Token(*row) for row in db.rows(query)]
 
 
 def get(db: Database, app: App, label: str | None = None) -> Token:
-    """The token with this label (or number); without one the app's only active token, or the one called `default`.
+    """Return the token with this label or number; without one, the only active token, or the one called `default`.
 
-    TokenError otherwise, with the labels there are.
+    Raises TokenError, with the labels there are, when there is no such token.
     """
     # The newest first: a label can be used again once its token is revoked.
     newest = list(reversed(every(db, app)))
@@ -179,7 +179,7 @@ def key_state(token: Token, keyring: Keyring) -> str:
 
 
 def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
-    """The token's text again; that it was shown is journalled."""
+    """Return the token's text again, and record in the journal that it was shown."""
     text = keyring.sign(token.token_id, token.key_id)
     entry = Entry(Action.TOKEN_SHOWN, detail=f"token {token.label}")
     workspace.db.transact(partial(journal.record, workspace, [entry]))
@@ -187,7 +187,7 @@ def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
 
 
 def rotate(workspace: Workspace, keyring: Keyring, token: Token, *, overlap: int) -> tuple[Token, str]:
-    """A new token, with the same label and subject, in place of one, which works on for `overlap` microseconds."""
+    """Replace a token by one with its label and subject; the old one works for `overlap` more microseconds."""
     at = clock.now()
     if token.state(at) != "active":
         raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
@@ -211,7 +211,7 @@ def _stamp(microseconds: int) -> str:
 
 
 def revoke(workspace: Workspace, token: Token) -> None:
-    """Stop a token at once, in every worker."""
+    """Revoke a token; every worker refuses it from the next request on."""
     if token.revoked_at is None:
         workspace.db.transact(partial(_revoke, workspace, token))
 

@@ -489,7 +489,7 @@ class TestFollow:
                 history.add("before")
                 assert json.loads(follower.line())["user"] == "before"
                 forwarder.cut()
-                assert "Trying on" in follower.line("stderr")
+                assert "Trying again" in follower.line("stderr")
                 history.add("meanwhile")
                 forwarder.mend()
                 assert json.loads(follower.line())["user"] == "meanwhile"
