@@ -128,15 +128,16 @@ def print_details(context: Context, details: Details) -> None:
     )
     print_heading("Tokens")
     _TOKENS.print_table(details.tokens, empty=f"None. Issue one: scimlite token issue {app.slug}")
+    spelled = app.settings.spelled()
     print_heading(f"Features (change one: scimlite app edit {app.slug} --feature name=value)")
     print_table(
         ("Feature", "Value", "Choices", "Meaning"),
         [
             (
                 feature_name(feature.name),
-                str(getattr(app.settings, feature.name)),
+                spelled[feature.name],
                 _choices(feature),
-                feature.metadata.get("help", ""),
+                feature.metadata["help"],
             )
             for feature in fields(AppSettings)
         ],

@@ -250,3 +250,14 @@ def test_delete_without_somebody_to_ask_removes_nothing(site):
     slug = site.app("Nobody there")
     assert site.run("app", "delete", slug, input="").exit_code == 1
     assert site.json("app", "show", slug)["slug"] == slug
+
+
+def test_show_spells_features_as_they_are_set(site):
+    slug = site.app("Spelled")
+    site.ok(
+        "app", "edit", slug, "--feature", "revive=on", "--feature", "brake-users=off", "--feature", "brake-window=90m"
+    )
+    rows = [line.split() for line in site.ok("app", "show", slug).splitlines()]
+    values = {row[0]: row[1] for row in rows if (len(row) > 1 and "-" in row[0]) or row[:1] == ["revive"]}
+    assert (values["revive"], values["brake-users"], values["brake-window"]) == ("on", "off", "90m")
+    assert (values["create-users"], values["patch-answer"], values["brake-percent"]) == ("on", "auto", "20")
