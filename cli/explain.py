@@ -96,7 +96,9 @@ def _print(explanation: Explanation) -> None:
         _print_reason(refused)
     if not explanation.refused and explanation.refusals:
         for entry in explanation.refusals:
-            print_heading(f"Refused with {entry.status}" if entry.status else "Refused")
+            # A member that was left out is refused in a request that was accepted.
+            accepted = entry.status is not None and entry.status < 400
+            print_heading("Left out" if accepted else f"Refused with {entry.status}" if entry.status else "Refused")
             click.echo(visible(entry.detail or "No reason was recorded."))
         click.echo("\nThe request itself is no longer kept: that is done for 7 days.", err=True)
     if explanation.changes:

@@ -138,7 +138,7 @@ def _keep_house(worker: Any) -> None:
 
 
 def _tidy_regularly(settings: Settings) -> None:
-    """Run the housekeeping within a minute of the start and then every hour; several workers may run it at once."""
+    """Run the housekeeping within seconds of the start and then every hour; several workers may run it at once."""
     # Jitter, so that the workers of several servers do not begin together.
     pause = random.uniform(0, 5)
     while True:
@@ -146,10 +146,12 @@ def _tidy_regularly(settings: Settings) -> None:
         pause = random.uniform(0.9, 1.1) * _HOUSEKEEPING_EVERY
         db = database(settings)
         try:
-            housekeeping.tidy(db)
+            # A missing SQLite file is not made anew.
+            if db.exists():
+                housekeeping.tidy(db)
         except Unavailable:
-            # A busy database is no fault; nothing is lost by waiting.
-            logging.getLogger("scimlite.error").error("housekeeping: the database is busy; tried again in an hour")
+            # No fault of ours, and nothing is lost by waiting.
+            logging.getLogger("scimlite.error").error("housekeeping: no answer from the database; again in an hour")
         except (ScimError, DatabaseError):
             logging.getLogger("scimlite.error").exception("housekeeping failed; it is tried again in an hour")
         finally:

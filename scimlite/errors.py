@@ -28,7 +28,7 @@ class OperatorError(Exception):
 class Remedy:
     """A change by the operator that would have a refused request accepted; `remedies.wording` makes it a command.
 
-    Exactly one of `feature`, `setting`, `optional_target` and `release` is set.
+    Exactly one of `feature`, `setting`, `optional_target`, `release` and `free_value` is set.
     """
 
     #: The feature of the app that is to be set to `value`.
@@ -42,6 +42,8 @@ class Remedy:
     optional_target: str | None = None
     #: True when the app's brake is to be released.
     release: bool = False
+    #: True when the resource that has the unique value now is to be renamed or deleted.
+    free_value: bool = False
     #: The slug of the app; filled in when the refusal is kept.
     app: str | None = None
 

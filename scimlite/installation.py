@@ -44,6 +44,9 @@ class Installation:
     """
 
     def __init__(self, database_url: str, *secret_keys: str, upgrade: bool = True) -> None:
+        if not secret_keys:
+            # Never one that is made on the spot: each server of an application would have its own.
+            raise TokenError("There is no secret key.")
         settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=secret_keys)
         self._begin(settings, create=upgrade, upgrade=upgrade)
         self.check_keys()

@@ -13,8 +13,7 @@ from typing import Any
 
 from flask import Flask, render_template
 
-from scimlite import Installation
-from scimlite.events import signals
+from scimlite import Installation, signals
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS person (id TEXT PRIMARY KEY, name TEXT, email TEXT, active INTEGER, groups TEXT);

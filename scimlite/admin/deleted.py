@@ -21,7 +21,7 @@ from ..directory.attempt import Attempt
 from ..directory.identity import Subject, entry
 from ..directory.read import Resource
 from ..directory.tombstones import DEACTIVATED, DELETED
-from ..errors import InvalidValue, NotFound, Uniqueness
+from ..errors import InvalidValue, NotFound, Remedy, Uniqueness
 from ..journal import Action, Entry, Scope
 from ..scim import core
 from ..scim import document as documents
@@ -96,6 +96,7 @@ class _Restoration:
             conflict = value_index.conflict(self._workspace, self._type, self._id, self._document, error)
             if conflict is None:
                 raise
+            conflict.remedy = Remedy(free_value=True)
             raise conflict from None
 
     def _write(self) -> str:

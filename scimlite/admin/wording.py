@@ -180,4 +180,6 @@ def wording_of_remedy(remedy: Remedy | str | None) -> str | None:
         return f"the setting {remedy.setting}"
     if remedy.optional_target is not None:
         return f"scimlite mapping set --app {remedy.app} {remedy.optional_target} --optional"
+    if remedy.free_value:
+        return "rename or delete the resource that has the value now"
     return f"scimlite app release {remedy.app}"

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..apps.workspace import Workspace
-from ..db import DatabaseError
 from ..errors import (
     BadRequest,
     InternalError,
@@ -39,6 +38,9 @@ class Attempt:
 
     As a context manager it records the error that leaves the block: once, after the rollback of the transaction, with
     the request for `explain`. A write that succeeds records its entries with `record`.
+
+    Inside a transaction of the caller a failed attempt records nothing, because the rollback would take the entry
+    along: the caller that begins a transaction around writes makes an attempt around the transaction.
     """
 
     def __init__(
@@ -123,7 +125,8 @@ class Attempt:
         )
         try:
             refusals.record(scope, refused)
-        except (ScimError, DatabaseError) as failure:
+        except Exception as failure:
+            # The caller gets the error of the write, whatever happens to its record.
             _log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)
 
     def _entry(self, error: ScimError) -> Entry:

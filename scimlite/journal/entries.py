@@ -105,12 +105,13 @@ class Entry:
 
 Observer = Callable[[Scope, Sequence[Entry]], None]
 
-_observers: list[Observer] = []
+#: By name, so that a module that is loaded twice observes once.
+_observers: dict[str, Observer] = {}
 
 
 def observe(observer: Observer) -> None:
     """Call `observer(scope, entries)` for all entries that are recorded from now on, in their transaction."""
-    _observers.append(observer)
+    _observers[f"{observer.__module__}.{observer.__qualname__}"] = observer
 
 
 def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, status: int | None = None) -> None:
@@ -121,7 +122,7 @@ def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, sta
     """
     at = at or clock.now()
     scope.db.insert(_insert_entries, [tuple(_columns(scope, entry, at, status).values()) for entry in entries])
-    for observer in _observers:
+    for observer in _observers.values():
         observer(scope, entries)
 
 

@@ -77,6 +77,8 @@ def _record(scope: Scope, refused: Refused) -> None:
     )
     entries.record(scope, [entry], at=at, status=refused.status)
     _keep(scope, replace(refused, entry=entry), at)
+    # Also where no housekeeping runs, such as in an embedding application.
+    scope.db.execute(_delete_old, before=at - KEPT, limit=_CHUNK)
 
 
 def _with_name(scope: Scope, pair: tuple[str | None, str | None] | None) -> tuple[str | None, str | None] | None:
@@ -130,6 +132,15 @@ def _path(received: Received, types: Sequence[ResourceType]) -> str:
 
 
 def _body(received: Received, types: Sequence[ResourceType]) -> str | None:
+    """The masked body as JSON; None when nothing can be kept of it."""
+    try:
+        return _masked(received, types)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        # A caller without HTTP can give what is no JSON: a huge number, half a surrogate pair, any object.
+        return None
+
+
+def _masked(received: Received, types: Sequence[ResourceType]) -> str | None:
     if not received.parsed:
         return None
     if received.path.endswith("/.search"):

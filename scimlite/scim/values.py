@@ -177,7 +177,7 @@ def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None)
 
 
 def _kind(value: Json) -> str:
-    """The JSON type of a value, as errors name it."""
+    """The type of a value, as errors name it."""
     names = {
         bool: "a boolean",
         str: "a string",
@@ -187,7 +187,8 @@ def _kind(value: Json) -> str:
         dict: "an object",
         type(None): "null",
     }
-    return names[type(value)]
+    # A caller without HTTP may give what JSON does not have, such as bytes.
+    return names.get(type(value), f"a {type(value).__name__}")
 
 
 def _check_string(attribute: Attribute, value: Json) -> Json:

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from flask import Flask
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-_SLASHES = re.compile("/{2,}")
-
 
 class TidySlashes:
-    """Replaces doubled slashes behind an app's slug by single ones.
+    """Replaces doubled slashes behind an app's slug by single ones, where no route takes the URL as it is.
 
-    A client sends doubled slashes when the base URL that it was given ends in a slash. Every other path stays
-    unchanged: paths outside the URL prefix of the endpoint, and doubled slashes between the prefix and the slug.
+    A client sends doubled slashes when the base URL that it was given ends in a slash. All other URLs stay unchanged,
+    those of an application around the endpoint too.
     """
 
-    def __init__(self, app: WsgiApp, prefix: str) -> None:
-        self._app = app
-        self._prefix = f"{prefix}/"
+    def __init__(self, flask: Flask, not_found: str) -> None:
+        """In: the application, and its Flask endpoint for URLs of the blueprint that no other route takes."""
+        self._app = flask.wsgi_app
+        self._url_map = flask.url_map
+        self._not_found = not_found
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Calls the wrapped application with the tidied path."""
         path = environ.get("PATH_INFO", "")
-        if "//" in path and path.startswith(self._prefix):
-            slug, slash, rest = path.removeprefix(self._prefix).partition("/")
-            if slug:
-                environ["PATH_INFO"] = self._prefix + slug + _SLASHES.sub("/", slash + rest)
+        if "//" in path:
+            environ["PATH_INFO"] = self._tidied(environ, path)
         return self._app(environ, start_response)
+
+    def _tidied(self, environ: dict[str, Any], path: str) -> str:
+        try:
+            endpoint, arguments = self._url_map.bind_to_environ(environ).match()
+        except HTTPException:
+            return path
+        rest = arguments.get("rest", "")
+        tidy = "/".join(part for part in rest.split("/") if part)
+        return path.removesuffix(rest) + tidy if endpoint == self._not_found and tidy else path
 
 
 class TrustedProxies:

@@ -11,8 +11,10 @@ import pytest
 
 from command_line import CommandLine
 from installation import Installation
-from scimlite.admin import apps
+from scimlite.admin import apps, deleted
 from scimlite.apps.workspace import Workspace
+from scimlite.clock import DAY
+from scimlite.db.tables import RefusalRow
 from scimlite.directory import write
 from scimlite.errors import BadRequest, InvalidSyntax, InvalidValue, NotFound, ScimError, Uniqueness
 from scimlite.journal import Origin, refusals, report
@@ -169,3 +171,40 @@ def test_a_fault_of_ours_is_recorded_as_failed(installation: Installation) -> No
     row = source.rows()[-1]
     assert (row.action, row.outcome, row.group, row.status) == ("created", "failed", "staff", None)
     assert "log has the details" in (row.detail or "")
+
+
+@pytest.mark.parametrize(
+    "value", [2**70, "half \ud800", object(), {7: "x"}], ids=["huge", "surrogate", "object", "key"]
+)
+def test_input_that_is_no_json_is_refused_and_recorded_without_it(installation: Installation, value: Any) -> None:
+    source = Source(installation)
+    with pytest.raises(ScimError):
+        write.create(source.workspace, source.users, {"title": value})
+    row = source.refused()
+    (kept,) = refusals.of_request(installation.db, row.request_id or "")
+    assert kept.path == "/Users"
+
+
+def test_a_refusal_takes_what_is_too_old_away(installation: Installation) -> None:
+    source = Source(installation)
+    with pytest.raises(InvalidValue):
+        write.create(source.workspace, source.users, {"title": "old"})
+    old = source.refused().request_id or ""
+    installation.db.execute(RefusalRow.update(at=RefusalRow.at - 8 * DAY))
+    with pytest.raises(InvalidValue):
+        write.create(source.workspace, source.users, {"title": "new"})
+    assert installation.db.scalar(RefusalRow.select(RefusalRow.id).where(RefusalRow.request_id == old)) is None
+    assert refusals.of_request(installation.db, source.refused().request_id or "")
+
+
+def test_a_refused_restore_says_what_to_do(installation: Installation) -> None:
+    source = Source(installation)
+    gone = write.create(source.workspace, source.users, {"userName": "ann"}).resource
+    write.delete(source.workspace, source.users, gone.id)
+    write.create(source.workspace, source.users, {"userName": "ann"})
+    with pytest.raises(apps.AppError, match="Rename or delete"):
+        deleted.restore(source.workspace, source.users, gone.id)
+    row = source.refused()
+    explained = CommandLine(installation.env).json("explain", row.request_id or "")
+    assert (row.action, explained["refusals"][0]["status"]) == ("restored", None)
+    assert explained["refusals"][0]["remedy"] == "rename or delete the resource that has the value now"

@@ -23,6 +23,7 @@ from command_line import CommandLine
 from scim_client import ScimClient, add_members, assert_scim_error
 from scimlite import Installation
 from scimlite.admin import apps
+from scimlite.apps.keyring import TokenError
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.directory import write
@@ -221,3 +222,10 @@ def test_the_installation_checks_passwords(database_url: str) -> None:
     with pytest.raises(apps.AppError, match="There is no app 'other'"):
         scim.verify_password("other", id, "correct horse")
     scim.db.close()
+
+
+def test_an_installation_needs_a_key_and_writes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TokenError, match="no secret key"):
+        Installation("sqlite:///a.db")
+    assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,11 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
         nonlocal prefix
         prefix = state.url_prefix or ""
         state.app.url_map.converters.setdefault("scimpath", AnyPath)
-        state.app.wsgi_app = TidySlashes(state.app.wsgi_app, prefix)
+
+    @blueprint.record
+    def _on_each_registration(state: Any) -> None:
+        not_found = f"{state.name_prefix}.{state.name}.NotFound".lstrip(".")
+        state.app.wsgi_app = TidySlashes(state.app, not_found)
 
     @blueprint.before_request
     def _begin_request() -> None:
