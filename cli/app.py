@@ -50,7 +50,7 @@ def app() -> None:
 @app.command()
 @click.argument("name")
 @click.option(
-    "--slug", metavar="SLUG", help="What stands in the base URL: 1 to 63 of a-z, 0-9 and -.  [made from NAME]"
+    "--slug", metavar="SLUG", help="The app's name in the base URL: 1 to 63 of a-z, 0-9 and -.  [made from NAME]"
 )
 @json_option
 @with_installation
@@ -153,7 +153,7 @@ def enable(context: Context, slug: str) -> None:
 def disable(context: Context, slug: str) -> None:
     """Refuse all of an app's tokens at once; nothing is removed.
 
-    Every running service follows. Entra ID takes the refusals for a wrong token and puts its job in quarantine
+    Every running service follows. Entra ID treats the refusals like a wrong token and puts its job in quarantine
     after a while.
 
     \b

@@ -126,9 +126,9 @@ def _print_request(refused: RefusedRequest) -> None:
 
 
 def _print_reason(refused: RefusedRequest) -> None:
-    """Print why a request was refused, and what would have it accepted."""
+    """Print why a request was refused, and how to get it accepted."""
     print_heading("Why it was refused")
     click.echo(f"{refused.status or ''} {refused.scim_type or ''}".strip() + f": {visible(refused.detail or '')}")
     click.echo(refused.rule)
-    print_heading("What would have it accepted")
+    print_heading("How to get it accepted")
     click.echo(visible(wording_of_remedy(refused.remedy) or _NO_REMEDY))

@@ -19,7 +19,7 @@ _COMMANDS = {
     "schema": "Declare attributes and resource types of an app's own.",
     "mapping": "Set which attributes the application reads, and under which names.",
     "report": "Show what was provisioned, refused or failed, when, and by which client.",
-    "explain": "Explain why a request was refused, and what would have it accepted.",
+    "explain": "Explain why a request was refused, and how to get it accepted.",
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",

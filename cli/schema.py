@@ -97,7 +97,7 @@ def add(context: Context, file: BinaryIO, slug: str, to: tuple[str, ...], requir
 @json_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
-    """List the schemas of an app and the resource types that have them.
+    """List the schemas of an app, with the resource types that use each.
 
     \b
     Example: scimlite schema list --app entra-id

@@ -93,7 +93,8 @@ def issue(context: Context, slug: str, label: str, expires: int | None, subject:
 
     The token alone goes to stdout, what to paste into the identity provider to stderr.
 
-    A token with a subject reads and writes one user, under /Me, and nothing else: not for an identity provider.
+    A token with a subject reads and writes one user, under /Me, and nothing else. An identity provider needs a token
+    without a subject.
 
     \b
     Examples: scimlite token issue entra-id --label 2027 --expires 365d

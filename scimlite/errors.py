@@ -87,7 +87,7 @@ class ScimError(Exception):
 
 
 def as_scim_error(error: Exception) -> ScimError:
-    """What a client is told about an exception; nothing of a library's own words."""
+    """The error that a client gets for an exception; it never repeats the text of a library."""
     if isinstance(error, ScimError):
         return error
     if isinstance(error, RecursionError):
@@ -96,7 +96,7 @@ def as_scim_error(error: Exception) -> ScimError:
 
 
 class BadRequest(ScimError):
-    """400 without a scimType of its own, such as for a feature that the operator switched off."""
+    """An error that is answered with 400 and no scimType, such as for a feature that is off."""
 
     status = 400
 

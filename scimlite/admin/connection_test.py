@@ -112,8 +112,8 @@ def _try_all(trials: _Trials, requests: ProviderRequests) -> None:
     attempt = trials.attempt
     attempt("The service answers", requests.read_config)
     attempt("The token is accepted, and the schemas can be read", requests.read_schemas)
-    attempt("Test Connection: a user who is not there is not found", requests.find_no_user)
-    attempt("Test Connection: a group that is not there is not found", requests.find_no_group)
+    attempt("Test Connection: an unknown user is not found", requests.find_no_user)
+    attempt("Test Connection: an unknown group is not found", requests.find_no_group)
     user = attempt("A user can be created", requests.create_user)
     attempt("The user is found by userName", requests.find_user, when=user)
     attempt("The user can be read", requests.read_user, when=user)

@@ -54,20 +54,20 @@ def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bo
     that becomes required, and for values that become unique and that several resources share.
     """
     types = {kind.name: kind for kind in after.values()}
-    done: list[str] = []
+    actions: list[str] = []
     for before in app.resource_types.values():
         now = types.get(before.name)
         if now is None:
-            done += _remove_type(db, app, before, force=force)
+            actions += _remove_type(db, app, before, force=force)
             continue
         difference = _difference(before, now)
         if difference.lost:
-            done += _remove_values(db, app, before, now, difference.lost, force=force)
+            actions += _remove_values(db, app, before, now, difference.lost, force=force)
         if difference.stricter:
             _require(db, app, now)
         if difference.rekeyed:
-            done += _reindex(db, app, now, difference.rekeyed)
-    return done
+            actions += _reindex(db, app, now, difference.rekeyed)
+    return actions
 
 
 def _difference(before: ResourceType, after: ResourceType) -> _Difference:
@@ -93,10 +93,10 @@ def _keying(leaf: Attribute) -> tuple[bool, bool]:
 
 def _required(resource_type: ResourceType) -> set[str]:
     paths = {
-        each.path
+        part.path
         for _, attribute in resource_type.attributes
-        for each in (attribute, *attribute.sub_attributes)
-        if each.required
+        for part in (attribute, *attribute.sub_attributes)
+        if part.required
     }
     return paths | resource_type.required_extensions
 
@@ -154,20 +154,20 @@ def _remove_values(
         .where(values, ResourceRow.deleted_at.is_null())
     )
     counts: dict[str, int] = dict(db.rows(held.group_by(ValueRow.path)))
-    told = ", ".join(f"{path} ({count})" for path, count in sorted(counts.items())[:_MOST_NAMED])
+    listing = ", ".join(f"{path} ({count})" for path, count in sorted(counts.items())[:_MOST_NAMED])
     if counts and not force:
         raise AppError(
-            f"{before.name} resources have values of what would go or be of another kind: {told}. "
+            f"{before.name} resources have values of what would go or be of another kind: {listing}. "
             "--force deletes these values."
         )
     if not force:
         return []
-    for each in _stored(db, app, before, tombstones=True):
-        kept = documents.finish(after, documents.without(before, each.document, lost))
-        if kept != each.document:
-            _rewrite(db, after, each, kept)
+    for stored in _stored(db, app, before, tombstones=True):
+        kept = documents.finish(after, documents.without(before, stored.document, lost))
+        if kept != stored.document:
+            _rewrite(db, after, stored, kept)
     db.execute(ValueRow.delete().where(values))
-    return [f"Values of {before.name} resources were deleted: {told}."] if told else []
+    return [f"Values of {before.name} resources were deleted: {listing}."] if listing else []
 
 
 def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, document: Document) -> None:
@@ -186,14 +186,14 @@ def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, documen
 
 def _require(db: Database, app: App, after: ResourceType) -> None:
     lacking: dict[str, list[str]] = defaultdict(list)
-    for each in _stored(db, app, after):
+    for stored in _stored(db, app, after):
         try:
-            documents.require(after, each.document)
+            documents.require(after, stored.document)
         except InvalidValue as error:
-            lacking[error.detail].append(each.name)
+            lacking[error.detail].append(stored.name)
     if lacking:
-        told = " ".join(f"{detail} Missing in {_some(names)}." for detail, names in lacking.items())
-        raise AppError(f"Stored {after.name} resources lack what would be required. {told}")
+        listing = " ".join(f"{detail} Missing in {_some(names)}." for detail, names in lacking.items())
+        raise AppError(f"Stored {after.name} resources lack what would be required. {listing}")
 
 
 def _some(names: Collection[str]) -> str:
@@ -206,18 +206,18 @@ def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]
     """Write the index rows of these paths again. Raises AppError while resources share a value that becomes unique."""
     fresh: list[dict[str, Any]] = []
     holders: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in _stored(db, app, after):
-        common = {"app_id": app.id, "type": after.name, "resource_id": each.row}
-        for value in documents.value_rows(after, each.document):
+    for stored in _stored(db, app, after):
+        common = {"app_id": app.id, "type": after.name, "resource_id": stored.row}
+        for value in documents.value_rows(after, stored.document):
             if value.path in paths:
                 unique, sought = value_index.indexed(after, value)
                 fresh.append({**common, **value._asdict(), "unique_key": unique, "sought": sought})
                 if unique is not None:
-                    holders[value.path, unique].append(each.name)
+                    holders[value.path, unique].append(stored.name)
     shared = {key: names for key, names in holders.items() if len(names) > 1}
     if shared:
-        told = "; ".join(f"{path}: {_some(names)}" for (path, _), names in sorted(shared.items())[:_MOST_NAMED])
-        raise AppError(f"{after.name} resources share values that would have to be unique. {told}.")
+        listing = "; ".join(f"{path}: {_some(names)}" for (path, _), names in sorted(shared.items())[:_MOST_NAMED])
+        raise AppError(f"{after.name} resources share values that would have to be unique. {listing}.")
     db.execute(ValueRow.delete().where(_values_of(app, after), ValueRow.path.in_(sorted(paths))))
     for chunk in chunks(fresh, _CHUNK):
         db.execute(ValueRow.insert_many(chunk))

@@ -101,10 +101,10 @@ class _Restoration:
 
     def _write(self) -> str:
         workspace, db = self._workspace, self._workspace.db
-        found = db.row(_tombstone_of, app=workspace.app.id, type=self._type.name, uuid=self._id)
-        if found is None:
+        row_of_tombstone = db.row(_tombstone_of, app=workspace.app.id, type=self._type.name, uuid=self._id)
+        if row_of_tombstone is None:
             raise NotFound(f"There is no deleted {self._type.name} {self._id[:100]!r} in this app.")
-        row, version, created_at, modified_at, ended, text = found
+        row, version, created_at, modified_at, ended, text = row_of_tombstone
         document = orjson.loads(text)
         changes: dict[str, list[Any]] = {}
         if ended == DEACTIVATED:
@@ -196,7 +196,7 @@ def _listed(db: Database, apps: Sequence[App], resource_type: ResourceType, text
 
 
 def _tombstone(row: Sequence[Any], apps: Sequence[App]) -> Tombstone:
-    app = next(each for each in apps if each.id == row[1])
+    app = next(app for app in apps if app.id == row[1])
     return Tombstone(row[0], app, *row[2:])
 
 
@@ -226,8 +226,8 @@ def purge(scope: Scope, apps: Sequence[App], before: int) -> Iterator[int]:
 
 def _purge_some(scope: Scope, apps: Sequence[App], query: Any) -> int:
     db = scope.db
-    found = [_tombstone(row, apps) for row in db.rows(db.locking(query))]
-    rows = [tombstone.row for tombstone in found]
+    tombstones_found = [_tombstone(row, apps) for row in db.rows(db.locking(query))]
+    rows = [tombstone.row for tombstone in tombstones_found]
     for table, column in (
         (MemberRow, MemberRow.member_id),
         (MemberRow, MemberRow.group_id),
@@ -237,10 +237,10 @@ def _purge_some(scope: Scope, apps: Sequence[App], query: Any) -> int:
     ):
         db.execute(table.delete().where(column.in_(rows)))
     for app in apps:
-        entries = [_purged(tombstone) for tombstone in found if tombstone.app.id == app.id]
+        entries = [_purged(tombstone) for tombstone in tombstones_found if tombstone.app.id == app.id]
         if entries:
             journal.record(Workspace.of(scope, app), entries)
-    return len(found)
+    return len(tombstones_found)
 
 
 def _purged(tombstone: Tombstone) -> Entry:

@@ -87,8 +87,8 @@ def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:
 
 def _keys(db: Database, app: App, id: str, name: str) -> list[str]:
     """Return every name in requests about the person that may have been refused before there was an id."""
-    known = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
-    return sorted({fold(name), *(row[0] for row in db.rows(known))})
+    aliases = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
+    return sorted({fold(name), *(row[0] for row in db.rows(aliases))})
 
 
 def _entries_about(app: App, id: str, keys: list[str]) -> Any:

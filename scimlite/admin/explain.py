@@ -67,13 +67,13 @@ class RefusedRequest:
     detail: str | None
     #: The rule that refused it, with the section of its RFC.
     rule: str
-    #: The change that would have it accepted; a text in a row that an older version wrote.
+    #: The change after which it would be accepted; a text in a row that an older version wrote.
     remedy: Remedy | str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known of one request: its journal entries, and what was refused."""
+    """One request with its journal entries and its kept refusals."""
 
     request_id: str
     entries: list[Record]
@@ -86,12 +86,12 @@ class Explanation:
 
     @property
     def refusals(self) -> list[Record]:
-        """The entries of what was refused or failed."""
+        """The entries whose outcome is refused or failed."""
         return [entry for entry in self.entries if entry.outcome != Outcome.OK]
 
     @property
     def changes(self) -> list[Record]:
-        """The entries of what was carried out."""
+        """The entries whose outcome is ok."""
         return [entry for entry in self.entries if entry.outcome == Outcome.OK]
 
 

@@ -53,7 +53,7 @@ class Found:
     def attributes(self) -> dict[str, Any]:
         """The stored document, without `meta`, members, groups and secret attributes."""
         parsed: dict[str, Any] = orjson.loads(self.document)
-        kind = next((each for each in self.app.resource_types.values() if each.name == self.type), None)
+        kind = next((kind for kind in self.app.resource_types.values() if kind.name == self.type), None)
         return documents.without(kind, parsed, kind.secret_paths) if kind and kind.secret_paths else parsed
 
     @property
@@ -97,7 +97,7 @@ _COLUMNS = (
 
 
 def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
-    app = next(each for each in apps if each.id == row[1])
+    app = next(app for app in apps if app.id == row[1])
     return Found(row[0], app, *row[2 : len(_COLUMNS)])
 
 
@@ -189,8 +189,8 @@ def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
 
 
 def _in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Found]:
-    found = {each.row: each for each in _rows(db, apps, set(ids))}
-    return [found[id] for id in ids if id in found]
+    by_row = {person.row: person for person in _rows(db, apps, set(ids))}
+    return [by_row[id] for id in ids if id in by_row]
 
 
 # --- one user or group --------------------------------------------------------------------------------------------

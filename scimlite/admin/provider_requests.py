@@ -35,8 +35,8 @@ class ProviderRequests:
         for endpoint, condition in reversed(self._created.items()):
             self._wire.close()
             try:
-                found = self._wire.ask("GET", f"/{endpoint}?attributes=id&filter={quote(condition)}")
-                for resource in _resources(found):
+                answer = self._wire.ask("GET", f"/{endpoint}?attributes=id&filter={quote(condition)}")
+                for resource in _resources(answer):
                     self._wire.ask("DELETE", f"/{endpoint}/{quote(resource['id'])}", expect=(204, 404))
             except WireError:
                 self.notes.append(f"{self._name} may still be in {endpoint}: remove it when the service works again.")

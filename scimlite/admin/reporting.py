@@ -69,10 +69,10 @@ class Follower:
     def new(self) -> list[Record]:
         """Return the new entries, oldest first. Raises Unavailable while the database is away."""
         horizon = max(self._began, clock.now() - _WINDOW)
-        found = report.unseen(self._db, self._since(horizon), self._seen)
-        self._seen |= {entry.id: entry.at for entry in found}
+        entries = report.unseen(self._db, self._since(horizon), self._seen)
+        self._seen |= {entry.id: entry.at for entry in entries}
         self._seen = {id: at for id, at in self._seen.items() if at >= horizon}
-        return found
+        return entries
 
     def _since(self, at: int) -> Selection:
         return replace(self._selection, since=max(at, self._selection.since or 0))

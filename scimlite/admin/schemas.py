@@ -81,7 +81,7 @@ def add(
         more = declaration_form.read(body)
     except DeclarationError as error:
         raise AppError(str(error)) from None
-    names = ", ".join(each.id if isinstance(each, Schema) else each.name for each in more)
+    names = ", ".join(item.id if isinstance(item, Schema) else item.name for item in more)
     entry = Entry(Action.SCHEMA_DECLARED, detail=names)
     return _change(scope, slug, entry, lambda now: declared.with_more(now, more, to, required), force)
 

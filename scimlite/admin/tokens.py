@@ -135,9 +135,9 @@ def get(db: Database, app: App, label: str | None = None) -> Token:
             raise TokenError(f"{app.slug} has no active token. Issue one: scimlite token issue {app.slug}")
         raise TokenError(f"{app.slug} has {len(active)} active tokens. Name one: {_labels(active)}.")
     for named in (lambda token: token.label == label, lambda token: str(token.id) == label):
-        found = next(filter(named, newest), None)
-        if found is not None:
-            return found
+        token = next(filter(named, newest), None)
+        if token is not None:
+            return token
     raise TokenError(f"{app.slug} has no token {label!r}. " + (f"Tokens: {_labels(newest)}." if newest else ""))
 
 

@@ -112,7 +112,7 @@ class Wire:
         self._connection.close()
 
     def _unexpected(self, answer: Answer) -> WireError:
-        """Return what a status means that was not expected."""
+        """Return the error that explains an unexpected status."""
         status, ours = answer.status, "x-request-id" in answer.headers
         if status == 401 and ours:
             return WireError(*self._why_unauthorized(), status=status, final=True)
@@ -155,7 +155,7 @@ def wrong_address(answer: Answer) -> WireError:
 
 
 def _unreachable(error: Exception, base: SplitResult) -> WireError:
-    """Return what an exception of the network means."""
+    """Return the error that explains an exception of the network."""
     port = base.port or (443 if base.scheme == "https" else 80)
     place = f"{base.hostname} port {port}"
     if isinstance(error, ssl.SSLError):

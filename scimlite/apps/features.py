@@ -40,7 +40,7 @@ class Span(timedelta):
     text: str
 
     def __new__(cls, text: str) -> Span:
-        """In: a number and `m`, `h` or `d`."""
+        """A span from a text such as 30m, 1h or 2d."""
         unit = {"m": "minutes", "h": "hours", "d": "days"}[text[-1]]
         span = super().__new__(cls, **{unit: int(text[:-1])})
         span.text = text
@@ -242,6 +242,6 @@ def _require(settings: AppSettings, slug: str, key: str) -> None:
         return
     name = key.replace("_", "-")
     raise BadRequest(
-        f"The feature {name} is off for the app {slug}: its operator does not let this be done.",
+        f"The feature {name} is off for the app {slug}: its operator does not allow this.",
         remedy=Remedy(feature=name, value="on"),
     )

@@ -1,9 +1,9 @@
-"""One transaction for the writes that several threads of a process want at the same time.
+"""One transaction for the writes of several threads of a process that arrive at the same time.
 
-A thread that wants to write while no other thread leads becomes the leader. It waits for the turn of its process (see
-turns.py), takes all jobs that wait by then, its own among them, and carries them out in one transaction on its own
-connection. The other threads sleep until their jobs have ended. The first job that arrived meanwhile makes its thread
-the next leader. SQLite's writers share the COMMIT and the pages that each of them would write alone.
+A thread that writes while there is no leader becomes the leader. It waits for the turn of its process (see turns.py),
+takes all waiting jobs, its own among them, and carries them out in one transaction on its own connection. The other
+threads are blocked until their jobs have ended. The thread of the first job that arrived meanwhile is the next leader.
+The jobs share the COMMIT and the pages that each of them would write alone.
 """
 
 from __future__ import annotations

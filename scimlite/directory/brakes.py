@@ -44,7 +44,7 @@ class Tripped(TooManyRequests):
     """A write exceeds the limits of a brake: the write is refused and rolled back, and then the brake trips."""
 
     def __init__(self, app: App, kind: str, reason: str, at: int) -> None:
-        """In: why, in words, and the time of the count in microseconds since 1970 UTC."""
+        """The error of a write; `reason` is in words, `at` is the time of the count in microseconds since 1970 UTC."""
         super().__init__(_refusal(app, kind, reason), retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
         self.kind = kind
         self.reason = reason

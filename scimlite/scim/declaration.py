@@ -76,7 +76,7 @@ def check(schema: Schema) -> None:
 
 
 def _check_names(owner: str, attributes: Iterable[Attribute]) -> None:
-    """Raise DeclarationError when a name is none or stands twice; `owner` is the schema or the complex attribute."""
+    """Raises DeclarationError when a name is invalid or occurs twice in `owner`, a schema or a complex attribute."""
     keys: set[str] = set()
     for attribute in attributes:
         fits = is_attribute_name(attribute.name) and len(attribute.name) <= _LONGEST_NAME

@@ -41,7 +41,7 @@ class Form(Schema):
                 continue
             canonical = by_key.get(name.lower()) or name
             if canonical in members:
-                raise ValidationError("the name is given twice; names are compared without case.", canonical)
+                raise ValidationError("this member occurs twice; names are compared without case.", canonical)
             members[canonical] = value
         return members
 

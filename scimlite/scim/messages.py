@@ -141,16 +141,16 @@ def _operation_members(body: dict[str, Json], number: int) -> dict[str, Json]:
 
 
 def _canonical_members(body: dict[str, Json], names: frozenset[str], prefix: str = "") -> dict[str, Json]:
-    """The members, those of `names` spelled as there; `prefix` stands before names in errors.
+    """Returns an object whose member names are spelled as in `names`. In: `prefix`, the text before a name in errors.
 
-    Raises InvalidSyntax when one of `names` is given twice; they are compared without case (RFC 7643 section 2.1).
+    Raises InvalidSyntax when a name occurs twice; names are compared without case (RFC 7643 section 2.1).
     """
     by_key = {name.lower(): name for name in names}
     members: dict[str, Json] = {}
     for name, value in body.items():
         canonical = by_key.get(name.lower(), name)
         if canonical in members:
-            raise _bad_patch(prefix + canonical, "the name is given twice; names are compared without case.")
+            raise _bad_patch(prefix + canonical, "this member occurs twice; names are compared without case.")
         members[canonical] = value
     return members
 

@@ -1,4 +1,4 @@
-"""`scimlite explain`: what came, what was understood, which rule refused it, and what would have it accepted."""
+"""`scimlite explain`: what came, what was understood, which rule refused it, and how to get it accepted."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from .shapes import Comparison, Complement, Every, Shape, Some
 
 
 def linked_set(db: Database, holder: Attribute, term: Shape) -> Any:
-    """A query of the ids of resources with a link of `holder` whose other end satisfies the term."""
+    """A query of the ids of resources that link by `holder` to a resource which satisfies the term."""
     member = MemberRow.alias()
     if holder.links:
         return member.select(member.group_id).where(_among_others(db, member.member_id, term))

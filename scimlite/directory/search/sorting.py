@@ -83,7 +83,7 @@ def rank(db: Database, by: Sort) -> Any:
 
 
 def after(ranked: Any, row: Any, by: Sort | None, *, backwards: bool, unranked: bool) -> Any:
-    """The condition that a resource comes behind a place, or before it with `backwards`.
+    """The condition that a resource sorts after the resource at a place; before it with `backwards`.
 
     The Slots `rank` and `row` are the place; `unranked` is true when the resource at the place has no sort key.
     """
