@@ -111,7 +111,7 @@ def test_a_search_request_is_a_query() -> None:
         ({"attributes": "userName"}, InvalidSyntax, "attributes: "),
         ({"attributes": ["a", 5]}, InvalidSyntax, "attributes[1]: "),
         ({"filter": 5}, InvalidSyntax, "filter: "),
-        ({"excludedAttributes": [], "EXCLUDEDATTRIBUTES": []}, InvalidSyntax, "excludedAttributes: the name is given"),
+        ({"excludedAttributes": [], "EXCLUDEDATTRIBUTES": []}, InvalidSyntax, "excludedAttributes: this member occurs"),
         ({"sortOrder": "up"}, InvalidValue, "sortOrder is ascending or descending"),
         ({"cursor": "x", "startIndex": 2}, InvalidValue, "cursor and startIndex cannot be used together"),
     ],
