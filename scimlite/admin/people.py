@@ -11,8 +11,7 @@ from peewee import SQL, fn
 
 from ..apps import App
 from ..db import Database
-from ..db.tables import AliasRow, ResourceRow, ValueRow, sought
-from ..directory.search.shapes import PREFIX
+from ..db.tables import PREFIX, AliasRow, ResourceRow, ValueRow, sought
 from ..scim import core
 from ..scim import document as documents
 from ..scim.schema import ResourceType

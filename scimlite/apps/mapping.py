@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import marshmallow
 import orjson
-from marshmallow import Schema, fields, validate
 
 from ..errors import OperatorError, ScimError
-from ..scim import core, forms
+from ..scim import core
 
 Json = Any
 
@@ -23,8 +21,6 @@ Json = Any
 #: read, so that renaming a group rewrites no member's profile.
 _JOINED = {"groups": "name", "groups.display": "name", "groups.value": "id"}
 TRANSFORMS: dict[str, Callable[[str], str]] = {"trim": str.strip, "lower": str.lower, "upper": str.upper}
-_MOST_ROWS = 200
-_LONGEST = 1000
 
 
 class MappingError(OperatorError):
@@ -126,42 +122,16 @@ DEFAULT = Mapping(
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def _scalar(value: Json) -> None:
-    if not isinstance(value, str | bool | int | float) or (isinstance(value, str) and len(value) > _LONGEST):
-        raise marshmallow.ValidationError(f"takes a text of at most {_LONGEST} characters, a number, true or false.")
-
-
-def _text() -> fields.String:
-    return fields.String(validate=validate.Length(1, _LONGEST))
-
-
-class _RowSchema(Schema):
-    target = fields.String(
-        required=True, validate=validate.Regexp(r"[A-Za-z_][A-Za-z0-9_.:-]{0,99}\Z", error="is not a name.")
-    )
-    source = _text()
-    template = _text()
-    constant = fields.Raw(validate=_scalar)
-    default = fields.Raw(validate=_scalar)
-    transform = fields.List(fields.String(validate=validate.OneOf(list(TRANSFORMS))), validate=validate.Length(max=3))
-    required = fields.Boolean(truthy={True}, falsy={False})
-
-
-class _MappingSchema(Schema):
-    user = fields.List(fields.Nested(_RowSchema), validate=validate.Length(max=_MOST_ROWS))
-    group = fields.List(fields.Nested(_RowSchema), validate=validate.Length(max=_MOST_ROWS))
-
-
-_MAPPING_SCHEMA = _MappingSchema()
-
-
 def read(body: Json) -> Mapping:
     """A mapping from plain data: `{"user": [row, …], "group": [row, …]}`; a list that is left out is the default's.
 
     Raises MappingError naming a row that is malformed, that has no origin or several, or that repeats a target.
     """
+    # Imported here, because marshmallow takes 50 ms, and most commands read no mapping.
+    from . import mapping_form
+
     try:
-        loaded = forms.load(_MAPPING_SCHEMA, body, "The mapping")
+        loaded = mapping_form.load(body, tuple(TRANSFORMS))
     except ScimError as error:
         raise MappingError(error.detail) from None
     mapped = {kind: tuple(_row(members) for members in rows) for kind, rows in loaded.items()}

@@ -95,6 +95,10 @@ class ResourceRow(Table):
         table_name = "resource"
 
 
+#: How many characters of a value's key the index covers (migration 0001).
+PREFIX = 200
+
+
 class ValueRow(Table):
     """One attribute value of a living resource: what filters and sorting read."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...db.tables import PREFIX
 from ...errors import InvalidFilter
 from ...scim import comparison
 from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
@@ -17,7 +18,7 @@ from ...scim.path import AttrPath
 from ...scim.schema import Attribute, ResourceType
 from ...scim.values import microseconds
 from .columns import COLUMNS
-from .shapes import PREFIX, Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
+from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
 
 @dataclass(slots=True)

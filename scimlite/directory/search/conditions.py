@@ -15,13 +15,13 @@ from typing import Any
 from peewee import SQL, fn
 
 from ...db import Database, Slot
-from ...db.tables import ResourceRow, ValueRow, sought
+from ...db.tables import PREFIX, ResourceRow, ValueRow, sought
 from ...scim.schema import Attribute, ResourceType
 from . import links
 from .columns import COLUMNS
 from .cost import driver, item_driver, small, terms_of
 from .expressions import ALWAYS, NEVER, all_of, any_of, belongs_to, compared, exists, has_path, hidden, negated
-from .shapes import PREFIX, Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
+from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
 
 def condition(db: Database, shape: Shape | OfTypes, types: Sequence[ResourceType]) -> Any:

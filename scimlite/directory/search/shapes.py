@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from ...scim.schema import Attribute, ResourceType
 
-#: How many characters of a key the index covers (migration 0001).
-PREFIX = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
