@@ -97,7 +97,7 @@ class Settings(Limits):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read the settings from environment variables, touching no file.
+        """Reads the settings from environment variables, touching no file.
 
         In: the environment. Out: the settings; `secret_keys` may be empty with SQLite. Raises ConfigError
         for a value that cannot be used and for a SCIMLITE_* variable that does not exist.
@@ -163,7 +163,7 @@ class Settings(Limits):
 
 
 def load_or_create_secret_key(state_dir: Path) -> str:
-    """Read `secret_key` in the state folder, or create it with a random key.
+    """Reads `secret_key` in the state folder, or creates it with a random key.
 
     In: the state folder, created for its owner alone when it is missing. Out: the file's text, which is
     written like SCIMLITE_SECRET_KEY. Processes that start at the same moment all get the same key. Raises
@@ -186,7 +186,7 @@ def load_or_create_secret_key(state_dir: Path) -> str:
 
 
 def parse_secret_keys(text: str, *, source: str) -> tuple[str, ...]:
-    """Split comma-separated secret keys, newest first.
+    """Splits comma-separated secret keys, newest first.
 
     In: the keys, and the variable or file they come from, for messages. Out: the keys. Raises ConfigError,
     without quoting any of them, when one is empty or short.

@@ -81,7 +81,7 @@ class Installation:
         return Keyring(self.settings.with_secret_keys().secret_keys)
 
     def check_keys(self) -> list[str]:
-        """Raise StartupError when the secret keys fit none of the valid tokens.
+        """Raises StartupError when the secret keys fit none of the valid tokens.
 
         Returns the fingerprints of missing keys that valid tokens need.
         """

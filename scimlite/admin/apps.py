@@ -50,13 +50,13 @@ _LONGEST_NAME = 200
 
 
 def slug_of(name: str) -> str:
-    """Make a slug of a name: `entra-id` of `Entra ID`."""
+    """Makes a slug of a name: `entra-id` of `Entra ID`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")
 
 
 def create(scope: Scope, name: str, slug: str | None = None) -> App:
-    """Make an app. Raises AppError when the name or slug is not allowed or the slug is taken."""
+    """Makes an app. Raises AppError when the name or slug is not allowed or the slug is taken."""
     name = _checked_name(name)
     chosen = slug if slug is not None else slug_of(name)
     if not _SLUG.fullmatch(chosen):
@@ -85,7 +85,7 @@ def _checked_name(name: str) -> str:
 
 
 def edit(scope: Scope, slug: str, *, name: str | None = None, features: dict[str, str] | None = None) -> App:
-    """Rename an app or set features. Raises AppError when there is no such feature, or stored data contradict it."""
+    """Renames an app or sets features. Raises AppError when there is no such feature, or stored data contradict it."""
     scope.db.transact(partial(_edit, scope, slug, name, features or {}))
     return get(scope.db, slug)
 
@@ -116,7 +116,7 @@ def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, li
 
 
 def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
-    """Switch unique group names in the database. Raises AppError while two groups share a name."""
+    """Switches unique group names in the database. Raises AppError while two groups share a name."""
     of_groups = (ValueRow.app_id == app.id) & (ValueRow.type == core.GROUP.name)
     names = of_groups & (ValueRow.path == "displayName") & sought(ValueRow)
     if not on:
@@ -140,7 +140,7 @@ def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
 
 
 def set_enabled(scope: Scope, slug: str, *, enabled: bool) -> App:
-    """Enable an app, or disable it: then every worker refuses its tokens from the next request on."""
+    """Enables an app, or disables it: then every worker refuses its tokens from the next request on."""
     scope.db.transact(partial(_set_enabled, scope, slug, enabled))
     return get(scope.db, slug)
 
@@ -154,7 +154,7 @@ def _set_enabled(scope: Scope, slug: str, enabled: bool) -> None:
 
 
 def delete(scope: Scope, slug: str) -> App:
-    """Remove an app with its users, groups and tokens; the journal stays and keeps the app's name."""
+    """Removes an app with its users, groups and tokens; the journal stays and keeps the app's name."""
     return scope.db.transact(partial(_delete, scope, slug))
 
 

@@ -71,7 +71,7 @@ class ConnectionTest:
             self.token_name = f"the token {chosen.label!r}"
 
     def run(self, report: Callable[[Step], None]) -> Result:
-        """Try all steps and call `report` after each; removes what it created, also after a failure."""
+        """Tries all steps and calls `report` after each; removes what it created, also after a failure."""
         wire = Wire(self._base, self._text, why_unauthorized=self._why_unauthorized)
         requests = ProviderRequests(wire)
         trials = _Trials(report)
@@ -83,7 +83,7 @@ class ConnectionTest:
         return Result(trials.steps, requests.notes)
 
     def _why_unauthorized(self) -> tuple[str, str]:
-        """Return the meaning of a 401 and the advice; no client learns the reason, but the database here has it."""
+        """Returns the meaning of a 401 and the advice; no client learns the reason, but the database here has it."""
         app, token = self._workspace.app, self._token
         if not self._base.path.endswith(f"/{app.slug}"):
             return (
@@ -108,7 +108,7 @@ class ConnectionTest:
 
 
 def _try_all(trials: _Trials, requests: ProviderRequests) -> None:
-    """Try the steps in an identity provider's order; a step that needs one that failed is not tried."""
+    """Tries the steps in an identity provider's order; a step that needs one that failed is not tried."""
     attempt = trials.attempt
     attempt("The service answers", requests.read_config)
     attempt("The token is accepted, and the schemas can be read", requests.read_schemas)
@@ -134,7 +134,7 @@ class _Trials:
         self._stopped = False
 
     def attempt(self, name: str, request: Callable[[], Answer], *, when: bool = True) -> bool:
-        """Try one step and report it; returns whether it works."""
+        """Tries one step and reports it; returns whether it works."""
         step = self._tried(name, request) if when and not self._stopped else Step(name, None)
         self.steps.append(step)
         self._report(step)

@@ -28,12 +28,12 @@ class Contents:
 
 
 def contents(db: Database, app: App) -> Contents:
-    """Count what one app holds."""
+    """Counts what one app holds."""
     return contents_of(db, [app])[app.id]
 
 
 def contents_of(db: Database, apps: Sequence[App]) -> dict[int, Contents]:
-    """Count what apps hold, by the app's id; three queries, however many apps there are."""
+    """Counts what apps hold, by the app's id; three queries, however many apps there are."""
     ids = [app.id for app in apps]
     counts = _resources(db, ids)
     memberships = _memberships(db, ids)
@@ -52,7 +52,7 @@ def _contents(counts: dict[tuple[str, int], int], memberships: int) -> Contents:
 
 
 def _resources(db: Database, ids: list[int]) -> dict[int, dict[tuple[str, int], int]]:
-    """Return app id to (type, active) to the number of living resources."""
+    """Returns app id to (type, active) to the number of living resources."""
     key = (ResourceRow.app_id, ResourceRow.type, ResourceRow.active)
     query = ResourceRow.select(*key, fn.count(ResourceRow.id)).where(
         ResourceRow.app_id.in_(ids), ResourceRow.deleted_at.is_null()
@@ -64,7 +64,7 @@ def _resources(db: Database, ids: list[int]) -> dict[int, dict[tuple[str, int], 
 
 
 def _memberships(db: Database, ids: list[int]) -> dict[int, int]:
-    """Return app id to the memberships of living groups, without deleted members, who stay so that they can return."""
+    """Returns app id to the memberships of living groups, without deleted members, who stay so that they can return."""
     holder, member = ResourceRow.alias(), ResourceRow.alias()
     of_groups = (
         MemberRow.select(holder.app_id, fn.count(MemberRow.member_id))

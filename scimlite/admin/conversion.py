@@ -48,7 +48,7 @@ class _Difference:
 
 
 def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bool) -> list[str]:
-    """Fit stored resources to the resource types that the app is about to have; returns the changes, a sentence each.
+    """Fits stored resources to the resource types that the app is about to have; returns the changes, a sentence each.
 
     Raises AppError for values that lose their attribute (unless `force` deletes them), for resources without a value
     that becomes required, and for values that become unique and that several resources share.
@@ -79,7 +79,7 @@ def _difference(before: ResourceType, after: ResourceType) -> _Difference:
 
 
 def _leaves(resource_type: ResourceType) -> dict[str, tuple[Attribute, Attribute]]:
-    """Return index path to (top-level attribute, attribute), for every attribute with simple values."""
+    """Returns index path to (top-level attribute, attribute), for every attribute with simple values."""
     return {leaf.path: (holder, leaf) for _, holder in resource_type.attributes for leaf in holder.leaves()}
 
 
@@ -102,7 +102,7 @@ def _required(resource_type: ResourceType) -> set[str]:
 
 
 def _stored(db: Database, app: App, resource_type: ResourceType, *, tombstones: bool = False) -> Iterator[_Stored]:
-    """Yield the resources of a type, read in chunks."""
+    """Yields the resources of a type, read in chunks."""
     columns = (
         ResourceRow.id,
         ResourceRow.uuid,
@@ -127,7 +127,7 @@ def _of(app: App, resource_type: ResourceType) -> Any:
 
 
 def _values_of(app: App, resource_type: ResourceType) -> Any:
-    """Return the condition for the values of a type's resources; by resource, as the key index lacks some of them."""
+    """Returns the condition for the values of a type's resources; by resource, as the key index lacks some of them."""
     return ValueRow.resource_id.in_(ResourceRow.select(ResourceRow.id).where(_of(app, resource_type)))
 
 
@@ -146,7 +146,7 @@ def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: 
 def _remove_values(
     db: Database, app: App, before: ResourceType, after: ResourceType, lost: Collection[str], *, force: bool
 ) -> list[str]:
-    """Delete the values at index paths of a type, those of deleted resources too."""
+    """Deletes the values at index paths of a type, those of deleted resources too."""
     values = _values_of(app, before) & ValueRow.path.in_(sorted(lost))
     held = (
         ValueRow.select(ValueRow.path, fn.count(fn.DISTINCT(ValueRow.resource_id)))
@@ -203,7 +203,7 @@ def _some(names: Collection[str]) -> str:
 
 
 def _reindex(db: Database, app: App, after: ResourceType, paths: Collection[str]) -> list[str]:
-    """Write the index rows of these paths again. Raises AppError while resources share a value that becomes unique."""
+    """Writes the index rows of these paths again. Raises AppError while resources share a value that becomes unique."""
     fresh: list[dict[str, Any]] = []
     holders: dict[tuple[str, str], list[str]] = defaultdict(list)
     for stored in _stored(db, app, after):

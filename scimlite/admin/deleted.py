@@ -58,7 +58,7 @@ class Tombstone:
 
 
 def restore(workspace: Workspace, resource_type: ResourceType, id: str) -> str:
-    """Restore a deleted resource with its memberships; returns its state and memberships in words.
+    """Restores a deleted resource with its memberships; returns its state and memberships in words.
 
     A user who was deprovisioned by being deactivated becomes active again. Raises AppError when there is no such
     resource, when another one has taken a unique value, or when it no longer fits the app's schemas; the last two are
@@ -89,7 +89,7 @@ class _Restoration:
         self._document: Document = {}
 
     def carry_out(self) -> str:
-        """Restore the resource; returns its state and memberships in words."""
+        """Restores the resource; returns its state and memberships in words."""
         try:
             return self._workspace.db.transact(self._write)
         except peewee.IntegrityError as error:
@@ -123,7 +123,7 @@ class _Restoration:
 
 
 def _regained(db: Database, resource_type: ResourceType, row: int, who: Subject) -> tuple[list[Entry], str]:
-    """Return the journal entries of restored memberships, and the memberships in words."""
+    """Returns the journal entries of restored memberships, and the memberships in words."""
     if resource_type.links is not None:
         entries = member_changes.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
@@ -174,14 +174,14 @@ def _dead(apps: Sequence[App]) -> Any:
 
 
 def count(db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None = None) -> int:
-    """Count the deleted resources of a type in apps, with this text in the name."""
+    """Counts the deleted resources of a type in apps, with this text in the name."""
     return int(db.scalar(_listed(db, apps, resource_type, text, fn.count(ResourceRow.id))))
 
 
 def page(
     db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None, *, number: int, size: int
 ) -> list[Tombstone]:
-    """Return a page of the deleted resources in apps, the newest first; the first page is number 1."""
+    """Returns a page of the deleted resources in apps, the newest first; the first page is number 1."""
     query = _listed(db, apps, resource_type, text, *_COLUMNS)
     query = query.order_by(ResourceRow.deleted_at.desc(), ResourceRow.id.desc())
     rows = db.rows(query.limit(size).offset(min((number - 1) * size, 2**62)))
@@ -201,20 +201,20 @@ def _tombstone(row: Sequence[Any], apps: Sequence[App]) -> Tombstone:
 
 
 def purgeable(db: Database, apps: Sequence[App], before: int) -> dict[tuple[str, str], int]:
-    """Count the deleted resources that may be purged and are older than a time, by app slug and resource type."""
+    """Counts the deleted resources that may be purged and are older than a time, by app slug and resource type."""
     query = ResourceRow.select(ResourceRow.app_id, ResourceRow.type, fn.count(ResourceRow.id)).where(_old(apps, before))
     slugs = {app.id: app.slug for app in apps}
     return {(slugs[app], kind): number for app, kind, number in db.rows(query.group_by(*query.selected_columns[:2]))}
 
 
 def _old(apps: Sequence[App], before: int) -> Any:
-    """Return the condition for a purge; it spares users who were deleted while `delete the deactivated` was off."""
+    """Returns the condition for a purge; it spares users who were deleted while `delete the deactivated` was off."""
     may_go = (ResourceRow.type != core.USER.name) | (ResourceRow.ended != DELETED)
     return _dead(apps) & (ResourceRow.deleted_at < before) & may_go
 
 
 def purge(scope: Scope, apps: Sequence[App], before: int) -> Iterator[int]:
-    """Purge deleted resources that are older than a time; yields how many each step removed.
+    """Purges deleted resources that are older than a time; yields how many each step removed.
 
     Each step is a transaction, so that a run that was stopped can be continued. The journal stays, and gets an entry
     for each purged resource.

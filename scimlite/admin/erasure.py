@@ -30,7 +30,7 @@ class Traces:
 
 
 def traces(workspace: Workspace, id: str, name: str) -> Traces:
-    """Count the rows that erasing a user of an app would remove or blank; `name` is the userName."""
+    """Counts the rows that erasing a user of an app would remove or blank; `name` is the userName."""
     db, app = workspace.db, workspace.app
     row = _row(db, app, id)
     keys = _keys(db, app, id, name)
@@ -42,7 +42,7 @@ def traces(workspace: Workspace, id: str, name: str) -> Traces:
 
 
 def erase(workspace: Workspace, id: str, name: str) -> None:
-    """Erase a living or deleted user: document, tombstone, memberships, kept requests, personal values in the journal.
+    """Erases a living or deleted user: document, tombstone, memberships, kept requests, personal values in the journal.
 
     The journal keeps actions and times under the id alone, and that the user was erased. A run that was stopped can be
     repeated. Attributes of other users that name the person, such as a manager's name, stay.
@@ -86,13 +86,13 @@ def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:
 
 
 def _keys(db: Database, app: App, id: str, name: str) -> list[str]:
-    """Return every name in requests about the person that may have been refused before there was an id."""
+    """Returns every name in requests about the person that may have been refused before there was an id."""
     aliases = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
     return sorted({fold(name), *(row[0] for row in db.rows(aliases))})
 
 
 def _entries_about(app: App, id: str, keys: list[str]) -> Any:
-    """Return the condition for journal entries about a person; each half has an index."""
+    """Returns the condition for journal entries about a person; each half has an index."""
     return (JournalRow.app_id == app.id) & ((JournalRow.user_uuid == id) | JournalRow.user_key.in_(keys))
 
 

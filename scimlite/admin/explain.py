@@ -96,7 +96,7 @@ class Explanation:
 
 
 def explain(db: Database, request_id: str) -> list[Explanation]:
-    """Explain the request with this id, or all requests with this id of the client's own.
+    """Explains the request with this id, or all requests with this id of the client's own.
 
     Takes the id also as an error's text has it, `(request …)`. Raises UnknownRequestError.
     """
@@ -113,7 +113,7 @@ def explain(db: Database, request_id: str) -> list[Explanation]:
 
 
 def _records(db: Database, wanted: str) -> list[Record]:
-    """Return the entries of a request by our id, else by the client's: of the requests kept, else of the journal."""
+    """Returns the entries of a request by our id, else by the client's: of the requests kept, else of the journal."""
     ours = [wanted] if _REQUEST_ID.fullmatch(wanted) else []
     for id in [*ours, *refusals.ids_of_client(db, wanted)]:
         records = report.of_request(db, id)
@@ -147,14 +147,14 @@ def _refused(refusal: Refusal, records: list[Record]) -> RefusedRequest:
 
 
 def _status(refusal: Refusal, records: list[Record]) -> int | None:
-    """Return the status of a refusal, which its journal entry has."""
+    """Returns the status of a refusal, which its journal entry has."""
     bad = [record for record in records if record.outcome != Outcome.OK]
     same = [record for record in bad if (refusal.detail or "") in (record.detail or "")]
     return next((record.status for record in same or bad), None)
 
 
 def _parsed(body: str | None) -> Any:
-    """Return the masked body as JSON; as text when it was cut."""
+    """Returns the masked body as JSON; as text when it was cut."""
     if body is None:
         return None
     try:

@@ -21,7 +21,7 @@ class Connection:
 
 
 def first_connection(scope: Scope, keyring: Keyring, name: str) -> Connection:
-    """Return the first app with its newest token that does not expire; makes app or token when there is none."""
+    """Returns the first app with its newest token that does not expire; makes app or token when there is none."""
     existing = apps.every(scope.db)
     app = existing[0] if existing else apps.create(scope, name, None)
     workspace = Workspace.of(scope, app)

@@ -44,7 +44,7 @@ class Holding:
 
 
 def member_counts(db: Database, groups: Sequence[Found]) -> dict[int, int]:
-    """Count the living direct members of groups, by the group's row."""
+    """Counts the living direct members of groups, by the group's row."""
     query = (
         MemberRow.select(MemberRow.group_id, fn.count(MemberRow.member_id))
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
@@ -55,7 +55,7 @@ def member_counts(db: Database, groups: Sequence[Found]) -> dict[int, int]:
 
 
 def holding(db: Database, group: Found) -> Holding:
-    """Count the living members of a group, directly and in all."""
+    """Counts the living members of a group, directly and in all."""
     query = (
         MemberRow.select(ResourceRow.type, fn.count(MemberRow.member_id))
         .join(ResourceRow, on=(ResourceRow.id == MemberRow.member_id))
@@ -72,7 +72,7 @@ def holding(db: Database, group: Found) -> Holding:
 
 
 def members(db: Database, group: Found, *, nested: bool, number: int, size: int) -> MemberPage:
-    """Return a page of a group's members, groups first, then by name; `nested` adds the members of groups in it."""
+    """Returns a page of a group's members, groups first, then by name; `nested` adds the members of groups in it."""
     columns = (ResourceRow.uuid, ResourceRow.type, ResourceRow.name, ResourceRow.display, ResourceRow.active)
     select = _reached if nested else _direct
     direct, value = MemberRow.alias(), ValueRow.alias()
@@ -92,7 +92,7 @@ def members(db: Database, group: Found, *, nested: bool, number: int, size: int)
 
 
 def _direct(group: Found, *columns: Any) -> Any:
-    """Return the query of the living direct members of a group."""
+    """Returns the query of the living direct members of a group."""
     return (
         ResourceRow.select(*columns)
         .join(MemberRow, on=(MemberRow.member_id == ResourceRow.id))
@@ -101,7 +101,7 @@ def _direct(group: Found, *columns: Any) -> Any:
 
 
 def _reached(group: Found, *columns: Any) -> Any:
-    """Return the query of the living members of a group and of the groups in it, but not through deleted groups.
+    """Returns the query of the living members of a group and of the groups in it, but not through deleted groups.
 
     UNION leaves out rows that were reached before, so that a cycle of groups ends.
     """

@@ -17,7 +17,7 @@ class Tidied:
 
 
 def tidy(db: Database) -> Tidied:
-    """Delete data that is kept for a limited time only, in chunks, so that writers do not wait.
+    """Deletes data that is kept for a limited time only, in chunks, so that writers do not wait.
 
     Raises Unavailable when the database is locked or cannot be reached; rows deleted until then stay deleted.
     """

@@ -43,7 +43,7 @@ class MissingValuesError(AppError):
 
 
 def types(app: App) -> list[ResourceType]:
-    """Return the app's resource types that have profiles."""
+    """Returns the app's resource types that have profiles."""
     return [app.resource_types[kind.endpoint] for kind in _KINDS]
 
 
@@ -65,7 +65,7 @@ def change(
 def set_row(
     scope: Scope, slug: str, resource_type: ResourceType, target: str, values: dict[str, Any], *, force: bool = False
 ) -> dict[str, list[Any]]:
-    """Set a row of users or of groups; returns and raises what `change` does.
+    """Sets a row of users or of groups; returns and raises what `change` does.
 
     `values` are members of a row as JSON has them. Without a source, template or constant the row keeps its origin;
     AppError when there is no such row.
@@ -87,14 +87,17 @@ def _row(target: str, before: Row | None, values: dict[str, Any]) -> Row:
 
 
 def remove_row(scope: Scope, slug: str, resource_type: ResourceType, target: str | None) -> dict[str, list[Any]]:
-    """Remove a row of users or of groups; without a target, return to the default mapping. Returns as `change` does."""
+    """Removes a row of users or of groups; without a target, restores the default mapping.
+
+    Returns and raises what `change` does.
+    """
     return change(
         scope, slug, lambda current: mapping.DEFAULT if target is None else current.without(resource_type.name, target)
     )
 
 
 def preview(app: App, resource_type: ResourceType, body: Any) -> dict[str, Any]:
-    """Return the profile of a resource that is given as SCIM JSON; it is in no group, because only stored ones are.
+    """Returns the profile of a resource that is given as SCIM JSON; it is in no group, because only stored ones are.
 
     Raises AppError when the app would refuse the resource.
     """
@@ -108,7 +111,7 @@ def preview(app: App, resource_type: ResourceType, body: Any) -> dict[str, Any]:
 
 
 def missing(app: App, resource_type: ResourceType, profile: dict[str, Any]) -> list[Row]:
-    """Return the required rows for which a profile has no value."""
+    """Returns the required rows for which a profile has no value."""
     compiled = compiled_mapping.compiled(app.mapping, resource_type)
     return list(compiled.missing(profile)) if compiled else []
 
@@ -145,7 +148,7 @@ def _changes(old: Mapping, new: Mapping) -> dict[str, list[Any]]:
 
 
 def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
-    """Raise MissingValuesError when resources have no value for a row that was not required before."""
+    """Raises MissingValuesError when resources have no value for a row that was not required before."""
     old = mapping.from_json(app.mapping)
     named: list[tuple[str, str]] = []
     total = 0
@@ -166,7 +169,7 @@ def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
 
 
 def _documents(db: Database, app: App, kind: ResourceType) -> Iterator[tuple[str, Any]]:
-    """Yield names and documents of living resources, read in chunks."""
+    """Yields names and documents of living resources, read in chunks."""
     last = 0
     while rows := db.rows(_named_documents, app=app.id, type=kind.name, after=last, limit=_CHUNK):
         yield from ((name, orjson.loads(document)) for _, name, document in rows)
@@ -183,7 +186,7 @@ def _named_documents(db: Database) -> Any:
 
 
 def stale(db: Database, app: App) -> int:
-    """Return how many stored profiles were made by an earlier mapping."""
+    """Returns how many stored profiles were made by an earlier mapping."""
     return sum(
         int(db.scalar(_count_stale, app=app.id, type=kind.name, after=0, version=app.mapping_version))
         for kind in types(app)
@@ -191,7 +194,7 @@ def stale(db: Database, app: App) -> int:
 
 
 def recompute(db: Database, app: App) -> Iterator[int]:
-    """Recompute the profiles that an earlier mapping made; yields how many each step recomputed.
+    """Recomputes the profiles that an earlier mapping made; yields how many each step recomputed.
 
     Each step is a transaction, so that a run that was stopped can be continued.
     """

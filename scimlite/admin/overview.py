@@ -55,14 +55,14 @@ class Details:
 
 
 def overview(db: Database) -> list[Overview]:
-    """Return all apps by slug."""
+    """Returns all apps by slug."""
     apps = every(db)
     counted = contents_of(db, apps)
     return [Overview(app, counted[app.id], contact(db, app)) for app in apps]
 
 
 def details(db: Database, slug: str) -> Details:
-    """Return the app with this slug or exact name. Raises AppError when there is none."""
+    """Returns the app with this slug or exact name. Raises AppError when there is none."""
     # Imported here, because a list of apps needs neither brakes nor the report.
     from ..directory import brakes
     from ..journal import report
@@ -83,7 +83,7 @@ def details(db: Database, slug: str) -> Details:
 
 
 def contact(db: Database, app: App) -> Contact:
-    """Return when the app's client was first and last accepted, by the journal and the tokens' last use."""
+    """Returns when the app's client was first and last accepted, by the journal and the tokens' last use."""
     accepted = JournalRow.select(JournalRow.at).where(
         JournalRow.app_id == app.id,
         JournalRow.request_id.is_null(False),

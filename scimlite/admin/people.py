@@ -104,7 +104,7 @@ def _found(row: Sequence[Any], apps: Sequence[App]) -> Found:
 
 
 def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
-    """Return a page of a listing in the order of userName or displayName; the first page is number 1."""
+    """Returns a page of a listing in the order of userName or displayName; the first page is number 1."""
     offset = rows_before(number, size)
     query = _listed(db, listing, ValueRow.resource_id).order_by(*_order).limit(size).offset(offset)
     ids = [row[0] for row in db.rows(query)]
@@ -116,7 +116,7 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
 
 
 def _total(db: Database, listing: Listing) -> int:
-    """Count a listing; without a text the resources are counted instead of their names, because each has one."""
+    """Counts a listing; without a text the resources are counted instead of their names, because each has one."""
     if listing.text is not None:
         return int(db.scalar(_listed(db, listing, fn.count(ValueRow.resource_id))))
     query = ResourceRow.select(fn.count(ResourceRow.id)).where(
@@ -126,18 +126,18 @@ def _total(db: Database, listing: Listing) -> int:
 
 
 def _wanted(listing: Listing) -> list[Any]:
-    """Return the conditions on the resources of a listing's type."""
+    """Returns the conditions on the resources of a listing's type."""
     living = [ResourceRow.deleted_at.is_null()]
     return living if listing.active is None else [*living, ResourceRow.active == int(listing.active)]
 
 
 def rows_before(number: int, size: int) -> int:
-    """Return how many rows come before a page, at most what fits into 64 bits."""
+    """Returns how many rows come before a page, at most what fits into 64 bits."""
     return min((number - 1) * size, 2**62)
 
 
 def walk(db: Database, listing: Listing) -> Iterator[Found]:
-    """Yield all of a listing, app by app, in chunks, without a transaction that stays open."""
+    """Yields all of a listing, app by app, in chunks, without a transaction that stays open."""
     for app in listing.apps:
         query = _listed(db, replace(listing, apps=[app]), ValueRow.resource_id, _key_start)
         query = query.order_by(*_order).limit(_CHUNK)
@@ -158,12 +158,12 @@ _order = (_key_start, ValueRow.resource_id)
 
 
 def _of_apps(column: Any, apps: Sequence[App]) -> Any:
-    """Return a condition for apps; an equality for one app, so that the index also gives the order."""
+    """Returns a condition for apps; an equality for one app, so that the index also gives the order."""
     return column == apps[0].id if len(apps) == 1 else column.in_([app.id for app in apps])
 
 
 def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
-    """Return the query of a listing over the values that name the resources, because their index has the order."""
+    """Returns the query of a listing over the values that name the resources, because their index has the order."""
     kind = listing.resource_type.name
     query = (
         ValueRow.select(*columns)
@@ -196,7 +196,7 @@ def _in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Fou
 
 
 def find(db: Database, resource_type: ResourceType, apps: Sequence[App], text: str) -> list[Found]:
-    """Return the users or groups with this id, userName or displayName (in any case) or externalId.
+    """Returns the users or groups with this id, userName or displayName (in any case) or externalId.
 
     When none is alive, returns those that had the name before, and the deleted ones.
     """
@@ -231,7 +231,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
 
 
 def _formerly(db: Database, apps: Sequence[App], text: str) -> set[int]:
-    """Return the rows of users who ever had this userName or externalId."""
+    """Returns the rows of users who ever had this userName or externalId."""
     query = (
         AliasRow.select(ResourceRow.id)
         .join(ResourceRow, on=((ResourceRow.app_id == AliasRow.app_id) & (ResourceRow.uuid == AliasRow.user_uuid)))
@@ -249,7 +249,7 @@ def _rows(db: Database, apps: Sequence[App], ids: set[int], *where: Any) -> list
 
 
 def groups_of(db: Database, found: Found) -> list[Link]:
-    """Return the groups that a living user or group is in, directly or through other groups, by name."""
+    """Returns the groups that a living user or group is in, directly or through other groups, by name."""
     if found.deleted_at is not None:
         return []
     # Imported here, because what changes memberships takes 20 ms that lists need not.

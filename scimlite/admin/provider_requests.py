@@ -31,7 +31,7 @@ class ProviderRequests:
         self._group = ""
 
     def clean_up(self) -> None:
-        """Remove the user and the group that are still there; adds a note when that fails."""
+        """Removes the user and the group that are still there; adds a note when that fails."""
         for endpoint, condition in reversed(self._created.items()):
             self._wire.close()
             try:
@@ -44,7 +44,7 @@ class ProviderRequests:
     # --- reading the service --------------------------------------------------------------------------------------
 
     def read_config(self) -> Answer:
-        """Read the ServiceProviderConfig, which needs no token that works."""
+        """Reads the ServiceProviderConfig, which needs no token that works."""
         answer = self._wire.ask("GET", "/ServiceProviderConfig", expect=(200, 404))
         if answer.status == 404:
             raise wrong_address(answer)
@@ -52,18 +52,18 @@ class ProviderRequests:
         return answer
 
     def read_schemas(self) -> Answer:
-        """Read the schemas, among which is the one of users."""
+        """Reads the schemas, among which is the one of users."""
         answer = self._wire.ask("GET", "/Schemas")
         ids = [resource.get("id") for resource in _resources(answer)]
         _check(core.USER.schema.id in ids, "The schema of users is missing.", answer)
         return answer
 
     def find_no_user(self) -> Answer:
-        """Look for a user who does not exist, as Entra ID's Test Connection does."""
+        """Looks for a user who does not exist, as Entra ID's Test Connection does."""
         return self._find_nothing("Users", f'userName eq "{uuid.uuid4()}"')
 
     def find_no_group(self) -> Answer:
-        """Look for a group that does not exist, as Entra ID's Test Connection does."""
+        """Looks for a group that does not exist, as Entra ID's Test Connection does."""
         return self._find_nothing("Groups", f'displayName eq "{uuid.uuid4()}"', "excludedAttributes=members&")
 
     def _find_nothing(self, endpoint: str, condition: str, before: str = "") -> Answer:
@@ -74,7 +74,7 @@ class ProviderRequests:
     # --- the user -------------------------------------------------------------------------------------------------
 
     def create_user(self) -> Answer:
-        """Create the test user."""
+        """Creates the test user."""
         with self._creating("Users", self._by_user_name):
             answer = self._wire.ask(
                 "POST",
@@ -93,7 +93,7 @@ class ProviderRequests:
         return answer
 
     def _compare_address(self, answer: Answer) -> None:
-        """Add a note when the service does not know the address that the request was sent to."""
+        """Adds a note when the service does not know the address that the request was sent to."""
         location = answer.headers.get("location", "").removesuffix(f"/Users/{self._user}")
         if location != self._wire.base.geturl():
             self.notes.append(
@@ -102,20 +102,20 @@ class ProviderRequests:
             )
 
     def find_user(self) -> Answer:
-        """Find the test user by userName."""
+        """Finds the test user by userName."""
         answer = self._wire.ask("GET", f"/Users?filter={quote(self._by_user_name)}")
         ids = [resource.get("id") for resource in _resources(answer)]
         _check(ids == [self._user], "It is not found.", answer)
         return answer
 
     def read_user(self) -> Answer:
-        """Read the test user by id."""
+        """Reads the test user by id."""
         answer = self._wire.ask("GET", f"/Users/{self._user}")
         _check(answer.json.get("userName") == self._user_name, "Another userName came back.", answer)
         return answer
 
     def disable_user(self) -> Answer:
-        """Disable the test user with Entra ID's spelling of false; afterwards the user is inactive or deleted."""
+        """Disables the test user with Entra ID's spelling of false; afterwards the user is inactive or deleted."""
         answer = self._patch(f"/Users/{self._user}", {"op": "Replace", "path": "active", "value": "False"})
         # 404 from an app that deletes the deactivated.
         after = self._wire.ask("GET", f"/Users/{self._user}", expect=(200, 404))
@@ -123,7 +123,7 @@ class ProviderRequests:
         return answer
 
     def delete_user(self) -> Answer:
-        """Delete the test user; afterwards there is no such user."""
+        """Deletes the test user; afterwards there is no such user."""
         answer = self._wire.ask("DELETE", f"/Users/{self._user}", expect=(204, 404))
         self._wire.ask("GET", f"/Users/{self._user}", expect=(404,))
         del self._created["Users"]
@@ -132,7 +132,7 @@ class ProviderRequests:
     # --- the group ------------------------------------------------------------------------------------------------
 
     def create_group(self) -> Answer:
-        """Create the test group."""
+        """Creates the test group."""
         body = {"schemas": [core.GROUP.schema.id], "displayName": self._name}
         with self._creating("Groups", f'displayName eq "{self._name}"'):
             answer = self._wire.ask("POST", "/Groups", body, expect=(201,))
@@ -140,19 +140,19 @@ class ProviderRequests:
         return answer
 
     def add_member(self) -> Answer:
-        """Add the test user to the test group."""
+        """Adds the test user to the test group."""
         answer = self._patch_members({"op": "Add", "path": "members", "value": [{"value": self._user}]})
         _check(self._members() == [self._user], "The group does not show the member.", answer)
         return answer
 
     def remove_member(self) -> Answer:
-        """Take the test user out of the test group."""
+        """Takes the test user out of the test group."""
         answer = self._patch_members({"op": "Remove", "path": f'members[value eq "{self._user}"]'})
         _check(self._members() == [], "The group still shows the member.", answer)
         return answer
 
     def delete_group(self) -> Answer:
-        """Delete the test group; afterwards there is no such group."""
+        """Deletes the test group; afterwards there is no such group."""
         answer = self._wire.ask("DELETE", f"/Groups/{self._group}", expect=(204,))
         self._wire.ask("GET", f"/Groups/{self._group}", expect=(404,))
         del self._created["Groups"]
@@ -170,7 +170,7 @@ class ProviderRequests:
 
     @contextmanager
     def _creating(self, endpoint: str, condition: str) -> Iterator[None]:
-        """Remember that a resource is there from here on, unless its creation is surely refused."""
+        """Remembers that a resource is there from here on, unless its creation is surely refused."""
         self._created[endpoint] = condition
         try:
             yield
@@ -194,7 +194,7 @@ def _resources(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _check(right: bool, meaning: str, answer: Answer) -> None:
-    """Raise WireError unless the answer is right."""
+    """Raises WireError unless the answer is right."""
     if not right:
         advice = "Look for this request in the service's log, and whether a proxy changes what passes through it."
         raise WireError(meaning, advice, status=answer.status)

@@ -22,7 +22,7 @@ _WINDOW = 5 * 60 * 1_000_000
 
 
 def app_ids(db: Database, name: str) -> list[int]:
-    """Return the ids of the apps that have or had this slug or name. Raises AppError, with the apps there are."""
+    """Returns the ids of the apps that have or had this slug or name. Raises AppError, with the apps there are."""
     ids = ever(db, name)
     if not ids:
         slugs = ", ".join(app.slug for app in every(db)[:10])
@@ -31,12 +31,12 @@ def app_ids(db: Database, name: str) -> list[int]:
 
 
 def entries(db: Database, selection: Selection, limit: int | None) -> Iterable[Record]:
-    """Return the newest `limit` entries of a selection, or all, oldest first."""
+    """Returns the newest `limit` entries of a selection, or all, oldest first."""
     return report.iterate(db, selection) if limit is None else report.read(db, selection, limit=limit)
 
 
 def brakes_of(db: Database, selection: Selection) -> list[tuple[App, Brake]]:
-    """Return the brakes of the selection's apps as they are now."""
+    """Returns the brakes of the selection's apps as they are now."""
     # Imported here, because only the summary shows brakes.
     from ..directory import brakes
 
@@ -59,7 +59,7 @@ class Follower:
         self._seen: dict[int, int] = {}
 
     def past(self, limit: int | None) -> Iterator[Record]:
-        """Return the newest `limit` entries there are, or all of them; other entries that are there are not new."""
+        """Returns the newest `limit` entries there are, or all of them; other entries that are there are not new."""
         if limit is not None:
             self._seen = {entry.id: entry.at for entry in report.unseen(self._db, self._since(self._began), ())}
         for entry in entries(self._db, self._selection, limit) if limit != 0 else ():
@@ -67,7 +67,7 @@ class Follower:
             yield entry
 
     def new(self) -> list[Record]:
-        """Return the new entries, oldest first. Raises Unavailable while the database is away."""
+        """Returns the new entries, oldest first. Raises Unavailable while the database is away."""
         horizon = max(self._began, clock.now() - _WINDOW)
         entries = report.unseen(self._db, self._since(horizon), self._seen)
         self._seen |= {entry.id: entry.at for entry in entries}

@@ -38,7 +38,7 @@ class Listed:
 
 
 def every(app: App) -> list[Listed]:
-    """Return the schemas of an app's resource types, each once."""
+    """Returns the schemas of an app's resource types, each once."""
     listed: dict[str, Listed] = {}
     for kind in app.resource_types.values():
         for schema in (kind.schema, *kind.extensions):
@@ -50,7 +50,7 @@ def every(app: App) -> list[Listed]:
 
 
 def find(app: App, name: str) -> ResourceType | Listed:
-    """Return the resource type with this name, or the schema with this URN, in any case. Raises AppError."""
+    """Returns the resource type with this name, or the schema with this URN, in any case. Raises AppError."""
     types, schemas = list(app.resource_types.values()), every(app)
     for kind in types:
         if kind.name.lower() == name.lower():
@@ -71,7 +71,7 @@ def add(
     required: bool | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Declare the schemas and resource types in JSON (RFC 7643 sections 6 and 7), or replace their declarations.
+    """Declares the schemas and resource types in JSON (RFC 7643 sections 6 and 7), or replaces their declarations.
 
     Schemas that are no type's core schema extend the types in `to`. Returns the changes, a sentence each. Raises
     AppError when the declaration contradicts itself, other declarations, or stored resources; `force` deletes stored
@@ -87,7 +87,7 @@ def add(
 
 
 def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
-    """Remove the declaration of a schema (by URN) or resource type (by name); returns the changes, a sentence each.
+    """Removes the declaration of a schema (by URN) or resource type (by name); returns the changes, a sentence each.
 
     Raises AppError when there is none, and, unless `force`, when resources or values of it are stored.
     """

@@ -72,7 +72,7 @@ def issue(
     expires_at: int | None = None,
     subject: tuple[str, str] | None = None,
 ) -> tuple[Token, str]:
-    """Make a token for an app; returns its row and its text. Raises TokenError when the label is not allowed.
+    """Makes a token for an app; returns its row and its text. Raises TokenError when the label is not allowed.
 
     `subject` is the id and the name of the user that the token is for.
     """
@@ -113,13 +113,13 @@ def _insert(workspace: Workspace, keyring: Keyring, label: str, expires_at: int 
 
 
 def every(db: Database, app: App) -> list[Token]:
-    """Return the app's tokens, oldest first."""
+    """Returns the app's tokens, oldest first."""
     query = TokenRow.select(*_COLUMNS).where(TokenRow.app_id == app.id).order_by(TokenRow.id)
     return [Token(*row) for row in db.rows(query)]
 
 
 def get(db: Database, app: App, label: str | None = None) -> Token:
-    """Return the token with this label or number; without one, the only active token, or the one called `default`.
+    """Returns the token with this label or number; without one, the only active token, or the one called `default`.
 
     Raises TokenError, with the labels there are, when there is no such token.
     """
@@ -146,7 +146,7 @@ def _labels(tokens: Sequence[Token]) -> str:
 
 
 def usable(app: App, token: Token) -> Token:
-    """Return the token. Raises TokenError when it is expired or revoked."""
+    """Returns the token. Raises TokenError when it is expired or revoked."""
     state = token.state(clock.now())
     if state != "active":
         raise TokenError(
@@ -157,7 +157,7 @@ def usable(app: App, token: Token) -> Token:
 
 
 def subject_name(db: Database, app: App, token: Token) -> str:
-    """Return the userName of the user that a token is for; the id when the user is purged; empty without a subject."""
+    """Returns the userName of the user that a token is for; the id when the user is purged; empty without a subject."""
     if token.subject is None:
         return ""
     row = db.row(
@@ -172,14 +172,14 @@ def subject_name(db: Database, app: App, token: Token) -> str:
 
 
 def key_state(token: Token, keyring: Keyring) -> str:
-    """Return `newest`, `old` or `missing`: which of the given secret keys the token needs."""
+    """Returns `newest`, `old` or `missing`: which of the given secret keys the token needs."""
     if token.key_id == keyring.newest:
         return "newest"
     return "old" if token.key_id in keyring else "missing"
 
 
 def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
-    """Return the token's text again, and record in the journal that it was shown."""
+    """Returns the token's text again, and records in the journal that it was shown."""
     text = keyring.sign(token.token_id, token.key_id)
     entry = Entry(Action.TOKEN_SHOWN, detail=f"token {token.label}")
     workspace.db.transact(partial(journal.record, workspace, [entry]))
@@ -187,7 +187,7 @@ def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
 
 
 def rotate(workspace: Workspace, keyring: Keyring, token: Token, *, overlap: int) -> tuple[Token, str]:
-    """Replace a token by one with its label and subject; the old one works for `overlap` more microseconds."""
+    """Replaces a token by one with its label and subject; the old one works for `overlap` more microseconds."""
     at = clock.now()
     if token.state(at) != "active":
         raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
@@ -211,7 +211,7 @@ def _stamp(microseconds: int) -> str:
 
 
 def revoke(workspace: Workspace, token: Token) -> None:
-    """Revoke a token; every worker refuses it from the next request on."""
+    """Revokes a token; every worker refuses it from the next request on."""
     if token.revoked_at is None:
         workspace.db.transact(partial(_revoke, workspace, token))
 

@@ -58,7 +58,7 @@ class Answer:
 
 
 def split_url(url: str) -> SplitResult:
-    """Split a SCIM base URL, without its query and final slash. Raises ValueError with an example."""
+    """Splits a SCIM base URL, without its query and final slash. Raises ValueError with an example."""
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -88,7 +88,7 @@ class Wire:
             self._connection = http.client.HTTPConnection(base.hostname, base.port, timeout=_TIMEOUT)
 
     def ask(self, method: str, path: str, body: Any = None, *, expect: tuple[int, ...] = (200,)) -> Answer:
-        """Send a request to a path below the base URL. Raises WireError unless an expected JSON answer comes back."""
+        """Sends a request to a path below the base URL. Raises WireError unless an expected JSON answer comes back."""
         headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": "scimlite app test"}
         content = None
         if body is not None:
@@ -108,11 +108,11 @@ class Wire:
         return answer
 
     def close(self) -> None:
-        """Close the connection; the next request opens it again."""
+        """Closes the connection; the next request opens it again."""
         self._connection.close()
 
     def _unexpected(self, answer: Answer) -> WireError:
-        """Return the error that explains an unexpected status."""
+        """Returns the error that explains an unexpected status."""
         status, ours = answer.status, "x-request-id" in answer.headers
         if status == 401 and ours:
             return WireError(*self._why_unauthorized(), status=status, final=True)
@@ -143,7 +143,7 @@ class Wire:
 
 
 def wrong_address(answer: Answer) -> WireError:
-    """Return the trouble that another program than the SCIM endpoint of an app answered."""
+    """Returns the trouble that another program than the SCIM endpoint of an app answered."""
     kind = answer.headers.get("content-type", "no content type")
     return WireError(
         f"What answers there ({answer.status}, {kind}) is not the SCIM endpoint of an app.",
@@ -155,7 +155,7 @@ def wrong_address(answer: Answer) -> WireError:
 
 
 def _unreachable(error: Exception, base: SplitResult) -> WireError:
-    """Return the error that explains an exception of the network."""
+    """Returns the error that explains an exception of the network."""
     port = base.port or (443 if base.scheme == "https" else 80)
     place = f"{base.hostname} port {port}"
     if isinstance(error, ssl.SSLError):

@@ -40,7 +40,7 @@ _ATTEMPTS = {
 
 
 def visible(text: str) -> str:
-    """Return a text in which control characters and characters that reorder letters are escapes such as \\x1b.
+    """Returns a text in which control characters and characters that reorder letters are escapes such as \\x1b.
 
     Names come from outside, and must not steer a terminal. Joiners stay, because some scripts and emoji need them.
     """
@@ -56,7 +56,7 @@ def visible(text: str) -> str:
 
 
 def subject_of(record: Record) -> str:
-    """Return the person that an entry is about; the group when it is about a whole group; else an empty text."""
+    """Returns the person that an entry is about; the group when it is about a whole group; else an empty text."""
     group = "" if _is_membership(record) else record.group or record.group_id
     return visible(record.user or record.user_id or group or "")
 
@@ -66,7 +66,7 @@ def _is_membership(record: Record) -> bool:
 
 
 def description_of(record: Record) -> str:
-    """Return what happened, one fact a line: the group of a membership, changed attributes, the reason of a refusal."""
+    """Returns the facts of an entry, one a line: the group of a membership, changed attributes, a refusal's reason."""
     lines = [record.group] if record.group and (record.user or record.user_id or _is_membership(record)) else []
     lines += [_change(path, *change) for path, change in record.changes.items()]
     if record.detail:
@@ -81,7 +81,7 @@ def description_of(record: Record) -> str:
 
 
 def sentence_about(record: Record) -> str:
-    """Return an entry of a user's history as a sentence without its subject: `was changed: title: Dr → Prof`."""
+    """Returns an entry of a user's history as a sentence without its subject: `was changed: title: Dr → Prof`."""
     action = Action(record.action)
     group = record.group or record.group_id
     place = f" the group {group}" if group and _is_membership(record) else ""
@@ -95,7 +95,7 @@ def sentence_about(record: Record) -> str:
 
 
 def actor_of(record: Record) -> str:
-    """Return the client and the token that made an entry, or the operator."""
+    """Returns the client and the token that made an entry, or the operator."""
     return visible(" / ".join(filter(None, [record.client, record.token])))
 
 
@@ -104,7 +104,7 @@ def _status(record: Record) -> str:
 
 
 def _change(path: str, before: Any, after: Any) -> str:
-    """Return one attribute's change: `title: Dr → Prof`."""
+    """Returns one attribute's change: `title: Dr → Prof`."""
     name = path.rsplit(":", 1)[-1]
     if before is None:
         return f"{name} set to {_cut(after)}"
@@ -114,7 +114,7 @@ def _change(path: str, before: Any, after: Any) -> str:
 
 
 def _cut(value: Any) -> str:
-    """Return a value as text, cut when it is long."""
+    """Returns a value as text, cut when it is long."""
     text = _text(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
@@ -137,7 +137,7 @@ def _text(value: Any) -> str:
 
 
 def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
-    """Return whether a brake is on, what trips it, and how near it is; `tripped_at` is that time as text."""
+    """Returns whether a brake is on, what trips it, and how near it is; `tripped_at` is that time as text."""
     # Imported here, because few commands show brakes.
     from ..directory.brakes import USERS
 
@@ -155,7 +155,7 @@ def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
 
 
 def _condition(brake: Brake) -> str:
-    """Return how many users trip the brake."""
+    """Returns how many users trip the brake."""
     number, percent = brake.limits.number, brake.limits.percent
     share = f"more than {percent} % of the users active before"
     if number is None:
@@ -167,7 +167,7 @@ def _condition(brake: Brake) -> str:
 
 
 def wording_of_remedy(remedy: Remedy | str | None) -> str | None:
-    """Return a remedy as a command line or the name of a setting; None without one.
+    """Returns a remedy as a command line or the name of a setting; None without one.
 
     A text is a command line already: an older version stored it.
     """

@@ -102,7 +102,7 @@ def _refusal(app: App, slug: str, token: _Token, at: int) -> str | None:
 
 
 def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], reason: str, status: int) -> None:
-    """Record in the journal why a signed token was refused; at most one entry an hour for each token."""
+    """Records in the journal why a signed token was refused; at most one entry an hour for each token."""
     if (caller.refused_at or 0) <= clock.now() - _REFUSED_EVERY:
         entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail=f"token {caller.label}: {reason}")
         workspace = Workspace(db, origin(), caller.app)

@@ -40,7 +40,7 @@ class Compiled:
         return (row for row in self.rows if row.required and profile.get(row.target) is None)
 
     def require(self, profile: dict[str, Json]) -> None:
-        """Raise InvalidValue naming the SCIM attribute and the target of the first required row without a value."""
+        """Raises InvalidValue naming the SCIM attribute and the target of the first required row without a value."""
         row = next(self.missing(profile), None)
         if row is not None:
             raise InvalidValue(
@@ -79,7 +79,7 @@ def compile_rows(mapping: Mapping, resource_type: ResourceType) -> Compiled | No
 
 
 def check(mapping: Mapping, types: Iterable[ResourceType]) -> None:
-    """Raise MappingError when a row names an attribute that its type lacks, or that is never returned."""
+    """Raises MappingError when a row names an attribute that its type lacks, or that is never returned."""
     for resource_type in types:
         for row in mapping.rows(resource_type.name):
             try:

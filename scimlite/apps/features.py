@@ -195,7 +195,7 @@ _DEFAULTS = AppSettings()
 
 
 def allow_create(settings: AppSettings, slug: str, resource_type: ResourceType, *, with_members: bool) -> None:
-    """Raise BadRequest when a feature forbids to create a resource of this type, `with_members` or without."""
+    """Raises BadRequest when a feature forbids to create a resource of this type, `with_members` or without."""
     if resource_type.name == core.USER.name:
         _require(settings, slug, "create_users")
     if resource_type.links is not None:
@@ -213,7 +213,7 @@ def allow_change(
     edits: bool = False,
     members: bool = False,
 ) -> None:
-    """Raise BadRequest when a feature forbids a change.
+    """Raises BadRequest when a feature forbids a change.
 
     In: `deactivates`, true when a user's `active` becomes false; `edits`, true when another attribute of the resource
     changes; `members`, true when members are set, added or removed.
@@ -229,7 +229,7 @@ def allow_change(
 
 
 def allow_delete(settings: AppSettings, slug: str, resource_type: ResourceType) -> None:
-    """Raise BadRequest when a feature forbids to delete a resource of this type."""
+    """Raises BadRequest when a feature forbids to delete a resource of this type."""
     if resource_type.name == core.USER.name:
         _require(settings, slug, "delete_users")
     if resource_type.links is not None:
@@ -237,7 +237,7 @@ def allow_delete(settings: AppSettings, slug: str, resource_type: ResourceType) 
 
 
 def _require(settings: AppSettings, slug: str, key: str) -> None:
-    """Raise BadRequest when a feature is off: 400, because Entra quarantines a whole job on 401 and 403."""
+    """Raises BadRequest when a feature is off: 400, because Entra quarantines a whole job on 401 and 403."""
     if getattr(settings, key):
         return
     name = key.replace("_", "-")

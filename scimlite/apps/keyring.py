@@ -83,7 +83,7 @@ def fingerprint(key: str) -> str:
 
 
 def check_keys(db: Database, keyring: Keyring) -> list[str]:
-    """Raise TokenError when the keys fit none of the valid tokens.
+    """Raises TokenError when the keys fit none of the valid tokens.
 
     Returns the fingerprints of missing keys that valid tokens need.
     """

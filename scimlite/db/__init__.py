@@ -25,7 +25,7 @@ __all__ = [
 def open_database(
     url: str, *, busy_timeout: float = 5.0, prepare_threshold: int | None = 5, described: str | None = None
 ) -> Database:
-    """Return the database that a URL names, `sqlite:///file` or `postgresql://…`; connects to nothing, creates nothing.
+    """The database that a URL names, `sqlite:///file` or `postgresql://…`; connects to nothing and creates nothing.
 
     `busy_timeout` is in seconds; `described` names a PostgreSQL database in messages, without its password.
     """

@@ -63,7 +63,7 @@ class Batches:
         in_child(self._reset)
 
     def _reset(self) -> None:
-        """Begin with an empty queue; a forked process does so again, because it has none of the waiting threads."""
+        """Begins with an empty queue; a forked process does so again, because it has none of the waiting threads."""
         #: Guards the attributes below, and `leads` of the jobs.
         self._lock = threading.Lock()
         self._waiting: list[Job] = []
@@ -71,7 +71,7 @@ class Batches:
         self._led = False
 
     def run(self, job: Job) -> None:
-        """Return when the job has ended, carried out by this thread or by another leader.
+        """Returns when the job has ended, carried out by this thread or by another leader.
 
         Raises Unavailable when no leader began with the job within the timeout.
         """
@@ -84,7 +84,7 @@ class Batches:
             self._lead(job)
 
     def _sleep(self, job: Job) -> None:
-        """Wait until the job has ended or its thread is to lead; after the timeout, withdraw it."""
+        """Waits until the job has ended or its thread is to lead; after the timeout, withdraws it."""
         try:
             if job.wakeup.acquire(timeout=self._timeout):
                 return
@@ -106,7 +106,7 @@ class Batches:
         job.wakeup.acquire()
 
     def _lead(self, own: Job) -> None:
-        """Carry out all waiting jobs, then wake the next leader and the threads of the jobs."""
+        """Carries out all waiting jobs, then wakes the next leader and the threads of the jobs."""
         jobs: list[Job] = []
         try:
             with self._turn(max(0.0, own.arrived + self._timeout - time.monotonic())):
@@ -126,7 +126,7 @@ class Batches:
                     job.wakeup.release()
 
     def _appoint_leader(self) -> None:
-        """Make the thread of the first waiting job the leader, if there is one. The caller holds the lock."""
+        """Makes the thread of the first waiting job the leader, if there is one. The caller holds the lock."""
         self._led = bool(self._waiting)
         if self._waiting:
             self._waiting[0].leads = True

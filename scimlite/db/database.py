@@ -72,12 +72,12 @@ class Database(Dialect):
     # --- running statements ---------------------------------------------------------------------------------------
 
     def compile(self, query: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the SQL text of a Peewee query and its parameters."""
+        """Returns the SQL text of a Peewee query and its parameters."""
         sql, params = self.peewee.get_sql_context().sql(query).query()
         return sql, tuple(params)
 
     def rows(self, query: Any, **binds: Any) -> list[Row]:
-        """Return the rows of a query or Statement as tuples, for requests; `records` gives them names.
+        """Returns the rows of a query or Statement as tuples, for requests; `records` gives them names.
 
         Outside a transaction a lost connection is replaced once.
         """
@@ -92,7 +92,7 @@ class Database(Dialect):
         return rows
 
     def records(self, query: Any, **binds: Any) -> list[Any]:
-        """Return the rows of a query or Statement as named tuples: `record.name` instead of `row[3]`.
+        """Returns the rows of a query or Statement as named tuples: `record.name` instead of `row[3]`.
 
         The names are those of the selected columns; an expression needs an alias that is a Python name. For commands,
         reports and everything else that runs once in a while: compared with `rows`, a query costs 1 us more and each
@@ -109,7 +109,7 @@ class Database(Dialect):
         return records
 
     def _replace_connection(self, error: Exception) -> None:
-        """Close a lost connection, so that the next statement opens another one; raises the error in other cases."""
+        """Closes a lost connection, so that the next statement opens another one; raises the error in other cases."""
         if self.in_transaction:
             raise error
         if not self._connection_lost(error):
@@ -117,7 +117,7 @@ class Database(Dialect):
         self.close()
 
     def _read_again(self, sql: str, params: tuple[Any, ...], kept: bool, fetch: Callable[[Any], Any]) -> Any:
-        """Read on the new connection; a second failure is final."""
+        """Reads on the new connection; a second failure is final."""
         try:
             with peewee_errors:
                 return fetch(self._run(sql, params, kept=kept))
@@ -125,17 +125,17 @@ class Database(Dialect):
             raise self.translated(error) from error
 
     def row(self, query: Any, **binds: Any) -> Row | None:
-        """Return the first row, or None."""
+        """Returns the first row, or None."""
         rows = self.rows(query, **binds)
         return rows[0] if rows else None
 
     def scalar(self, query: Any, **binds: Any) -> Any:
-        """Return the first column of the first row, or None."""
+        """Returns the first column of the first row, or None."""
         row = self.row(query, **binds)
         return row[0] if row else None
 
     def total(self, query: Any, **binds: Any) -> int:
-        """Return the number that a counting query gives; this thread keeps it until any connection commits a write.
+        """Returns the number that a counting query gives; this thread keeps it until any connection commits a write.
 
         Counting 10,000 entries of an index costs as much as all the rest of a request
         (docs/adr/0004-kept-totals.md).
@@ -153,11 +153,11 @@ class Database(Dialect):
         return total
 
     def _state_of_data(self) -> tuple[Any, ...]:
-        """Return a marker that changes whenever any connection writes. Read it before the data it guards."""
+        """Returns a marker that changes whenever any connection writes. Read it before the data it guards."""
         raise NotImplementedError
 
     def execute(self, query: Any, **binds: Any) -> None:
-        """Run a statement that returns no rows.
+        """Runs a statement that returns no rows.
 
         In a transaction PostgreSQL may raise the statement's error only with a later statement or with COMMIT.
         """
@@ -166,7 +166,7 @@ class Database(Dialect):
             self._run(sql, params, kept=isinstance(query, Statement))
 
     def touch(self, query: Any, **binds: Any) -> int:
-        """Run a statement that returns no rows; return the number of rows it changed."""
+        """Runs a statement that returns no rows; returns the number of rows it changed."""
         sql, params = self._bound(query, binds)
         with peewee_errors:
             cursor = self._run(sql, params, kept=isinstance(query, Statement))
@@ -174,7 +174,7 @@ class Database(Dialect):
         return int(cursor.rowcount)
 
     def execute_many(self, query: Any, rows: Sequence[dict[str, Any]]) -> None:
-        """Run one statement for each set of binds, in one round trip where the driver can."""
+        """Runs one statement for each set of binds, in one round trip where the driver can."""
         if len(rows) <= 1:
             for row in rows:
                 self.execute(query, **row)
@@ -184,7 +184,7 @@ class Database(Dialect):
         self._run_many(sql, [tuple(row[name] for name in names) for row in rows])
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:
-        """Insert rows; each has the values of the Insert's columns, in their order."""
+        """Inserts rows; each has the values of the Insert's columns, in their order."""
         sql, _ = into.of_values.text(self)
         if len(rows) == 1:
             with peewee_errors:
@@ -194,16 +194,16 @@ class Database(Dialect):
             self._run_many(sql, rows)
 
     def _bound(self, query: Any, binds: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
-        """Return the text of a query and its parameters, with binds in the places."""
+        """Returns the text of a query and its parameters, with binds in the places."""
         sql, params = query.text(self) if isinstance(query, Statement) else self.compile(query)
         return sql, tuple([self._value(binds[p.name]) if type(p) is Place else p for p in params])
 
     def _value(self, value: Any) -> Any:
-        """Return a bound value in the form that the driver takes."""
+        """Returns a bound value in the form that the driver takes."""
         raise NotImplementedError
 
     def _run(self, sql: str, params: tuple[Any, ...], *, kept: bool = True) -> Any:
-        """Run SQL text and return the cursor; `kept` is False for text that was built for this one execution."""
+        """Runs SQL text and returns the cursor; `kept` is False for text that was built for this one execution."""
         statements = self._thread.statements
         if statements is not None:
             statements.append(sql)
@@ -222,7 +222,7 @@ class Database(Dialect):
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
-        """Record the statements that run for this thread inside the block: `with db.counting() as statements:`.
+        """Records the statements that run for this thread inside the block: `with db.counting() as statements:`.
 
         The list holds the SQL texts in their order, once for `execute_many` and `insert`, and twice for a transaction
         that was tried twice; without BEGIN, COMMIT and savepoints. A block around another one records both.
@@ -245,7 +245,7 @@ class Database(Dialect):
         return bool(self.peewee.in_transaction())
 
     def transact(self, work: Callable[[], T]) -> T:
-        """Run `work` in one transaction and return its result: all of it is durable then, or nothing happened.
+        """Runs `work` in one transaction and returns its result: all of it is durable then, or nothing happened.
 
         `work` may run several times, and in another thread: deadlocks and serialization failures are tried again.
         Raises Unavailable when the database is locked or out of reach. A call inside another transaction is a part of
@@ -265,7 +265,7 @@ class Database(Dialect):
         return result
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the transaction is durable, in the thread that called `transact`; not after a rollback.
+        """Calls `callback` once the transaction is durable, in the thread that called `transact`; not after a rollback.
 
         An exception of the callback is logged: nothing can be undone any more.
         """
@@ -305,11 +305,11 @@ class Database(Dialect):
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _transaction(self) -> AbstractContextManager[Any]:
-        """Return a context that is one transaction of this thread's connection."""
+        """Returns a context that is one transaction of this thread's connection."""
         return self.peewee.atomic()  # type: ignore[no-any-return]
 
     def _settle(self) -> None:
-        """Wait for the answers to all statements that were sent; raises the error of the first that failed."""
+        """Waits for the answers to all statements that were sent; raises the error of the first that failed."""
 
     def _recover(self) -> None:
         """After an error, make the connection accept the statements that roll back."""
@@ -323,11 +323,11 @@ class Database(Dialect):
         return False
 
     def translated(self, error: Exception) -> Exception:
-        """Return Unavailable for a database that is locked or out of reach, else the error itself: a fault of ours."""
+        """Returns Unavailable for a database that is locked or out of reach, else the error itself: a fault of ours."""
         return Unavailable("The database cannot be reached or is busy; try again in a moment.")
 
     def close(self) -> None:
-        """Close this thread's connection; the next statement opens a new one."""
+        """Closes this thread's connection; the next statement opens a new one."""
         try:
             self.peewee.close()
         except (peewee.PeeweeException, OSError):
@@ -340,18 +340,18 @@ class Database(Dialect):
         raise NotImplementedError
 
     def create(self) -> None:
-        """Create the empty database where scimlite does that itself: the file of SQLite. Raises OSError."""
+        """Creates the empty database where scimlite does that itself: the file of SQLite. Raises OSError."""
 
     def size(self) -> int | None:
-        """Return the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
+        """Returns the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
         return None
 
     def dump_command(self, target: Path) -> str | None:
-        """Return the shell command of the database's own tool that writes a backup; None where `backup` writes it."""
+        """Returns the shell command of the database's own tool that writes a backup; None where `backup` writes it."""
         return None
 
     def backup(self, target: Path) -> None:
-        """Copy the database to a new file while it is in use; the copy is one consistent state.
+        """Copies the database to a new file while it is in use; the copy is one consistent state.
 
         Raises FileExistsError rather than overwrite a file, OSError when the file cannot be written, Unavailable when
         the database cannot be read, and NotImplementedError where `dump_command` names another tool.
@@ -359,7 +359,7 @@ class Database(Dialect):
         raise NotImplementedError(f"{self.described} is backed up with the database's own tool: see dump_command.")
 
     def migrating(self) -> AbstractContextManager[None]:
-        """Return a context in which only one process migrates, in one transaction."""
+        """Returns a context in which only one process migrates, in one transaction."""
         raise NotImplementedError
 
     @contextmanager
@@ -394,7 +394,7 @@ def _record(names: tuple[str, ...]) -> Any:
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most `size`."""
+    """Yields the items in lists of at most `size`."""
     chunk: list[T] = []
     for item in items:
         chunk.append(item)

@@ -35,7 +35,7 @@ class Dialect:
         raise NotImplementedError
 
     def bound_list(self, name: str, kind: str) -> tuple[Any, Any]:
-        """Return a table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
+        """Returns a table of the list bound under `name` and its only column; `kind` is `text` or `bigint`."""
         raise NotImplementedError
 
     def json_rows(self, *columns: Any) -> Any:
@@ -43,7 +43,7 @@ class Dialect:
         raise NotImplementedError
 
     def locking(self, query: Any) -> Any:
-        """Return the query, locking the rows it reads until the transaction ends."""
+        """Returns the query, locking the rows it reads until the transaction ends."""
         raise NotImplementedError
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:

@@ -38,7 +38,7 @@ def _runner(db: Database) -> Runner:
 
 
 def status(db: Database) -> SchemaStatus:
-    """Compare the database with the migrations; reads only. Raises Unavailable when it cannot be reached."""
+    """Compares the database with the migrations; reads only. Raises Unavailable when it cannot be reached."""
     if not db.exists():
         return SchemaStatus([], [migration.name for migration in _runner(db).migrations()], [])
     try:
@@ -61,7 +61,7 @@ def _unusable(db: Database, error: Exception) -> Exception:
 
 
 def upgrade(db: Database) -> list[str]:
-    """Apply what is pending, in one transaction and under a lock; returns the names applied."""
+    """Applies what is pending, in one transaction and under a lock; returns the names applied."""
     db.create()
     try:
         with db.migrating():
@@ -81,5 +81,5 @@ def advice(db: Database, status: SchemaStatus) -> str:
 
 
 def ping(db: Database) -> None:
-    """Ask the database for something; raises Unavailable when it does not answer."""
+    """Asks the database for something; raises Unavailable when it does not answer."""
     db.scalar(peewee.Select(columns=[peewee.SQL("1")]))

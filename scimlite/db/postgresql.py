@@ -136,13 +136,13 @@ class PostgresDatabase(Database):
 
     @staticmethod
     def _cause(error: BaseException | None) -> Any:
-        """Return the driver's error behind Peewee's, or None."""
+        """Returns the driver's error behind Peewee's, or None."""
         while error is not None and not hasattr(error, "sqlstate"):
             error = error.__cause__ or error.__context__
         return error
 
     def _state(self, error: BaseException) -> str:
-        """Return the SQLSTATE of an error, or an empty string."""
+        """Returns the SQLSTATE of an error, or an empty string."""
         return getattr(self._cause(error), "sqlstate", None) or ""
 
     def _retryable(self, error: Exception) -> bool:

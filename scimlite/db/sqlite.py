@@ -113,7 +113,7 @@ class SqliteDatabase(Database):
         return job.result  # type: ignore[no-any-return]  # what `work` returned
 
     def _carry_out(self, jobs: Sequence[Job]) -> None:
-        """Run jobs in one transaction; when one of them fails, run each in a transaction of its own.
+        """Runs jobs in one transaction; when one of them fails, runs each in a transaction of its own.
 
         Sets the result or the error of each job.
         """
@@ -128,7 +128,7 @@ class SqliteDatabase(Database):
                 job.error = None
 
     def _carry_out_together(self, jobs: Sequence[Job]) -> bool:
-        """Return True when all jobs have ended: they are durable, or the database is unavailable for all of them."""
+        """Returns True when all jobs have ended: they are durable, or the database is unavailable for all of them."""
         error: Exception | None = None
         try:
             super()._transact(partial(self._run_jobs, jobs))
@@ -146,7 +146,7 @@ class SqliteDatabase(Database):
             self._run_job(job)
 
     def _run_job(self, job: Job) -> None:
-        """Run the work of a job with the callbacks and the statement list of the thread that asked for it."""
+        """Runs the work of a job with the callbacks and the statement list of the thread that asked for it."""
         thread = self._thread
         committed, statements = thread.committed, thread.statements
         thread.committed, thread.statements = [], job.statements

@@ -17,7 +17,7 @@ class Compiler(Protocol):
     kind: str
 
     def compile(self, query: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the SQL text of a Peewee query and its parameters."""
+        """Returns the SQL text of a Peewee query and its parameters."""
 
 
 class Slot(peewee.ColumnBase):
@@ -30,11 +30,11 @@ class Slot(peewee.ColumnBase):
         return ctx.value(self.place(), converter=False)
 
     def typed(self) -> Any:
-        """Return the slot cast to text, for places where PostgreSQL cannot infer the type."""
+        """Returns the slot cast to text, for places where PostgreSQL cannot infer the type."""
         return peewee.Cast(self, "TEXT")
 
     def place(self) -> Place:
-        """Return the placeholder that stands in the parameter list until a value is bound."""
+        """Returns the placeholder that stands in the parameter list until a value is bound."""
         return Place(self.name)
 
 
@@ -72,7 +72,7 @@ class Statement:
         self._texts: dict[str, tuple[str, tuple[Any, ...]]] = {}
 
     def text(self, db: Compiler) -> tuple[str, tuple[Any, ...]]:
-        """Return the SQL text for this kind of database and its parameters; a Place stands for a value bound later."""
+        """Returns the SQL text for this kind of database and its parameters; a Place stands for a value bound later."""
         text = self._texts.get(db.kind)
         if text is None:
             text = self._texts[db.kind] = db.compile(self._build(db))
@@ -100,7 +100,7 @@ class StatementCache(Generic[S]):
         return len(self._kept)
 
     def get(self, shape: Hashable, build: Callable[[], S]) -> S:
-        """Return what `build` returned for this shape; calls it when the shape is new."""
+        """Returns what `build` returned for this shape; calls it when the shape is new."""
         statements = self._kept.get(shape)
         if statements is None:
             if len(self._kept) >= self._most:

@@ -22,7 +22,7 @@ from ..errors import Unavailable
 
 
 def in_child(method: Callable[[], None]) -> None:
-    """Register a method to run in each process that this one forks, as long as the method's object exists."""
+    """Registers a method to run in each process that this one forks, as long as the method's object exists."""
     reference = weakref.WeakMethod(method)
 
     def run() -> None:
@@ -47,7 +47,7 @@ class Turns:
         in_child(self._reset)
 
     def _reset(self) -> None:
-        """Begin anew in a forked process: its descriptor shares the parent's lock, and its waiter has no thread."""
+        """Begins anew in a forked process: its descriptor shares the parent's lock, and its waiter has no thread."""
         if self._close is not None:
             self._close()
         self.descriptor, self._close, self._waiter = -1, None, None
@@ -67,7 +67,7 @@ class Turns:
                 fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def _lock(self, timeout: float) -> bool:
-        """Wait for the lock; return False where the folder cannot be locked, so that there are no turns."""
+        """Waits for the lock; returns False where the folder cannot be locked, so that there are no turns."""
         try:
             if self.descriptor < 0:
                 self._open()
@@ -127,7 +127,7 @@ class _Waiter:
                 self._give_back()
 
     def wait(self, timeout: float) -> bool:
-        """Return True when the lock came within `timeout` seconds. If not, the waiter keeps its place in the queue."""
+        """Returns True when the lock came within `timeout` seconds. If not, the waiter keeps its place in the queue."""
         try:
             if self._arrival.acquire(timeout=timeout):
                 return True
@@ -150,7 +150,7 @@ class _Waiter:
         return self._wanted
 
     def _give_back(self) -> None:
-        """Release the lock unused. The caller holds the guard."""
+        """Releases the lock unused. The caller holds the guard."""
         self._given_back = True
         if self.locked:
             fcntl.flock(self._turns.descriptor, fcntl.LOCK_UN)

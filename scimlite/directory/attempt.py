@@ -92,7 +92,7 @@ class Attempt:
         return None
 
     def record(self, entries: Sequence[Entry], resource: Resource, at: int) -> None:
-        """Record the entries of a successful write, inside its transaction; `at` is in microseconds since 1970 UTC."""
+        """Records the entries of a successful write, inside its transaction; `at` is in microseconds since 1970 UTC."""
         record_entries(self.workspace, entries, at=at, status=self.success_status(resource))
 
     def __enter__(self) -> Self:

@@ -119,7 +119,7 @@ def _brake_state(db: Database) -> Any:
 
 
 def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
-    """Count users who are about to be disabled, deleted or removed from a group, inside the caller's transaction.
+    """Counts users who are about to be disabled, deleted or removed from a group, inside the caller's transaction.
 
     The caller counts before it changes the rows. Raises TooManyRequests when the brake has tripped already, and Tripped
     when these users exceed a limit: `transact` then trips the brake.
@@ -258,7 +258,7 @@ def _count_active_users(db: Database) -> Any:
 
 
 def transact(workspace: Workspace, write: Callable[[], T]) -> T:
-    """Run a write in a transaction; when the write exceeds a limit, its brake trips after the rollback."""
+    """Runs a write in a transaction; when the write exceeds a limit, its brake trips after the rollback."""
     try:
         return workspace.db.transact(write)
     except Tripped as tripped:
@@ -286,7 +286,7 @@ def _write(db: Database, app: App, kind: str, state: _State) -> None:
 
 
 def release(scope: Scope, slug: str) -> list[str]:
-    """Release the brakes of an app, and begin to count at zero; returns the kinds of those that had tripped.
+    """Releases the brakes of an app, and begins to count at zero; returns the kinds of those that had tripped.
 
     Raises AppError when there is no such app.
     """

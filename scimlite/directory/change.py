@@ -52,7 +52,7 @@ class Change:
         self._new: Document = {}
 
     def carry_out(self) -> Resource:
-        """Store the change; Uniqueness names the attribute when a unique value is taken."""
+        """Stores the change; Uniqueness names the attribute when a unique value is taken."""
         try:
             return brakes.transact(self._workspace, self._write)
         except peewee.IntegrityError as error:
@@ -95,7 +95,7 @@ class Change:
         linked: member_changes.Linked,
         password: str | None,
     ) -> None:
-        """Raise BadRequest or TooManyRequests when a feature or brake forbids the change; set `resource.gone`."""
+        """Raises BadRequest or TooManyRequests when a feature or brake forbids the change; sets `resource.gone`."""
         settings = self._workspace.app.settings
         deactivates = bool(before.active and not after.active)
         features.allow_change(
@@ -130,7 +130,7 @@ class Change:
         return [entry(action, after, differences, self._revision.ignored, "; ".join(filter(None, [reason, password])))]
 
     def _store(self, resource: Resource, changes: Sequence[versions.Change], before: Subject, after: Subject) -> None:
-        """Write the new version and the value rows that differ; bury a user who is deprovisioned."""
+        """Writes the new version and the value rows that differ; buries a user who is deprovisioned."""
         workspace, db = self._workspace, self._workspace.db
         resource.version += 1
         resource.modified_at = max(clock.now(), resource.modified_at + 1)

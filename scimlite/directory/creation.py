@@ -42,7 +42,7 @@ class Creation:
         self._values = documents.value_rows(resource_type, self._new)
 
     def carry_out(self) -> Resource:
-        """Store the resource; Uniqueness names the attribute when a unique value is taken."""
+        """Stores the resource; Uniqueness names the attribute when a unique value is taken."""
         try:
             return self._workspace.db.transact(self._write)
         except peewee.IntegrityError as error:

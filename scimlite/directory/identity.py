@@ -55,7 +55,7 @@ def entry(
 
 
 def remember(workspace: Workspace, subject: Subject, before: Document) -> None:
-    """Keep a user's new names, by which the journal is searched; `before` is the document before the change."""
+    """Keeps a user's new names, by which the journal is searched; `before` is the document before the change."""
     if not subject.is_user:
         return
     names = [fold(subject.name)] if before.get("userName") != subject.name else []

@@ -40,7 +40,7 @@ NOTHING = Linked()
 
 
 def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tuple[str, str]) -> Linked:
-    """Carry out steps on the links of a locked group, whose members are never loaded.
+    """Carries out steps on the links of a locked group, whose members are never loaded.
 
     In: the group's row, and (id, name) of the group for the journal. Raises InvalidValue naming members that do not
     exist when the app refuses them, NoTarget or Mutability when a value path does more than add and remove.
@@ -70,7 +70,7 @@ class _Change:
         self._names: dict[int, tuple[str, str, str]] = {}
 
     def carry_out(self, step: LinkStep) -> None:
-        """Carry out one step; it removes before it adds."""
+        """Carries out one step; it removes before it adds."""
         if step.expect is not None:
             self._require_match(step.expect)
             if step.then_refuse:

@@ -53,7 +53,7 @@ def change(app: App, resource_type: ResourceType, secrets: Mapping[str, Any]) ->
 
 
 def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
-    """Store a change in the caller's transaction; returns a note for the journal, None when nothing changed."""
+    """Stores a change in the caller's transaction; returns a note for the journal, None when nothing changed."""
     if change is None:
         return None
     if change.hash is None:
@@ -63,7 +63,7 @@ def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
 
 
 def forget(db: Database, row: int) -> None:
-    """Delete the password of a user who is deleted, in the caller's transaction."""
+    """Deletes the password of a user who is deleted, in the caller's transaction."""
     db.execute(_delete_password, row=row)
 
 

@@ -164,7 +164,7 @@ def attach(
     with_links: bool,
     with_derived: bool,
 ) -> None:
-    """Add links and derived attributes to resources without them, with one statement for all resources."""
+    """Adds links and derived attributes to resources without them, with one statement for all resources."""
     if resource_type.links is not None and with_links:
         links = members.members_of(workspace.db, [resource.row for resource in resources])
         for resource in resources:

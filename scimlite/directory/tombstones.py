@@ -44,7 +44,7 @@ def why(settings: AppSettings, *, deactivated: bool) -> str:
 
 
 def bury(db: Database, row: int, at: int, version: int, ended: str) -> None:
-    """Hide a locked resource and free its unique values; its document and member rows stay for a restore."""
+    """Hides a locked resource and frees its unique values; its document and member rows stay for a restore."""
     db.execute(_bury_resource, row=row, at=at, version=version, ended=ended)
     value_index.free(db, row)
     passwords.forget(db, row)
@@ -120,7 +120,7 @@ def _by_external_id(db: Database) -> Any:
 
 
 def revive(db: Database, revived: Revived, subject: Subject, text: str, at: int) -> Resource:
-    """Give a new user the id of a locked tombstone, with a new document and without the old memberships.
+    """Gives a new user the id of a locked tombstone, with a new document and without the old memberships.
 
     It belongs to the caller's transaction, which also writes the value rows.
     """
@@ -139,7 +139,7 @@ def revive(db: Database, revived: Revived, subject: Subject, text: str, at: int)
 
 
 def live_again(db: Database, resource: Resource, subject: Subject) -> None:
-    """Make a tombstone a living resource again, in the caller's transaction, which writes the value rows."""
+    """Makes a tombstone a living resource again, in the caller's transaction, which writes the value rows."""
     # The old value rows go, because the schemas may have changed since the resource was deleted.
     value_index.clear(db, resource.row)
     db.execute(

@@ -74,7 +74,7 @@ def write(
     before: set[documents.ValueRow],
     after: set[documents.ValueRow],
 ) -> None:
-    """Replace a resource's value rows `before` with `after`; only the difference is written.
+    """Replaces a resource's value rows `before` with `after`; only the difference is written.
 
     Raises IntegrityError when a unique value is taken, which `conflict` explains.
     """
@@ -92,7 +92,7 @@ def write(
 
 
 def free(db: Database, row: int) -> None:
-    """Let other resources have the unique values of a deleted one.
+    """Lets other resources have the unique values of a deleted one.
 
     Its value rows stay, because each lies in another page of the file, and searches ask for living resources anyway.
     """
@@ -100,7 +100,7 @@ def free(db: Database, row: int) -> None:
 
 
 def clear(db: Database, row: int) -> None:
-    """Delete the value rows of a tombstone before it gets those of its new life."""
+    """Deletes the value rows of a tombstone before it gets those of its new life."""
     db.execute(_delete_values, resource_id=row)
 
 

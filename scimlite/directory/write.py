@@ -51,7 +51,7 @@ def create(
     revive_since: int = 0,
     attempt: Attempt | None = None,
 ) -> Written:
-    """Store a new resource (RFC 7644 section 3.3).
+    """Stores a new resource (RFC 7644 section 3.3).
 
     In: the resource as JSON; a user may get the id of a tombstone that ended after `revive_since` (microseconds,
     tombstones.revivable). Raises the errors of `document.clean`, Uniqueness when a unique value is taken, InvalidValue
@@ -71,7 +71,7 @@ def replace(
     if_match: Sequence[str] = (),
     attempt: Attempt | None = None,
 ) -> Written:
-    """Replace a resource and its links with those of the body (RFC 7644 section 3.5.1).
+    """Replaces a resource and its links with those of the body (RFC 7644 section 3.5.1).
 
     In: `if_match`, versions; the resource must have one of them, `*` stands for any version, and an empty sequence is
     no condition. Raises NotFound, PreconditionFailed, the errors of `create`, and TooManyRequests when a brake is on.
@@ -97,7 +97,7 @@ def patch(
     if_match: Sequence[str] = (),
     attempt: Attempt | None = None,
 ) -> Written:
-    """Carry out all operations of a PatchOp message, or none (RFC 7644 section 3.5.2).
+    """Carries out all operations of a PatchOp message, or none (RFC 7644 section 3.5.2).
 
     In: the message as JSON; `if_match` as for `replace`. Raises the errors of `messages.load_patch`, `patch.plan` and
     `replace`.
@@ -130,7 +130,7 @@ def delete(
     if_match: Sequence[str] = (),
     attempt: Attempt | None = None,
 ) -> None:
-    """Hide a resource and free its names (RFC 7644 section 3.6); its tombstone and member rows stay for a restore.
+    """Hides a resource and frees its names (RFC 7644 section 3.6); its tombstone and member rows stay for a restore.
 
     In: `if_match` as for `replace`. Raises NotFound, PreconditionFailed, BadRequest when a feature forbids it,
     TooManyRequests when a brake is on.

@@ -86,7 +86,7 @@ _EVERY = (
 
 
 def announce(scope: Scope, entries: Sequence[Entry]) -> None:
-    """Send the signals of journal entries about acts that were done, when the caller's transaction is durable."""
+    """Sends the signals of journal entries about acts that were done, when the caller's transaction is durable."""
     # Without receivers no profile is read.
     if isinstance(scope, Workspace) and any(signal.receivers for signal in _EVERY):
         scope.db.on_commit(partial(_send_all, scope, [entry for entry in entries if entry.outcome == Outcome.OK]))

@@ -110,12 +110,12 @@ _observers: dict[str, Observer] = {}
 
 
 def observe(observer: Observer) -> None:
-    """Call `observer(scope, entries)` for all entries that are recorded from now on, in their transaction."""
+    """Calls `observer(scope, entries)` for all entries that are recorded from now on, in their transaction."""
     _observers[f"{observer.__module__}.{observer.__qualname__}"] = observer
 
 
 def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, status: int | None = None) -> None:
-    """Add entries to the journal, inside the caller's transaction. Nothing else adds entries.
+    """Adds entries to the journal, inside the caller's transaction. Nothing else adds entries.
 
     In: `at`, the time of the change in microseconds (now by default); `status`, the HTTP status that the client got,
     None without HTTP.
@@ -159,7 +159,7 @@ _insert_aliases = Insert(AliasRow, ("app_id", "name", "user_uuid"), lambda query
 
 
 def add_names(scope: Scope, uuid: str, names: Iterable[str | None]) -> None:
-    """Add names under which the journal finds a user, inside the caller's transaction.
+    """Adds names under which the journal finds a user, inside the caller's transaction.
 
     In: the user's id, and names: a userName folded, an externalId as it is.
     """

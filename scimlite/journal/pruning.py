@@ -22,7 +22,7 @@ def prunable(db: Database, before: int) -> int:
 
 
 def prune(scope: Scope, before: int) -> Iterator[int]:
-    """Delete the entries before a time, the oldest first; yields how many entries each step deleted.
+    """Deletes the entries before a time, the oldest first; yields how many entries each step deleted.
 
     Each step is a transaction, so that a run that is stopped can be continued. The last step deletes the names that
     lead to nothing any more, and records in the journal how many entries were deleted.

@@ -66,7 +66,7 @@ class Refused:
 
 
 def record(scope: Scope, refused: Refused) -> None:
-    """Record a refused or failed request: its journal entry, and the masked request, in a transaction of their own."""
+    """Records a refused or failed request: its journal entry, and the masked request, in a transaction of their own."""
     scope.db.transact(partial(_record, scope, refused))
 
 
@@ -211,7 +211,7 @@ def _of_client(db: Database) -> Any:
 
 
 def forget_old(db: Database) -> int:
-    """Delete refusals that are older than a week, some at a time; returns how many were deleted."""
+    """Deletes refusals that are older than a week, some at a time; returns how many were deleted."""
     total, before = 0, clock.now() - KEPT
     while deleted := db.transact(lambda: db.touch(_delete_old, before=before, limit=_CHUNK)):
         total += deleted

@@ -55,7 +55,7 @@ class Summary:
 
 
 def summarize(db: Database, selection: Selection) -> Summary:
-    """Count the entries of a selection; the database counts, so that the size of the journal does not matter."""
+    """Counts the entries of a selection; the database counts, so that the size of the journal does not matter."""
     counts = _by_person(db, selection) if selection.user is not None else _by_action(db, selection)
     entries = counts.total()
     first, last = _contact(db, selection)

@@ -63,7 +63,7 @@ class DeclaredType:
 
 
 def check(schema: Schema) -> None:
-    """Raise DeclarationError naming the first attribute that is wrong, or the URN."""
+    """Raises DeclarationError naming the first attribute that is wrong, or the URN."""
     if len(schema.id) > _LONGEST_URN or not is_urn(schema.id):
         raise DeclarationError(f"{quote(schema.id)} is no schema URN: it begins with urn: and names the schema.")
     common = {attribute.key for attribute in core.COMMON}
@@ -90,7 +90,7 @@ def _check_names(owner: str, attributes: Iterable[Attribute]) -> None:
 
 
 def _check_attribute(path: str, attribute: Attribute) -> None:
-    """Raise DeclarationError when characteristics of an attribute or a sub-attribute contradict each other."""
+    """Raises DeclarationError when characteristics of an attribute or a sub-attribute contradict each other."""
     refers_wrongly = bool(attribute.reference_types) and attribute.type != "reference"
     for problem, wrong in (
         ("is complex and has no subAttributes.", attribute.complex and not attribute.sub_attributes),

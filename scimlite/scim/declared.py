@@ -203,7 +203,7 @@ def _urns(own: DeclaredType) -> set[str]:
 
 
 def _check(declared: Declared) -> None:
-    """Raise DeclarationError when declarations contradict each other or built-in ones."""
+    """Raises DeclarationError when declarations contradict each other or built-in ones."""
     for declared_schema in declared.schemas.values():
         _check_urn(declared_schema, declared.schemas.values())
     for own in declared.types.values():
@@ -221,7 +221,7 @@ def _check(declared: Declared) -> None:
 
 
 def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:
-    """Raise DeclarationError for a built-in URN, and for one that reads like an attribute of another schema."""
+    """Raises DeclarationError for a built-in URN, and for one that reads like an attribute of another schema."""
     key = declared.id.lower()
     if key in _BUILT_IN_URNS or key.startswith(_MESSAGES):
         raise DeclarationError(f"{declared.id} is built in: it cannot be declared, leave it out.")
@@ -232,7 +232,7 @@ def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:
 
 
 def _check_type(own: DeclaredType, declared: Declared) -> None:
-    """Raise DeclarationError when the name, the endpoint or the core schema of a type cannot be used."""
+    """Raises DeclarationError when the name, the endpoint or the core schema of a type cannot be used."""
     if not _NAME.fullmatch(own.name) or own.name.lower() in _RESERVED_NAMES:
         raise DeclarationError(f"{quote(own.name)} cannot name a resource type.")
     taken = {other.endpoint.lower() for other in declared.types.values() if other is not own}

@@ -71,7 +71,7 @@ class _Intake:
         self._paths: set[str] = set()
 
     def take(self, body: Document) -> None:
-        """Read the whole resource."""
+        """Reads the whole resource."""
         for name, value in values.unique_names(body, "The resource"):
             extension = self.resource_type.extension_by_key.get(name.lower())
             if extension is not None:
@@ -82,7 +82,7 @@ class _Intake:
                 self._attribute(None, self.resource_type.core.get(name.lower()), name, value)
 
     def _schema(self, urn: str | None, attributes: dict[str, Attribute], body: Json) -> None:
-        """Read the object under a schema's URN; `urn` is None for the core schema."""
+        """Reads the object under a schema's URN; `urn` is None for the core schema."""
         owner = urn or self.resource_type.schema.id
         if body is None:
             return
@@ -92,7 +92,7 @@ class _Intake:
             self._attribute(urn, attributes.get(name.lower()), f"{owner}:{name}", value)
 
     def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, value: Json) -> None:
-        """Read one attribute; None stands for one that the schema does not know."""
+        """Reads one attribute; None stands for one that the schema does not know."""
         if attribute is None:
             if value is not None:
                 values.note(self.ignored, name)
@@ -182,7 +182,7 @@ def _settled(attribute: Attribute, before: Json, after: Json) -> Json:
 
 
 def require(resource_type: ResourceType, document: Document) -> None:
-    """Raise InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2).
+    """Raises InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2).
 
     The attributes of an extension are required once the resource has a value in the extension; sub-attributes are
     required in each value of their attribute.
@@ -271,7 +271,7 @@ def parts(resource_type: ResourceType, document: Document) -> Iterator[tuple[dic
 
 
 def add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
-    """Add the rows of the value index for one attribute with this value."""
+    """Adds the rows of the value index for one attribute with this value."""
     if value is None:
         return
     for item, one in enumerate(value if attribute.multi_valued else (value,)):

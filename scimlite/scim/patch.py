@@ -184,14 +184,14 @@ class _Planner:
 
 
 def _check_filter(attribute: Attribute, condition: Filter) -> None:
-    """Raise InvalidPath or InvalidFilter when the filter of a value path cannot be used with this attribute."""
+    """Raises InvalidPath or InvalidFilter when the filter of a value path cannot be used with this attribute."""
     if not attribute.multi_valued:
         raise InvalidPath(f"{attribute.path} has one value: it takes no filter.")
     comparison.matcher(condition, attribute)
 
 
 def _check_schemas(step: Step, resource_type: ResourceType) -> None:
-    """Raise Mutability for a change of `schemas`; an add or replace of known URNs is allowed and changes nothing."""
+    """Raises Mutability for a change of `schemas`; an add or replace of known URNs is allowed and changes nothing."""
     urns = values.items_of(step.value)
     names_own = urns and all(isinstance(urn, str) and urn.lower() in resource_type.urns for urn in urns)
     if step.op == "remove" or not names_own:

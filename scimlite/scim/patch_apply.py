@@ -122,7 +122,7 @@ def _replaced(edit: Edit, old: Json) -> Json:
 
 
 def _check_subs(attribute: Attribute, old: Document, new: Document) -> None:
-    """Raise Mutability when an immutable sub-attribute would change, or a kept value would lose a required one."""
+    """Raises Mutability when an immutable sub-attribute would change, or a kept value would lose a required one."""
     for sub in attribute.sub_attributes:
         if sub.name not in old or new.get(sub.name) == old[sub.name]:
             continue

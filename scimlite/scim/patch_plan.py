@@ -73,7 +73,7 @@ class Plan:
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
 
     def add_edit(self, edit: Edit) -> None:
-        """Add an edit of the document, or a secret."""
+        """Adds an edit of the document, or a secret."""
         if edit.attribute.apart:
             self.secrets[edit.attribute.path] = edit.value
         else:
@@ -86,29 +86,29 @@ class Plan:
         return self.links[-1]
 
     def add_links(self, ids: Iterable[str]) -> None:
-        """Add links to these ids, in this order."""
+        """Adds links to these ids, in this order."""
         for id in ids:
             step = self._step()
             step.remove.discard(id)
             step.add[id] = None
 
     def remove_links(self, ids: Iterable[str]) -> None:
-        """Remove the links to these ids; an id without a link is no error."""
+        """Removes the links to these ids; an id without a link is no error."""
         for id in ids:
             step = self._step()
             step.add.pop(id, None)
             step.remove.add(id)
 
     def reset_links(self) -> None:
-        """Remove all links. Earlier steps are dropped, unless one of them refuses a request."""
+        """Removes all links. Earlier steps are dropped, unless one of them refuses a request."""
         if not any(step.expect is not None for step in self.links):
             self.links.clear()
         self.links.append(LinkStep(reset=True))
 
     def remove_links_where(self, condition: Filter) -> None:
-        """Remove the links that match."""
+        """Removes the links that match."""
         self.links.append(LinkStep(remove_where=condition))
 
     def expect_link(self, condition: Filter, *, then_refuse: bool) -> None:
-        """Refuse the request when no link matches, and with `then_refuse` also when one does."""
+        """Refuses the request when no link matches, and with `then_refuse` also when one does."""
         self.links.append(LinkStep(expect=condition, then_refuse=then_refuse))

@@ -69,7 +69,7 @@ _TYPES = {
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Create everything."""
+    """Creates everything."""
     types = _TYPES["sqlite" if db.param == "?" else "postgresql"]
     for statement in _STATEMENTS:
         db.execute_sql(statement.format(**types))

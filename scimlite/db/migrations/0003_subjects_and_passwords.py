@@ -14,7 +14,7 @@ _STATEMENTS = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Add the column and the table."""
+    """Adds the column and the table."""
     bigint = "INTEGER" if db.param == "?" else "BIGINT"
     for statement in _STATEMENTS:
         db.execute_sql(statement.format(bigint=bigint))

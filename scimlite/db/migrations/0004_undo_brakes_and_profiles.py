@@ -58,7 +58,7 @@ _TYPES = {
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Add the columns and the tables."""
+    """Adds the columns and the tables."""
     types = _TYPES["sqlite" if db.param == "?" else "postgresql"]
     for statement in _STATEMENTS:
         db.execute_sql(statement.format(**types))

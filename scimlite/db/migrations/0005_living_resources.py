@@ -6,7 +6,7 @@ from typing import Any
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Replace the index: of a partial one SQLite does not know that its condition holds. PostgreSQL does."""
+    """Replaces the index: of a partial one SQLite does not know that its condition holds. PostgreSQL does."""
     if db.param == "?":
         db.execute_sql("DROP INDEX resource_living")
         db.execute_sql("CREATE INDEX resource_living ON resource (app_id, type, deleted_at, id)")

@@ -27,6 +27,6 @@ _STATEMENTS = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Add the column and make the index anew; on SQLite the file keeps its size, and uses what became free."""
+    """Adds the column and makes the index anew; on SQLite the file keeps its size, and uses what became free."""
     for statement in _STATEMENTS:
         db.execute_sql(statement)

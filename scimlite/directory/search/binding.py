@@ -30,7 +30,7 @@ class BoundFilter:
 
 
 def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
-    """Check a filter; InvalidFilter names an attribute that does not exist or cannot be compared like that."""
+    """Checks a filter; InvalidFilter names an attribute that does not exist or cannot be compared like that."""
     if term is None:
         return BoundFilter(Fixed(True))
     binder = _Binder(resource_type)
@@ -38,7 +38,7 @@ def bind(term: Filter | None, resource_type: ResourceType) -> BoundFilter:
 
 
 def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilter:
-    """Check a filter against several types (RFC 7644 section 3.4.2.1).
+    """Checks a filter against several types (RFC 7644 section 3.4.2.1).
 
     An attribute that a type lacks, or that cannot be compared like that in it, has no value in that type.
     InvalidFilter names an attribute that cannot be compared in any of the types.
@@ -55,7 +55,7 @@ def bind_across(term: Filter | None, types: Sequence[ResourceType]) -> BoundFilt
 
 
 def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
-    """Raise InvalidFilter unless each comparison of a filter can be made in at least one type."""
+    """Raises InvalidFilter unless each comparison of a filter can be made in at least one type."""
     match term:
         case And(terms) | Or(terms):
             for part in terms:
@@ -76,7 +76,7 @@ def _check_known(term: Filter, types: Sequence[ResourceType]) -> None:
 
 
 def bind_item(term: Filter, attribute: Attribute, resource_type: ResourceType) -> tuple[Shape, dict[str, Any]]:
-    """Check the filter in the brackets of a value path of `attribute`; returns its shape and binds."""
+    """Checks the filter in the brackets of a value path of `attribute`; returns its shape and binds."""
     binder = _Binder(resource_type)
     return binder.bound_item(term, attribute), binder.binds
 
@@ -173,7 +173,7 @@ class _Binder:
         return Complement(Comparison(holder, leaf, "eq", slot, long))
 
     def slots(self, bound: comparison.Bound, term: Compare) -> tuple[str, bool, bool]:
-        """Bind the key of a comparison; returns the common name of its Slots, and `long` and `last` of Comparison."""
+        """Binds the key of a comparison; returns the common name of its Slots, and `long` and `last` of Comparison."""
         name = f"{self.prefix}v{len(self.binds)}"
         start = bound.key[:PREFIX]
         following = _successor(start) if bound.op == "sw" else None
