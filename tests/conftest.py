@@ -10,9 +10,10 @@ from typing import Any
 import hypothesis
 import pytest
 
+import databases
 from installation import Connected, Installation, running
 from live_service import LiveService
-from postgres_server import PostgresServer, empty_database
+from postgres_server import PostgresServer
 from scimlite.config import Settings
 
 POSTGRES = pytest.StashKey[PostgresServer]()
@@ -50,14 +51,11 @@ def postgres_url(request: pytest.FixtureRequest) -> str:
     return request.config.stash[POSTGRES].url()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=databases.KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, empty database; each test that asks runs once with each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'scimlite.db'}"
-    else:
-        with empty_database(request.getfixturevalue("postgres_url")) as url:
-            yield url
+    with databases.empty_url(request.param, request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
         service.assert_no_traceback()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running service, one for all tests of a file and once with each kind of database; each test makes its apps.
 
@@ -104,10 +102,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     """
     folder = tmp_path_factory.mktemp("installation")
     settings = getattr(request.module, "SETTINGS", {})
-    if request.param == "sqlite":
-        yield from running(lambda: Installation.new(f"sqlite:///{folder / 'scimlite.db'}", folder, **settings))
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
+    with databases.empty_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder, **settings))
 
 

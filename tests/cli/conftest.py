@@ -6,21 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+import databases
 from command_line import CommandLine, Site
 from installation import Installation
-from postgres_server import empty_database
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=databases.KINDS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation with each kind of database, one for all tests of a file; each test makes its own apps."""
     folder = tmp_path_factory.mktemp("site")
-    if request.param == "sqlite":
-        made = Installation.new(f"sqlite:///{folder / 'scimlite.db'}", folder)
-        yield Site(made.env, made)
-        made.stop()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
+    with databases.empty_url(request.param, request, folder) as url:
         made = Installation.new(url, folder)
         yield Site(made.env, made)
         made.stop()

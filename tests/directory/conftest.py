@@ -8,25 +8,18 @@ from pathlib import Path
 
 import pytest
 
+import databases
 from people import People
-from postgres_server import empty_database
-from scimlite.db import Database, open_database
+from scimlite.db import Database
 
 CASES = Path(__file__).with_name("search") / "cases"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """An empty database for all tests of a file, which run once with each kind."""
-    if request.param == "sqlite":
-        db = open_database(f"sqlite:///{tmp_path_factory.mktemp('directory') / 'scimlite.db'}")
+    with databases.opened(request.param, request, tmp_path_factory.mktemp("directory")) as db:
         yield db
-        db.close()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
-        db = open_database(url)
-        yield db
-        db.close()
 
 
 @pytest.fixture(scope="module")

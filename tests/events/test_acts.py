@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from postgres_server import empty_database
+import databases
 from scimlite import Installation, signals
 from scimlite.admin import apps, deleted, erasure, mapping, schemas, tokens
 from scimlite.apps import App
@@ -85,15 +85,10 @@ class Site:
         self.heard.clear()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     key = "a key for tests and never for a service"
-    if request.param == "sqlite":
-        made = Installation(f"sqlite:///{tmp_path_factory.mktemp('acts') / 'scimlite.db'}", key)
-        yield made
-        made.db.close()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
+    with databases.empty_url(request.param, request, tmp_path_factory.mktemp("acts")) as url:
         made = Installation(url, key)
         yield made
         made.db.close()

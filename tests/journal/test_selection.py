@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from peewee import fn
 
+import databases
 from people import ORIGIN
-from postgres_server import empty_database
 from scimlite import journal
 from scimlite.admin import apps
 from scimlite.apps.workspace import Workspace
-from scimlite.db import Database, migration, open_database
+from scimlite.db import Database, migration
 from scimlite.db.tables import JournalRow
 from scimlite.journal import Action, Entry, Origin, Outcome, Scope, entries, report, summary
 from scimlite.journal.report import Record
@@ -33,18 +33,11 @@ CLIENT = Origin("idp/1.0", "default", "0123456789abcdef")
 BUSY, ORDINARY = "busy@example.com", "user1001@example.com"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database for the whole file, which runs once with each kind."""
-    if request.param == "sqlite":
-        db = open_database(f"sqlite:///{tmp_path_factory.mktemp('journal') / 'scimlite.db'}")
+    with databases.opened(request.param, request, tmp_path_factory.mktemp("journal")) as db:
         yield db
-        db.close()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
-        db = open_database(url)
-        yield db
-        db.close()
 
 
 @dataclass

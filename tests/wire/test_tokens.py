@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import databases
 from installation import Connected, Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
@@ -131,14 +132,7 @@ def test_last_used_is_written_now_and_then(installation: Installation, app: Conn
 
 @contextmanager
 def _fresh(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Installation]:
-    if kind == "sqlite":
-        made = Installation.new(f"sqlite:///{folder / 'scimlite.db'}", folder)
-        try:
-            yield made
-        finally:
-            made.stop()
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
+    with databases.empty_url(kind, request, folder) as url:
         made = Installation.new(url, folder)
         try:
             yield made
@@ -146,7 +140,7 @@ def _fresh(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
             made.stop()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", databases.KINDS)
 def test_a_new_key_signs_and_the_old_one_still_verifies(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -173,7 +167,7 @@ def test_a_new_key_signs_and_the_old_one_still_verifies(
         assert installation.client(app.slug, text, later.url).get("/Users").status == 200
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", databases.KINDS)
 def test_a_service_with_the_wrong_key_does_not_start(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     with _fresh(kind, request, tmp_path) as installation:
         # Without tokens any key will do.
