@@ -23,6 +23,7 @@ from ..db.tables import (
     PasswordRow,
     RefusalRow,
     ResourceRow,
+    TallyRow,
     TokenRow,
     ValueRow,
     sought,
@@ -165,7 +166,7 @@ def _delete(scope: Scope, slug: str) -> App:
     resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
     # Aliases stay: the journal of a deleted app is still searched by name.
     db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
-    for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, ResourceRow, TokenRow):
+    for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, TallyRow, ResourceRow, TokenRow):
         db.execute(table.delete().where(table.app_id == app.id))
     update(db, app, enabled=0, deleted_at=clock.now())
     others = f" and {held.others} other resources" if held.others else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..db import Database
-from ..journal import refusals
+from ..journal import refusals, tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class Tidied:
 
     #: Kept requests that were older than a week.
     refusals: int
+    #: Counts of days that are too long ago.
+    tallies: int
 
 
 def tidy(db: Database) -> Tidied:
@@ -21,4 +23,4 @@ def tidy(db: Database) -> Tidied:
 
     Raises Unavailable when the database is locked or cannot be reached; rows deleted until then stay deleted.
     """
-    return Tidied(refusals.forget_old(db))
+    return Tidied(refusals=refusals.forget_old(db), tallies=tallies.forget_old(db))

@@ -249,6 +249,22 @@ class AliasRow(Table):
         primary_key = CompositeKey("name", "user_uuid", "app_id")
 
 
+class TallyRow(Table):
+    """How often something happened in an app on one day; `journal.tallies` counts it."""
+
+    #: Days since 1970 UTC.
+    day = IntegerField()
+    app_id = BigIntegerField()
+    #: A `tallies.Kind`, and the name of the thing in it.
+    kind = TextField()
+    name = TextField()
+    times = BigIntegerField()
+
+    class Meta:
+        table_name = "tally"
+        primary_key = CompositeKey("day", "app_id", "kind", "name")
+
+
 class SigningKeyRow(Table):
     """The fingerprint of a secret key that signed tokens, so that a wrong key is noticed."""
 
@@ -271,5 +287,6 @@ TABLES: tuple[type[Any], ...] = (
     RefusalRow,
     JournalRow,
     AliasRow,
+    TallyRow,
     SigningKeyRow,
 )

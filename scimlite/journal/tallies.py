@@ -1,0 +1,168 @@
+"""Tallies: how often something happened in an app, by day, counted without a statement in the request.
+
+Each process counts in memory. A thread writes the counts to the database some seconds after the first of them, and the
+process writes the rest when it ends (docs/adr/0008-tallies.md). A process that is killed loses the last seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import Counter
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from peewee import EXCLUDED, fn
+
+from .. import clock
+from ..clock import DAY
+from ..db import Database, DatabaseError, Insert
+from ..db.tables import TallyRow
+from ..errors import ScimError, Unavailable
+
+#: Seconds from the first count to the write of all counts.
+WRITE_AFTER = 5.0
+#: Days for which counts are kept.
+KEPT_DAYS = 35
+#: Days, the present one included, that `last_week` sums up.
+_WEEK = 7
+#: Counters that a process keeps while the database cannot be written; what is new beyond that is not counted.
+_MOST_COUNTERS = 10_000
+
+_log = logging.getLogger("scimlite.error")
+
+
+class Kind(StrEnum):
+    """What is counted. The names within a kind are a closed list, so that clients cannot make new ones."""
+
+    #: A deviation from the RFCs that was understood; the names are `scim.leniency.Leniency`.
+    LENIENCY = "leniency"
+    #: A token that was refused; the names are the causes.
+    REFUSED_TOKEN = "refused_token"
+
+
+#: The day, the app, the kind and the name.
+_Counter = tuple[int, int, str, str]
+
+
+class _Memory:
+    """The counts of this process that are not in the database yet."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins with no counts; a forked process does so, because its parent writes the counts from before."""
+        self.lock = threading.Lock()
+        self.counts: dict[Database, Counter[_Counter]] = {}
+        #: The thread that will write the counts; None when there is none yet.
+        self.writer: threading.Timer | None = None
+
+    def take(self) -> dict[Database, Counter[_Counter]]:
+        """Returns all counts, and begins with none."""
+        with self.lock:
+            counts, self.counts, self.writer = self.counts, {}, None
+        return counts
+
+
+_memory = _Memory()
+os.register_at_fork(after_in_child=_memory.reset)
+
+
+def count(db: Database, app_id: int, kind: Kind, name: str, times: int = 1) -> None:
+    """Adds to a count of today, in memory; `write_all` puts it into the database within seconds.
+
+    In: `name`, one of the kind's closed list, never a text that a client chose.
+    """
+    counter = (_today(), app_id, kind.value, name)
+    with _memory.lock:
+        counts = _memory.counts.setdefault(db, Counter())
+        if counter in counts or len(counts) < _MOST_COUNTERS:
+            counts[counter] += times
+        if _memory.writer is None:
+            _memory.writer = _started_writer()
+
+
+def _started_writer() -> threading.Timer | None:
+    """Starts the thread that writes the counts; returns None when this process cannot have another thread now."""
+    writer = threading.Timer(WRITE_AFTER, write_all)
+    writer.name, writer.daemon = "tallies", True
+    try:
+        writer.start()
+    except RuntimeError:
+        # The next count tries again, and the end of the process writes them too: no reason to fail a request.
+        return None
+    return writer
+
+
+@atexit.register
+def write_all() -> None:
+    """Writes the counts of this process; keeps them for the next time while a database cannot be written."""
+    for db, counts in _memory.take().items():
+        try:
+            # A file that is gone is not made anew.
+            if db.exists():
+                db.transact(partial(_add, db, counts))
+        except Unavailable:
+            _keep(db, counts)
+        except (ScimError, DatabaseError):
+            _log.exception("Some counts of an app were lost")
+        finally:
+            db.close()
+
+
+def _keep(db: Database, counts: Counter[_Counter]) -> None:
+    """Puts counts back into the memory; the next count starts the thread that writes them."""
+    with _memory.lock:
+        kept = _memory.counts.setdefault(db, Counter())
+        kept.update(counts)
+
+
+def _add(db: Database, counts: Counter[_Counter]) -> None:
+    # In one order, so that two processes do not wait for each other.
+    db.insert(_add_counts, [(*counter, times) for counter, times in sorted(counts.items())])
+    # Also where no housekeeping runs, such as in an embedding application.
+    db.execute(_old_counts())
+
+
+_add_counts = Insert(
+    TallyRow,
+    ("day", "app_id", "kind", "name", "times"),
+    lambda query: query.on_conflict(
+        conflict_target=[TallyRow.day, TallyRow.app_id, TallyRow.kind, TallyRow.name],
+        update={TallyRow.times: TallyRow.times + EXCLUDED.times},
+    ),
+)
+
+
+def _old_counts() -> Any:
+    return TallyRow.delete().where(TallyRow.day <= _today() - KEPT_DAYS)
+
+
+def _today() -> int:
+    return clock.now() // DAY
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def last_week(db: Database, app_id: int, kind: Kind) -> dict[str, int]:
+    """Returns how often each thing of a kind happened in an app today and on the six days before, the most first.
+
+    What other processes counted in the last seconds may be missing.
+    """
+    times = fn.sum(TallyRow.times)
+    query = TallyRow.select(TallyRow.name, times).where(
+        TallyRow.day > _today() - _WEEK, TallyRow.app_id == app_id, TallyRow.kind == kind.value
+    )
+    rows: list[Any] = db.rows(query.group_by(TallyRow.name).order_by(times.desc(), TallyRow.name))
+    # PostgreSQL's sum of BIGINT is a NUMERIC.
+    return {name: int(total) for name, total in rows}
+
+
+def forget_old(db: Database) -> int:
+    """Deletes the counts of days that are more than KEPT_DAYS ago; returns how many rows that were."""
+    return db.transact(lambda: db.touch(_old_counts()))
