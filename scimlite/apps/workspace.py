@@ -10,9 +10,14 @@ from .app import App
 
 @dataclass(frozen=True, slots=True)
 class Workspace(Scope):
-    """Database, origin and app, which nearly every function about users and groups takes."""
+    """Database, origin and app, which nearly every function about users and groups takes.
+
+    `base` is the app's SCIM base URL as the client sees it, with which `$ref` begins; without HTTP it is empty, and
+    `$ref` is a path such as `/Users/<id>`.
+    """
 
     app: App
+    base: str = ""
 
     @property
     def app_id(self) -> int:

@@ -11,11 +11,12 @@ from peewee import SQL, Cast, Select
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import MemberRow, ResourceRow
-from ..errors import InvalidValue, Mutability, NoTarget, Remedy
+from ..errors import InvalidFilter, InvalidValue, Mutability, NoTarget, Remedy
 from ..journal import Action, Entry, Outcome
 from ..scim import core
-from ..scim.filter import Filter
+from ..scim.filter import And, Compare, Filter, Not, Or
 from ..scim.patch_plan import LinkStep
+from ..scim.path import quote
 from . import search
 
 #: The types that a group can have as members.
@@ -24,6 +25,8 @@ _LINKABLE = ("User", "Group")
 _CHUNK = 1000
 #: Ids named in one error.
 _MOST_NAMED = 10
+#: Characters of a URL that an error repeats.
+_LONGEST_URL = 120
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class _Change:
     def __init__(self, workspace: Workspace, group: int, pair: tuple[str, str]) -> None:
         self._db = workspace.db
         self._app = workspace.app
+        self._base = workspace.base
         self._group = group
         self._pair = pair
         self._added: dict[int, None] = {}
@@ -124,9 +128,13 @@ class _Change:
             raise NoTarget("No member matches the filter of the path.")
 
     def _matching(self, condition: Filter) -> tuple[Any, dict[str, Any]]:
-        """A query of the group's members that match a filter, and its binds."""
+        """A query of the group's members that match a filter, and its binds.
+
+        Raises InvalidFilter for a filter that excludes a `$ref` which no resource of the app can have.
+        """
         attribute = core.GROUP.links
         assert attribute is not None
+        _check_references(condition, self._base)
         shape, binds = search.bind_item(condition, attribute, core.GROUP)
         other = ResourceRow.alias()
         query = (
@@ -138,7 +146,7 @@ class _Change:
                 search.other_end(self._db, shape, other),
             )
         )
-        return query, {"group": self._group, "app": self._app.id, "base": "", **binds}
+        return query, {"group": self._group, "app": self._app.id, "base": self._base, **binds}
 
     def _note_added(self, rows: Iterable[Sequence[int]]) -> None:
         for (row,) in rows:
@@ -203,6 +211,27 @@ def _names_of_rows(db: Database) -> Any:
     return ResourceRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name).where(
         db.one_of(ResourceRow.id, "rows")
     )
+
+
+def _check_references(term: Filter, base: str, *, negated: bool = False) -> None:
+    """Raises InvalidFilter for a `$ref` outside of the app whose absence a filter asks for.
+
+    Such a filter matches every member, so that a client with another URL of the service would empty the group.
+    """
+    match term:
+        case And(terms) | Or(terms):
+            for part in terms:
+                _check_references(part, base, negated=negated)
+        case Not(inner):
+            _check_references(inner, base, negated=True)
+        case Compare(path, op, str(value)) if path.name.lower() == "$ref":
+            start = f"{base}/"
+            possible = value.startswith(start) or (op == "sw" and start.startswith(value))
+            if not possible and (op == "ne" or (negated and op in ("eq", "sw"))):
+                raise InvalidFilter(
+                    f"members.$ref: {quote(value, most=_LONGEST_URL)} is no URL in this app, whose URLs begin with "
+                    f"{start}"
+                )
 
 
 # --- a group deleted and restored ---------------------------------------------------------------------------------

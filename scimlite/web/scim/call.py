@@ -126,8 +126,8 @@ class Call:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The database, the request's origin and the caller's app; it is available after `admit`."""
-        return Workspace(self.db, self.origin, self.app)
+        """The database, the request's origin, the caller's app and its base URL; it is available after `admit`."""
+        return Workspace(self.db, self.origin, self.app, self.base)
 
     @property
     def reading(self) -> Workspace:
