@@ -21,6 +21,7 @@ from scimlite import create_app
 from scimlite.admin import housekeeping
 from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
+from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import DatabaseError
 from scimlite.errors import ScimError, Unavailable
 from scimlite.installation import database
@@ -78,17 +79,34 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type in
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Number of processes.")
+@click.option("--host", help="Address to listen on.  [default: SCIMLITE_HOST, else 127.0.0.1]")
 @click.option(
-    "--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Number of threads in each process."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.  [default: SCIMLITE_PORT, else PORT, else 8000]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_AT_WORK),
+    help="Number of processes.  [default: SCIMLITE_WORKERS, else 2]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_AT_WORK),
+    help="Number of threads in each process.  [default: SCIMLITE_THREADS, else 4]",
 )
 @click.option("--upgrade", is_flag=True, help="Upgrade an outdated database first.")
 @click.option(
     "--first-app", metavar="NAME", help="Make an app with this name when there is none, and print how to connect it."
 )
-def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first_app: str | None) -> None:
+def serve(
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    threads: int | None,
+    upgrade: bool,
+    first_app: str | None,
+) -> None:
     """Run the service with gunicorn until it is stopped.
 
     It initialises an empty database, and refuses an outdated one unless --upgrade is given. The log goes to stderr,
@@ -97,11 +115,15 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
     \b
     Example: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
     """
+    # Before the database is opened, and made when it is not there.
+    port = port or Settings.from_environment().port_to_serve()
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
+    settings = context.settings
+    host = host or settings.host
     shown = f"[{host}]" if ":" in host else host
     here = "127.0.0.1" if host in ("0.0.0.0", "::") else shown
-    remember_server_url(context.settings.state_dir, f"http://{here}:{port}")
+    remember_server_url(settings.state_dir, f"http://{here}:{port}")
     if first_app:
         _welcome(context, first_app)
     context.db.close()
@@ -109,11 +131,11 @@ def serve(host: str, port: int, workers: int, threads: int, upgrade: bool, first
     # The only way: gunicorn has no setting for its error pages.
     gunicorn.util.write_error = _write_error
     _Server(
-        context.settings,
+        settings,
         {
             "bind": f"{shown}:{port}",
-            "workers": workers,
-            "threads": threads,
+            "workers": workers or settings.workers,
+            "threads": threads or settings.threads,
             "worker_class": _Worker,
             # One import for all workers; each opens its own connections.
             "preload_app": True,

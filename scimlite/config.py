@@ -21,6 +21,8 @@ from .errors import OperatorError
 
 T = TypeVar("T")
 
+_DEFAULT_PORT = 8000
+
 #: Bytes. Somebody who has one signed token could guess a shorter key.
 SHORTEST_SECRET_KEY = 32
 
@@ -95,6 +97,18 @@ class Settings(Limits):
     #: never does, as PgBouncer in transaction mode needs.
     prepare_threshold: int | None = 5
 
+    #: SCIMLITE_HOST: the address on which `scimlite serve` listens.
+    host: str = "127.0.0.1"
+
+    #: SCIMLITE_PORT: the port on which `scimlite serve` listens; None takes that of PORT, else 8000.
+    port: int | None = None
+
+    #: SCIMLITE_WORKERS: the number of processes of `scimlite serve`.
+    workers: int = 2
+
+    #: SCIMLITE_THREADS: the number of threads in each of these processes.
+    threads: int = 4
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Reads the settings from environment variables, touching no file.
@@ -104,6 +118,9 @@ class Settings(Limits):
         """
         _refuse_unknown(environ)
         texts = {name: _text(environ, name) for name in VARIABLES if name in environ}
+        if texts.get("SCIMLITE_PORT", "").startswith("tcp://"):
+            # Kubernetes sets it for a service called "scimlite".
+            del texts["SCIMLITE_PORT"]
 
         state_dir = _state_dir(environ, texts.get("SCIMLITE_STATE_DIR"))
         url = texts.get("SCIMLITE_DATABASE_URL")
@@ -148,6 +165,16 @@ class Settings(Limits):
     def database_label(self) -> str:
         """The database's URL for people to read: a password in it is shown as ***."""
         return config_values.without_password(self.database_url)
+
+    def port_to_serve(self, environ: Mapping[str, str] = os.environ) -> int:
+        """The port for `scimlite serve`: SCIMLITE_PORT, else PORT, which hosting platforms set, else 8000.
+
+        Raises ConfigError when PORT is no port. Only the service asks: a PORT that is meant for another program must
+        not stop the commands.
+        """
+        if self.port is not None:
+            return self.port
+        return _parsed("PORT", _text(environ, "PORT"), config_values.port) if "PORT" in environ else _DEFAULT_PORT
 
     def with_secret_keys(self) -> Settings:
         """The same settings with at least one secret key.
@@ -301,6 +328,10 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_RETENTION": ("retention", config_values.days),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", config_values.seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", config_values.threshold),
+    "SCIMLITE_HOST": ("host", config_values.host),
+    "SCIMLITE_PORT": ("port", config_values.port),
+    "SCIMLITE_WORKERS": ("workers", config_values.small_number),
+    "SCIMLITE_THREADS": ("threads", config_values.small_number),
 }
 
 #: Every variable of the settings.

@@ -117,6 +117,32 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+#: The most processes, and the most threads of each, that `scimlite serve` starts.
+MOST_AT_WORK = 64
+
+
+def small_number(text: str) -> int:
+    """A whole number between 1 and 64."""
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= MOST_AT_WORK:
+        raise UnusableValueError(f"is {text!r}: give a whole number between 1 and {MOST_AT_WORK}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port between 1 and 65535."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise UnusableValueError(f"is {text!r}: give a port between 1 and 65535, such as 8000")
+    return int(text)
+
+
+def host(text: str) -> str:
+    """An address or the name of a host, without a port: `0.0.0.0`, `::` or `localhost`."""
+    plain = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not re.fullmatch(r"[A-Za-z0-9._%:-]+", plain) or plain.count(":") == 1:
+        raise UnusableValueError(f"is {text!r}: give an address such as 127.0.0.1, 0.0.0.0 or ::, without a port")
+    return plain
+
+
 def seconds(text: str) -> float:
     """Seconds between 0 and 3600."""
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > 3600:

@@ -60,6 +60,10 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_RETENTION": "7d",
             "SCIMLITE_BUSY_TIMEOUT": "0.5",
             "SCIMLITE_PREPARE_THRESHOLD": "off",
+            "SCIMLITE_HOST": "0.0.0.0",
+            "SCIMLITE_PORT": "8080",
+            "SCIMLITE_WORKERS": "8",
+            "SCIMLITE_THREADS": "16",
         }
     )
     assert settings == Settings(
@@ -76,6 +80,10 @@ def test_every_variable_is_read(tmp_path):
         retention=7 * DAY,
         busy_timeout=0.5,
         prepare_threshold=None,
+        host="0.0.0.0",
+        port=8080,
+        workers=8,
+        threads=16,
     )
 
 
@@ -404,3 +412,51 @@ def refused_file(state_dir):
     with pytest.raises(ConfigError) as caught:
         read(SCIMLITE_STATE_DIR=str(state_dir)).with_secret_keys()
     return caught.value
+
+
+# --- where `serve` listens ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "port"),
+    [
+        ({}, 8000),
+        ({"PORT": "5000"}, 5000),
+        ({"SCIMLITE_PORT": "9000", "PORT": "5000"}, 9000),
+        ({"SCIMLITE_PORT": "9000", "PORT": "of another program"}, 9000),
+        # Kubernetes sets it for a service called "scimlite".
+        ({"SCIMLITE_PORT": "tcp://10.0.0.1:8000"}, 8000),
+        ({"SCIMLITE_PORT": "tcp://10.0.0.1:8000", "PORT": "5000"}, 5000),
+    ],
+)
+def test_the_port_is_the_setting_else_the_platforms_else_8000(environ, port):
+    assert read(**environ).port_to_serve(environ) == port
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "http", "80 90", "tcp://10.0.0.1:80"])
+def test_a_port_of_the_platform_that_is_none_is_refused_by_its_name_and_only_when_serving(text):
+    settings = read(PORT=text)
+    with pytest.raises(ConfigError) as caught:
+        settings.port_to_serve({"PORT": text})
+    assert caught.value.variable == "PORT"
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("SCIMLITE_PORT", ["0", "65536", "http", "+80", "8_000", "\u0664\u0662"]),
+        ("SCIMLITE_WORKERS", ["0", "65", "two", "1.5", "-1"]),
+        ("SCIMLITE_THREADS", ["0", "65", "many"]),
+        ("SCIMLITE_HOST", ["http://localhost", "0.0.0.0:8000", "a b", "[::"]),
+    ],
+)
+def test_what_the_service_cannot_listen_with_is_refused_by_its_name(name, texts):
+    for text in texts:
+        error = refused(**{name: text})
+        assert error.variable == name
+        assert repr(text) in error.problem
+
+
+@pytest.mark.parametrize(("text", "host"), [("::", "::"), ("[::1]", "::1"), ("localhost", "localhost")])
+def test_a_host_is_an_address_or_a_name(text, host):
+    assert read(SCIMLITE_HOST=text).host == host

@@ -158,7 +158,13 @@ def test_the_settings_table_names_exactly_the_variables_there_are() -> None:
 
 
 #: How a default that is no plain number is written in the table.
-WRITTEN = {"base_url": "taken from each request", "trusted_proxies": "none", "retention": "30", "busy_timeout": "5"}
+WRITTEN = {
+    "base_url": "taken from each request",
+    "trusted_proxies": "none",
+    "retention": "30",
+    "busy_timeout": "5",
+    "port": "PORT`, else `8000",
+}
 
 
 def test_the_settings_table_gives_the_defaults(tmp_path: Path) -> None:
