@@ -136,6 +136,8 @@ def _compare(sub: Attribute, bound: Bound, item: Any) -> bool:
     if bound.op == "absent":
         return not present
     if value is None:
+        value = sub.assumed
+    if value is None:
         return bound.op == "ne"
     return any(OPERATORS[bound.op](values.key(bound.attribute, one), bound.key) for one in values.items_of(value))
 

@@ -40,6 +40,8 @@ class Attribute:
     sought: bool = True
     #: The value of a resource that was created without one; a PUT without one keeps the present value.
     default: Any = None
+    #: The value that filters compare where there is none, in each item that a resource has.
+    assumed: Any = None
     #: The index path, such as `emails.value` or `urn:…:User:department`.
     path: str = ""
 
@@ -64,6 +66,11 @@ class Attribute:
         return self.type in ("string", "reference") and not self.multi_valued
 
     @property
+    def is_primary(self) -> bool:
+        """True for a boolean `primary`, which marks the preferred item of a multi-valued attribute."""
+        return self.key == "primary" and self.type == "boolean" and not self.multi_valued
+
+    @property
     def value_sub(self) -> Attribute | None:
         """The sub-attribute `value`, which filters compare when they name the complex attribute; None without one."""
         return self.subs.get("value")
@@ -84,8 +91,13 @@ class Attribute:
         return tuple(sub for sub in self.sub_attributes if sub.mutability == "immutable")
 
     def placed(self, path: str) -> Attribute:
-        """The attribute with this index path, and its sub-attributes with theirs."""
+        """The attribute with this index path, and its sub-attributes with theirs.
+
+        An absent `primary` in a multi-valued attribute is false (RFC 7643 section 2.4).
+        """
         subs = tuple(sub.placed(f"{path}.{sub.name}") for sub in self.sub_attributes)
+        if self.multi_valued:
+            subs = tuple(replace(sub, assumed=False) if sub.is_primary else sub for sub in subs)
         return replace(self, path=path, sub_attributes=subs)
 
     def leaves(self) -> Iterator[Attribute]:

@@ -77,11 +77,38 @@ def test_does_not_match(text: str) -> None:
         ("type eq null", True),
         ("type ne null", False),
         ('not (type eq "x")', True),
-        ("primary eq false", False),
     ],
 )
 def test_what_is_absent_is_only_unequal(text: str, expected: bool) -> None:
     assert matches(term(text), EMAILS, {"value": "x"}) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("primary eq false", True),
+        ("primary ne true", True),
+        ('primary eq "False"', True),
+        ("primary eq true", False),
+        ("primary ne false", False),
+        ("not (primary eq false)", False),
+        ("primary pr", False),
+        ("primary eq null", True),
+        ("primary ne null", False),
+    ],
+)
+def test_an_absent_primary_is_false(text: str, expected: bool) -> None:
+    assert matches(term(text), EMAILS, {"value": "x"}) is expected
+
+
+def test_only_the_boolean_primary_of_an_attribute_with_several_values_is_assumed() -> None:
+    primary, text = Attribute("primary", "boolean"), Attribute("primary")
+    for holder, value in (
+        (Attribute("it", "complex", (primary,), multi_valued=True), False),
+        (Attribute("it", "complex", (primary,)), None),
+        (Attribute("it", "complex", (text,), multi_valued=True), None),
+    ):
+        assert holder.placed("it").subs["primary"].assumed is value
 
 
 def test_several_values_in_one_sub_attribute(device: ResourceType) -> None:

@@ -48,6 +48,7 @@ STAFF = schema(
                 Attribute("number", "integer"),
                 Attribute("since", "dateTime"),
                 Attribute("open", "boolean"),
+                Attribute("primary", "boolean"),
                 Attribute("keys", multi_valued=True),
             ),
             multi_valued=True,

@@ -131,12 +131,18 @@ def _compared(attribute: Attribute, sub: str | None, term: Compare, value: Json)
         sub = "value"
     values = _items(value)
     if sub is not None:
-        attribute = _sub(attribute, sub)
-        values = [inner for item in values for inner in _items(_member(item, sub))]
+        holder, attribute = attribute, _sub(attribute, sub)
+        values = [inner for item in values for inner in _items(_member(item, sub)) or _assumed(holder, attribute)]
     if not values:
         return term.op == "ne"
     want = comparable(attribute, term.value)
     return any(OPERATORS[term.op](comparable(attribute, stored), want) for stored in values)
+
+
+def _assumed(holder: Attribute, sub: Attribute) -> list[Json]:
+    """The values of a sub-attribute that an item lacks: `primary` is false then (RFC 7643 section 2.4)."""
+    is_primary = holder.multi_valued and sub.name.lower() == "primary" and sub.type == "boolean"
+    return [False] if is_primary else []
 
 
 def _present(value: Json) -> bool:

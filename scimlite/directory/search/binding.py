@@ -12,11 +12,10 @@ from typing import Any
 
 from ...db.tables import PREFIX
 from ...errors import InvalidFilter
-from ...scim import comparison
+from ...scim import comparison, values
 from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from ...scim.path import AttrPath
 from ...scim.schema import Attribute, ResourceType
-from ...scim.values import microseconds
 from .columns import COLUMNS
 from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
 
@@ -164,6 +163,8 @@ class _Binder:
             return Fixed(comparison.OPERATORS[bound.op](self.resource_type.name, bound.key))
         if holder.derived and leaf.key == "type":
             raise InvalidFilter(f"{leaf.path} cannot be used in a filter, because it is not stored.")
+        if leaf.assumed is not None:
+            return self.primary(holder, leaf, bound, in_item=in_item)
         slot, long, last = self.slots(bound, term)
         if bound.op != "ne":
             return Comparison(holder, leaf, bound.op, slot, long, last)
@@ -172,6 +173,18 @@ class _Binder:
             return Some((without, Comparison(holder, leaf, "ne", slot, long)))
         return Complement(Comparison(holder, leaf, "eq", slot, long))
 
+    def primary(self, holder: Attribute, leaf: Attribute, bound: comparison.Bound, *, in_item: bool) -> Shape:
+        """The shape of a comparison of `primary`, which is false in every item that does not say true."""
+        slot = f"{self.prefix}v{len(self.binds)}"
+        true = values.key(leaf, True)
+        self.binds |= {slot: true, f"{slot}p": true}
+        marked = Comparison(holder, leaf, "eq", slot)
+        wants_true = (bound.key == true) == (bound.op == "eq")
+        if in_item:
+            return marked if wants_true else Complement(marked)
+        some = marked if wants_true else SameItem(holder, Complement(marked))
+        return some if bound.op == "eq" else Some((Complement(Comparison(holder, holder, "any")), some))
+
     def slots(self, bound: comparison.Bound, term: Compare) -> tuple[str, bool, bool]:
         """Binds the key of a comparison; returns the common name of its Slots, and `long` and `last` of Comparison."""
         name = f"{self.prefix}v{len(self.binds)}"
@@ -179,7 +192,7 @@ class _Binder:
         following = _successor(start) if bound.op == "sw" else None
         self.binds |= {name: bound.key, f"{name}p": start, f"{name}n": following}
         if bound.attribute.type == "dateTime":
-            self.binds[f"{name}i"] = microseconds(str(term.value))
+            self.binds[f"{name}i"] = values.microseconds(str(term.value))
         return name, len(bound.key) >= PREFIX, bound.op == "sw" and following is None
 
 
