@@ -190,7 +190,7 @@ class Uniqueness(ScimError):
 
 
 class PreconditionFailed(ScimError):
-    """412: If-Match names a version that is no longer current."""
+    """412: the resource does not satisfy If-Match, If-None-Match or If-Unmodified-Since."""
 
     status = 412
 

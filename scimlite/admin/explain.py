@@ -32,7 +32,7 @@ _RULES = {
     "400": "The operator or the service does not allow this.",
     "403": "The token is not meant for this.",
     "409": "RFC 7644 section 3.3: the request contradicts what is stored.",
-    "412": "RFC 7644 section 3.14: If-Match names a version that is no longer the current one.",
+    "412": "RFC 9110 section 13: If-Match, If-None-Match or If-Unmodified-Since does not fit the current version.",
     "413": "RFC 7644 section 3.7.4: larger than the service takes.",
     "415": "RFC 7644 section 8.1: the content type is not JSON.",
     "429": "A brake of the app is on: too many users were disabled, deleted, or taken out of groups.",

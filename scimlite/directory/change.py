@@ -16,6 +16,7 @@ from ..db.tables import ResourceRow
 from ..journal import Action, Entry
 from ..scim import patch_plan, versions
 from ..scim.document import Document
+from ..scim.preconditions import Preconditions
 from ..scim.schema import ResourceType
 from . import brakes, member_changes, passwords, profiles, tombstones, value_index
 from .attempt import Attempt
@@ -40,13 +41,13 @@ class Change:
     """A revision of one resource, to be carried out in one transaction."""
 
     def __init__(
-        self, attempt: Attempt, resource_type: ResourceType, id: str, if_match: Sequence[str], revision: Revision
+        self, attempt: Attempt, resource_type: ResourceType, id: str, preconditions: Preconditions, revision: Revision
     ) -> None:
         self._attempt = attempt
         self._workspace = attempt.workspace
         self._type = resource_type
         self._id = id
-        self._if_match = if_match
+        self._preconditions = preconditions
         self._revision = revision
         #: The document to store; a unique index may refuse it.
         self._new: Document = {}
@@ -64,7 +65,7 @@ class Change:
     def _write(self) -> Resource:
         workspace = self._workspace
         # With the groups, because the answer shows them and the write does not change them.
-        resource = lock(workspace, self._type, self._id, self._if_match, with_derived=True)
+        resource = lock(workspace, self._type, self._id, self._preconditions, with_derived=True)
         old = orjson.loads(resource.document)
         new = self._new = self._revision.renew(old)
         changes = versions.changes(self._type, old, new)

@@ -12,7 +12,8 @@ from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, StatementCache, prepared
 from ..db.tables import ResourceRow
-from ..errors import NotFound, PreconditionFailed
+from ..errors import NotFound
+from ..scim.preconditions import UNCONDITIONAL, Preconditions
 from ..scim.schema import ResourceType
 from . import members, search
 from .members import Link
@@ -136,14 +137,13 @@ def lock(
     workspace: Workspace,
     resource_type: ResourceType,
     id: str,
-    if_match: Sequence[str],
+    preconditions: Preconditions,
     *,
     with_derived: bool = False,
 ) -> Resource:
     """The living resource with an id, locked until the transaction ends.
 
-    In: `if_match`, the versions of which the resource must have one; `*` stands for any version, an empty sequence is
-    no condition. Raises NotFound, PreconditionFailed.
+    Raises NotFound, and PreconditionFailed unless the resource satisfies the preconditions.
     """
     derived = with_derived and resource_type.derived is not None
     query = _locked_resource_with_groups if derived else _locked_resource
@@ -151,8 +151,8 @@ def lock(
     if row is None:
         raise _not_found(resource_type, id)
     resource = _from_row(row)
-    if if_match and "*" not in if_match and str(resource.version) not in if_match:
-        raise PreconditionFailed(f'{resource_type.name} {id} has changed: its version is W/"{resource.version}".')
+    if preconditions is not UNCONDITIONAL:
+        preconditions.require(f"{resource_type.name} {id}", resource.version, resource.modified_at)
     return resource
 
 

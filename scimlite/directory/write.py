@@ -21,6 +21,7 @@ from ..scim import document as documents
 from ..scim import messages, patch_apply, patch_plan
 from ..scim import patch as patching
 from ..scim.document import Document
+from ..scim.preconditions import UNCONDITIONAL, Preconditions
 from ..scim.schema import ResourceType
 from . import brakes, member_changes, passwords, tombstones
 from .attempt import Attempt
@@ -68,13 +69,13 @@ def replace(
     id: str,
     body: Json,
     *,
-    if_match: Sequence[str] = (),
+    preconditions: Preconditions = UNCONDITIONAL,
     attempt: Attempt | None = None,
 ) -> Written:
     """Replaces a resource and its links with those of the body (RFC 7644 section 3.5.1).
 
-    In: `if_match`, versions; the resource must have one of them, `*` stands for any version, and an empty sequence is
-    no condition. Raises NotFound, PreconditionFailed, the errors of `create`, and TooManyRequests when a brake is on.
+    In: `preconditions`, which the resource must satisfy. Raises NotFound, PreconditionFailed, the errors of `create`,
+    and TooManyRequests when a brake is on.
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
         cleaned = documents.clean(resource_type, body)
@@ -84,7 +85,7 @@ def replace(
             ignored=cleaned.ignored,
             password=passwords.change(workspace.app, resource_type, cleaned.secrets),
         )
-        change = Change(attempt, resource_type, id, if_match, revision)
+        change = Change(attempt, resource_type, id, preconditions, revision)
         return Written(change.carry_out(), cleaned.document)
 
 
@@ -94,13 +95,13 @@ def patch(
     id: str,
     body: Json,
     *,
-    if_match: Sequence[str] = (),
+    preconditions: Preconditions = UNCONDITIONAL,
     attempt: Attempt | None = None,
 ) -> Written:
     """Carries out all operations of a PatchOp message, or none (RFC 7644 section 3.5.2).
 
-    In: the message as JSON; `if_match` as for `replace`. Raises the errors of `messages.load_patch`, `patch.plan` and
-    `replace`.
+    In: the message as JSON; `preconditions` as for `replace`. Raises the errors of `messages.load_patch`,
+    `patch.plan` and `replace`.
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PATCH", body=body) as attempt:
         app = workspace.app
@@ -114,7 +115,7 @@ def patch(
             ignored=plan.ignored,
             password=passwords.change(app, resource_type, plan.secrets),
         )
-        change = Change(attempt, resource_type, id, if_match, revision)
+        change = Change(attempt, resource_type, id, preconditions, revision)
         return Written(change.carry_out(), edits=plan.edits)
 
 
@@ -127,23 +128,23 @@ def delete(
     resource_type: ResourceType,
     id: str,
     *,
-    if_match: Sequence[str] = (),
+    preconditions: Preconditions = UNCONDITIONAL,
     attempt: Attempt | None = None,
 ) -> None:
     """Hides a resource and frees its names (RFC 7644 section 3.6); its tombstone and member rows stay for a restore.
 
-    In: `if_match` as for `replace`. Raises NotFound, PreconditionFailed, BadRequest when a feature forbids it,
+    In: `preconditions` as for `replace`. Raises NotFound, PreconditionFailed, BadRequest when a feature forbids it,
     TooManyRequests when a brake is on.
     """
     with attempt or Attempt(workspace, Action.DELETED, resource_type, id=id, method="DELETE") as attempt:
         features.allow_delete(workspace.app.settings, workspace.app.slug, resource_type)
-        brakes.transact(workspace, partial(_delete, attempt, resource_type, id, if_match))
+        brakes.transact(workspace, partial(_delete, attempt, resource_type, id, preconditions))
 
 
-def _delete(attempt: Attempt, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> None:
+def _delete(attempt: Attempt, resource_type: ResourceType, id: str, preconditions: Preconditions) -> None:
     workspace = attempt.workspace
     settings = workspace.app.settings
-    resource = lock(workspace, resource_type, id, if_match)
+    resource = lock(workspace, resource_type, id, preconditions)
     subject = Subject(resource_type, id, orjson.loads(resource.document))
     reason, ended = None, tombstones.DELETED
     if subject.is_user:

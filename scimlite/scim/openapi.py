@@ -23,11 +23,12 @@ _ERRORS = {
 }
 _WRITE_ERRORS = _ERRORS | {
     "409": "A unique value is taken.",
-    "412": "If-Match names a version that is no longer current.",
+    "412": "If-Match, If-None-Match or If-Unmodified-Since does not fit the current version.",
     "413": "The body is too large.",
     "415": "The content type is not JSON.",
     "501": "Not offered here.",
 }
+_CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 _QUERY = ("filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes")
 
 
@@ -136,7 +137,8 @@ def _operation(
     `empty` for an answer that may be 204 as well, `reading` and `writing` for methods that take entity tags.
     """
     named = [*(["id"] if id else []), *parameters]
-    named += ["If-None-Match"] if reading else ["If-Match"] if id and (body is not None or writing) else []
+    if reading or (id and (body is not None or writing)):
+        named += _CONDITIONS
     responses: Json = {}
     if answer is not None:
         responses[status] = {"description": "Done.", "content": {media: {"schema": answer}}}
@@ -145,6 +147,8 @@ def _operation(
     if reading:
         responses["304"] = {"description": "If-None-Match names the current version."}
     errors = _WRITE_ERRORS if body is not None or writing else _ERRORS
+    if reading:
+        errors = errors | {"412": _WRITE_ERRORS["412"]}
     responses |= {error: {"$ref": f"#/components/responses/Error{error}"} for error in errors}
     operation: Json = {
         "summary": summary,
@@ -164,7 +168,7 @@ def _parameters() -> Json:
         for name in _QUERY
     }
     parameters["id"] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    for header in ("If-Match", "If-None-Match"):
+    for header in _CONDITIONS:
         parameters[header] = {"name": header, "in": "header", "schema": {"type": "string"}}
     return parameters
 

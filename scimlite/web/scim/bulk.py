@@ -17,6 +17,7 @@ from ...scim.bulk import BulkOperation, BulkRequest
 from . import bulk_operation
 from .bulk_circle import Circle
 from .call import Call
+from .conditions import conditions_of
 from .failures import to_scim_error
 from .rendering import etag, location
 from .responses import scim_response
@@ -35,6 +36,7 @@ class BulkView(View):
 
     def post(self, call: Call, slug: str) -> Response:
         with call.attempt(Action.BULK):
+            conditions_of(call.request.environ).require_nothing("A bulk request")
             request = bulk.load(self.read_json(call), call.limits.max_operations)
         return scim_response(orjson.dumps(bulk.response(_BulkRun(call, request).run())))
 

@@ -9,6 +9,7 @@ from typing import Any
 from ... import errors
 from ...scim import bulk, document
 from ...scim.bulk import BulkOperation
+from ...scim.preconditions import UNCONDITIONAL
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from . import bulk_operation, writes
@@ -49,6 +50,7 @@ class Circle:
             self.current = number
             operation = self._operations[number]
             resource_type, attempt = bulk_operation.begin(self._call, operation, self._ids)
+            bulk_operation.conditions_of(operation)
             bulk_operation.check_references(operation, ids.keys() | missing)
             data, postponed[number] = bulk.postpone(operation.data, missing)
             _check_part(resource_type, data, operation.data)
@@ -71,7 +73,7 @@ class Circle:
         resource_type, attempt = bulk_operation.begin(self._call, operation, self._ids)
         attempt.status_for = writes.always(201)
         resolved = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
-        return writes.patch(attempt, resource_type, id, resolved.data, (), Projection(resource_type))
+        return writes.patch(attempt, resource_type, id, resolved.data, UNCONDITIONAL, Projection(resource_type))
 
 
 def _resource_id(answer: Answer) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from ... import errors
 from ...journal import Action
 from ...journal.refusals import Received
-from ...scim import bulk
+from ...scim import bulk, preconditions
 from ...scim.bulk import BulkOperation
+from ...scim.preconditions import Preconditions
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from . import writes
@@ -38,13 +39,13 @@ def carry_out(call: Call, operation: BulkOperation, ids: Mapping[str, str]) -> A
         check_references(operation, ids)
         resolved = bulk.resolve(operation, ids)
         projection = Projection(resource_type)
+        conditions = conditions_of(resolved)
         if resolved.id is None:
             return writes.create(attempt, resource_type, resolved.data, projection, call.limits.retention)
-        if_match = writes.parse_if_match(resolved.version)
         if resolved.method == "DELETE":
-            return writes.delete(attempt, resource_type, resolved.id, if_match)
+            return writes.delete(attempt, resource_type, resolved.id, conditions)
         change = writes.replace if resolved.method == "PUT" else writes.patch
-        return change(attempt, resource_type, resolved.id, resolved.data, if_match, projection)
+        return change(attempt, resource_type, resolved.id, resolved.data, conditions, projection)
 
 
 def begin(call: Call, operation: BulkOperation, ids: Mapping[str, str]) -> tuple[ResourceType, HttpAttempt]:
@@ -73,6 +74,18 @@ def begin(call: Call, operation: BulkOperation, ids: Mapping[str, str]) -> tuple
 def id_in_path(operation: BulkOperation, ids: Mapping[str, str]) -> str | None:
     """Returns the id in an operation's path, with a reference resolved; None when the path is an endpoint."""
     return bulk.resolve(replace(operation, data=None), ids).id
+
+
+def conditions_of(operation: BulkOperation) -> Preconditions:
+    """Returns the conditions of an operation: its `version` is what If-Match is in a request of its own.
+
+    Raises PreconditionFailed for a POST with a version, because what it creates has none yet.
+    """
+    match = preconditions.versions_for_match(operation.version)
+    conditions = preconditions.UNCONDITIONAL if match is None else Preconditions(match)
+    if operation.method == "POST":
+        conditions.require_nothing(writes.NEW)
+    return conditions
 
 
 def check_references(operation: BulkOperation, bulk_ids: Collection[str]) -> None:

@@ -7,11 +7,13 @@ from flask import Response
 from ...directory import members, read
 from ...journal import Action, report
 from ...scim import projection as projections
+from ...scim.preconditions import UNCONDITIONAL
 from ...scim.projection import Projection
 from ...scim.query import load_query
 from ...scim.schema import ResourceType
 from . import search, writes
 from .call import Call
+from .conditions import conditions_of
 from .rendering import etag, location, render
 from .responses import empty_response, scim_response
 from .view import View
@@ -27,10 +29,6 @@ class _ResourceView(View):
             return Projection(resource_type)
         query = load_query(call.request.args.items(multi=True))
         return projections.parse(resource_type, query.attributes, query.excluded)
-
-    def if_match(self, call: Call) -> list[str]:
-        """Returns the versions in the If-Match header, `*` included; an empty list without that header."""
-        return writes.parse_if_match(call.request.headers.get("If-Match"))
 
     def write_response(self, call: Call, answer: Answer) -> Response:
         """Returns the response to a write; it reads the links and derived attributes that the answer lacks."""
@@ -70,6 +68,7 @@ class CollectionView(_ResourceView):
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.CREATED, resource_type) as attempt:
             projection = self.projection(call, resource_type)
+            conditions_of(call.request.environ).require_nothing(writes.NEW)
             answer = writes.create(attempt, resource_type, self.read_json(call), projection, call.limits.retention)
             return self.write_response(call, answer)
 
@@ -77,9 +76,12 @@ class CollectionView(_ResourceView):
 class ResourceView(_ResourceView):
     """`/Users/<id>`, `/Groups/<id>` and the like: GET, PUT, PATCH, DELETE (RFC 7644 sections 3.4.1, 3.5 and 3.6)."""
 
+    versioned = True
+
     def get(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         projection = self.projection(call, resource_type)
+        conditions = conditions_of(call.request.environ)
         resource = read.get(
             call.reading,
             resource_type,
@@ -87,22 +89,19 @@ class ResourceView(_ResourceView):
             with_links=projection.wants(resource_type.links),
             with_derived=projection.wants(resource_type.derived),
         )
-        if self._not_modified(call, resource, projection):
-            return empty_response(304, {"ETag": etag(resource)})
+        if conditions is not UNCONDITIONAL:
+            version, modified_at = resource.version, resource.modified_at
+            conditions.require_match(f"{resource_type.name} {id}", version, modified_at)
+            if conditions.not_modified(version, modified_at) and self._complete(call, resource, projection):
+                return empty_response(304, {"ETag": etag(resource)})
         return self.resource_response(call, resource, projection)
 
-    def _not_modified(self, call: Call, resource: read.Resource, projection: Projection) -> bool:
-        """True when If-None-Match names the current version, and the answer shows nothing that a version omits.
+    def _complete(self, call: Call, resource: read.Resource, projection: Projection) -> bool:
+        """True when the answer shows nothing that a version omits.
 
         A version omits the groups of a user, so an answer with groups is never 304 for a user who is or was in one.
         It also omits the members' own changes, so an answer with members is never 304 after such a change.
         """
-        if_none_match = call.request.headers.get("If-None-Match")
-        if not if_none_match:
-            return False
-        versions = writes.versions_in(if_none_match)
-        if "*" not in versions and str(resource.version) not in versions:
-            return False
         db, resource_type = call.db, projection.resource_type
         if projection.wants(resource_type.links) and members.changed_since(db, resource.row, resource.modified_at):
             return False
@@ -117,7 +116,7 @@ class ResourceView(_ResourceView):
         with call.attempt(Action.UPDATED, resource_type, id) as attempt:
             projection = self.projection(call, resource_type)
             body = self.read_json(call)
-            answer = writes.replace(attempt, resource_type, id, body, self.if_match(call), projection)
+            answer = writes.replace(attempt, resource_type, id, body, conditions_of(call.request.environ), projection)
             return self.write_response(call, answer)
 
     def patch(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
@@ -125,13 +124,13 @@ class ResourceView(_ResourceView):
         with call.attempt(Action.UPDATED, resource_type, id) as attempt:
             projection = self.projection(call, resource_type)
             body = self.read_json(call)
-            answer = writes.patch(attempt, resource_type, id, body, self.if_match(call), projection)
+            answer = writes.patch(attempt, resource_type, id, body, conditions_of(call.request.environ), projection)
             return self.write_response(call, answer)
 
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.DELETED, resource_type, id) as attempt:
-            answer = writes.delete(attempt, resource_type, id, self.if_match(call))
+            answer = writes.delete(attempt, resource_type, id, conditions_of(call.request.environ))
             return self.write_response(call, answer)
 
 

@@ -18,6 +18,7 @@ from ...scim.projection import Projection
 from ...scim.query import Query, load_query, load_search
 from ...scim.schema import ResourceType
 from .call import Call
+from .conditions import conditions_of
 from .rendering import Renderer
 from .responses import scim_response
 from .view import View
@@ -109,6 +110,7 @@ class SearchView(View):
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
         types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
         with call.attempt(Action.SEARCHED):
+            conditions_of(call.request.environ).require_nothing("A search")
             return query_response(call, types, load_search(self.read_json(call)))
 
 

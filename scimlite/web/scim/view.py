@@ -12,6 +12,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ... import errors
 from ...scim import messages
 from .call import Call, Service, current_call
+from .conditions import conditions_of
+from .responses import empty_response
 
 #: Every route takes every method, so that the view answers 405 in SCIM's form.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
@@ -25,6 +27,9 @@ class View(MethodView):
     public = False
     #: True when the endpoint accepts a token that was issued for a user; new endpoints refuse such a token.
     for_subjects = False
+
+    #: True when the URL names one resource, whose version the functions compare with the conditions of the request.
+    versioned = False
 
     init_every_request = False
 
@@ -44,7 +49,11 @@ class View(MethodView):
         return self.handle(call, **arguments)
 
     def handle(self, call: Call, **arguments: Any) -> Any:
-        """Calls the function for the request's method. Raises MethodNotAllowed when the endpoint lacks one."""
+        """Calls the function for the request's method.
+
+        Raises MethodNotAllowed when the endpoint lacks one, PreconditionFailed when a list or a declaration is read
+        with If-Match and a version: these have none.
+        """
         method = call.request.method
         handler = getattr(self, "get" if method == "HEAD" else method.lower(), None)
         if handler is None:
@@ -53,7 +62,13 @@ class View(MethodView):
             raise errors.MethodNotAllowed(
                 f"{method} is not supported here; supported methods: {methods}.", headers={"Allow": methods}
             )
-        return handler(call, **arguments)
+        response = handler(call, **arguments)
+        if method in ("GET", "HEAD") and not self.versioned:
+            conditions = conditions_of(call.request.environ)
+            conditions.require_unversioned("What this URL answers")
+            if conditions.excludes_any:
+                return empty_response(304)
+        return response
 
     def read_json(self, call: Call) -> Any:
         """Returns the JSON value of the request's body, and keeps it in the call for the journal.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,13 +12,15 @@ from ...apps.workspace import Workspace
 from ...directory import members, write
 from ...directory.read import Resource
 from ...scim import projection as projections
+from ...scim.preconditions import Preconditions
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from .call import HttpAttempt
 
 Json = Any
 
-_ENTITY_TAG = re.compile(r'\*|(?:W/)?"([^"]*)"')
+#: A resource that a POST is about to create, in words, for conditions on its version.
+NEW = "A resource that is being created"
 #: A PATCH of a group with more members than this is answered with 204 (app setting `patch answer`: auto).
 _MOST_MEMBERS_ANSWERED = 100
 
@@ -34,20 +35,6 @@ class Answer:
     status: int
     resource: Resource | None
     projection: Projection
-
-
-def versions_in(entity_tags: str) -> list[str]:
-    """Returns the versions in a list of entity tags, `*` included (RFC 9110 section 8.8.3)."""
-    return ["*" if match.group() == "*" else match.group(1) for match in _ENTITY_TAG.finditer(entity_tags)]
-
-
-def parse_if_match(entity_tags: str | None) -> list[str]:
-    """Returns the versions in an If-Match header; a write needs one of them (RFC 9110 section 13.1.1).
-
-    Without a header the list is empty, and the write has no condition. For a malformed header it holds "none", which
-    is never the version of a resource.
-    """
-    return versions_in(entity_tags) or ["none"] if entity_tags else []
 
 
 def create(
@@ -69,12 +56,12 @@ def replace(
     resource_type: ResourceType,
     id: str,
     body: Json,
-    if_match: Sequence[str],
+    preconditions: Preconditions,
     projection: Projection,
 ) -> Answer:
     """Replaces a resource by PUT (RFC 7644 section 3.5.1). Raises the errors of `directory.write.replace`."""
     attempt.status_for = always(200)
-    result = write.replace(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
+    result = write.replace(attempt.workspace, resource_type, id, body, preconditions=preconditions, attempt=attempt)
     return Answer(200, result.resource, _with_written(projection, resource_type, result))
 
 
@@ -83,7 +70,7 @@ def patch(
     resource_type: ResourceType,
     id: str,
     body: Json,
-    if_match: Sequence[str],
+    preconditions: Preconditions,
     projection: Projection,
 ) -> Answer:
     """Changes a resource by PATCH (RFC 7644 section 3.5.2). Raises the errors of `directory.write.patch`.
@@ -91,7 +78,7 @@ def patch(
     The status is 200 or 204 by the app's setting, unless the attempt already has a `status_for`.
     """
     attempt.status_for = attempt.status_for or partial(_patch_status, attempt.workspace, projection)
-    result = write.patch(attempt.workspace, resource_type, id, body, if_match=if_match, attempt=attempt)
+    result = write.patch(attempt.workspace, resource_type, id, body, preconditions=preconditions, attempt=attempt)
     resource = result.resource
     status = attempt.recorded_status or attempt.status_for(resource)
     if resource.gone:
@@ -99,10 +86,10 @@ def patch(
     return Answer(status, resource, projection.after_writing(projections.of_edits(result.edits)))
 
 
-def delete(attempt: HttpAttempt, resource_type: ResourceType, id: str, if_match: Sequence[str]) -> Answer:
+def delete(attempt: HttpAttempt, resource_type: ResourceType, id: str, preconditions: Preconditions) -> Answer:
     """Deletes a resource by DELETE (RFC 7644 section 3.6). Raises the errors of `directory.write.delete`."""
     attempt.status_for = always(204)
-    write.delete(attempt.workspace, resource_type, id, if_match=if_match, attempt=attempt)
+    write.delete(attempt.workspace, resource_type, id, preconditions=preconditions, attempt=attempt)
     return Answer(204, None, Projection(resource_type))
 
 
