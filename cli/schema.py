@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 import click
 
-from scimlite.admin import apps, schemas
+from scimlite.admin import apps, catalog, schemas
+from scimlite.admin.catalog import CatalogEntry
 from scimlite.admin.schemas import Listed, Use
 from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.scim import messages
+from scimlite.scim.declaration import DeclaredType
+from scimlite.scim.declaration_diff import Difference
 from scimlite.scim.schema import Attribute, ResourceType, Schema
 
 from .kit.columns import Column, Columns
@@ -24,6 +29,44 @@ _USES = Columns[Use](
     Column("core", value=lambda use: use.core),
     Column("required", value=lambda use: use.required),
 )
+_ENTRIES = Columns[CatalogEntry](
+    Column("name", "Name", value=lambda entry: entry.name),
+    Column("version", "Version", value=lambda entry: entry.version),
+    Column("title", "What it is for", value=lambda entry: entry.title),
+    Column("source", "Written from", value=lambda entry: entry.source),
+    Column("date", value=lambda entry: entry.date),
+    Column("url", value=lambda entry: entry.url),
+    Column("resource_types", value=lambda entry: [kind.name for kind in entry.types]),
+    Column("schemas", value=lambda entry: [schema.id for schema in entry.schemas]),
+    table=("Name", "Version", "What it is for", "Written from"),
+)
+_DIFFERENCES = Columns[Difference](
+    Column("path", "What", value=lambda difference: difference.path),
+    Column(
+        "characteristic",
+        "Characteristic",
+        value=lambda difference: difference.characteristic or None,
+        shown=lambda difference: difference.characteristic,
+    ),
+    Column(
+        "here", "Here", value=lambda difference: difference.before, shown=lambda difference: _side(difference.before)
+    ),
+    Column(
+        "catalog",
+        "In the catalogue",
+        value=lambda difference: difference.after,
+        shown=lambda difference: _side(difference.after),
+    ),
+)
+
+
+def _side(value: Any) -> str:
+    """One side of a difference as a text."""
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _SCHEMAS = Columns[Listed](
     Column("schema", "Schema", value=lambda listed: listed.schema.id),
     Column("name", value=lambda listed: listed.schema.name),
@@ -31,7 +74,14 @@ _SCHEMAS = Columns[Listed](
         "declared",
         "Declared",
         value=lambda listed: listed.declared,
-        shown=lambda listed: "here" if listed.declared else "built in",
+        shown=lambda listed: _declared(listed),
+    ),
+    Column(
+        "catalog",
+        value=lambda listed: (
+            listed.origin
+            and {"name": listed.origin.name, "version": listed.origin.version, "available": _available(listed)}
+        ),
     ),
     Column(
         "resource_types",
@@ -42,6 +92,22 @@ _SCHEMAS = Columns[Listed](
     Column(heading="Attributes", shown=lambda listed: f"{len(listed.schema.attributes)}"),
     table=("Schema", "Of", "Attributes", "Declared"),
 )
+
+
+def _available(listed: Listed) -> int | None:
+    """Return the present version of the entry that a schema comes from; None when there is no such entry any more."""
+    return catalog.versions().get(listed.origin.name) if listed.origin else None
+
+
+def _declared(listed: Listed) -> str:
+    """Return where a schema was declared: here, from an entry of the catalogue, or nowhere."""
+    if not listed.declared:
+        return "built in"
+    if listed.origin is None:
+        return "here"
+    available = _available(listed)
+    newer = f" ({available} available)" if available is not None and available != listed.origin.version else ""
+    return f"{listed.origin.name} {listed.origin.version}{newer}"
 
 
 def _use(use: Use) -> str:
@@ -68,7 +134,7 @@ def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @schema.command()
-@click.argument("file", type=click.File("rb"), default="-")
+@click.argument("source", metavar="[FILE|NAME]", default="-")
 @required_app_option
 @click.option("--to", multiple=True, metavar="TYPE", help="Extend this resource type; can be given several times.")
 @click.option(
@@ -76,20 +142,104 @@ def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_force_option
 @with_installation
-def add(context: Context, file: BinaryIO, slug: str, to: tuple[str, ...], required: bool | None, force: bool) -> None:
-    """Declare the schemas and resource types in a JSON file.
+def add(context: Context, source: str, slug: str, to: tuple[str, ...], required: bool | None, force: bool) -> None:
+    """Declare schemas and resource types: those in a JSON file, or an entry of the catalogue.
 
     FILE holds a Schema, which extends the resource types that --to names; or a ResourceType with its schemas in an
-    array or a ListResponse. Without FILE, or with -, the command reads standard input. A declaration that exists is
-    replaced. A declaration that contradicts itself or stored resources is refused.
+    array or a ListResponse. Without FILE, or with -, the command reads standard input. NAME is an entry of `scimlite
+    schema catalog`; a file of that name comes first. A declaration that exists is replaced, and one from the catalogue
+    comes to the present version. A declaration that contradicts itself or stored resources is refused.
 
     \b
     Examples: scimlite schema add acme.json --app entra-id --to User
               scimlite schema add devices.json --app entra-id
+              scimlite schema add agents --app okta
     """
     app = apps.get(context.db, slug)
-    body = messages.load_json(file.read())
-    _print_changes(schemas.add(context.scope, app.slug, body, to=to, required=required, force=force))
+    if source == "-" or Path(source).is_file():
+        body = messages.load_json(_contents(source))
+        _print_changes(schemas.add(context.scope, app.slug, body, to=to, required=required, force=force))
+        return
+    if {"/", "."} & set(source):
+        raise click.UsageError(f"There is no file {source}.")
+    if to or required is not None:
+        raise click.UsageError(f"The catalogue's {source} says itself what it extends: leave out --to and --required.")
+    _print_changes(schemas.add_entry(context.scope, app.slug, source, force=force))
+
+
+def _contents(source: str) -> bytes:
+    """Return what is in a file, or with `-` on standard input."""
+    with click.open_file(source, "rb") as file:
+        contents: bytes = file.read()
+    return contents
+
+
+@schema.command(name="catalog")
+@click.argument("name", required=False)
+@json_option
+def catalog_(name: str | None, as_json: bool) -> None:
+    """List the ready-made declarations, or show the one under NAME.
+
+    They are written from specifications and come with this version. With NAME and --json the output is a file for
+    `scimlite schema add`.
+
+    \b
+    Examples: scimlite schema catalog
+              scimlite schema catalog agents
+    """
+    if name is None:
+        entries = catalog.every()
+        if as_json:
+            print_json([_ENTRIES.data(entry) for entry in entries])
+        else:
+            _ENTRIES.print_table(entries, empty="None.")
+        return
+    entry = catalog.find(name)
+    if as_json:
+        print_json(entry.to_json())
+        return
+    print_fields(
+        [
+            ("Name", f"{entry.name}, version {entry.version}"),
+            ("For", entry.title),
+            ("Written from", f"{entry.source} ({entry.date})"),
+            ("", entry.url),
+        ]
+    )
+    click.echo("".join(f"\n- {note}" for note in entry.notes))
+    for kind in entry.types:
+        click.echo("")
+        _print_about_type(kind)
+    for schema in entry.schemas:
+        click.echo("")
+        _print_schema(schema)
+
+
+@schema.command()
+@click.argument("name")
+@required_app_option
+@json_option
+@with_installation
+def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
+    """Compare what an app declared from the catalogue with the catalogue.
+
+    Each attribute whose characteristics differ is listed. `scimlite schema add NAME --app SLUG` brings the app's
+    declarations to those of the catalogue.
+
+    \b
+    Example: scimlite schema diff agents --app okta
+    """
+    compared = schemas.compare(apps.get(context.db, slug), name)
+    if as_json:
+        listed = [_DIFFERENCES.data(difference) for difference in compared.differences]
+        about = {"name": compared.name, "version": compared.version, "available": compared.available}
+        print_json({**about, "differences": listed})
+        return
+    versions = f"Version {compared.version} is declared, {compared.available} is in the catalogue."
+    click.echo(
+        versions if compared.version != compared.available else f"Version {compared.version} is declared.", err=True
+    )
+    _DIFFERENCES.print_table(compared.differences, empty=f"{compared.name} is declared as the catalogue has it.")
 
 
 @schema.command(name="list")
@@ -159,10 +309,14 @@ def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
         declared = [schema.declaration() for schema in own if schema.id.lower() in app.declared.schemas]
         print_json([kind.declaration(), *declared])
         return
-    print_fields([("Resource type", kind.name), ("Endpoint", f"/{kind.endpoint}"), ("About", kind.description)])
+    _print_about_type(kind)
     for schema in own:
         click.echo("")
         _print_schema(schema)
+
+
+def _print_about_type(kind: ResourceType | DeclaredType) -> None:
+    print_fields([("Resource type", kind.name), ("Endpoint", f"/{kind.endpoint}"), ("About", kind.description)])
 
 
 def _print_schema(schema: Schema) -> None:

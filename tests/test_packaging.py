@@ -48,7 +48,7 @@ def test_the_wheel_holds_exactly_the_sources(names):
         f"{package}/{path.relative_to(ROOT / folder)}"
         for package, folder in PACKAGES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in (".py", ".json") or path.name == "py.typed"
     }
     installed = {name for name in names if ".dist-info/" not in name}
     assert installed == sources, (

@@ -13,10 +13,11 @@ from ..apps.mapping import MappingError
 from ..apps.workspace import Workspace
 from ..journal import Action, Entry, Scope
 from ..scim import declaration_form, declared
-from ..scim.declaration import DeclarationError
-from ..scim.declared import Declared
+from ..scim.declaration import DeclarationError, DeclaredType
+from ..scim.declaration_diff import Difference, differences
+from ..scim.declared import Declared, Origin
 from ..scim.schema import ResourceType, Schema
-from . import conversion
+from . import catalog, conversion
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,22 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A schema of an app; `declared` is False for built-in schemas."""
+    """A schema of an app; `declared` is False for built-in schemas, `origin` the entry of the catalogue, if any."""
 
     schema: Schema
     declared: bool
+    origin: Origin | None
     uses: list[Use]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An app's declarations from an entry of the catalogue beside the entry: the versions, and what differs."""
+
+    name: str
+    version: int
+    available: int
+    differences: list[Difference]
 
 
 def every(app: App) -> list[Listed]:
@@ -44,7 +56,7 @@ def every(app: App) -> list[Listed]:
         for schema in (kind.schema, *kind.extensions):
             is_core = kind.schema is schema
             use = Use(kind, is_core, is_core or schema.id in kind.required_extensions)
-            default = Listed(schema, schema.id.lower() in app.declared.schemas, [])
+            default = Listed(schema, schema.id.lower() in app.declared.schemas, app.declared.origin_of(schema.id), [])
             listed.setdefault(schema.id, default).uses.append(use)
     return list(listed.values())
 
@@ -81,9 +93,33 @@ def add(
         more = declaration_form.read(body)
     except DeclarationError as error:
         raise AppError(str(error)) from None
-    names = ", ".join(item.id if isinstance(item, Schema) else item.name for item in more)
-    entry = Entry(Action.SCHEMA_DECLARED, detail=names)
+    entry = Entry(Action.SCHEMA_DECLARED, detail=_names(more))
     return _change(scope, slug, entry, lambda now: declared.with_more(now, more, to, required), force)
+
+
+def add_entry(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
+    """Declares an entry of the catalogue, or brings its declarations to the present version.
+
+    Returns the changes, a sentence each. Raises AppError when there is no such entry, when its declarations contradict
+    others or stored resources; `force` as for `add`.
+    """
+    item = catalog.find(name)
+    entry = Entry(Action.SCHEMA_DECLARED, detail=f"{item.name} {item.version}: {_names(item.declared)}")
+    return _change(
+        scope, slug, entry, lambda now: declared.with_entry(now, item.name, item.version, item.declared), force
+    )
+
+
+def compare(app: App, name: str) -> Comparison:
+    """Compares what an app declared from an entry of the catalogue with the entry. Raises AppError when it did not."""
+    item = catalog.find(name)
+    origin = app.declared.origins.get(item.name)
+    if origin is None:
+        raise AppError(
+            f"{app.slug} declares nothing from {item.name}: scimlite schema add {item.name} --app {app.slug}"
+        )
+    current = app.declared.of_origin(origin)
+    return Comparison(item.name, origin.version, item.version, list(differences(current, item.declared)))
 
 
 def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
@@ -93,6 +129,10 @@ def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[s
     """
     entry = Entry(Action.SCHEMA_REMOVED, detail=name)
     return _change(scope, slug, entry, lambda now: declared.without(now, name), force)
+
+
+def _names(declarations: Iterable[Schema | DeclaredType]) -> str:
+    return ", ".join(item.id if isinstance(item, Schema) else item.name for item in declarations)
 
 
 def _change(scope: Scope, slug: str, entry: Entry, renew: Callable[[Declared], Declared], force: bool) -> list[str]:

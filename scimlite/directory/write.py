@@ -78,7 +78,7 @@ def replace(
     and TooManyRequests when a brake is on.
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
-        cleaned = documents.clean(resource_type, body)
+        cleaned = documents.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
             steps=[patch_plan.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],

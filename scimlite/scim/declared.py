@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -35,12 +35,28 @@ _RESERVED_ENDPOINTS = frozenset({"schemas", "resourcetypes", "serviceprovidercon
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The entry of the catalogue that declarations come from, in the version that was declared.
+
+    `names` are the URNs and type names, in lower case.
+    """
+
+    name: str
+    version: int
+    names: frozenset[str]
+
+
 @dataclass(frozen=True, eq=False)
 class Declared:
-    """Schemas by lower-case URN, and types by lower-case name; a type named like a built-in one extends that."""
+    """Schemas by lower-case URN, and types by lower-case name; a type named like a built-in one extends that.
+
+    `origins` are the entries of the catalogue that some of them come from, by name.
+    """
 
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     types: Mapping[str, DeclaredType] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The form that `from_json` takes."""
@@ -49,7 +65,21 @@ class Declared:
             body["schemas"] = [declared.declaration() for declared in self.schemas.values()]
         if self.types:
             body["types"] = [declared.declaration() for declared in self.types.values()]
+        if self.origins:
+            body["origins"] = {
+                origin.name: {"version": origin.version, "names": sorted(origin.names)}
+                for origin in self.origins.values()
+            }
         return orjson.dumps(body).decode()
+
+    def origin_of(self, name: str) -> Origin | None:
+        """The entry of the catalogue that a schema (by URN) or resource type (by name) comes from, if any."""
+        return next((origin for origin in self.origins.values() if name.lower() in origin.names), None)
+
+    def of_origin(self, origin: Origin) -> list[Schema | DeclaredType]:
+        """The declarations that come from an entry of the catalogue, as they are now."""
+        items: list[tuple[str, Schema | DeclaredType]] = [*self.types.items(), *self.schemas.items()]
+        return [declared for key, declared in items if key in origin.names]
 
     def resource_types(self, built_in: Mapping[str, ResourceType]) -> dict[str, ResourceType]:
         """The resource types by endpoint: the built-in ones with their extensions, then the app's own."""
@@ -97,8 +127,11 @@ def from_json(text: str) -> Declared:
 
     schemas = [stored_schema(declared) for declared in body.get("schemas", ())]
     types = [stored_type(declared) for declared in body.get("types", ())]
+    origins = body.get("origins", {})
     return Declared(
-        {declared.id.lower(): declared for declared in schemas}, {declared.name.lower(): declared for declared in types}
+        {declared.id.lower(): declared for declared in schemas},
+        {declared.name.lower(): declared for declared in types},
+        {name: Origin(name, origin["version"], frozenset(origin["names"])) for name, origin in origins.items()},
     )
 
 
@@ -129,9 +162,43 @@ def with_more(
             if addition.id.lower() not in cores:
                 extended = extended.extended(addition.id, required)
         types[name.lower()] = extended
-    changed = Declared(schemas, _without_empty(types))
+    changed = replace(declared, schemas=schemas, types=_without_empty(types))
     _check(changed)
     return changed
+
+
+def with_entry(declared: Declared, name: str, version: int, entry: Sequence[Schema | DeclaredType]) -> Declared:
+    """The declarations with an entry of the catalogue, in place of an earlier version of it.
+
+    What the earlier version had and this one has no more is removed. Raises DeclarationError when another entry has
+    declared a part of it, or the whole contradicts itself.
+    """
+    titles = {title.lower(): title for title in map(_title, entry) if title.lower() not in _BUILT_IN}
+    for key, title in titles.items():
+        other = declared.origin_of(key)
+        if other is not None and other.name != name:
+            raise DeclarationError(
+                f"{title} comes from {other.name} already, and {name} would replace it: "
+                f"remove what comes from {other.name} first."
+            )
+    earlier = declared.origins.get(name)
+    changed = with_more(_dropped(declared, earlier.names - titles.keys()) if earlier else declared, entry)
+    return replace(changed, origins={**changed.origins, name: Origin(name, version, frozenset(titles))})
+
+
+def _title(item: Schema | DeclaredType) -> str:
+    return item.id if isinstance(item, Schema) else item.name
+
+
+def _dropped(declared: Declared, keys: Collection[str]) -> Declared:
+    """The declarations without these schemas and types, unchecked: what takes their place is still to come."""
+    types = {
+        key: replace(own, extensions=tuple(pair for pair in own.extensions if pair[0].lower() not in keys))
+        for key, own in declared.types.items()
+        if key not in keys
+    }
+    schemas = {key: own for key, own in declared.schemas.items() if key not in keys}
+    return replace(declared, schemas=schemas, types=types)
 
 
 def _type_to_extend(types: Mapping[str, DeclaredType], name: str) -> DeclaredType:
@@ -174,9 +241,8 @@ def without(declared: Declared, name: str) -> Declared:
         owners = [own.name for own in types.values() if own.schema.lower() == key]
         if owners:
             raise DeclarationError(f"{name} is the core schema of {owners[0]}: remove that.")
-        del schemas[key]
-        for type_key, own in types.items():
-            types[type_key] = replace(own, extensions=tuple(pair for pair in own.extensions if pair[0].lower() != key))
+        reduced = _dropped(declared, [key])
+        schemas, types = dict(reduced.schemas), dict(reduced.types)
     elif key in types:
         removed = types.pop(key)
         used = {urn for own in types.values() for urn in _urns(own)}
@@ -186,7 +252,14 @@ def without(declared: Declared, name: str) -> Declared:
         names = [declared_schema.id for declared_schema in schemas.values()] + [own.name for own in types.values()]
         listed = f"There is: {', '.join(names)}." if names else ""
         raise DeclarationError(f"Nothing is declared as {quote(name)}. {listed}")
-    return Declared(schemas, _without_empty(types))
+    types = _without_empty(types)
+    return Declared(schemas, types, _remaining(declared.origins, {*schemas, *types}))
+
+
+def _remaining(origins: Mapping[str, Origin], names: Collection[str]) -> dict[str, Origin]:
+    """The origins of what is still declared."""
+    kept = {key: replace(origin, names=origin.names.intersection(names)) for key, origin in origins.items()}
+    return {key: origin for key, origin in kept.items() if origin.names}
 
 
 def _without_empty(types: Mapping[str, DeclaredType]) -> dict[str, DeclaredType]:

@@ -15,6 +15,8 @@ Document = dict[str, Json]
 
 #: Attributes, by key, that documents hold and the value index does not: filters read them from columns.
 _NOT_INDEXED = ("schemas", "id", "meta")
+#: Attributes of this mutability keep their value when a PUT does not send one.
+_KEPT = ("immutable", "writeOnly")
 
 
 class ValueRow(NamedTuple):
@@ -42,8 +44,8 @@ class Cleaned:
 # --- a body becomes a document ------------------------------------------------------------------------------------
 
 
-def clean(resource_type: ResourceType, body: Json) -> Cleaned:
-    """Checks a resource sent with POST or PUT.
+def clean(resource_type: ResourceType, body: Json, *, replacing: bool = False) -> Cleaned:
+    """Checks a resource sent with POST or PUT (`replacing`).
 
     readOnly and unknown attributes are left out (RFC 7644 section 3.3) and listed in `ignored`, except those that the
     service itself puts into its answers, because clients send them back. Values of the linking attribute become ids
@@ -55,7 +57,7 @@ def clean(resource_type: ResourceType, body: Json) -> Cleaned:
     intake = _Intake(resource_type)
     intake.take(body)
     finished = finish(resource_type, intake.document)
-    require(resource_type, finished)
+    require(resource_type, finished, kept=_KEPT if replacing else ())
     return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets)
 
 
@@ -152,7 +154,8 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
     """The document after a PUT: everything as sent, and the values of `current` that clients cannot write or send.
 
     Those are immutable attributes that are not sent, and writeOnly ones, which no client can send back. Raises
-    Mutability when an immutable attribute is sent with another value (RFC 7644 section 3.5.1).
+    Mutability when an immutable attribute is sent with another value (RFC 7644 section 3.5.1), InvalidValue when a
+    required attribute of these kinds has no value.
     """
     kept: Document = {"id": current["id"], **with_defaults(resource_type, sent, current)}
     for urn, attribute in resource_type.attributes:
@@ -169,7 +172,9 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
             kept[attribute.name] = settled
         else:
             kept[urn] = {**kept.get(urn, {}), attribute.name: settled}
-    return finish(resource_type, kept)
+    finished = finish(resource_type, kept)
+    require(resource_type, finished)
+    return finished
 
 
 def _settled(attribute: Attribute, before: Json, after: Json) -> Json:
@@ -181,11 +186,11 @@ def _settled(attribute: Attribute, before: Json, after: Json) -> Json:
     return before
 
 
-def require(resource_type: ResourceType, document: Document) -> None:
+def require(resource_type: ResourceType, document: Document, *, kept: Collection[str] = ()) -> None:
     """Raises InvalidValue naming the first required attribute that has no value (RFC 7643 section 2.2).
 
     The attributes of an extension are required once the resource has a value in the extension; sub-attributes are
-    required in each value of their attribute.
+    required in each value of their attribute. Attributes whose mutability is in `kept` are not required.
     """
     for extension in resource_type.required_extensions:
         if not document.get(extension):
@@ -194,7 +199,7 @@ def require(resource_type: ResourceType, document: Document) -> None:
         if urn is not None and urn not in document:
             continue
         value = (document if urn is None else document[urn]).get(attribute.name)
-        if attribute.required and _blank(value):
+        if attribute.required and attribute.mutability not in kept and _blank(value):
             raise InvalidValue(f"{attribute.path} is required and must not be empty.")
         for sub in subs:
             if any(_blank(item.get(sub.name)) for item in values.items_of(value)):

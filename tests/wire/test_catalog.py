@@ -1,0 +1,295 @@
+"""The catalogue's declarations over the wire: each entry declared, discovered, written, found, changed and deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from installation import Connected, Installation
+from scim_client import assert_scim_error
+from scimlite.admin import catalog, schemas
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0"
+EXTENSION = "urn:ietf:params:scim:schemas:extension"
+OKTA = "urn:okta:scim:schemas:core:1.0"
+BLE = f"{EXTENSION}:ble:2.0:Device"
+DPP = f"{EXTENSION}:dpp:2.0:Device"
+FIDO = f"{EXTENSION}:fido-device-onboard:2.0:Device"
+APPS = f"{EXTENSION}:endpointAppsExt:2.0:Device"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One resource of an entry: what is sent, what comes back, a filter that finds it, a change and what is refused."""
+
+    entry: str
+    endpoint: str
+    sent: dict[str, Any]
+    filter: str
+    change: dict[str, Any]
+    #: What the resource has after the change.
+    after: dict[str, Any]
+    #: Bodies that are refused, with a part of the reason.
+    refused: list[tuple[dict[str, Any], str]]
+    #: Sent and not returned.
+    hidden: list[str] = field(default_factory=list)
+
+
+AGENT = {
+    "name": "helpdesk-bot",
+    "displayName": "Helpdesk bot",
+    "agentType": "Assistant",
+    "active": True,
+    "description": "Answers tickets",
+    "subject": "helpdesk-1",
+    "entitlements": [{"value": "tickets.read", "primary": True}],
+    "roles": [{"value": "support"}],
+    "owners": [{"value": "71ddacd2", "display": "IT"}],
+    "applications": [{"value": "e9e30dba", "display": "Portal", "type": "Web"}],
+    "protocols": [{"type": "A2A", "specificationUrl": "https://bots.example.com/agent-card.json"}],
+    "parent": {"value": "2819c223", "display": "Clippy"},
+}
+APPLICATION = {
+    "name": "assistant-platform",
+    "applicationUrls": [{"type": "api", "primary": True, "value": "https://api.example.com/v1"}],
+    "oAuthConfiguration": [{"clientId": "0oa1", "redirectUri": ["https://example.com/a", "https://example.com/b"]}],
+    "agents": [{"value": "1d2c3b4a", "type": "owned"}],
+    "externalIdentifiers": [{"type": "ssoTenantId", "value": "00abc", "system": "https://idp.example.com"}],
+}
+DEVICE = {
+    "displayName": "BLE Heart Monitor",
+    "active": True,
+    "mudUrl": "https://example.com/mud/heart.json",
+    BLE: {
+        "versionSupport": ["5.3", "5.4"],
+        "deviceMacAddress": "2C:54:91:88:C9:E2",
+        "isRandom": False,
+        "separateBroadcastAddress": ["AA:BB:88:77:22:11", "AA:BB:88:77:22:12"],
+        "mobility": True,
+        "pairingMethods": [f"{EXTENSION}:pairingPassKey:2.0:Device"],
+    },
+    f"{EXTENSION}:ethernet-mab:2.0:Device": {"deviceMacAddress": "2C:54:91:88:C9:E3"},
+    f"{EXTENSION}:zigbee:2.0:Device": {"versionSupport": ["3.0"], "deviceEui64Address": "50:32:5F:FF:FE:E7:67:28"},
+    APPS: {"applications": [{"value": "e9e30dba-f08f-4109-8486-d5c6a3316212"}]},
+}
+SECRET_DEVICE = {
+    "displayName": "Wi-Fi sensor",
+    "active": False,
+    DPP: {
+        "dppVersion": 2,
+        "bootstrappingMethod": ["QR"],
+        "bootstrapKey": "MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgADURzxmttZoIRIPWGoQMV00XHWCAQIhXruVWOz0NjlkIA=",
+        "deviceMacAddress": "2C:54:91:88:C9:F2",
+        "classChannel": ["81/1", "115/36"],
+        "serialNumber": "4774LH2b4044",
+    },
+    FIDO: {"fdoVoucher": "-----BEGIN OWNERSHIP VOUCHER-----"},
+}
+SAMPLES = [
+    Sample(
+        "agents",
+        "Agents",
+        AGENT,
+        'name eq "HELPDESK-bot" and protocols[type eq "A2A"] and owners.value eq "71ddacd2"',
+        {"op": "replace", "path": "parent.display", "value": "Clippy 2.0"},
+        {"parent": {"value": "2819c223", "display": "Clippy 2.0"}},
+        [({"displayName": "x"}, "name is required"), ({"name": "x", "active": "perhaps"}, "active")],
+    ),
+    Sample(
+        "agents",
+        "AgenticApplications",
+        APPLICATION,
+        'applicationUrls.value eq "https://api.example.com/v1" and agents.type eq "owned"',
+        {"op": "add", "path": 'oAuthConfiguration[clientId eq "0oa1"].issuerUri', "value": "https://idp.example.com"},
+        {"oAuthConfiguration": [{**APPLICATION["oAuthConfiguration"][0], "issuerUri": "https://idp.example.com"}]},
+        [({}, "name is required"), ({"name": "x", "agents": [{"type": {"a": "b"}}]}, "agents.type")],
+    ),
+    Sample(
+        "agents-wzdk",
+        "Agents",
+        {
+            "externalId": "agent-42",
+            "agentUserName": "support-agent",
+            "displayName": "Support Agent",
+            "description": "Answers tickets",
+            "active": True,
+            "owners": [{"$ref": "https://example.com/v2/Users/71ddacd2", "type": "User"}],
+        },
+        'agentUserName eq "Support-Agent" and externalId eq "agent-42"',
+        {"op": "replace", "value": {"active": False}},
+        {"active": False},
+        [({"displayName": "x"}, "agentUserName is required"), ({"agentUserName": "x", "active": "perhaps"}, "active")],
+    ),
+    Sample(
+        "devices",
+        "Devices",
+        DEVICE,
+        f'{BLE}:deviceMacAddress eq "2c:54:91:88:c9:e2" and {BLE}:versionSupport eq "5.4" and active eq true',
+        {"op": "replace", "path": f"{BLE}:mobility", "value": False},
+        {BLE: {**DEVICE[BLE], "mobility": False}},  # type: ignore[dict-item]
+        [
+            ({"displayName": "x"}, "active is required"),
+            ({"active": True, BLE: {"isRandom": True}}, "is required"),
+            ({"active": True, DPP: {"dppVersion": "two", "bootstrapKey": "x"}}, "dppVersion"),
+            ({"active": True, f"{EXTENSION}:zigbee:2.0:Device": {"versionSupport": ["3.0"]}}, "deviceEui64Address"),
+        ],
+    ),
+    Sample(
+        "devices",
+        "Devices",
+        SECRET_DEVICE,
+        f'{DPP}:serialNumber eq "4774lh2b4044" and {DPP}:dppVersion ge 2',
+        {"op": "add", "path": f"{DPP}:bootstrappingMethod", "value": ["NFC"]},
+        {
+            DPP: {
+                **{k: v for k, v in SECRET_DEVICE[DPP].items() if k != "bootstrapKey"},
+                "bootstrappingMethod": ["QR", "NFC"],
+            }
+        },  # type: ignore[attr-defined]
+        [({"active": True, FIDO: {"fdoVoucher": ""}}, "fdoVoucher is required")],
+        hidden=["bootstrapKey", "fdoVoucher"],
+    ),
+    Sample(
+        "devices",
+        "EndpointApp",
+        {
+            "applicationType": "deviceControl",
+            "applicationName": "Device Control App 1",
+            "certificateInfo": {"rootCA": "MIIBIjAN", "subjectName": "www.example.com"},
+        },
+        'applicationType eq "devicecontrol" and certificateInfo.subjectName eq "www.example.com"',
+        {"op": "replace", "path": "applicationName", "value": "App 2"},
+        {"applicationName": "App 2", "applicationType": "deviceControl"},
+        [
+            ({"applicationName": "x"}, "applicationType is required"),
+            (
+                {"applicationType": "telemetry", "applicationName": "x", "certificateInfo": {"rootCA": "x"}},
+                "subjectName",
+            ),
+        ],
+    ),
+    Sample(
+        "okta-entitlements",
+        "Entitlements",
+        {"displayName": "Printing", "type": "Licence", "description": "May print"},
+        'displayName eq "printing" and type eq "licence"',
+        {"op": "replace", "path": "description", "value": "May print in colour"},
+        {"description": "May print in colour"},
+        [({"type": "Licence"}, "displayName is required"), ({"displayName": ["a", "b"]}, "displayName")],
+    ),
+    Sample(
+        "okta-entitlements",
+        "Roles",
+        {"displayName": "Editor", "type": "Role"},
+        'displayName sw "edi"',
+        {"op": "remove", "path": "type"},
+        {"displayName": "Editor"},
+        [({}, "displayName is required"), ({"displayName": {"a": "b"}}, "displayName")],
+    ),
+]
+
+
+def named(entry: str) -> list[Sample]:
+    return [sample for sample in SAMPLES if sample.entry == entry]
+
+
+def test_each_entry_has_a_sample_of_each_type() -> None:
+    for entry in catalog.every():
+        assert {sample.endpoint for sample in named(entry.name)} == {kind.endpoint for kind in entry.types}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.entry}-{sample.endpoint}")
+def test_a_resource_of_an_entry(sample: Sample, installation: Installation, app: Connected) -> None:
+    client = app.client
+    assert_scim_error(client.get(f"/{sample.endpoint}"), 404)
+    schemas.add_entry(installation.scope, app.slug, sample.entry)
+    visible = {
+        name: {inner: v for inner, v in value.items() if inner not in sample.hidden}
+        if isinstance(value, dict)
+        else value
+        for name, value in sample.sent.items()
+    }
+    made = client.post(f"/{sample.endpoint}", sample.sent).ok(201)
+    assert {name: made.json.get(name, {}) for name in sample.sent} == visible
+    assert client.get(f"/{sample.endpoint}/{made.id}").ok(200).json == made.json
+    found = client.find(sample.endpoint, filter=sample.filter)
+    assert [each["id"] for each in found["Resources"]] == [made.id]
+    changed = client.patch(f"/{sample.endpoint}/{made.id}", sample.change).ok(200).json
+    assert {name: changed.get(name) for name in sample.after} == sample.after
+    again = client.put(f"/{sample.endpoint}/{made.id}", made.json).ok(200).json
+    assert {name: again.get(name, {}) for name in sample.sent} == visible
+    for body, reason in sample.refused:
+        assert_scim_error(client.post(f"/{sample.endpoint}", body), 400, "invalidValue", reason)
+    unknown = client.patch(f"/{sample.endpoint}/{made.id}", {"op": "add", "path": "shoeSize", "value": 1})
+    assert_scim_error(unknown, 400, "invalidPath", "shoeSize")
+    client.delete(f"/{sample.endpoint}/{made.id}").ok(204)
+    assert_scim_error(client.get(f"/{sample.endpoint}/{made.id}"), 404)
+
+
+@pytest.mark.parametrize("entry", catalog.every(), ids=lambda entry: entry.name)
+def test_an_entry_is_discovered(entry: catalog.CatalogEntry, installation: Installation, app: Connected) -> None:
+    schemas.add_entry(installation.scope, app.slug, entry.name)
+    kinds = {kind["name"]: kind for kind in app.client.get("/ResourceTypes").ok(200).json["Resources"]}
+    shown = {schema["id"]: schema for schema in app.client.get("/Schemas").ok(200).json["Resources"]}
+    for kind in entry.types:
+        assert kinds[kind.name]["endpoint"] == f"/{kind.endpoint}"
+        assert kinds[kind.name]["schema"] == kind.schema
+        listed = [(each["schema"], each["required"]) for each in kinds[kind.name]["schemaExtensions"]]
+        assert listed == list(kind.extensions)
+    for schema in entry.schemas:
+        assert shown[schema.id]["attributes"] == [attribute.declaration() for attribute in schema.attributes]
+    # The built-in types are as before.
+    assert kinds["User"]["schemaExtensions"] == app.client.get("/ResourceTypes/User").json["schemaExtensions"]
+
+
+def test_unique_names_of_agents_and_roles(installation: Installation, app: Connected) -> None:
+    for entry, endpoint, body in (
+        ("agents", "Agents", {"name": "Bot"}),
+        ("okta-entitlements", "Roles", {"displayName": "Editor"}),
+    ):
+        schemas.add_entry(installation.scope, app.slug, entry)
+        app.client.post(f"/{endpoint}", body).ok(201)
+        twin = {name: value.upper() for name, value in body.items()}
+        assert_scim_error(app.client.post(f"/{endpoint}", twin), 409, "uniqueness")
+
+
+def test_what_is_immutable_or_for_the_service_to_write(installation: Installation, app: Connected) -> None:
+    schemas.add_entry(installation.scope, app.slug, "devices")
+    made = app.client.post(
+        "/EndpointApp", {"applicationType": "telemetry", "applicationName": "A", "clientToken": "mine"}
+    ).ok(201)
+    assert "clientToken" not in made.json
+    path = f"/EndpointApp/{made.id}"
+    change = {"op": "replace", "path": "applicationType", "value": "deviceControl"}
+    assert_scim_error(app.client.patch(path, change), 400, "mutability", "applicationType")
+    assert_scim_error(
+        app.client.patch(path, {"op": "add", "path": "clientToken", "value": "mine"}), 400, "mutability", "clientToken"
+    )
+
+
+def test_put_keeps_what_a_client_cannot_send_back(installation: Installation, app: Connected) -> None:
+    schemas.add_entry(installation.scope, app.slug, "devices")
+    secret = app.client.post("/Devices", SECRET_DEVICE).ok(201)
+    kept = app.client.put(f"/Devices/{secret.id}", {**secret.json, "displayName": "Sensor"}).ok(200).json
+    assert kept["displayName"] == "Sensor"
+    assert FIDO in kept["schemas"]
+    # A resource that has no voucher yet needs one, also by PUT.
+    plain = app.client.post("/Devices", {"active": True}).ok(201)
+    refused = app.client.put(f"/Devices/{plain.id}", {"active": True, DPP: {"dppVersion": 2}})
+    assert_scim_error(refused, 400, "invalidValue", "bootstrapKey is required")
+    assert DPP not in app.client.get(f"/Devices/{plain.id}").ok(200).json
+    fixed = app.client.post("/EndpointApp", {"applicationType": "telemetry", "applicationName": "A"}).ok(201)
+    again = app.client.put(f"/EndpointApp/{fixed.id}", {"applicationName": "B"}).ok(200).json
+    assert (again["applicationType"], again["applicationName"]) == ("telemetry", "B")
+
+
+def test_an_entry_is_of_one_app(installation: Installation, app: Connected) -> None:
+    other = installation.app("other")
+    schemas.add_entry(installation.scope, app.slug, "agents")
+    app.client.post("/Agents", {"name": "Bot"}).ok(201)
+    assert_scim_error(other.client.get("/Agents"), 404)
+    schemas.add_entry(installation.scope, other.slug, "agents")
+    assert other.client.find("Agents")["totalResults"] == 0
+    other.client.post("/Agents", {"name": "Bot"}).ok(201)
