@@ -13,6 +13,7 @@ from scimlite.admin.overview import Contact, Details, Overview
 from scimlite.admin.tokens import Token
 from scimlite.apps import App
 from scimlite.apps.features import AppSettings
+from scimlite.scim.leniency import Leniency
 
 from .brake import BRAKES, brake_text
 from .kit.columns import Column, Columns
@@ -103,6 +104,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
         "features": {feature_name(name): value for name, value in details.app.settings.spelled().items()},
         "tokens": [_TOKENS.data(token) for token in details.tokens],
+        "leniencies_this_week": details.leniencies,
     }
 
 
@@ -128,6 +130,10 @@ def print_details(context: Context, details: Details) -> None:
     )
     print_heading("Tokens")
     _TOKENS.print_table(details.tokens, empty=f"None. Issue one: scimlite token issue {app.slug}")
+    if details.leniencies:
+        print_heading("Leniencies (what the client needs and the RFCs do not have)")
+        for name, times in details.leniencies.items():
+            click.echo(f"{_words(name)}: {times:,} {'time' if times == 1 else 'times'} this week")
     spelled = app.settings.spelled()
     print_heading(f"Features (change one: scimlite app edit {app.slug} --feature name=value)")
     print_table(
@@ -166,6 +172,11 @@ def _users(contents: Contents) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _words(leniency: str) -> str:
+    """The words for a leniency; its name when a newer version of scimlite counted it."""
+    return next((known.words for known in Leniency if known == leniency), leniency)
 
 
 def _choices(feature: Field[Any]) -> str:

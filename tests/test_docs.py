@@ -16,6 +16,7 @@ from pages import FOR_TYPING, PAGES, ROOT, Page
 from postgres_server import empty_database, find_binaries
 from scimlite.apps.features import AppSettings
 from scimlite.config import VARIABLES, Settings
+from scimlite.scim.leniency import Leniency
 from scimlite_cli.main import cli
 
 #: Pages whose reader does not begin with the service of `make run`.
@@ -181,13 +182,19 @@ def test_the_settings_table_gives_the_defaults(tmp_path: Path) -> None:
     )
 
 
+def test_the_leniencies_table_has_every_leniency_with_its_words() -> None:
+    rows = {name: cells[0] for name, cells in table("docs/features.md", "leniency").items()}
+    assert rows == {leniency.value: leniency.words for leniency in Leniency}
+
+
 def _values(feature: dataclasses.Field[object]) -> str:
     return ", ".join(feature.metadata["choices"] or (feature.metadata["default"], feature.metadata["takes"]))
 
 
 def test_the_feature_tables_name_exactly_the_features_there_are() -> None:
     parts = PAGES["docs/features.md"].text.split("| feature | values, default first |")[1:]
-    rows = [row for part in parts for row in re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", part, re.MULTILINE)]
+    tables = [part.split("\n\n")[0] for part in parts]
+    rows = [row for each in tables for row in re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", each, re.MULTILINE)]
     assert sorted(rows) == sorted(
         (each.name.replace("_", "-"), _values(each)) for each in dataclasses.fields(AppSettings)
     )

@@ -52,6 +52,8 @@ class Details:
     last_refusal: Record | None
     brakes: list[Brake]
     tokens: list[Token]
+    #: How many requests of the last seven days needed a leniency, by its name, the most first.
+    leniencies: dict[str, int]
 
 
 def overview(db: Database) -> list[Overview]:
@@ -65,7 +67,7 @@ def details(db: Database, slug: str) -> Details:
     """Returns the app with this slug or exact name. Raises AppError when there is none."""
     # Imported here, because a list of apps needs neither brakes nor the report.
     from ..directory import brakes
-    from ..journal import report
+    from ..journal import report, tallies
     from ..journal.selection import Selection
 
     app = get(db, slug)
@@ -79,6 +81,7 @@ def details(db: Database, slug: str) -> Details:
         refusals[0] if refusals else None,
         brakes.every(db, app),
         tokens.every(db, app),
+        tallies.last_week(db, app.id, tallies.Kind.LENIENCY),
     )
 
 

@@ -8,6 +8,7 @@ The jobs share the COMMIT and the pages that each of them would write alone.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +22,12 @@ from .turns import in_child
 class Job:
     """The write of one thread: the work, and its result or error once it has ended."""
 
-    __slots__ = ("arrived", "committed", "ended", "error", "leads", "result", "statements", "wakeup", "work")
+    __slots__ = ("arrived", "committed", "context", "ended", "error", "leads", "result", "statements", "wakeup", "work")
 
     def __init__(self, work: Callable[[], Any], statements: list[str] | None = None) -> None:
         self.work = work
+        #: The context variables of the thread that asked, in which a leader runs the work.
+        self.context = contextvars.copy_context()
         #: Records the texts of the statements of `work`, for `Database.counting`.
         self.statements = statements
         #: When the job arrived, by `time.monotonic`.

@@ -151,7 +151,7 @@ class SqliteDatabase(Database):
         committed, statements = thread.committed, thread.statements
         thread.committed, thread.statements = [], job.statements
         try:
-            job.result = job.work()
+            job.result = job.context.run(job.work)
             job.committed = thread.committed
         finally:
             thread.committed, thread.statements = committed, statements

@@ -64,6 +64,8 @@ class _Memory:
     def take(self) -> dict[Database, Counter[_Counter]]:
         """Returns all counts, and begins with none."""
         with self.lock:
+            if self.writer is not None:
+                self.writer.cancel()
             counts, self.counts, self.writer = self.counts, {}, None
         return counts
 

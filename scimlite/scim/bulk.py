@@ -94,6 +94,8 @@ def _check_whole_number(value: Json) -> None:
 
 
 class _BulkForm(forms.Form):
+    urn = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
     fail_on_errors = fields.Raw(data_key="failOnErrors", allow_none=True, validate=_check_whole_number)
     operations = fields.List(
         fields.Nested(_OperationForm),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import InvalidSyntax, InvalidValue, Mutability
-from . import immutable, quirks, values
+from . import immutable, named_schemas, quirks, values
+from .leniency import Leniency
+from .leniency import note as note_leniency
 from .schema import Attribute, ResourceType
 
 Json = Any
@@ -74,14 +76,19 @@ class _Intake:
 
     def take(self, body: Document) -> None:
         """Reads the whole resource."""
+        named: Json = None
         for name, value in values.unique_names(body, "The resource"):
-            extension = self.resource_type.extension_by_key.get(name.lower())
+            if name == "schemas" or name.lower() == "schemas":
+                named = value
+            extension = self.resource_type.extension(name)
             if extension is not None:
                 self._schema(extension.id, extension.by_key, value)
             elif name.lower() == self.resource_type.schema.id.lower():
                 self._schema(None, self.resource_type.core, value)
             else:
                 self._attribute(None, self.resource_type.core.get(name.lower()), name, value)
+        used = [extension.id for extension in self.resource_type.extensions if extension.id in self.document]
+        named_schemas.check(named, self.resource_type.schema.id, self.resource_type.urns, used)
 
     def _schema(self, urn: str | None, attributes: dict[str, Attribute], body: Json) -> None:
         """Reads the object under a schema's URN; `urn` is None for the core schema."""
@@ -98,6 +105,7 @@ class _Intake:
         if attribute is None:
             if value is not None:
                 values.note(self.ignored, name)
+                note_leniency(Leniency.UNKNOWN_ATTRIBUTE)
             return
         if attribute.path in self._paths:
             raise InvalidSyntax(f"The resource names {attribute.path} twice.")

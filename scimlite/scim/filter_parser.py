@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from ..errors import InvalidFilter, InvalidPath
 from .filter import And, Compare, Filter, Not, Or, Scalar, ValuePath
+from .leniency import Leniency, note
 from .path import BLANKS, AttrPath, quote, split_attr_path, split_sub_attribute
 
 MAX_LENGTH = 8192
@@ -77,6 +78,7 @@ def _bare_value(word: str, op: str) -> str | None:
     """
     if op != "eq" or word.lower() in _RESERVED or word.startswith("'") or not word.isprintable():
         return None
+    note(Leniency.BARE_LITERAL)
     return word
 
 
@@ -177,6 +179,7 @@ class _Parser:
         """
         term = self.bracketed_term(path, depth)
         if sub := self.sub_attribute():
+            note(Leniency.SUB_AFTER_FILTER)
             comparison = self.comparison(AttrPath(sub))
             term = And((*term.terms, comparison) if isinstance(term, And) else (term, comparison))
         return ValuePath(path, term)

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
 from ..errors import InvalidSyntax
+from . import named_schemas
 
 Json = Any
 
@@ -18,6 +19,8 @@ class Form(Schema):
 
     #: Members, in lower case, that are left out before the others are checked.
     labels: frozenset[str] = frozenset()
+    #: The URN that the member `schemas` of the message names; None for what is no message.
+    urn: str | None = None
 
     class Meta:
         unknown = EXCLUDE
@@ -54,10 +57,13 @@ def load(form: Schema, body: Json, title: str) -> Json:
     if not isinstance(body, dict):
         raise InvalidSyntax(f"{title} is a JSON object.")
     try:
-        return form.load(body)
+        loaded = form.load(body)
     except ValidationError as error:
         path, problem = _first_problem(error.messages)
         raise InvalidSyntax(f"{title}: {path}: {problem}") from None
+    if isinstance(form, Form) and form.urn is not None:
+        named_schemas.check(loaded["schemas"], form.urn)
+    return loaded
 
 
 def _first_problem(messages: Json, path: str = "") -> tuple[str, str]:

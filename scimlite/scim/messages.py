@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ..errors import InvalidSyntax, InvalidValue
-from . import quirks
+from . import named_schemas, quirks
 from .patch import Operation
 from .path import quote
 from .schema import SERVICE_PROVIDER_URN
@@ -108,6 +108,7 @@ def load_patch(body: Json) -> list[Operation]:
     urns = members.get("schemas", [])
     if not isinstance(urns, list) or not all(isinstance(urn, str) for urn in urns):
         raise _bad_patch("schemas", "takes an array of strings.")
+    named_schemas.check(urns, PATCH_URN)
     operations = members.get("Operations")
     if not isinstance(operations, list):
         raise _bad_patch("Operations", "takes an array of operations.")
@@ -133,8 +134,7 @@ def _operation(body: Json, number: int) -> Operation:
 
 def _operation_members(body: dict[str, Json], number: int) -> dict[str, Json]:
     """The members of an operation, spelled as in RFC 7644 and without labels."""
-    named = {name: value for name, value in body.items() if name.lower() not in quirks.OPERATION_LABELS}
-    members = _canonical_members(named, _OPERATION_MEMBERS, f"Operations[{number}].")
+    members = _canonical_members(quirks.without_labels(body), _OPERATION_MEMBERS, f"Operations[{number}].")
     for name in members.keys() - _OPERATION_MEMBERS:
         raise _bad_patch(f"Operations[{number}].{name[:_LONGEST_NAME]}", "an operation has op, path and value only.")
     return members

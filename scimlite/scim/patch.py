@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadRequest, InvalidPath, InvalidValue, Mutability, NoTarget, Remedy
-from . import comparison, document, quirks, values
+from . import comparison, document, leniency, quirks, values
 from .filter import Compare, Filter, Or
+from .leniency import Leniency
 from .patch_edits import Step, edit_of
 from .patch_path import PatchPath, parse_patch_path
 from .patch_plan import Edit, Plan
@@ -81,6 +82,8 @@ class _Planner:
         for name, inner in values.unique_names(value, "The value"):
             path = self.key(prefix + name)
             if path is not None:
+                if path.sub or path.filter or (path.attr.urn and path.attr.name and not prefix):
+                    leniency.note(Leniency.KEY_AS_PATH)
                 self.on_path(op, path, prefix + name, inner, by_path=False)
 
     def key(self, text: str) -> PatchPath | None:
@@ -90,8 +93,13 @@ class _Planner:
         except InvalidPath:
             if not self.ignore_unknown or "[" in text:
                 raise
-            values.note(self.plan.ignored, text)
+            self.leave_out(text)
             return None
+
+    def leave_out(self, text: str) -> None:
+        """Note a name that no schema has."""
+        values.note(self.plan.ignored, text)
+        leniency.note(Leniency.UNKNOWN_ATTRIBUTE)
 
     def on_path(self, op: str, path: PatchPath, text: str, value: Json, *, by_path: bool) -> None:
         """Plan an operation on the attribute that a path or a key names."""
@@ -128,7 +136,7 @@ class _Planner:
                 raise InvalidPath(
                     f"{self.resource_type.name} has no attribute {quote(text, most=_LONGEST_PATH)}.", remedy=_UNKNOWN
                 )
-            values.note(self.plan.ignored, text)
+            self.leave_out(text)
         return target
 
     def on_schema(self, op: str, urn: str | None, value: Json) -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from ..errors import Mutability, NoTarget
 from . import comparison, document, immutable, quirks, values
+from .leniency import Leniency, note
 from .patch_plan import Edit
 from .schema import Attribute, ResourceType
 
@@ -145,6 +146,7 @@ def _new_item(edit: Edit) -> Json:
     if start is not None and attribute.complex:
         made = values.clean_item(attribute, {**start, **edit.value})
         if made is not None and _selected(edit, made):
+            note(Leniency.NEW_ITEM)
             return made
     raise NoTarget(f"No value of {attribute.path} matches the filter.")
 

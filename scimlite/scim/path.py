@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..errors import InvalidPath
+from .leniency import Leniency, note
 
 BLANKS = " \t\r\n"
 
@@ -91,6 +92,8 @@ def _split_after_known_urn(text: str, urns: Collection[str]) -> AttrPath | None:
             return AttrPath("", urn=text)
         match = _DOTTED_NAME.fullmatch(text, len(urn) + 1)
         if match and text[len(urn)] in ":.":
+            if text[len(urn)] == ".":
+                note(Leniency.DOTTED_URN)
             return AttrPath(match[1], match[2], text[: len(urn)])
     return None
 

@@ -80,6 +80,8 @@ def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
 class _SearchForm(forms.Form):
     """A SearchRequest (RFC 7644 section 3.4.3, RFC 9865 section 3)."""
 
+    urn = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
     attributes = fields.List(fields.String(), allow_none=True)
     excluded = fields.List(fields.String(), data_key="excludedAttributes", allow_none=True)
     filter = fields.String(allow_none=True)

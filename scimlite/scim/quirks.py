@@ -1,12 +1,15 @@
 """Deviations of real clients from the RFCs: one named function for each, with its source.
 
-A function takes a value as it came and returns the value that was meant; any other value comes back as it is.
+A function takes a value as it came and returns the value that was meant; any other value comes back as it is. What was
+not as the RFCs have it is noted (see leniency.py).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from . import leniency
+from .leniency import Leniency
 from .schema import Attribute
 
 Json = Any
@@ -18,8 +21,9 @@ def string_boolean(value: Json) -> Json:
     Entra ID without the `aadOptscim062020` flag (Microsoft, "Known issues and resolutions with SCIM 2.0 protocol
     compliance"); Keycloak's and OneLogin's lower-case strings.
     """
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    if isinstance(value, str) and (word := value.strip().lower()) in ("true", "false"):
+        leniency.note(Leniency.STRING_BOOLEAN)
+        return word == "true"
     return value
 
 
@@ -30,6 +34,7 @@ def unwrap_single(value: Json) -> Json:
     every path value (Captain-P-Goldfish/SCIM-SDK commits 6f51b6c5, 3c72ca31).
     """
     if isinstance(value, list) and len(value) <= 1:
+        leniency.note(Leniency.WRAPPED_SINGLE)
         return value[0] if value else None
     return value
 
@@ -41,6 +46,7 @@ def bare_value(attribute: Attribute, value: Json) -> Json:
     group members as strings (AzureAD/SCIMReferenceCode).
     """
     if isinstance(value, str) and attribute.value_sub is not None:
+        leniency.note(Leniency.BARE_VALUE)
         return {"value": value}
     return value
 
@@ -51,6 +57,7 @@ def legacy_manager(attribute: Attribute, value: Json) -> Json:
     OneLogin's attribute templates (goauthentik/authentik#11249).
     """
     if isinstance(value, dict) and attribute.name == "manager" and "managerId" in value and "value" not in value:
+        leniency.note(Leniency.LEGACY_MANAGER)
         return {"value" if name == "managerId" else name: inner for name, inner in value.items()}
     return value
 
@@ -61,6 +68,7 @@ def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[s
     Entra clears a manager with `""` or `{"value": ""}` (results of Microsoft's SCIM Validator).
     """
     if not attribute.multi_valued and value.get("value") == "":
+        leniency.note(Leniency.BLANK_REFERENCE)
         return {}
     return value
 
@@ -70,7 +78,8 @@ def without_nested_schemas(value: Json) -> Json:
 
     scim2-models writes extensions like that in PATCH values (seen from scim2-client and scim2-tester).
     """
-    if isinstance(value, dict):
+    if isinstance(value, dict) and any(name.lower() == "schemas" for name in value):
+        leniency.note(Leniency.NESTED_SCHEMAS)
         return {name: inner for name, inner in value.items() if name.lower() != "schemas"}
     return value
 
@@ -81,7 +90,10 @@ def operation_name(op: Json) -> Json:
     Entra ID without the `aadOptscim062020` flag (Microsoft, "Known issues and resolutions with SCIM 2.0 protocol
     compliance"; langwatch/langwatch#6972).
     """
-    return op.lower() if isinstance(op, str) else op
+    if isinstance(op, str) and not op.islower():
+        leniency.note(Leniency.OPERATION_CASE)
+        return op.lower()
+    return op
 
 
 def refuses_pagination(user_agent: str) -> bool:
@@ -93,9 +105,19 @@ def refuses_pagination(user_agent: str) -> bool:
     return user_agent.startswith("python-httpx/")
 
 
-#: Members of a PATCH operation without a meaning: Microsoft's test requests have labels such as `"name": "addMember"`
-#: (AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json).
-OPERATION_LABELS = frozenset({"name"})
+#: Members of a PATCH operation without a meaning, by their lower-case names.
+_OPERATION_LABELS = frozenset({"name"})
+
+
+def without_labels(operation: dict[str, Json]) -> dict[str, Json]:
+    """A PATCH operation without members that only label it, such as `"name": "addMember"`.
+
+    Microsoft's test requests (AzureAD/SCIMReferenceCode, PostmanCollection.json).
+    """
+    named = {name: value for name, value in operation.items() if name.lower() not in _OPERATION_LABELS}
+    if len(named) < len(operation):
+        leniency.note(Leniency.OPERATION_LABEL)
+    return named
 
 
 def listed_values(op: str, value: Json) -> list[Json] | None:
@@ -106,4 +128,5 @@ def listed_values(op: str, value: Json) -> list[Json] | None:
     """
     if op != "remove" or value is None:
         return None
+    leniency.note(Leniency.REMOVE_WITH_VALUE)
     return value if isinstance(value, list) else [value]

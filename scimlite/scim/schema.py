@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from .leniency import Leniency, note
 from .path import AttrPath
 
 SCHEMA_URN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
@@ -198,6 +199,18 @@ class ResourceType:
         aliases = {alias.lower(): by_key[urn.lower()] for alias, urn in self.urn_aliases.items()}
         return aliases | by_key
 
+    def extension(self, urn: str) -> Schema | None:
+        """The extension with this URN, perhaps misspelled; None when the type has none."""
+        extension = self.extension_by_key.get(urn.lower())
+        if extension is not None and urn.lower() in self._aliases:
+            note(Leniency.URN_ALIAS)
+        return extension
+
+    @cached_property
+    def _aliases(self) -> frozenset[str]:
+        """The misspelled URNs, in lower case."""
+        return frozenset(alias.lower() for alias in self.urn_aliases)
+
     @cached_property
     def urns(self) -> frozenset[str]:
         """Every schema URN that may stand before an attribute name, in lower case."""
@@ -288,7 +301,7 @@ class ResourceType:
     def find(self, path: AttrPath) -> Target | None:
         """Resolves a path in this type; None for a path to no attribute and no extension of the type."""
         if path.urn is not None and path.urn.lower() != self.schema.id.lower():
-            extension = self.extension_by_key.get(path.urn.lower())
+            extension = self.extension(path.urn)
             if extension is None:
                 return None
             urn: str | None = extension.id
@@ -300,6 +313,8 @@ class ResourceType:
             attribute = self.core.get(path.name.lower())
             if attribute is None and path.urn is None:
                 urn, attribute = self.unqualified.get(path.name.lower(), (None, None))
+                if attribute is not None:
+                    note(Leniency.UNQUALIFIED_EXTENSION)
         if attribute is None:
             return None
         if path.sub is None:

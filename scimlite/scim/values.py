@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from ..errors import InvalidSyntax, InvalidValue
-from . import quirks
+from . import leniency, quirks
+from .leniency import Leniency
 from .path import quote
 from .schema import Attribute
 
@@ -169,6 +170,7 @@ def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None)
         if sub is None:
             if ignored is not None and inner is not None:
                 note(ignored, f"{attribute.path}.{name}")
+                leniency.note(Leniency.UNKNOWN_ATTRIBUTE)
         elif not sub.read_only:
             item = clean(sub, inner)
             if item is not None:

@@ -23,7 +23,9 @@ from scimlite.journal.tallies import Kind
 
 
 @pytest.fixture
-def people(database_url: str) -> Iterator[People]:
+def people(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[People]:
+    # Nothing is written unless a test says so.
+    monkeypatch.setattr(tallies, "WRITE_AFTER", 3600)
     db = open_database(database_url)
     yield People.in_new_app(db)
     tallies.write_all()

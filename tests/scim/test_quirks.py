@@ -92,10 +92,11 @@ def test_operation_name() -> None:
     assert [quirks.operation_name(op) for op in ("Add", "REPLACE", "remove", 5)] == ["add", "replace", "remove", 5]
 
 
-def test_operation_labels() -> None:
-    """AzureAD/SCIMReferenceCode, Microsoft.SCIM.PlaywrightTests/json/patch_add_user_group.json."""
-    assert "name" in quirks.OPERATION_LABELS
-    assert not quirks.OPERATION_LABELS & {"op", "path", "value"}
+def test_without_labels() -> None:
+    """AzureAD/SCIMReferenceCode, PostmanCollection.json."""
+    operation = {"op": "add", "path": "members", "value": []}
+    assert quirks.without_labels({"Name": "addMember", **operation}) == operation
+    assert quirks.without_labels(operation) == operation
 
 
 def test_listed_values() -> None:

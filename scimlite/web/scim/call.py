@@ -23,6 +23,7 @@ from ...directory.read import Resource
 from ...errors import Forbidden, NotFound, ScimError
 from ...journal import Action, Origin
 from ...journal.refusals import Received
+from ...scim.leniency import Leniency
 from ...scim.schema import ResourceType
 
 #: The headers that carry a client's own request id, by their WSGI names, the most common first. Entra's ADSCIMVERSION
@@ -71,6 +72,8 @@ class Call:
     body: Any = None
     #: The request id, which the journal, the log and the X-Request-Id header show.
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    #: The leniencies that the request needed.
+    leniencies: set[Leniency] = field(default_factory=set)
     #: When the request began, in seconds of `time.perf_counter`.
     started: float = field(default_factory=time.perf_counter)
 

@@ -15,6 +15,8 @@ from ... import errors
 from ...apps.keyring import Keyring
 from ...config import Limits
 from ...db import Database
+from ...journal import tallies
+from ...scim import leniency
 from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
@@ -84,6 +86,7 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
         call = current_call()
         request = call.request
         call.service = service
+        call.leniencies = leniency.collect()
         call.root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
         # One byte more than the limit: Werkzeug silently cuts a body without a length at max_content_length.
         request.max_content_length = service.limits.max_body + 1
@@ -96,6 +99,9 @@ def finish_request(response: Response) -> Response:
     """Adds the X-Request-Id header to a response and writes the request's line to the access log."""
     call = current_call()
     response.headers["X-Request-Id"] = call.id
+    if call.leniencies and call.caller is not None:
+        for name in call.leniencies:
+            tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)
     if access_log.isEnabledFor(logging.INFO):
         access_log.info(
             "request=%s app=%s method=%s route=%s status=%d ms=%.1f",

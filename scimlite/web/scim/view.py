@@ -10,7 +10,8 @@ from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
-from ...scim import messages
+from ...scim import leniency, messages
+from ...scim.leniency import Leniency
 from .call import Call, Service, current_call
 from .conditions import conditions_of
 from .responses import empty_response
@@ -78,7 +79,9 @@ class View(MethodView):
         """
         request = call.request
         content_type = request.content_type
-        if content_type and content_type not in _JSON_TYPES and request.mimetype not in _JSON_TYPES:
+        if not content_type:
+            leniency.note(Leniency.NO_CONTENT_TYPE)
+        elif content_type not in _JSON_TYPES and request.mimetype not in _JSON_TYPES:
             raise errors.UnsupportedMediaType(
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
