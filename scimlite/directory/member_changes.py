@@ -85,7 +85,7 @@ class _Change:
         if step.reset:
             self._note_removed(db.rows(_delete_other_members, group=group, kept=wanted))
         if step.remove_where is not None:
-            self._remove_where(step.remove_where)
+            self._remove_where(step.remove_where, step.among)
         if step.remove:
             rows = list(self._resolve(sorted(step.remove), living=False).values())
             self._note_removed(db.rows(_delete_members, group=group, members=rows))
@@ -115,9 +115,12 @@ class _Change:
                     self._names[row] = (id, kind, name)
         return {id: rows[id] for id in ids if id in rows}
 
-    def _remove_where(self, condition: Filter) -> None:
+    def _remove_where(self, condition: Filter, among: frozenset[str] | None) -> None:
         query, binds = self._matching(condition)
         matches = self._db.rows(query, **binds)
+        if among is not None:
+            rows = set(self._resolve(sorted(among)).values())
+            matches = [match for match in matches if match[0] in rows]
         for chunk in chunks([row[0] for row in matches], _CHUNK):
             self._db.rows(_delete_members, group=self._group, members=chunk)
         self._note_removed(matches)

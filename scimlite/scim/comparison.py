@@ -160,3 +160,12 @@ def required_values(term: Filter, attribute: Attribute) -> dict[str, Scalar] | N
         bind(sub, "eq", term.value)
         return {sub.name: quirks.string_boolean(term.value) if sub.type == "boolean" else term.value}
     return None
+
+
+def fixed_names(term: Filter, attribute: Attribute) -> frozenset[str]:
+    """The sub-attributes whose value the filter of a value path fixes by `eq`, alone or joined by `and`."""
+    if isinstance(term, And):
+        return frozenset().union(*(fixed_names(inner, attribute) for inner in term.terms))
+    if isinstance(term, Compare) and term.op == "eq" and term.value is not None:
+        return frozenset({sub_attribute(attribute, term.path).name})
+    return frozenset()

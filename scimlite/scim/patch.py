@@ -141,7 +141,9 @@ class _Planner:
 
     def on_schema(self, op: str, urn: str | None, value: Json) -> None:
         """Plan an operation whose path is a schema's URN alone: the keys of its value are attributes of the schema."""
-        if op != "remove" and value is not None:
+        if op == "remove":
+            value = quirks.blank_removal(quirks.unwrap_single(value))
+        if value is not None:
             value = quirks.without_nested_schemas(value) if urn else value
             self.on_keys(op, f"{urn or self.resource_type.schema.id}:", value)
         elif urn is None:
@@ -178,10 +180,12 @@ class _Planner:
         """Plan a change of the links that a filter selects: they can be removed, but their values cannot change."""
         ids = _ids_in(condition)
         if step.removes:
+            items = quirks.listed_values(step.op, quirks.blank_removal(step.value))
+            named = None if items is None else self.ids(step.attribute, items)
             if ids is None:
-                self.plan.remove_links_where(condition)
+                self.plan.remove_links_where(condition, named)
             else:
-                self.plan.remove_links(ids)
+                self.plan.remove_links(ids if named is None else set(named).intersection(ids))
         else:
             same = ids is not None and self.ids(step.attribute, step.value) == ids
             self.plan.expect_link(condition, then_refuse=not same)

@@ -5,7 +5,7 @@ The functions are pure: they return a changed copy, so that a repeated transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -43,6 +43,8 @@ def _apply_to(holder: Document, edit: Edit) -> None:
     """Change one attribute in the object that holds it: the document, or the object of an extension."""
     attribute = edit.attribute
     old = holder.get(attribute.name)
+    if old is None and (edit.listed is not None or edit.within == "remove"):
+        return
     new = (_many if attribute.multi_valued else _single)(edit, old)
     if attribute.mutability == "immutable" and old is not None and new != old:
         raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
@@ -58,6 +60,8 @@ def _single(edit: Edit, old: Json) -> Json:
     """The new value of a single-valued attribute; None for no value."""
     if edit.action == "merge":
         return quirks.drop_blank_reference(edit.attribute, _merged(edit, old or {}))
+    if edit.action == "remove" and edit.listed is not None:
+        return None if _naming(edit.attribute, edit.listed)(old) else old
     return edit.value if edit.action == "set" else None
 
 
@@ -67,9 +71,8 @@ def _many(edit: Edit, old: Json) -> list[Json]:
     if edit.action == "drop":
         return []
     if edit.action == "remove":
-        if edit.listed is not None:
-            return _remaining(edit.attribute, items, edit.listed)
-        return [item for item in items if not _selected(edit, item)]
+        named = _naming(edit.attribute, edit.listed) if edit.listed is not None else None
+        return [item for item in items if not (_selected(edit, item) and (named is None or named(item)))]
     if edit.action == "append":
         return _appended(edit.attribute, items, edit.value)
     if edit.action == "set" and edit.filter is None:
@@ -100,26 +103,41 @@ def _merged(edit: Edit, old: Document) -> Document:
     """
     part = _part(edit, old)
     new = {name: value for name, value in {**old, **part}.items() if name not in edit.cleared and value != []}
-    if "$ref" not in part and new.get("value") != old.get("value"):
+    if ("$ref" not in part or edit.within == "remove") and new.get("value") != old.get("value"):
         new.pop("$ref", None)
     _check_subs(edit.attribute, old, new)
     return new
 
 
 def _part(edit: Edit, old: Document) -> Document:
-    """The new values of the sub-attributes that a merge sets, adds to or removes from (RFC 7644 section 3.5.2.1)."""
+    """The new values of the sub-attributes that a merge sets, adds to or removes from (RFC 7644 section 3.5.2.1).
+
+    An empty list stands for no value.
+    """
     part: Document = edit.value or {}
     if edit.within == "set":
         return part
-    change = _appended if edit.within == "append" else _remaining
-    return {name: change(edit.attribute.subs[name.lower()], list(old.get(name, [])), part[name]) for name in part}
+    subs = edit.attribute.subs
+    if edit.within == "append":
+        return {name: _appended(subs[name.lower()], list(old.get(name, [])), part[name]) for name in part}
+    left: Document = {}
+    for name in part:
+        sub = subs[name.lower()]
+        named = _naming(sub, values.items_of(part[name]))
+        rest = [value for value in values.items_of(old.get(name)) if not named(value)]
+        left[name] = rest[0] if rest and not sub.multi_valued else rest
+    return left
 
 
 def _replaced(edit: Edit, old: Json) -> Json:
-    """The value of the edit, in place of the item `old`."""
-    if edit.attribute.complex:
-        _check_subs(edit.attribute, old, edit.value)
-    return edit.value
+    """The value of the edit, in place of the item `old`: what the filter's `eq` terms fix stays if not named."""
+    if not edit.attribute.complex:
+        return edit.value
+    fixed = comparison.fixed_names(edit.filter, edit.attribute) if edit.filter is not None else ()
+    kept = {name: old[name] for name in fixed if name in old and name not in edit.cleared}
+    new = {**kept, **edit.value}
+    _check_subs(edit.attribute, old, new)
+    return new
 
 
 def _check_subs(attribute: Attribute, old: Document, new: Document) -> None:
@@ -176,21 +194,26 @@ def _appended(attribute: Attribute, items: list[Json], added: list[Json]) -> lis
     return values.one_primary(attribute, items, newest)
 
 
-def _remaining(attribute: Attribute, items: list[Json], listed: Iterable[Json]) -> list[Json]:
-    """The items without the listed ones, compared by `value` and any `type`, or by all sub-attributes in the list."""
+def _naming(attribute: Attribute, listed: Iterable[Json]) -> Callable[[Json], bool]:
+    """Returns a test for the items that a list names: by `value` and any `type`, or by all sub-attributes in the list.
+
+    The test costs the same for a list of any length, but for items that are listed without a `value`.
+    """
     identities: set[tuple[str, str]] = set()
     partial: list[Document] = []
-    for removed in listed:
-        if isinstance(removed, dict) and "value" not in removed:
-            partial.append(removed)
+    for named in listed:
+        if isinstance(named, dict) and "value" not in named:
+            partial.append(named)
         else:
-            identities.add(_identity(attribute, removed))
-    return [
-        item
-        for item in items
-        if not identities.intersection(((identity := _identity(attribute, item)), (identity[0], "")))
-        and not any(_holds(attribute, item, removed) for removed in partial)
-    ]
+            identities.add(_identity(attribute, named))
+
+    def is_named(item: Json) -> bool:
+        identity = _identity(attribute, item)
+        if identity in identities or (identity[0], "") in identities:
+            return True
+        return any(_holds(attribute, item, part) for part in partial)
+
+    return is_named
 
 
 def _identity(attribute: Attribute, item: Json) -> tuple[str, str]:
@@ -204,11 +227,13 @@ def _identity(attribute: Attribute, item: Json) -> tuple[str, str]:
 
 
 def _holds(attribute: Attribute, item: Document, part: Document) -> bool:
-    """True when an item has all sub-attributes of `part`, with the same values."""
-    return all(
-        name in item and _key(attribute.subs[name.lower()], item[name]) == _key(attribute.subs[name.lower()], value)
-        for name, value in part.items()
-    )
+    """True when an item has all sub-attributes of `part`, with the same values; an absent `primary` is false."""
+    for name, value in part.items():
+        sub = attribute.subs[name.lower()]
+        present = item.get(name, sub.assumed)
+        if present is None or _key(sub, present) != _key(sub, value):
+            return False
+    return True
 
 
 def _key(attribute: Attribute, value: Json) -> Json:

@@ -53,22 +53,12 @@ def edit_of(step: Step) -> Edit | None:
     if step.removes:
         if step.target.sub is not None:
             return _removal_of_sub(step, step.target.sub)
-        return _removal(step, _listed(step))
+        return _removal(step)
     if step.target.sub is not None:
         return _edit_sub(step, step.target.sub)
     if step.attribute.multi_valued and step.filter is None:
         return _edit_many(step)
     return _edit_one(step)
-
-
-def _listed(step: Step) -> tuple[Json, ...] | None:
-    """The values that a remove names; None when it names none and so removes all."""
-    if not step.attribute.multi_valued or step.filter is not None:
-        return None
-    items = quirks.listed_values(step.op, step.value)
-    if items is None:
-        return None
-    return tuple(_clean_item(step, item) for item in items if item is not None)
 
 
 def _edit_sub(step: Step, sub: Attribute) -> Edit:
@@ -82,11 +72,24 @@ def _edit_sub(step: Step, sub: Attribute) -> Edit:
 
 def _removal_of_sub(step: Step, sub: Attribute) -> Edit:
     """An edit that removes a sub-attribute, or those of its values that the operation names."""
-    items = quirks.listed_values(step.op, step.value) if sub.multi_valued else None
+    items = _named(step, sub)
     if items is None:
         return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
-    removed = {sub.name: values.clean(sub, items) or []}
+    removed = {sub.name: [values.clean_item(sub, item) for item in items if item is not None]}
     return Edit(step.target.urn, step.attribute, "merge", step.filter, removed, within="remove")
+
+
+def _named(step: Step, leaf: Attribute) -> list[Json] | None:
+    """The values of `leaf` that a remove names; None when it names none and so removes what there is.
+
+    An empty array names no value of a multi-valued attribute, and a blank names one value of the whole attribute, so
+    that neither removes all values.
+    """
+    if leaf.multi_valued:
+        blank_is_value = step.filter is None or leaf is not step.attribute
+        return quirks.listed_values(step.op, step.value if blank_is_value else quirks.blank_removal(step.value))
+    value = quirks.blank_removal(quirks.unwrap_single(step.value))
+    return [value] if step.op == "remove" and value is not None else None
 
 
 def _edit_many(step: Step) -> Edit | None:
@@ -114,7 +117,7 @@ def _edit_one(step: Step) -> Edit | None:
         return None if step.op == "add" and step.filter else _removal(step)
     if attribute.complex and (step.op == "add" or not attribute.multi_valued):
         return Edit(urn, attribute, "merge", step.filter, value, cleared)
-    return Edit(urn, attribute, "set", step.filter, value)
+    return Edit(urn, attribute, "set", step.filter, value, cleared)
 
 
 def _changes_nothing(step: Step, value: dict[str, Json]) -> bool:
@@ -158,8 +161,35 @@ def _nulls(attribute: Attribute, value: Json) -> tuple[str, ...]:
     return tuple(sub.name for sub, inner in subs if sub and not sub.read_only and inner in (None, []))
 
 
-def _removal(step: Step, listed: tuple[Json, ...] | None = None) -> Edit:
-    """An edit that removes values; InvalidValue for an attribute with a default, which only a remove may remove."""
-    if step.attribute.default is not None and step.op != "remove":
-        raise InvalidValue(f"{step.attribute.path} takes a value; to take it away, use remove.")
-    return Edit(step.target.urn, step.attribute, "remove", step.filter, listed=listed)
+def _removal(step: Step) -> Edit | None:
+    """An edit that removes values: all, those that the filter selects, and of these only what the operation names.
+
+    Raises InvalidValue for an attribute with a default, which only a remove may remove.
+    """
+    urn, attribute = step.target.urn, step.attribute
+    if attribute.default is not None and step.op != "remove":
+        raise InvalidValue(f"{attribute.path} takes a value; to take it away, use remove.")
+    items = _named(step, attribute)
+    if items is None:
+        return Edit(urn, attribute, "remove", step.filter)
+    if attribute.apart:
+        raise InvalidValue(f"{attribute.path} cannot be compared: remove it without a value.")
+    if attribute.complex and not attribute.multi_valued:
+        return _partial_removal(step, items[0])
+    listed = tuple(_clean_item(step, item) for item in items if item is not None)
+    return Edit(urn, attribute, "remove", step.filter, listed=listed)
+
+
+def _partial_removal(step: Step, value: Json) -> Edit | None:
+    """An edit that removes those sub-attributes of a single value which have the values that the operation names.
+
+    A sub-attribute that is named without a value is removed whatever its value is.
+    """
+    urn, attribute = step.target.urn, step.attribute
+    sent = quirks.legacy_manager(attribute, quirks.bare_value(attribute, value))
+    if isinstance(sent, dict):
+        if _changes_nothing(step, sent):
+            return None
+        sent = {name: quirks.blank_removal(inner) for name, inner in sent.items()}
+    named = _clean_item(step, sent, nulls_count=True) or {}
+    return Edit(urn, attribute, "merge", None, named, _nulls(attribute, sent), within="remove")

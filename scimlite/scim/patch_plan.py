@@ -21,11 +21,11 @@ class Edit:
     | set | becomes `value` | all become the list `value`; with a filter, each match becomes `value` |
     | merge | gets the sub-attributes of `value`, loses those in `cleared` | the same, for each match of the filter |
     | append | - | gets the values of `value` that it does not have |
-    | remove | is removed | loses all values, the matches of the filter, or the values in `listed` |
+    | remove | is removed | loses all values, or the matches of the filter; only the values in `listed`, if not None |
     | drop | is removed with its whole extension, even if required there | the same |
 
-    `within` tells what a merge does with its values for a multi-valued sub-attribute: set them, add them to the
-    present ones, or remove them.
+    `within` tells what a merge does with its values: set them, add them to those of a multi-valued sub-attribute, or
+    remove what is equal to them.
     """
 
     urn: str | None
@@ -49,6 +49,8 @@ class LinkStep:
     reset: bool = False
     #: Remove the links that match this filter.
     remove_where: Filter | None = None
+    #: Of the links that match, remove only those to these ids; None for all that match.
+    among: frozenset[str] | None = None
     #: Remove the links to these ids.
     remove: set[str] = field(default_factory=set)
     #: Add links to these ids, in this order.
@@ -105,9 +107,9 @@ class Plan:
             self.links.clear()
         self.links.append(LinkStep(reset=True))
 
-    def remove_links_where(self, condition: Filter) -> None:
-        """Removes the links that match."""
-        self.links.append(LinkStep(remove_where=condition))
+    def remove_links_where(self, condition: Filter, ids: Iterable[str] | None = None) -> None:
+        """Removes the links that match; of them only those to some ids, when ids are given."""
+        self.links.append(LinkStep(remove_where=condition, among=None if ids is None else frozenset(ids)))
 
     def expect_link(self, condition: Filter, *, then_refuse: bool) -> None:
         """Refuses the request when no link matches, and with `then_refuse` also when one does."""

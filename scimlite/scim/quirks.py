@@ -130,3 +130,11 @@ def listed_values(op: str, value: Json) -> list[Json] | None:
         return None
     leniency.note(Leniency.REMOVE_WITH_VALUE)
     return value if isinstance(value, list) else [value]
+
+
+def blank_removal(value: Json) -> Json:
+    """A remove with `""` stands for a remove without a value.
+
+    Entra clears with `""` (results of Microsoft's SCIM Validator), and its Remove may carry any value.
+    """
+    return None if value == "" else value

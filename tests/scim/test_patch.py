@@ -53,6 +53,7 @@ def shown(step: LinkStep) -> dict[str, Any]:
     steps = {
         "reset": step.reset,
         "remove_where": step.remove_where and unparse(step.remove_where),
+        "among": step.among is not None and sorted(step.among),
         "remove": sorted(step.remove),
         "add": list(step.add),
         "expect": step.expect and unparse(step.expect),

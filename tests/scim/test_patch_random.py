@@ -148,6 +148,7 @@ def memberships(
     values = [{"value": id} if draw(st.booleans()) else {"value": id, "type": "User"} for id in chosen]
     filters = " or ".join(f'value eq "{id}"' for id in chosen)
     there = set(chosen) & existing
+    named = draw(st.lists(st.sampled_from(ids), max_size=2))
     return draw(
         st.sampled_from(
             [
@@ -159,6 +160,8 @@ def memberships(
                 ({"op": "replace", "path": "members", "value": []}, set()),
                 ({"op": "remove", "path": f"members[{filters}]"}, held - there),
                 ({"op": "remove", "path": "members", "value": values}, held - there),
+                ({"op": "remove", "path": f"members[{filters}]", "value": named}, held - (there & set(named))),
+                ({"op": "remove", "path": 'members[type eq "User"]', "value": named}, held - set(named)),
                 ({"op": "remove", "path": 'members[not (type eq "Group")]'}, set()),
                 ({"op": "remove", "path": f'members[value ne "{chosen[0]}"]'}, held & {chosen[0]}),
                 ({"op": "remove", "path": "members"}, set()),

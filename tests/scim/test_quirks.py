@@ -108,6 +108,12 @@ def test_listed_values() -> None:
     assert quirks.listed_values("add", ["1"]) is None
 
 
+def test_blank_removal() -> None:
+    """Entra ID clears with a blank: results of Microsoft's SCIM Validator."""
+    assert quirks.blank_removal("") is None
+    assert [quirks.blank_removal(value) for value in (" ", [], 0, False)] == [" ", [], 0, False]
+
+
 def test_refuses_pagination() -> None:
     """canaille 0.3.6 with scim2-models 0.6 (httpx); scim2-client of today (httpx2) and all others understand it."""
     assert quirks.refuses_pagination("python-httpx/0.28.1")

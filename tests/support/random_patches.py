@@ -95,6 +95,8 @@ def operations(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
     op = draw(st.sampled_from(["add", "replace", "remove"]))
     if op != "remove" and draw(_PERCENT) < 25:
         return _on_keys(draw, op, resource_type)
+    if op == "remove" and resource_type.extensions and draw(_PERCENT) < 5:
+        return _on_schema(draw, resource_type)
     step, path = _target(draw, op, resource_type, by_path=True)
     sent = {"op": op, "path": path}
     if op != "remove" or step.value is not None or draw(st.booleans()):
@@ -119,6 +121,18 @@ def _on_keys(draw: st.DrawFn, op: str, resource_type: ResourceType) -> Operation
             value[path] = step.value
         steps.append(step)
     return {"op": op, "value": value}, steps
+
+
+def _on_schema(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
+    """A remove of what is named of an extension."""
+    extension = draw(st.sampled_from(resource_type.extensions))
+    names = st.lists(st.sampled_from(extension.attributes), min_size=1, max_size=3, unique=True)
+    steps = [
+        Step("remove", extension.id, each, None, None, _value(draw, "remove", each, None, None), by_path=False)
+        for each in draw(names)
+    ]
+    value = {step.attribute.name: step.value for step in steps if step.attribute}
+    return {"op": "remove", "path": extension.id, "value": value}, steps
 
 
 def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: bool) -> tuple[Step, str]:
@@ -170,11 +184,13 @@ def _value(draw: st.DrawFn, op: str, attribute: Attribute, term: Filter | None, 
     """The value of an operation: mostly right, sometimes none, an array of one, or a value of the wrong type."""
     kind = draw(_PERCENT)
     if op == "remove":
-        if kind < 60:
+        if kind < 45:
             return None
-        if sub.multi_valued if sub else attribute.multi_valued and term is None:
-            return draw(right(sub or attribute))
-        return "a"
+        if kind < 50:
+            return draw(st.sampled_from(["", [], [None], "a", {}, 1]))
+        leaf = sub or attribute
+        one = _one(leaf, nulls=kind < 75)
+        return draw(right(leaf) if leaf.multi_valued and kind < 75 else one)
     if kind < 6:
         return None
     if kind < 8:

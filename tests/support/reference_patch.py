@@ -116,7 +116,7 @@ def _take(step: Step, resource_type: ResourceType, document: Document) -> None:
     if after != before and before is not None and step.attribute.mutability == "immutable":
         raise RefusedError("mutability")
     if after in (None, [], {}):
-        if step.attribute.required:
+        if step.attribute.required and not (before is None and _names_values(step)):
             raise RefusedError("mutability")
         holder.pop(name, None)
     else:
@@ -137,6 +137,17 @@ def _drop_extension(step: Step, resource_type: ResourceType, document: Document)
         raise RefusedError("mutability")
 
 
+def _names_values(step: Step) -> bool:
+    """True for a remove that says what is to go. A blank says nothing, but where it is one of all values."""
+    leaf = step.sub or step.attribute
+    assert leaf is not None
+    if step.op != "remove":
+        return False
+    if not leaf.multi_valued:
+        return unwrapped(step.value) not in (None, "")
+    return step.value is not None and (step.value != "" or step.filter is None or step.sub is not None)
+
+
 def _one(step: Step, before: Json) -> Json:
     """A single value: replaced if simple, merged if complex (sections 3.5.2.1 and 3.5.2.3)."""
     attribute, value = step.attribute, unwrapped(step.value)
@@ -146,7 +157,7 @@ def _one(step: Step, before: Json) -> Json:
     if step.sub is not None:
         after = _with_sub(step, step.sub, before or {})
     elif step.op == "remove":
-        return None
+        return _one_less(step, attribute, before)
     elif value is None:
         if attribute.default is not None:
             raise RefusedError("invalidValue")
@@ -173,6 +184,34 @@ def _one(step: Step, before: Json) -> Json:
     return None if after.get("value") == "" else after
 
 
+def _one_less(step: Step, attribute: Attribute, before: Json) -> Json:
+    """A single value after a remove."""
+    value = unwrapped(step.value)
+    if not _names_values(step):
+        return None
+    if attribute.type == "complex":
+        after = _without_named(step, complex_value(attribute, value), before or {})
+        _check_protected(attribute, before or {}, after)
+        return after
+    return None if _same(attribute, simple_value(attribute, value), before) else before
+
+
+def _without_named(step: Step, sent: Document, before: Document) -> Document:
+    """A single complex value without the sub-attributes that a remove names, where they are equal or named blank."""
+    assert step.attribute is not None
+    subs = {name: sub for name in sent if (sub := sub_attribute(step.attribute, name)) is not None}
+    if not sent or (not step.by_path and all(sub.read_only for sub in subs.values())):
+        return before
+    if all(sub.read_only for sub in subs.values()):
+        raise RefusedError("invalidValue")
+    after = before
+    for name, sub in subs.items():
+        if not sub.read_only:
+            value = None if sent[name] in (None, "", []) else sent[name]
+            after = _with_sub(Step("remove", attribute=step.attribute, sub=sub, value=value), sub, after)
+    return after
+
+
 def _several(step: Step, before: Json) -> list[Json]:
     """Values of a multi-valued attribute: all, or those that the filter picks."""
     attribute, items = step.attribute, list(before or [])
@@ -180,12 +219,17 @@ def _several(step: Step, before: Json) -> list[Json]:
     if step.sub is None and step.filter is None:
         return _all_values(step, attribute, items)
     chosen = [place for place, item in enumerate(items) if _picked(step, attribute, item)]
+    if step.sub is None and _names_values(step):
+        wanted = [item_value(attribute, value) for value in listed(step.value) if value is not None]
+        gone = [place for place in chosen if any(_means(attribute, value, items[place]) for value in wanted)]
+        return [item for place, item in enumerate(items) if place not in gone]
     if step.sub is None and (step.op == "remove" or (step.op == "replace" and unwrapped(step.value) is None)):
         return [item for place, item in enumerate(items) if place not in chosen]
     if step.sub is None and unwrapped(step.value) is None:
         return items
     takes_away = step.sub is not None and (step.op == "remove" or whole_value(step.sub, step.value) is None)
     if takes_away:
+        _changed_item(step, attribute, {})
         for place in chosen:
             items[place] = _changed_item(step, attribute, items[place])
         return [item for item in items if item != {}]
@@ -211,11 +255,13 @@ def _changed_item(step: Step, attribute: Attribute, before: Json) -> Json:
         new = item_value(attribute, unwrapped(step.value))
         if attribute.type != "complex":
             return new
+        sent = complex_value(attribute, unwrapped(step.value))
         if step.op == "replace":
-            after = new
+            nulls = {name.lower() for name, value in sent.items() if value in (None, [])}
+            fixed = [name for name in _fixed(step.filter, attribute) if name in before and name.lower() not in nulls]
+            after = {**{name: before[name] for name in fixed}, **new}
         else:
             after = {**before, **new}
-            sent = complex_value(attribute, unwrapped(step.value))
             for name, value in sent.items():
                 sub = sub_attribute(attribute, name)
                 if sub is not None and value in (None, []):
@@ -223,6 +269,15 @@ def _changed_item(step: Step, attribute: Attribute, before: Json) -> Json:
             after = _without_stale_reference(before, after, new)
     _check_protected(attribute, before, after)
     return after
+
+
+def _fixed(term: Filter | None, attribute: Attribute) -> list[str]:
+    """The sub-attributes of which a filter says what they are, by `eq` that must hold."""
+    if isinstance(term, And):
+        return [name for inner in term.terms for name in _fixed(inner, attribute)]
+    if isinstance(term, Compare) and term.op == "eq" and term.value is not None:
+        return [sub.name for sub in [sub_attribute(attribute, term.path.name)] if sub is not None]
+    return []
 
 
 def _new_item(step: Step, attribute: Attribute) -> Json:
@@ -280,6 +335,8 @@ def _all_values(step: Step, attribute: Attribute, items: list[Json]) -> list[Jso
 
 def _same(attribute: Attribute, new: Json, old: Json) -> bool:
     """True when a value to add is present already: a pair of value and type must not stand twice."""
+    if new is None or old is None:
+        return False
     if attribute.type != "complex":
         return bool(comparable(attribute, new) == comparable(attribute, old))
     if "value" not in new or "value" not in old:
@@ -297,9 +354,11 @@ def _means(attribute: Attribute, wanted: Json, item: Json) -> bool:
 def _equal(attribute: Attribute, name: str, one: Document, other: Document) -> bool:
     sub = sub_attribute(attribute, name)
     assert sub is not None
-    if name not in one or name not in other:
+    assumed = False if attribute.multi_valued and name.lower() == "primary" and sub.type == "boolean" else None
+    holders = [{name: assumed, **holder} for holder in (one, other)]
+    if any(holder[name] is None for holder in holders):
         return False
-    pairs = [[comparable(sub, value) for value in listed(holder[name])] for holder in (one, other)]
+    pairs = [[comparable(sub, value) for value in listed(holder[name])] for holder in holders]
     return pairs[0] == pairs[1]
 
 
@@ -322,14 +381,17 @@ def _with_sub(step: Step, sub: Attribute, before: Document) -> Document:
         left = None
         if sub.multi_valued and step.value is not None:
             left = _all_values(Step("remove", attribute=sub, value=step.value), sub, before.get(sub.name, []))
-        assign(after, sub, left or None)
+        elif _names_values(step):
+            value = whole_value(sub, step.value)
+            left = [] if _same(sub, value, before.get(sub.name)) else before.get(sub.name)
+        assign(after, sub, left if left not in ([], None) else None)
     else:
         value = whole_value(sub, step.value)
         if step.op == "add" and sub.multi_valued and value is not None:
             # Section 3.5.2.1: a new value is added, one that is there already is not.
             value = _all_values(Step("add", attribute=sub, value=value), sub, list(before.get(sub.name, [])))
         assign(after, sub, value)
-    return _without_stale_reference(before, after, {sub.name: None})
+    return _without_stale_reference(before, after, {} if step.op == "remove" else {sub.name: None})
 
 
 def _without_stale_reference(before: Document, after: Document, sent: Iterable[str]) -> Document:

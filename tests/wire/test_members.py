@@ -123,3 +123,22 @@ def test_the_public_address_is_part_of_the_reference(tmp_path: Path) -> None:
         assert staff.names == {"ann"}
     finally:
         installation.stop()
+
+
+@pytest.mark.parametrize(
+    ("condition", "named", "left"),
+    [
+        ('type eq "User"', ["ann"], {"bob", "inner"}),
+        ('type eq "User"', ["inner"], {"ann", "bob", "inner"}),
+        ('type eq "User"', [], {"ann", "bob", "inner"}),
+        ('$ref ne "«bob»"', ["ann", "bob"], {"bob", "inner"}),
+        ('value eq "x"', ["ann"], {"ann", "bob", "inner"}),
+    ],
+)
+def test_a_value_restricts_a_filter(staff: Staff, condition: str, named: list[str], left: set[str]) -> None:
+    before = staff.client.get(staff.path).etag
+    value = [{"value": staff.ids[name]} for name in named]
+    remove = {"op": "remove", "path": f"members[{staff.text(condition)}]", "value": value}
+    staff.client.patch(staff.path, remove).ok(200)
+    assert staff.names == left
+    assert (staff.client.get(staff.path).etag == before) == (left == set(staff.ids))
