@@ -12,6 +12,7 @@ from ..errors import OperatorError
 from ..scim import core, declared
 from ..scim.declared import Declared
 from ..scim.schema import Attribute, ResourceType, schema
+from ..scim.strictness import Strictness
 from .features import AppSettings
 
 
@@ -35,6 +36,11 @@ class App:
     #: The attribute mapping in the database's JSON, and its version.
     mapping: str = "{}"
     mapping_version: int = 1
+
+    @cached_property
+    def strictness(self) -> Strictness | None:
+        """What the app refuses beyond the RFCs; None when nothing is."""
+        return self.settings.strictness
 
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:

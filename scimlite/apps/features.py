@@ -15,6 +15,7 @@ import orjson
 from ..errors import BadRequest, OperatorError, Remedy
 from ..scim import core
 from ..scim.schema import ResourceType
+from ..scim.strictness import Strictness
 
 
 class FeatureError(OperatorError):
@@ -104,10 +105,19 @@ class AppSettings:
         help="Members that do not exist in the app: skip leaves them out and records them in the journal, refuse "
         "refuses the request.",
     )
-    unknown_attributes: Literal["refuse", "ignore"] = _choice(
+    unknown_attributes: Literal["refuse", "ignore", "strict"] = _choice(
         "refuse",
         "ignore",
-        help="Attributes in PATCH that no schema has: refuse refuses the request, ignore leaves them out.",
+        "strict",
+        help="Attributes that no schema has: refuse refuses them in PATCH, ignore leaves them out; both leave them out "
+        "in POST and PUT; strict refuses them everywhere, and schemas that the app does not have.",
+    )
+    require_schemas: bool = _switch(False, "Requests without `schemas`, or with a wrong one, are refused.")
+    patch_without_path: bool = _switch(True, "PATCH operations may have no path.")
+    patch_elements: bool = _switch(
+        True,
+        'PATCH paths may select whole items, such as emails[type eq "work"], and select by more than eq; members can '
+        "always be removed.",
     )
     patch_answer: Literal["auto", "body", "empty"] = _choice(
         "auto",
@@ -153,6 +163,17 @@ class AppSettings:
         "a number or off",
         "The second brake stops removing members when more users than this were removed from groups within the window.",
     )
+
+    @property
+    def strictness(self) -> Strictness | None:
+        """What is refused beyond the RFCs; None when nothing is."""
+        strictness = Strictness(
+            unknown=self.unknown_attributes == "strict",
+            schemas=self.require_schemas,
+            pathless=not self.patch_without_path,
+            elements=not self.patch_elements,
+        )
+        return None if strictness == Strictness() else strictness
 
     @classmethod
     def from_json(cls, text: str) -> AppSettings:

@@ -59,6 +59,7 @@ def create(
     when a member is refused or the app's mapping lacks a required value, BadRequest when a feature forbids it.
     """
     with attempt or Attempt(workspace, Action.CREATED, resource_type, method="POST", body=body) as attempt:
+        _check(workspace, resource_type, body)
         cleaned = documents.clean(resource_type, body)
         return Written(Creation(attempt, resource_type, cleaned, revive_since).carry_out(), cleaned.document)
 
@@ -78,6 +79,7 @@ def replace(
     and TooManyRequests when a brake is on.
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
+        _check(workspace, resource_type, body)
         cleaned = documents.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
@@ -106,7 +108,10 @@ def patch(
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PATCH", body=body) as attempt:
         app = workspace.app
         ignore_unknown = app.settings.unknown_attributes == "ignore"
-        plan = patching.plan(messages.load_patch(body), resource_type, ignore_unknown=ignore_unknown)
+        operations = messages.load_patch(body)
+        if app.strictness is not None:
+            app.strictness.check_patch(resource_type, body, operations)
+        plan = patching.plan(operations, resource_type, ignore_unknown=ignore_unknown)
         if plan.links:
             features.allow_change(app.settings, app.slug, resource_type, members=True)
         revision = Revision(
@@ -117,6 +122,12 @@ def patch(
         )
         change = Change(attempt, resource_type, id, preconditions, revision)
         return Written(change.carry_out(), edits=plan.edits)
+
+
+def _check(workspace: Workspace, resource_type: ResourceType, body: Json) -> None:
+    """Raises InvalidSyntax when the app is too strict for a resource."""
+    if workspace.app.strictness is not None:
+        workspace.app.strictness.check_resource(resource_type, body)
 
 
 def _unchanged(document: Document) -> Document:

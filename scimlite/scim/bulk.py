@@ -16,6 +16,7 @@ from .path import quote
 
 Json = Any
 
+BULK_REQUEST_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 BULK_RESPONSE_URN = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -94,7 +95,7 @@ def _check_whole_number(value: Json) -> None:
 
 
 class _BulkForm(forms.Form):
-    urn = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+    urn = BULK_REQUEST_URN
 
     fail_on_errors = fields.Raw(data_key="failOnErrors", allow_none=True, validate=_check_whole_number)
     operations = fields.List(

@@ -11,22 +11,29 @@ from .path import quote
 Json = Any
 
 
-def check(named: Json, urn: str, known: Collection[str] = (), used: Iterable[str] = ()) -> str | None:
-    """Returns what is wrong with a body's `schemas`, in words, and notes the leniency; None when nothing is.
+def check(named: Json, urn: str, known: Collection[str] = (), used: Iterable[str] = ()) -> None:
+    """Notes the leniency with which a body's `schemas` is taken; in: as for `problem`."""
+    if named != [urn] or used:
+        found = problem(named, urn, known, used)
+        if found is not None:
+            note(found[0])
+
+
+def problem(
+    named: Json, urn: str, known: Collection[str] = (), used: Iterable[str] = ()
+) -> tuple[Leniency, str] | None:
+    """Returns what is wrong with a body's `schemas`, as a leniency and in words; None when nothing is.
 
     In: the value of the member, None without one; `urn`, which it must name; `known`, in lower case, the other URNs
     that it may name; `used`, those of them that it must name because the body has values under them.
     """
-    if named == [urn] and not used:
-        return None
     if not named or not isinstance(named, list):
-        note(Leniency.MISSING_SCHEMAS)
-        return f"schemas is missing: it names {urn}."
+        return Leniency.MISSING_SCHEMAS, f"schemas is missing: it names {urn}."
     lower = [name.lower() for name in named if isinstance(name, str)]
-    problem = next((f"schemas does not name {need}." for need in (urn, *used) if need.lower() not in lower), None)
-    if problem is None:
-        strange = (name for name in lower if name != urn.lower() and name not in known)
-        problem = next((f"schemas names {quote(name, most=200)}, which is not known here." for name in strange), None)
-    if problem is not None:
-        note(Leniency.WRONG_SCHEMAS)
-    return problem
+    for needed in (urn, *used):
+        if needed.lower() not in lower:
+            return Leniency.WRONG_SCHEMAS, f"schemas does not name {needed}."
+    for name in lower:
+        if name != urn.lower() and name not in known:
+            return Leniency.WRONG_SCHEMAS, f"schemas names {quote(name, most=200)}, which is not known here."
+    return None

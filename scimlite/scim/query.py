@@ -15,6 +15,8 @@ from .path import quote
 
 Json = Any
 
+SEARCH_URN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
 #: Largest startIndex: what a 64-bit OFFSET can take on both databases.
 _MAX_INTEGER = 2**63 - 1
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
@@ -80,7 +82,7 @@ def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
 class _SearchForm(forms.Form):
     """A SearchRequest (RFC 7644 section 3.4.3, RFC 9865 section 3)."""
 
-    urn = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+    urn = SEARCH_URN
 
     attributes = fields.List(fields.String(), allow_none=True)
     excluded = fields.List(fields.String(), data_key="excludedAttributes", allow_none=True)

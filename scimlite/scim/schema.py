@@ -217,6 +217,11 @@ class ResourceType:
         return frozenset({self.schema.id.lower(), *self.extension_by_key})
 
     @cached_property
+    def own_urns(self) -> frozenset[str]:
+        """The URNs of the type's schemas, in lower case, without misspelled ones."""
+        return frozenset({self.schema.id.lower(), *(extension.id.lower() for extension in self.extensions)})
+
+    @cached_property
     def unqualified(self) -> dict[str, tuple[str, Attribute]]:
         """The URN and the attribute of each extension attribute, by lower-case name; the first extension wins.
 

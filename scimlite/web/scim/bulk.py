@@ -37,7 +37,10 @@ class BulkView(View):
     def post(self, call: Call, slug: str) -> Response:
         with call.attempt(Action.BULK):
             conditions_of(call.request.environ).require_nothing("A bulk request")
-            request = bulk.load(self.read_json(call), call.limits.max_operations)
+            body = self.read_json(call)
+            request = bulk.load(body, call.limits.max_operations)
+            if call.app.strictness is not None:
+                call.app.strictness.check_message(body, bulk.BULK_REQUEST_URN)
         return scim_response(orjson.dumps(bulk.response(_BulkRun(call, request).run())))
 
     def too_large(self, call: Call) -> errors.PayloadTooLarge:

@@ -9,6 +9,7 @@ from typing import Any
 from ... import errors
 from ...scim import bulk, document
 from ...scim.bulk import BulkOperation
+from ...scim.messages import PATCH_URN
 from ...scim.preconditions import UNCONDITIONAL
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
@@ -72,7 +73,7 @@ class Circle:
         """Adds the postponed references to a resource; the answer has the status 201 of its creation."""
         resource_type, attempt = bulk_operation.begin(self._call, operation, self._ids)
         attempt.status_for = writes.always(201)
-        resolved = bulk.resolve(BulkOperation("PATCH", "", data={"Operations": changes}), ids)
+        resolved = bulk.resolve(BulkOperation("PATCH", "", data={"schemas": [PATCH_URN], "Operations": changes}), ids)
         return writes.patch(attempt, resource_type, id, resolved.data, UNCONDITIONAL, Projection(resource_type))
 
 

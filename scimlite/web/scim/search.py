@@ -15,7 +15,7 @@ from ...scim import projection as projections
 from ...scim.filter_parser import parse_filter
 from ...scim.path import parse_attr_path
 from ...scim.projection import Projection
-from ...scim.query import Query, load_query, load_search
+from ...scim.query import SEARCH_URN, Query, load_query, load_search
 from ...scim.schema import ResourceType
 from .call import Call
 from .conditions import conditions_of
@@ -111,7 +111,11 @@ class SearchView(View):
         types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
         with call.attempt(Action.SEARCHED):
             conditions_of(call.request.environ).require_nothing("A search")
-            return query_response(call, types, load_search(self.read_json(call)))
+            body = self.read_json(call)
+            query = load_search(body)
+            if call.app.strictness is not None:
+                call.app.strictness.check_message(body, SEARCH_URN)
+            return query_response(call, types, query)
 
 
 ROUTES = (
