@@ -13,6 +13,7 @@ from scimlite.apps.features import AppSettings, FeatureError
 
 from .app_show import confirm_deletion, details_data, feature_name, print_details, print_overview, state, summary
 from .connection_test import connection_test
+from .kit.app_name import app_argument
 from .kit.context import Context, with_installation
 from .kit.entra import entra_block
 from .kit.options import json_option, yes_option
@@ -39,8 +40,8 @@ class _Feature(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
 def app() -> None:
     """Add, change and remove apps: connections from identity providers.
 
-    An app has a SCIM base URL and tokens of its own. Its users and groups are seen by no other app. Commands take
-    an app's slug, or its exact name.
+    An app has a SCIM base URL and tokens of its own. Its users and groups are seen by no other app. SLUG is
+    the app's slug or its name, in upper or lower case; SCIMLITE_APP in the environment may name it instead.
 
     \b
     Example: scimlite app create "Entra ID"
@@ -93,7 +94,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @json_option
 @with_installation
 def show(context: Context, slug: str, as_json: bool) -> None:
@@ -110,7 +111,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @click.option("--name", metavar="NAME", help="A new name; slug and base URL stay.")
 @click.option(
     "--feature", "features", multiple=True, type=_Feature(), help="Set a feature; can be given several times."
@@ -136,7 +137,7 @@ def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[st
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @with_installation
 def enable(context: Context, slug: str) -> None:
     """Let a disabled app's tokens work again.
@@ -148,7 +149,7 @@ def enable(context: Context, slug: str) -> None:
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @with_installation
 def disable(context: Context, slug: str) -> None:
     """Refuse all of an app's tokens at once; nothing is removed.
@@ -163,7 +164,7 @@ def disable(context: Context, slug: str) -> None:
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @with_installation
 def release(context: Context, slug: str) -> None:
     """Release an app's brakes; they count from zero again.
@@ -185,7 +186,7 @@ def release(context: Context, slug: str) -> None:
 
 
 @app.command()
-@click.argument("slug")
+@app_argument
 @yes_option
 @with_installation
 def delete(context: Context, slug: str, yes: bool) -> None:

@@ -10,6 +10,7 @@ import click
 from scimlite import apps
 from scimlite.admin.wording import visible
 
+from .kit.app_name import app_argument
 from .kit.context import Context, with_installation
 from .kit.options import json_option
 from .kit.output import print_json
@@ -36,7 +37,7 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 
 
 @click.command("test")
-@click.argument("slug")
+@app_argument
 @click.option("--url", type=_Url(), metavar="URL", help="SCIM base URL to test.  [the one of `scimlite app show`]")
 @click.option("--token", metavar="TOKEN", help="Label of a token, or the token itself.  [the app's own]")
 @json_option

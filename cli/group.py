@@ -12,10 +12,11 @@ from scimlite.admin.group_members import Holding, Member, MemberPage
 from scimlite.admin.people import Found, Listing
 from scimlite.scim import core
 
+from .kit.app_name import app_option
 from .kit.choosing import chosen_apps, the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
-from .kit.options import app_option, json_option, page_options
+from .kit.options import json_option, page_options
 from .kit.output import print_fields, print_heading, print_json, print_place, print_title, width
 from .kit.times import iso_time, local_time
 from .user_output import GROUPS_OF_ONE

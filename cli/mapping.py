@@ -17,10 +17,11 @@ from scimlite.apps.mapping import Row
 from scimlite.directory import profiles
 from scimlite.scim import core, messages
 
+from .kit.app_name import required_app_option
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
-from .kit.options import json_option, required_app_option
+from .kit.options import json_option
 from .kit.output import print_fields, print_heading, print_json
 
 _ROWS = Columns[Row](

@@ -9,10 +9,11 @@ import click
 from scimlite import clock
 from scimlite.admin import deleted
 
+from .kit.app_name import app_option
 from .kit.choosing import chosen_apps
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
-from .kit.options import app_option, json_option
+from .kit.options import json_option
 from .kit.output import print_json
 from .kit.times import DURATION, local_time
 

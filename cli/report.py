@@ -18,6 +18,7 @@ from scimlite.journal import report as journal_report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
 
+from .kit.app_name import app_option
 from .kit.context import Context, with_installation
 from .kit.options import json_option
 from .kit.times import MOMENT, local_time
@@ -33,7 +34,7 @@ _PAUSE = 0.5
 @click.option(
     "--user", metavar="USER", help="Entries about one person: id, externalId, or any userName the person ever had."
 )
-@click.option("--app", metavar="APP", help="Entries of one app, by slug or name; of a deleted app too.")
+@app_option
 @click.option(
     "--since", type=MOMENT, metavar="TIME", help="From this time on: 2h, 7d, yesterday, 2026-11-01T08:00 (local)."
 )
@@ -61,7 +62,7 @@ _PAUSE = 0.5
 def report(
     context: Context,
     user: str | None,
-    app: str | None,
+    slug: str | None,
     since: int | None,
     until: int | None,
     action: str | None,
@@ -74,7 +75,8 @@ def report(
 ) -> None:
     """Show what was provisioned, refused or failed, when, and by which client; the newest entry is the last.
 
-    --user finds a person by every userName the person ever had, also after the person or the app was deleted. --follow
+    --user finds a person by every userName the person ever had, also after the person was deleted. --app finds a
+    deleted app too. --follow
     begins with the entries that --since or --limit select, and with none when neither is given. --json prints one
     object a line.
 
@@ -95,7 +97,7 @@ def report(
     db = context.db
     selection = Selection(
         user=user,
-        app_ids=None if app is None else reporting.app_ids(db, app),
+        app_ids=None if slug is None else reporting.app_ids(db, slug),
         since=since,
         until=until,
         action=action,

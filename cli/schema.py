@@ -19,9 +19,10 @@ from scimlite.scim.declaration import DeclaredType
 from scimlite.scim.declaration_diff import Difference
 from scimlite.scim.schema import Attribute, ResourceType, Schema
 
+from .kit.app_name import required_app_option
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
-from .kit.options import json_option, required_app_option
+from .kit.options import json_option
 from .kit.output import print_fields, print_json, print_table
 
 _USES = Columns[Use](

@@ -11,6 +11,7 @@ from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.scim import core
 
+from .kit.app_name import app_and_label, app_argument
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
@@ -68,8 +69,8 @@ def token() -> None:
     """Issue, show, rotate and revoke the bearer tokens of an app.
 
     A token is never stored, only its signed id: with the secret key it can be shown again at any time. SLUG is the
-    app's slug or exact name, LABEL the token's label; without LABEL it is the app's only active token, or the one
-    that is called "default".
+    app's slug or name, LABEL the token's label; without LABEL it is the app's only active token, or the one that is
+    called "default".
 
     \b
     Example: scimlite token show entra-id
@@ -77,7 +78,7 @@ def token() -> None:
 
 
 @token.command()
-@click.argument("slug")
+@app_argument
 @click.option("--label", default=DEFAULT_LABEL, show_default=True, metavar="LABEL", help="What it is called.")
 @click.option(
     "--expires",
@@ -112,7 +113,7 @@ def issue(context: Context, slug: str, label: str, expires: int | None, subject:
 
 
 @token.command(name="list")
-@click.argument("slug")
+@app_argument
 @json_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
@@ -137,10 +138,9 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
 
 
 @token.command()
-@click.argument("slug")
-@click.argument("label", required=False)
 @json_option
 @with_installation
+@app_and_label
 def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
     """Print a token again. That it was shown, and to whom, is in the report.
 
@@ -157,8 +157,6 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
 
 
 @token.command()
-@click.argument("slug")
-@click.argument("label", required=False)
 @click.option(
     "--overlap",
     type=DURATION,
@@ -169,6 +167,7 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
 )
 @json_option
 @with_installation
+@app_and_label
 def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json: bool) -> None:
     """Replace a token; the old one goes on working for a while.
 
@@ -192,16 +191,17 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json
 
 
 @token.command()
-@click.argument("slug")
-@click.argument("label")
 @yes_option
 @with_installation
-def revoke(context: Context, slug: str, label: str, yes: bool) -> None:
+@app_and_label
+def revoke(context: Context, slug: str, label: str | None, yes: bool) -> None:
     """Stop a token at once, in every running service, for good.
 
     \b
     Example: scimlite token revoke entra-id 2026
     """
+    if label is None:
+        raise click.UsageError("Name the token: its LABEL, which `scimlite token list` shows.")
     app = apps.get(context.db, slug)
     revoked = tokens.get(context.db, app, label)
     name = f"The token {visible(revoked.label)!r}"

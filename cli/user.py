@@ -12,9 +12,10 @@ from scimlite.journal import report
 from scimlite.journal.selection import Selection
 from scimlite.scim import core
 
+from .kit.app_name import app_option, required_app_option
 from .kit.choosing import chosen_apps, the_one
 from .kit.context import Context, with_installation
-from .kit.options import app_option, json_option, page_options, required_app_option, yes_option
+from .kit.options import json_option, page_options, yes_option
 from .kit.output import print_csv, print_json, print_json_lines, print_place
 from .kit.times import MOMENT, local_time
 from .report_output import ENTRIES

@@ -109,6 +109,9 @@ class Settings(Limits):
     #: SCIMLITE_THREADS: the number of threads in each of these processes.
     threads: int = 4
 
+    #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
+    app: str | None = None
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Reads the settings from environment variables, touching no file.
@@ -332,6 +335,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_PORT": ("port", config_values.port),
     "SCIMLITE_WORKERS": ("workers", config_values.small_number),
     "SCIMLITE_THREADS": ("threads", config_values.small_number),
+    "SCIMLITE_APP": ("app", str),
 }
 
 #: Every variable of the settings.

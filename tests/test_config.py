@@ -64,6 +64,7 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_PORT": "8080",
             "SCIMLITE_WORKERS": "8",
             "SCIMLITE_THREADS": "16",
+            "SCIMLITE_APP": "entra-id",
         }
     )
     assert settings == Settings(
@@ -84,6 +85,7 @@ def test_every_variable_is_read(tmp_path):
         port=8080,
         workers=8,
         threads=16,
+        app="entra-id",
     )
 
 

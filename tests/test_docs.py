@@ -165,6 +165,7 @@ WRITTEN = {
     "retention": "30",
     "busy_timeout": "5",
     "port": "PORT`, else `8000",
+    "app": "none",
 }
 
 

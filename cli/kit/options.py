@@ -18,16 +18,6 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
-def app_option(command: _Command) -> _Command:
-    """The `--app` option of commands that look into all apps without it."""
-    return click.option("--app", "slug", metavar="SLUG", help="Only in this app.  [default: all]")(command)
-
-
-def required_app_option(command: _Command) -> _Command:
-    """The `--app` option of commands that work on one app."""
-    return click.option("--app", "slug", metavar="SLUG", required=True, help="The app.")(command)
-
-
 def yes_option(command: _Command) -> _Command:
     """The `--yes` option of commands that ask before they remove anything."""
     return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(command)

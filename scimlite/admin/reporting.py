@@ -12,6 +12,7 @@ from ..db import Database
 from ..journal import report
 from ..journal.report import Record
 from ..journal.selection import Selection
+from ..suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from ..directory.brakes import Brake
@@ -25,8 +26,9 @@ def app_ids(db: Database, name: str) -> list[int]:
     """Returns the ids of the apps that have or had this slug or name. Raises AppError, with the apps there are."""
     ids = ever(db, name)
     if not ids:
-        slugs = ", ".join(app.slug for app in every(db)[:10])
-        raise AppError(f"There never was an app {name!r}. " + (f"Apps: {slugs}." if slugs else "There is no app now."))
+        slugs = [app.slug for app in every(db)]
+        listed = f"Apps: {', '.join(slugs[:10])}." if slugs else "There is no app now."
+        raise AppError(f"There never was an app {name!r}.{did_you_mean(name, slugs)} {listed}")
     return ids
 
 

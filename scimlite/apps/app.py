@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from ..scim import core, declared
 from ..scim.declared import Declared
 from ..scim.schema import Attribute, ResourceType, schema
 from ..scim.strictness import Strictness
+from ..suggestions import did_you_mean
 from .features import AppSettings
 
 
@@ -91,17 +93,44 @@ def _app_by_slug(db: Database) -> Any:
     return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
-def get(db: Database, slug: str) -> App:
-    """The app with this slug or exact name; AppError lists the first ten apps when there is none."""
-    app = find(db, slug)
+def get(db: Database, name: str) -> App:
+    """The app with this slug or name, in any case; AppError lists the first ten apps when there is none."""
+    app = named(db, name)
     if app is not None:
         return app
     apps = every(db)
-    same_name = [app for app in apps if app.name == slug]
-    if len(same_name) == 1:
-        return same_name[0]
     slugs = ", ".join(app.slug for app in apps[:10])
-    raise AppError(f"There is no app {slug!r}. " + (f"Apps: {slugs}." if slugs else "There is no app at all yet."))
+    meant = did_you_mean(name, [app.slug for app in apps])
+    raise AppError(
+        f"There is no app {name!r}.{meant} " + (f"Apps: {slugs}." if slugs else "There is no app at all yet.")
+    )
+
+
+def named(db: Database, name: str) -> App | None:
+    """The app with this slug, else the one with this name, in any case; None when there is none.
+
+    Raises AppError when several apps have the name.
+    """
+    app = find(db, name)
+    if app is not None:
+        return app
+    apps, key = every(db), _key(name)
+    for matches in (
+        [app for app in apps if app.slug == key],
+        [app for app in apps if app.name == name],
+        [app for app in apps if _key(app.name) == key],
+    ):
+        if len(matches) > 1:
+            slugs = ", ".join(app.slug for app in matches)
+            raise AppError(f"{len(matches)} apps are called {name!r}: {slugs}. Give the slug.")
+        if matches:
+            return matches[0]
+    return None
+
+
+def _key(name: str) -> str:
+    """A name or slug as it is compared: without case, and without blanks at the ends."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def every(db: Database) -> list[App]:
@@ -111,8 +140,9 @@ def every(db: Database) -> list[App]:
 
 
 def ever(db: Database, name: str) -> list[int]:
-    """The ids of apps with this slug or name, deleted apps included, because the journal keeps their entries."""
-    return [row[0] for row in db.rows(AppRow.select(AppRow.id).where((AppRow.slug == name) | (AppRow.name == name)))]
+    """The ids of apps that have or had this slug or name, in any case: the journal keeps entries of deleted apps."""
+    rows = db.rows(AppRow.select(AppRow.id, AppRow.slug, AppRow.name).order_by(AppRow.id))
+    return [id for id, *names in rows if _key(name) in map(_key, names)]
 
 
 def lock(db: Database, slug: str) -> App:

@@ -8,21 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from command_line import CommandLine
+from command_line import CommandLine, every_command
 from commands import Commands
-from scimlite_cli.main import cli
 
-
-def every(command, path=()):
-    """All commands with the words that call them."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            yield from every(command.get_command(context, name), (*path, name))
-
-
-COMMANDS = {" ".join(path) or "scimlite": (path, command) for path, command in every(cli)}
+COMMANDS = {" ".join(path) or "scimlite": (path, command) for path, command in every_command()}
 HELPED = {name: each for name, each in COMMANDS.items() if name != "scimlite"}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from click.testing import CliRunner, Result
 
 from installation import Installation
@@ -20,7 +21,18 @@ from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.
 CLIENT = Origin("idp/1.0", "default", "0123456789abcdef")
-_SCIMLITE = ("STATE_DIR", "DATABASE_URL", "SECRET_KEY", "BASE_URL")
+_SCIMLITE = ("STATE_DIR", "DATABASE_URL", "SECRET_KEY", "BASE_URL", "APP")
+
+
+def every_command(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands, groups of commands included, with the words that call each."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from every_command(inner, (*path, name))
 
 
 @dataclass(frozen=True)
