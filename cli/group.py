@@ -49,7 +49,7 @@ _MEMBERS = Columns[Member](
 
 
 def _state(member: Member) -> str:
-    if member.type == core.GROUP.name:
+    if member.type != core.USER.name:
         return ""
     return "active" if member.active else "disabled"
 
@@ -202,6 +202,7 @@ def _data(group: Found, holding: Holding, holders: Sequence[Link]) -> dict[str, 
         "external_id": group.attributes.get("externalId"),
         "users": holding.users,
         "groups": holding.groups,
+        "others": holding.others,
         "users_with_nested": holding.everyone,
         "in_groups": [GROUPS_OF_ONE.data(holder) for holder in holders],
     }
@@ -229,6 +230,7 @@ def _print(group: Found, holding: Holding, holders: Sequence[Link]) -> None:
             ("In groups", ", ".join(link.display + (" (indirect)" * (link.kind == "indirect")) for link in holders)),
             ("Users", f"{holding.users:,}"),
             ("Groups in it", f"{holding.groups:,}" if holding.groups else ""),
+            ("Others in it", f"{holding.others:,}" if holding.others else ""),
             ("Users in all", f"{holding.everyone:,}, those in its groups included" if holding.groups else ""),
         ]
     )

@@ -308,7 +308,8 @@ def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
     own = (kind.schema, *kind.extensions)
     if as_json:
         declared = [schema.declaration() for schema in own if schema.id.lower() in app.declared.schemas]
-        print_json([kind.declaration(), *declared])
+        member = {"memberOfGroups": True} if kind.member_of_groups else {}
+        print_json([{**kind.declaration(), **member}, *declared])
         return
     _print_about_type(kind)
     for schema in own:
@@ -317,7 +318,14 @@ def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
 
 
 def _print_about_type(kind: ResourceType | DeclaredType) -> None:
-    print_fields([("Resource type", kind.name), ("Endpoint", f"/{kind.endpoint}"), ("About", kind.description)])
+    print_fields(
+        [
+            ("Resource type", kind.name),
+            ("Endpoint", f"/{kind.endpoint}"),
+            ("About", kind.description),
+            ("In groups", "can be a member" if kind.member_of_groups else ""),
+        ]
+    )
 
 
 def _print_schema(schema: Schema) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from peewee import fn
+from peewee import Case, fn
 
 from .. import clock
 from ..apps import App, AppError
 from ..db import Database, chunks
-from ..db.tables import ResourceRow, ValueRow
+from ..db.tables import MemberRow, ResourceRow, ValueRow
 from ..directory import value_index
 from ..errors import InvalidValue
 from ..scim import document as documents
@@ -61,6 +61,8 @@ def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bo
             actions += _remove_type(db, app, before, force=force)
             continue
         difference = _difference(before, now)
+        if before.member_of_groups and not now.member_of_groups:
+            actions += _remove_from_groups(db, app, before, force=force)
         if difference.lost:
             actions += _remove_values(db, app, before, now, difference.lost, force=force)
         if difference.stricter:
@@ -138,9 +140,43 @@ def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: 
         raise AppError(f"There are {count} resources of the type {resource_type.name}: --force deletes them.")
     if not force:
         return []
+    leaving = _remove_from_groups(db, app, resource_type, force=True) if resource_type.member_of_groups else []
     db.execute(ValueRow.delete().where(_values_of(app, resource_type)))
     db.execute(ResourceRow.delete().where(of_type))
-    return [f"{count} resources of the type {resource_type.name} were deleted."]
+    return [*leaving, f"{count} resources of the type {resource_type.name} were deleted."]
+
+
+def _remove_from_groups(db: Database, app: App, resource_type: ResourceType, *, force: bool) -> list[str]:
+    """Removes the resources of a type from all groups; deleted ones too, so that a restore brings none back."""
+    member, group = ResourceRow.alias(), ResourceRow.alias()
+    of_type = member.select(member.id).where(member.app_id == app.id, member.type == resource_type.name)
+    living = (
+        MemberRow.select(MemberRow.group_id, fn.count(MemberRow.member_id))
+        .join(member, on=(member.id == MemberRow.member_id))
+        .join(group, on=(group.id == MemberRow.group_id))
+        .where(
+            MemberRow.app_id == app.id,
+            member.type == resource_type.name,
+            member.deleted_at.is_null(),
+            group.deleted_at.is_null(),
+        )
+        .group_by(MemberRow.group_id)
+    )
+    counts: dict[int, int] = dict(db.rows(living))
+    total = sum(counts.values())
+    if counts and not force:
+        raise AppError(
+            f"Groups have {resource_type.name} resources as members ({total}, in {len(counts)} groups): "
+            "--force removes these members."
+        )
+    db.execute(MemberRow.delete().where(MemberRow.app_id == app.id, MemberRow.member_id.in_(of_type)))
+    at, before = clock.now(), ResourceRow.modified_at
+    changed = {ResourceRow.version: ResourceRow.version + 1, before: Case(None, [(before >= at, before + 1)], at)}
+    for chunk in chunks(list(counts), _CHUNK):
+        db.execute(ResourceRow.update(changed).where(ResourceRow.id.in_(chunk)))
+    return (
+        [f"{total} members of the type {resource_type.name} were removed from {len(counts)} groups."] if counts else []
+    )
 
 
 def _remove_values(

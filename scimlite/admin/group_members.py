@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import SQL, fn
+from peewee import JOIN, SQL, fn
 
 from ..db import Database
 from ..db.tables import MemberRow, ResourceRow, ValueRow
@@ -36,10 +36,12 @@ class MemberPage:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """How many members a group has: users and groups directly, and users in all, through groups in it too."""
+    """How many members a group has: users, groups and others directly, and users in all, through groups in it too."""
 
     users: int
     groups: int
+    #: Resources of the app's own types.
+    others: int
     everyone: int
 
 
@@ -68,11 +70,11 @@ def holding(db: Database, group: Found) -> Holding:
     if groups:
         reached = _reached(group, fn.count(ResourceRow.id))
         everyone = int(db.scalar(reached.where(ResourceRow.type == core.USER.name)))
-    return Holding(users, groups, everyone)
+    return Holding(users, groups, sum(counts.values()) - users - groups, everyone)
 
 
 def members(db: Database, group: Found, *, nested: bool, number: int, size: int) -> MemberPage:
-    """Returns a page of a group's members, groups first, then by name; `nested` adds the members of groups in it."""
+    """Returns a page of a group's members, by type and name; `nested` adds the members of groups in it."""
     columns = (ResourceRow.uuid, ResourceRow.type, ResourceRow.name, ResourceRow.display, ResourceRow.active)
     select = _reached if nested else _direct
     direct, value = MemberRow.alias(), ValueRow.alias()
@@ -82,8 +84,8 @@ def members(db: Database, group: Found, *, nested: bool, number: int, size: int)
     user, other = ((ResourceRow.type == kind) & (value.path == path) for kind, path in NAMED_BY.items())
     query = (
         select(group, *columns, is_direct)
-        .join(value, on=((value.resource_id == ResourceRow.id) & (user | other)))
-        .order_by(ResourceRow.type, value.key, ResourceRow.id)
+        .join(value, JOIN.LEFT_OUTER, on=((value.resource_id == ResourceRow.id) & (user | other)))
+        .order_by(ResourceRow.type, fn.coalesce(value.key, ResourceRow.name), ResourceRow.id)
         .limit(size)
         .offset(rows_before(number, size))
     )

@@ -19,8 +19,6 @@ from ..scim.patch_plan import LinkStep
 from ..scim.path import quote
 from . import search
 
-#: The types that a group can have as members.
-_LINKABLE = ("User", "Group")
 #: Ids bound in one statement.
 _CHUNK = 1000
 #: Ids named in one error.
@@ -64,6 +62,10 @@ class _Change:
         self._db = workspace.db
         self._app = workspace.app
         self._base = workspace.base
+        self._type = workspace.app.resource_types[core.GROUP.endpoint]
+        assert self._type.links is not None
+        #: The members of the group's type, whose ends are the types that can be members.
+        self._attribute = self._type.links
         self._group = group
         self._pair = pair
         self._added: dict[int, None] = {}
@@ -108,9 +110,10 @@ class _Change:
     def _resolve(self, ids: list[str], *, living: bool = True) -> dict[str, int]:
         """The rows of resources of this app by id, in the order of the ids; ids that do not exist are left out."""
         rows: dict[str, int] = {}
+        linkable = [end.type for end in self._attribute.ends]
         for chunk in chunks(ids, _CHUNK):
             for id, row, kind, name, deleted_at in self._db.rows(_resources_by_id, app=self._app.id, ids=chunk):
-                if kind in _LINKABLE and not (living and deleted_at is not None):
+                if kind in linkable and not (living and deleted_at is not None):
                     rows[id] = row
                     self._names[row] = (id, kind, name)
         return {id: rows[id] for id in ids if id in rows}
@@ -135,10 +138,8 @@ class _Change:
 
         Raises InvalidFilter for a filter that excludes a `$ref` which no resource of the app can have.
         """
-        attribute = core.GROUP.links
-        assert attribute is not None
         _check_references(condition, self._base)
-        shape, binds = search.bind_item(condition, attribute, core.GROUP)
+        shape, binds = search.bind_item(condition, self._attribute, self._type)
         other = ResourceRow.alias()
         query = (
             MemberRow.select(MemberRow.member_id)
@@ -268,4 +269,5 @@ def _living_members(db: Database) -> Any:
 def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]) -> Entry:
     if kind == "User":
         return Entry(action, user=(id, name), group=group)
-    return Entry(action, group=group, detail=f"member is the group {name} ({id})")
+    # A journal entry has columns for a user and for the group; other members are in its words.
+    return Entry(action, group=group, detail=f"member is the {'group' if kind == 'Group' else kind} {name} ({id})")

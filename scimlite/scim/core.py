@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema import Attribute, ResourceType, schema
+from .schema import Attribute, LinkEnd, ResourceType, schema
 
 USER_URN = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP_URN = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE_URN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+#: The ends of members and of groups: a user is called by displayName, else by userName.
+_USER_END = LinkEnd("User", "Users", ("displayName", "userName"))
+_GROUP_END = LinkEnd("Group", "Groups")
 
 
 def _simple(name: str, description: str, **characteristics: Any) -> Attribute:
@@ -153,7 +158,7 @@ USER_SCHEMA = schema(
             multi_valued=True,
             mutability="readOnly",
             derived=True,
-        ),
+        ).pointing_at(_GROUP_END),
         _plural("entitlements", "entitlements", _simple("value", "The entitlement.")),
         _plural("roles", "roles", _simple("value", "The role.")),
         _plural(
@@ -202,7 +207,7 @@ GROUP_SCHEMA = schema(
             _simple("type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"),
             multi_valued=True,
             links=True,
-        ),
+        ).pointing_at(_USER_END, _GROUP_END),
     ],
     core=True,
 )
@@ -222,5 +227,3 @@ GROUP = ResourceType("Group", "Groups", "Groups of users", GROUP_SCHEMA, common=
 
 #: The resource types that every app has, by endpoint.
 RESOURCE_TYPES = {resource_type.endpoint: resource_type for resource_type in (USER, GROUP)}
-#: The endpoint of each of them, by the type's name: for URLs of members, which are users or groups.
-ENDPOINTS = {resource_type.name: resource_type.endpoint for resource_type in RESOURCE_TYPES.values()}

@@ -37,6 +37,8 @@ class DeclaredType:
     description: str
     schema: str
     extensions: tuple[tuple[str, bool], ...] = ()
+    #: Groups can have resources of the type as members.
+    member_of_groups: bool = False
 
     @classmethod
     def adding_to(cls, built_in: ResourceType) -> DeclaredType:
@@ -51,8 +53,8 @@ class DeclaredType:
         return replace(self, extensions=tuple(extensions.values()))
 
     def declaration(self) -> Json:
-        """The type as RFC 7643 section 6 writes it."""
-        return {
+        """The type as RFC 7643 section 6 writes it, and `memberOfGroups`, which the RFC does not have."""
+        body = {
             "schemas": [RESOURCE_TYPE_URN],
             "name": self.name,
             "endpoint": f"/{self.endpoint}",
@@ -60,6 +62,7 @@ class DeclaredType:
             "schema": self.schema,
             "schemaExtensions": [{"schema": urn, "required": required} for urn, required in self.extensions],
         }
+        return {**body, "memberOfGroups": True} if self.member_of_groups else body
 
 
 def check(schema: Schema) -> None:

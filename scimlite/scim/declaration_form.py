@@ -98,12 +98,14 @@ class _TypeForm(_Declaration):
     description = _text()
     schema = fields.String(required=True)
     extensions = fields.List(fields.Nested(_ExtensionForm), data_key="schemaExtensions", load_default=list)
+    member_of_groups = _flag("memberOfGroups")
 
     @post_load
     def _type(self, data: dict[str, Json], **_: Any) -> DeclaredType:
         extensions = tuple((extension["schema"], extension["required"]) for extension in data["extensions"])
         endpoint = data["endpoint"].removeprefix("/")
-        return DeclaredType(data["name"], endpoint, data["description"] or "", data["schema"], extensions)
+        about = (data["name"], endpoint, data["description"] or "", data["schema"])
+        return DeclaredType(*about, extensions, data["member_of_groups"])
 
 
 _SCHEMA_FORM = _SchemaForm()

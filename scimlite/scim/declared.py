@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import orjson
 
-from . import core
+from . import core, declared_types
 from .declaration import DeclarationError, DeclaredType
 from .path import quote
-from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_URN, ResourceType, Schema, schema
+from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_URN, ResourceType, Schema
 
 _BUILT_IN = {resource_type.name.lower(): resource_type for resource_type in core.RESOURCE_TYPES.values()}
 _BUILT_IN_URNS = frozenset(
@@ -83,37 +83,10 @@ class Declared:
 
     def resource_types(self, built_in: Mapping[str, ResourceType]) -> dict[str, ResourceType]:
         """The resource types by endpoint: the built-in ones with their extensions, then the app's own."""
-        extensions = {core.ENTERPRISE_URN.lower(): core.ENTERPRISE_SCHEMA}
-        extensions |= {key: _placed(declared, core=False) for key, declared in self.schemas.items()}
-        resource_types = {}
-        for endpoint, base in built_in.items():
-            addition = self.types.get(base.name.lower())
-            resource_types[endpoint] = _extended(base, addition, extensions) if addition else base
-        for declared in self.types.values():
-            if declared.name.lower() not in _BUILT_IN:
-                main = _placed(self.schemas[declared.schema.lower()], core=True)
-                own = ResourceType(declared.name, declared.endpoint, declared.description, main, common=core.COMMON)
-                resource_types[declared.endpoint] = _extended(own, declared, extensions)
-        return resource_types
+        return declared_types.resource_types(self.schemas, self.types, built_in)
 
 
 NOTHING = Declared()
-
-
-def _placed(declared: Schema, *, core: bool) -> Schema:
-    """The schema with attributes that know their index paths; `core` True for the core schema of a type."""
-    return schema(declared.id, declared.name, declared.description, declared.attributes, core=core)
-
-
-def _extended(base: ResourceType, declared: DeclaredType, extensions: Mapping[str, Schema]) -> ResourceType:
-    """The type with the extensions that are declared for it."""
-    added = tuple(extensions[urn.lower()] for urn, _ in declared.extensions)
-    required = frozenset(extensions[urn.lower()].id for urn, flag in declared.extensions if flag)
-    return replace(
-        base,
-        extensions=(*base.extensions, *added),
-        required_extensions=base.required_extensions | required,
-    )
 
 
 @lru_cache(maxsize=1024)
@@ -221,6 +194,8 @@ def _merged(types: Mapping[str, DeclaredType], addition: DeclaredType) -> Declar
             f"{built_in.name} is built in, at /{built_in.endpoint} with {built_in.schema.id}: "
             "it can only get more schemaExtensions."
         )
+    if addition.member_of_groups:
+        raise DeclarationError(f"{built_in.name} is built in: it is a member of groups already.")
     extended = types.get(addition.name.lower()) or DeclaredType.adding_to(built_in)
     for urn, required in addition.extensions:
         if urn.lower() not in built_in.extension_by_key:
@@ -282,6 +257,8 @@ def _check(declared: Declared) -> None:
     for own in declared.types.values():
         if own.name.lower() not in _BUILT_IN:
             _check_type(own, declared)
+            if own.member_of_groups:
+                declared_types.check_groups(own, declared.schemas[own.schema.lower()])
         for urn, _ in own.extensions:
             if urn.lower() == own.schema.lower():
                 raise DeclarationError(f"{own.name}: {urn} is its core schema and cannot extend it too.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from .leniency import Leniency, note
 from .path import AttrPath
@@ -13,6 +13,14 @@ from .path import AttrPath
 SCHEMA_URN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 RESOURCE_TYPE_URN = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 SERVICE_PROVIDER_URN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+
+
+class LinkEnd(NamedTuple):
+    """A resource type at the other end of links: its name, its endpoint, and the index paths that can name it."""
+
+    type: str
+    endpoint: str
+    names: tuple[str, ...] = ("displayName",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +43,8 @@ class Attribute:
     links: bool = False
     #: Computed when a resource is read (a user's groups), never stored.
     derived: bool = False
+    #: Of links and derived attributes, and of their sub-attributes: the types that can be at the other end.
+    ends: tuple[LinkEnd, ...] = ()
     #: Checked, and never a part of the document (a password).
     apart: bool = False
     #: An index finds resources by it; a filter by another attribute tests each resource.
@@ -100,6 +110,10 @@ class Attribute:
         if self.multi_valued:
             subs = tuple(replace(sub, assumed=False) if sub.is_primary else sub for sub in subs)
         return replace(self, path=path, sub_attributes=subs)
+
+    def pointing_at(self, *ends: LinkEnd) -> Attribute:
+        """The attribute whose links can point at these types, with sub-attributes that know it as well."""
+        return replace(self, ends=ends, sub_attributes=tuple(replace(sub, ends=ends) for sub in self.sub_attributes))
 
     def leaves(self) -> Iterator[Attribute]:
         """The sub-attributes of a complex attribute; a simple attribute itself."""
@@ -185,6 +199,8 @@ class ResourceType:
     extensions: tuple[Schema, ...] = ()
     required_extensions: frozenset[str] = frozenset()
     common: tuple[Attribute, ...] = field(default=(), repr=False)
+    #: Groups can have resources of the type as members.
+    member_of_groups: bool = False
     urn_aliases: dict[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -267,9 +283,14 @@ class ResourceType:
 
     @cached_property
     def naming(self) -> tuple[tuple[str, str], ...]:
-        """The keys and names of the attributes that can name a resource to people, the best first."""
+        """The keys and names of the attributes that can name a resource to people, the best first.
+
+        A type may have a name of its own, such as an agent's agentUserName: a text that is required.
+        """
         candidates = [self.core[key] for key in ("username", "displayname", "name") if key in self.core]
-        return tuple((attribute.key, attribute.name) for attribute in candidates if attribute.returned != "never")
+        candidates += [attribute for attribute in self.schema.attributes if attribute.required and attribute.plain_text]
+        shown = [attribute for attribute in candidates if attribute.returned != "never"]
+        return tuple(dict.fromkeys((attribute.key, attribute.name) for attribute in shown))
 
     @cached_property
     def unique_paths(self) -> frozenset[str]:

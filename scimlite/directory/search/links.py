@@ -91,16 +91,18 @@ def _value(leaf: Attribute, other: Any) -> Any:
     if leaf.key == "value":
         return other.uuid
     if leaf.key == "display":
-        return fn.coalesce(*(_first_value(other, path) for path in ("displayName", "userName")), "")
+        names = dict.fromkeys(name for end in leaf.ends for name in end.names)
+        return fn.coalesce(*(_first_value(other, path) for path in names), "")
     if leaf.key == "$ref":
-        return joined(Slot("base").typed(), SQL("'/'"), _endpoint(other.type), SQL("'/'"), other.uuid)
+        return joined(Slot("base").typed(), SQL("'/'"), _endpoint(leaf, other.type), SQL("'/'"), other.uuid)
     assert leaf.key == "type", leaf.path
     return fn.lower(other.type)
 
 
-def _endpoint(type: Any) -> Any:
+def _endpoint(leaf: Attribute, type: Any) -> Any:
     """The endpoint of a type that a link can point at, as SQL over the column that names the type."""
-    return Case(type, [(SQL(f"'{name}'"), SQL(f"'{endpoint}'")) for name, endpoint in core.ENDPOINTS.items()])
+    # Names and endpoints are letters, digits, - and _ only.
+    return Case(type, [(SQL(f"'{end.type}'"), SQL(f"'{end.endpoint}'")) for end in leaf.ends])
 
 
 def _first_value(other: Any, path: str) -> Any:

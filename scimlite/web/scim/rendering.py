@@ -13,6 +13,7 @@ from ...directory.members import Link
 from ...directory.read import Resource
 from ...scim import core
 from ...scim.projection import Projection
+from ...scim.schema import Attribute
 
 Json = Any
 
@@ -88,15 +89,22 @@ class Renderer:
         """Returns the links and the derived attribute: the attributes that the stored document does not hold."""
         linked: dict[str, Json] = {}
         if self._links is not None and resource.links is not None:
-            linked[self._links.name] = _members(resource.links, self._base, with_display=self._with_display)
+            linked[self._links.name] = _members(
+                resource.links, self._links, self._base, with_display=self._with_display
+            )
         if self._derived is not None and resource.derived:
             linked[self._derived.name] = _groups(resource.derived, self._base)
         return linked
 
 
-def _members(links: Sequence[Link], base: str, *, with_display: bool) -> list[Json]:
-    urls = {kind: f"{base}/{endpoint}/" for kind, endpoint in core.ENDPOINTS.items()}
-    members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
+def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool) -> list[Json]:
+    urls = {end.type: f"{base}/{end.endpoint}/" for end in attribute.ends}
+    try:
+        members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
+    except KeyError:
+        # A member that was added while its type was taken from the declarations.
+        links = [link for link in links if link.kind in urls]
+        return _members(links, attribute, base, with_display=with_display)
     if with_display:
         for member, link in zip(members, links, strict=True):
             member["display"] = link.display

@@ -6,6 +6,7 @@ from flask import Response
 
 from ...directory import members, read
 from ...journal import Action, report
+from ...scim import core
 from ...scim import projection as projections
 from ...scim.preconditions import UNCONDITIONAL
 from ...scim.projection import Projection
@@ -100,6 +101,7 @@ class ResourceView(_ResourceView):
         """True when the answer shows nothing that a version omits.
 
         A version omits the groups of a user, so an answer with groups is never 304 for a user who is or was in one.
+        Of other members of groups the journal does not tell who was in one.
         It also omits the members' own changes, so an answer with members is never 304 after such a change.
         """
         db, resource_type = call.db, projection.resource_type
@@ -107,7 +109,7 @@ class ResourceView(_ResourceView):
             return False
         if not projection.wants(resource_type.derived):
             return True
-        return not (
+        return resource_type.name == core.USER.name and not (
             resource.derived or members.may_have_changed(db, resource.row) or report.left_a_group(db, resource.id)
         )
 
