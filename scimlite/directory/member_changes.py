@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +17,13 @@ from ..scim import core
 from ..scim.filter import And, Compare, Filter, Not, Or
 from ..scim.patch_plan import LinkStep
 from ..scim.path import quote
-from . import search
+from . import members, search
 
 #: Ids bound in one statement.
 _CHUNK = 1000
-#: Ids named in one error.
+#: Ids named in one error, and characters of each.
 _MOST_NAMED = 10
+_LONGEST_ID = 100
 #: Characters of a URL that an error repeats.
 _LONGEST_URL = 120
 
@@ -44,7 +45,8 @@ def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tu
     """Carries out steps on the links of a locked group, whose members are never loaded.
 
     In: the group's row, and (id, name) of the group for the journal. Raises InvalidValue naming members that do not
-    exist when the app refuses them, NoTarget or Mutability when a value path does more than add and remove.
+    exist when the app refuses them, or when a replace names no others; NoTarget or Mutability when a value path does
+    more than add and remove.
     """
     changing = _Change(workspace, group, pair)
     for step in steps:
@@ -83,7 +85,10 @@ class _Change:
                 raise Mutability("A member cannot be changed: remove it and add another one.")
             return
         db, group = self._db, self._group
-        wanted = self._wanted(list(step.add))
+        found = self._wanted(list(step.add))
+        for ids in step.replacements:
+            self._require_one(ids, found, step)
+        wanted = list(found.values())
         if step.reset:
             self._note_removed(db.rows(_delete_other_members, group=group, kept=wanted))
         if step.remove_where is not None:
@@ -94,18 +99,34 @@ class _Change:
         for chunk in chunks(wanted, _CHUNK):
             self._note_added(db.rows(_insert_members, app=self._app.id, group=group, members=chunk))
 
-    def _wanted(self, ids: list[str]) -> list[int]:
-        """The rows of members to add; those that do not exist are refused or noted, as the app's feature says."""
+    def _wanted(self, ids: list[str]) -> dict[str, int]:
+        """The rows of members to add, by id; members that do not exist are refused or noted, as the feature says."""
         rows = self._resolve(ids)
         missing = [id for id in ids if id not in rows]
         if missing and self._app.settings.unknown_members == "refuse":
-            listed = ", ".join(missing[:_MOST_NAMED])
             raise InvalidValue(
-                f"members.value: {len(missing)} not found in this app: {listed}.",
+                f"members.value: {len(missing)} not found in this app: {_listed(missing)}.",
                 remedy=Remedy(feature="unknown-members", value="skip"),
             )
         self._missing.update(dict.fromkeys(missing))
-        return list(rows.values())
+        return rows
+
+    def _require_one(self, ids: Sequence[str], found: Mapping[str, int], step: LinkStep) -> None:
+        """Raises InvalidValue when none of the ids that replace all members exists: the group would become empty.
+
+        In: `found`, the members to add that exist; a later operation may have taken one of the ids from them.
+        """
+        if any(id in found for id in ids):
+            return
+        others = [id for id in ids if id not in step.add]
+        if others and self._resolve(others):
+            return
+        if step.unless_empty and not members.more_than(self._db, self._group, 0):
+            return
+        raise InvalidValue(
+            f"members.value: nobody in the new list exists in this app: {_listed(ids)}. Create them first, or replace "
+            "members with an empty list to empty the group."
+        )
 
     def _resolve(self, ids: list[str], *, living: bool = True) -> dict[str, int]:
         """The rows of resources of this app by id, in the order of the ids; ids that do not exist are left out."""
@@ -174,7 +195,7 @@ class _Change:
             names.update({row: (id, kind, name) for row, id, kind, name in self._db.rows(_names_of_rows, rows=chunk)})
         for rows, action in ((self._added, Action.MEMBER_ADDED), (self._removed, Action.MEMBER_REMOVED)):
             linked.entries += [_entry(action, *names[row], self._pair) for row in rows if row in names]
-        linked.entries += [self._refused(id[:100]) for id in self._missing]
+        linked.entries += [self._refused(id[:_LONGEST_ID]) for id in self._missing]
         return linked
 
     def _refused(self, id: str) -> Entry:
@@ -215,6 +236,11 @@ def _names_of_rows(db: Database) -> Any:
     return ResourceRow.select(ResourceRow.id, ResourceRow.uuid, ResourceRow.type, ResourceRow.name).where(
         db.one_of(ResourceRow.id, "rows")
     )
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """The first ids, as an error names them."""
+    return ", ".join(id[:_LONGEST_ID] for id in ids[:_MOST_NAMED])
 
 
 def _check_references(term: Filter, base: str, *, negated: bool = False) -> None:

@@ -83,7 +83,7 @@ def replace(
         cleaned = documents.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
-            steps=[patch_plan.LinkStep(reset=True, add=dict.fromkeys(cleaned.links))] if resource_type.links else [],
+            steps=[patch_plan.whole(cleaned.links)] if resource_type.links else [],
             ignored=cleaned.ignored,
             password=passwords.change(workspace.app, resource_type, cleaned.secrets),
         )

@@ -171,10 +171,8 @@ class _Planner:
             else:
                 self.plan.remove_links(self.ids(attribute, items))
         else:
-            ids = self.ids(attribute, step.value)
-            if step.op == "replace":
-                self.plan.reset_links()
-            self.plan.add_links(ids)
+            change = self.plan.replace_links if step.op == "replace" else self.plan.add_links
+            change(self.ids(attribute, step.value))
 
     def on_filtered_links(self, step: Step, condition: Filter) -> None:
         """Plan a change of the links that a filter selects: they can be removed, but their values cannot change."""

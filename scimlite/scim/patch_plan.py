@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,10 +55,20 @@ class LinkStep:
     remove: set[str] = field(default_factory=set)
     #: Add links to these ids, in this order.
     add: dict[str, None] = field(default_factory=dict)
+    #: Lists of ids that replaced all links; refuse the request with InvalidValue when nobody in one of them exists.
+    replacements: list[tuple[str, ...]] = field(default_factory=list)
+    #: Refuse it only when there are links, which it would remove (a PUT repeats what the group is to be).
+    unless_empty: bool = False
     #: Refuse the request with NoTarget unless a link matches this filter.
     expect: Filter | None = None
     #: Refuse the request with Mutability when a link matches `expect`.
     then_refuse: bool = False
+
+
+def whole(ids: Sequence[str]) -> LinkStep:
+    """The step that makes these the only links: the links of a PUT."""
+    replacements = [tuple(ids)] if ids else []
+    return LinkStep(reset=True, add=dict.fromkeys(ids), replacements=replacements, unless_empty=True)
 
 
 @dataclass(slots=True)
@@ -103,9 +113,17 @@ class Plan:
 
     def reset_links(self) -> None:
         """Removes all links. Earlier steps are dropped, unless one of them refuses a request."""
+        replacements = [ids for step in self.links for ids in step.replacements]
         if not any(step.expect is not None for step in self.links):
             self.links.clear()
-        self.links.append(LinkStep(reset=True))
+        self.links.append(LinkStep(reset=True, replacements=replacements))
+
+    def replace_links(self, ids: Sequence[str]) -> None:
+        """Removes all links, and adds links to these ids, of which one must exist if there are any."""
+        self.reset_links()
+        if ids:
+            self.links[-1].replacements.append(tuple(ids))
+        self.add_links(ids)
 
     def remove_links_where(self, condition: Filter, ids: Iterable[str] | None = None) -> None:
         """Removes the links that match; of them only those to some ids, when ids are given."""

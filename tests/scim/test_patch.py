@@ -56,6 +56,7 @@ def shown(step: LinkStep) -> dict[str, Any]:
         "among": step.among is not None and sorted(step.among),
         "remove": sorted(step.remove),
         "add": list(step.add),
+        "replacements": step.replacements != [tuple(step.add)] and [list(ids) for ids in step.replacements],
         "expect": step.expect and unparse(step.expect),
         "then_refuse": step.then_refuse,
     }

@@ -21,7 +21,7 @@ from scimlite.admin import apps
 from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.db.tables import ResourceRow, ValueRow
-from scimlite.directory import members, write
+from scimlite.directory import members, read, write
 from scimlite.directory.read import Resource
 from scimlite.errors import ScimError
 from scimlite.journal import Scope
@@ -142,8 +142,8 @@ def _check_stored(db: Database, current: Document, expected: Document) -> None:
 @st.composite
 def memberships(
     draw: st.DrawFn, ids: list[str], held: set[str], existing: set[str]
-) -> tuple[dict[str, Json], set[str]]:
-    """An operation on the members of a group, and the members afterwards."""
+) -> tuple[dict[str, Json], set[str] | None]:
+    """An operation on the members of a group, and the members afterwards; None when it is refused."""
     chosen = draw(st.lists(st.sampled_from(ids), min_size=1, max_size=3))
     values = [{"value": id} if draw(st.booleans()) else {"value": id, "type": "User"} for id in chosen]
     filters = " or ".join(f'value eq "{id}"' for id in chosen)
@@ -155,8 +155,8 @@ def memberships(
                 ({"op": "add", "path": "members", "value": values}, held | there),
                 ({"op": "add", "value": {"MEMBERS": values, "externalId": "x"}}, held | there),
                 ({"op": "add", "path": "members", "value": chosen[0]}, held | {chosen[0]} & existing),
-                ({"op": "replace", "path": "members", "value": values}, there),
-                ({"op": "replace", "value": {"members": values}}, there),
+                ({"op": "replace", "path": "members", "value": values}, there or None),
+                ({"op": "replace", "value": {"members": values}}, there or None),
                 ({"op": "replace", "path": "members", "value": []}, set()),
                 ({"op": "remove", "path": f"members[{filters}]"}, held - there),
                 ({"op": "remove", "path": "members", "value": values}, held - there),
@@ -181,11 +181,19 @@ def test_members_are_who_the_operations_say(databases: list[Database], data: st.
             group = _new(db, GROUP, {"displayName": "g", "externalId": "x", "members": [{"value": id} for id in first]})
             existing = set(ids[:4])
             before = held = set(first) & existing
-            asked = []
+            asked: list[Operation] = []
+            refused = False
             for _ in range(data.draw(st.integers(1, 4))):
-                operation, held = data.draw(memberships(ids, held, existing))
+                operation, after = data.draw(memberships(ids, held, existing))
                 asked.append((operation, []))
-            resource = write.patch(_workspace(db), GROUP, group, message(asked)).resource
+                refused = refused or after is None
+                held = held if after is None else after
+            if refused:
+                with pytest.raises(ScimError, match="nobody in the new list"):
+                    write.patch(_workspace(db), GROUP, group, message(asked))
+                resource, held = read.get(_workspace(db), GROUP, group), before
+            else:
+                resource = write.patch(_workspace(db), GROUP, group, message(asked)).resource
             linked = [link.id for link in members.members_of(db, [resource.row]).get(resource.row, [])]
             assert sorted(linked) == sorted(held)
             assert resource.version == (1 if held == before else 2)

@@ -1,8 +1,10 @@
-"""Members of groups over the wire: filters in paths of PATCH see what GET shows."""
+"""Members of groups over the wire: filters in paths of PATCH see what GET shows, and nobody is lost by a mistake."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,3 +144,80 @@ def test_a_value_restricts_a_filter(staff: Staff, condition: str, named: list[st
     staff.client.patch(staff.path, remove).ok(200)
     assert staff.names == left
     assert (staff.client.get(staff.path).etag == before) == (left == set(staff.ids))
+
+
+# --- lists of which nobody exists ---------------------------------------------------------------------------------
+
+GHOSTS = [{"value": "ghost-1"}, {"value": "ghost-2"}]
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [{"op": "replace", "path": "members", "value": GHOSTS}],
+        [{"op": "Replace", "path": "members", "value": "ghost-1"}],
+        [{"op": "replace", "value": {"displayName": "New", "members": GHOSTS}}],
+        [{"op": "replace", "path": "members", "value": GHOSTS}, {"op": "add", "path": "members", "value": ["«ann»"]}],
+        [{"op": "replace", "path": "members", "value": GHOSTS}, {"op": "remove", "path": "members", "value": GHOSTS}],
+        [
+            {"op": "replace", "path": "members", "value": GHOSTS},
+            {"op": "replace", "path": "members", "value": ["«ann»"]},
+        ],
+    ],
+)
+@pytest.mark.parametrize("unknown_members", ["skip", "refuse"])
+def test_a_replace_by_nobody_is_refused(
+    installation: Installation, operations: list[dict[str, Any]], unknown_members: str
+) -> None:
+    staff = Staff(installation.app(unknown_members=unknown_members).client)
+    sent = json.loads(json.dumps(operations, ensure_ascii=False).replace("«ann»", staff.ids["ann"]))
+    before = staff.client.get(staff.path).ok(200)
+    error = assert_scim_error(staff.client.patch(staff.path, *sent), 400, "invalidValue", "ghost-1")
+    assert ("ghost-2" in error["detail"]) == ("ghost-2" in json.dumps(sent))
+    assert staff.client.get(staff.path).content == before.content
+
+
+def test_a_replace_by_some_who_exist_keeps_them(staff: Staff) -> None:
+    staff.client.patch(staff.path, {"op": "replace", "path": "members", "value": [*GHOSTS, staff.ids["bob"]]}).ok(200)
+    assert staff.names == {"bob"}
+    staff.client.patch(staff.path, {"op": "replace", "path": "members", "value": []}).ok(200)
+    assert staff.names == set()
+    answer = staff.client.patch(staff.path, {"op": "replace", "path": "members", "value": GHOSTS})
+    assert_scim_error(answer, 400, "invalidValue", "ghost-1")
+
+
+def test_deleted_users_and_those_of_other_apps_are_nobody(installation: Installation, staff: Staff) -> None:
+    foreign = installation.app("other").client.user("foreign").ok(201).id
+    gone = staff.client.user("gone").ok(201).id
+    staff.client.delete(f"/Users/{gone}").ok(204)
+    for id in (foreign, gone):
+        answer = staff.client.patch(staff.path, {"op": "replace", "path": "members", "value": [{"value": id}]})
+        assert_scim_error(answer, 400, "invalidValue", id)
+    assert staff.names == set(staff.ids)
+
+
+def test_a_put_of_nobody_does_not_empty_a_group(staff: Staff) -> None:
+    body = {"displayName": "New", "members": GHOSTS}
+    before = staff.client.get(staff.path).ok(200)
+    assert_scim_error(staff.client.put(staff.path, body), 400, "invalidValue", "ghost-1")
+    assert staff.client.get(staff.path).content == before.content
+    staff.client.put(staff.path, {**body, "members": [*GHOSTS, {"value": staff.ids["ann"]}]}).ok(200)
+    assert staff.names == {"ann"}
+    staff.client.put(staff.path, {**body, "members": []}).ok(200)
+    assert staff.names == set()
+    # What created an empty group keeps it as it is.
+    empty = staff.client.post("/Groups", {**body, "displayName": "Empty"}).ok(201).id
+    staff.client.put(f"/Groups/{empty}", {**body, "displayName": "Empty"}).ok(200)
+
+
+def test_bulk_replaces_by_those_it_created(staff: Staff) -> None:
+    def patch(id: str) -> dict[str, Any]:
+        operation = {"op": "replace", "path": "members", "value": [{"value": id}]}
+        return {"method": "PATCH", "path": staff.path, "data": {"schemas": [PATCH_URN], "Operations": [operation]}}
+
+    post = {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"userName": "cat"}}
+    body = {"schemas": [BULK_URN], "Operations": [patch("ghost-1"), post, patch("bulkId:u")]}
+    results = staff.client.post("/Bulk", body).ok(200).json["Operations"]
+    assert [each["status"] for each in results] == ["400", "201", "200"]
+    assert "ghost-1" in results[0]["response"]["detail"]
+    assert staff.client.members(staff.group) == {results[1]["location"].rpartition("/")[2]}
