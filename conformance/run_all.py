@@ -27,6 +27,7 @@ from suites import SUITES, Outcome, Suite  # noqa: E402  # beside this file
 
 from installation import Installation  # noqa: E402  # found by the line above
 from postgres_server import PostgresServer, empty_database  # noqa: E402
+from scimlite.admin import schemas  # noqa: E402
 
 PAGE = ROOT / "docs" / "conformance.md"
 
@@ -57,6 +58,8 @@ def _arguments() -> argparse.Namespace:
 def _run(suite: Suite, kind: str, installation: Installation) -> Outcome:
     print(f"{kind}: {suite.name} …", file=sys.stderr, flush=True)
     app = installation.app(suite.name)
+    for entry in suite.declares:
+        schemas.add_entry(installation.scope, app.slug, entry)
     outcome = suite.run(app.client.base, app.text, kind)
     print(f"{kind}: {suite.name} {outcome.version}: {outcome.passed} of {outcome.total} passed", file=sys.stderr)
     for note in outcome.notes:

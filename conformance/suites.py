@@ -48,6 +48,8 @@ class Suite:
     check: Callable[[str, str, Path], tuple[int, int, list[str]]]
     #: Fragments of notes to why that is right.
     reasons: dict[str, str] = field(default_factory=dict)
+    #: Entries of the catalogue that the app declares before.
+    declares: Sequence[str] = ()
 
     def run(self, base: str, token: str, database: str) -> Outcome:
         """Install the suite if need be, run it, and explain what is known; a suite that breaks fails as a whole."""
@@ -186,8 +188,6 @@ def _schemathesis(base: str, token: str, binaries: Path) -> tuple[int, int, list
     return schemathesis_suite.check(_output, base, token, binaries)
 
 
-_NO_AGENTS = "its agents are a draft that is no part of SCIM 2.0; the suite skips them"
-
 SUITES: tuple[Suite, ...] = (
     Suite(
         "scim2-tester",
@@ -198,11 +198,12 @@ SUITES: tuple[Suite, ...] = (
     ),
     Suite(
         "scim-sanity",
-        "the probe: discovery, life cycles of users and groups, search, errors",
+        "the probe: discovery, life cycles of users, groups, agents and agentic applications, search, errors; "
+        "with `scimlite schema add agents`",
         ("scim-sanity==0.7.4",),
         "scim-sanity",
         _sanity,
-        {"Agent": _NO_AGENTS},
+        declares=("agents",),
     ),
     Suite(
         "scim2-client",
@@ -241,7 +242,8 @@ SUITES: tuple[Suite, ...] = (
     ),
     Suite(
         "conversations",
-        "recorded conversations of Entra ID, Okta, OneLogin, JumpCloud, Google, AWS-style clients and authentik",
+        "recorded conversations of Entra ID, Okta, OneLogin, JumpCloud, Google, AWS-style clients and authentik; with "
+        "`scimlite schema add okta-entitlements`",
         (),
         "scimlite",
         _conversations,
@@ -249,5 +251,6 @@ SUITES: tuple[Suite, ...] = (
             "group PATCH answers 204": "an app answers with the resource unless it has more than 100 members; "
             "`patch-answer empty` gives 204"
         },
+        ("okta-entitlements",),
     ),
 )

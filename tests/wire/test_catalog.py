@@ -269,6 +269,29 @@ def test_what_is_immutable_or_for_the_service_to_write(installation: Installatio
     )
 
 
+def test_an_entitlement_of_ones_own_beside_oktas(installation: Installation, app: Connected) -> None:
+    """Okta's guide has a resource type Profile with the schema of entitlements and an extension."""
+    own = "urn:acme:scim:schemas:extension:shop:1.0:Profile"
+    schemas.add_entry(installation.scope, app.slug, "okta-entitlements")
+    profile = {
+        "name": "Profile",
+        "endpoint": "/Profiles",
+        "schema": f"{OKTA}:Entitlement",
+        "schemaExtensions": [{"schema": own, "required": True}],
+    }
+    extension = {"id": own, "name": "Profile", "attributes": [{"name": "customProfileProperty"}]}
+    schemas.add(installation.scope, app.slug, [profile, extension])
+    assert_scim_error(app.client.post("/Profiles", {"displayName": "Profile 123"}), 400, "invalidValue", own)
+    body = {"type": "Profile", "displayName": "Profile 123", own: {"customProfileProperty": "test-value"}}
+    made = app.client.post("/Profiles", body).ok(201).json
+    assert made["schemas"] == [f"{OKTA}:Entitlement", own]
+    assert app.client.find("Profiles")["Resources"][0][own] == {"customProfileProperty": "test-value"}
+    assert app.client.find("Entitlements")["totalResults"] == 0
+    # The name is free for an entitlement of another type.
+    app.client.post("/Entitlements", {"displayName": "Profile 123"}).ok(201)
+    assert schemas.compare(installation.app_row(app), "okta-entitlements").differences == []
+
+
 def test_put_keeps_what_a_client_cannot_send_back(installation: Installation, app: Connected) -> None:
     schemas.add_entry(installation.scope, app.slug, "devices")
     secret = app.client.post("/Devices", SECRET_DEVICE).ok(201)
