@@ -9,6 +9,7 @@ import click
 from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
 from scimlite.admin.wording import visible
+from scimlite.apps import app_profile
 from scimlite.apps.features import AppSettings, FeatureError
 
 from .app_show import confirm_deletion, details_data, feature_name, print_details, print_overview, state, summary
@@ -53,20 +54,27 @@ def app() -> None:
 @click.option(
     "--slug", metavar="SLUG", help="The app's name in the base URL: 1 to 63 of a-z, 0-9 and -.  [made from NAME]"
 )
+@click.option(
+    "--profile",
+    type=click.Choice(list(app_profile.PROFILES)),
+    default=app_profile.DEFAULT,
+    show_default=True,
+    help="The bundle of features to begin with.",
+)
 @json_option
 @with_installation
-def create(context: Context, name: str, slug: str | None, as_json: bool) -> None:
+def create(context: Context, name: str, slug: str | None, profile: str, as_json: bool) -> None:
     """Make an app with a token; print what the identity provider needs.
 
     That is the SCIM base URL and the bearer token, which Entra ID calls Tenant URL and Secret Token.
 
     \b
     Examples: scimlite app create "Entra ID"
-              scimlite app create "Okta, test tenant" --slug okta-test --json
+              scimlite app create "Okta, test tenant" --slug okta-test --profile okta --json
     """
     # Before anything is made: keys that do not fit this database are refused.
     keyring = context.keyring
-    made = apps.create(context.scope, name, slug)
+    made = apps.create(context.scope, name, slug, profile=profile)
     token, text = tokens.issue(context.workspace(made), keyring)
     url = context.scim_url(made.slug)
     if as_json:
@@ -114,24 +122,34 @@ def show(context: Context, slug: str, as_json: bool) -> None:
 @app_argument
 @click.option("--name", metavar="NAME", help="A new name; slug and base URL stay.")
 @click.option(
+    "--profile",
+    type=click.Choice(list(app_profile.PROFILES)),
+    help="Set a bundle of features; --feature then sets single ones.",
+)
+@click.option(
     "--feature", "features", multiple=True, type=_Feature(), help="Set a feature; can be given several times."
 )
 @with_installation
-def edit(context: Context, slug: str, name: str | None, features: tuple[tuple[str, str], ...]) -> None:
-    """Rename an app or set its features.
+def edit(
+    context: Context, slug: str, name: str | None, profile: str | None, features: tuple[tuple[str, str], ...]
+) -> None:
+    """Rename an app, or set its features one by one or by a profile.
 
     `scimlite app show` says which features there are and what they do. Either everything that is asked for is
     done, or nothing. Running services follow at once.
 
     \b
     Examples: scimlite app edit entra-id --feature patch-answer=body
+              scimlite app edit entra-id --profile strict
               scimlite app edit entra-id --name "Entra ID, production"
     """
-    if name is None and not features:
-        raise click.UsageError("Nothing to change: give --name or --feature.")
+    if name is None and profile is None and not features:
+        raise click.UsageError("Nothing to change: give --name, --profile or --feature.")
     before = apps.get(context.db, slug)
-    edited = apps.edit(context.scope, before.slug, name=name, features=dict(features))
-    old, new = ({"name": version.name, **version.settings.spelled()} for version in (before, edited))
+    edited = apps.edit(context.scope, before.slug, name=name, profile=profile, features=dict(features))
+    old, new = (
+        {"name": version.name, "profile": version.profile, **version.settings.spelled()} for version in (before, edited)
+    )
     changes = [f"{feature_name(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
     click.echo("\n".join(map(visible, changes)) or f"{edited.slug} is like that already.", err=True)
 

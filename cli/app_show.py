@@ -11,7 +11,7 @@ from scimlite import clock
 from scimlite.admin.contents import Contents
 from scimlite.admin.overview import Contact, Details, Overview
 from scimlite.admin.tokens import Token
-from scimlite.apps import App
+from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings
 from scimlite.scim.leniency import Leniency
 
@@ -65,6 +65,7 @@ def summary(context: Context, app: App) -> dict[str, Any]:
         "slug": app.slug,
         "name": app.name,
         "enabled": app.enabled,
+        "profile": app.profile,
         "base_url": context.scim_url(app.slug),
         "created_at": iso_time(app.created_at),
     }
@@ -102,6 +103,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         "brakes": [BRAKES.data(brake) for brake in details.brakes],
         **_CONTACT.data(details.contact),
         "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
+        "profile_differs": app_profile.differences(details.app.profile, details.app.settings),
         "features": {feature_name(name): value for name, value in details.app.settings.spelled().items()},
         "tokens": [_TOKENS.data(token) for token in details.tokens],
         "leniencies_this_week": details.leniencies,
@@ -117,6 +119,7 @@ def print_details(context: Context, details: Details) -> None:
             ("Slug", app.slug),
             ("State", state(app)),
             ("SCIM base URL", context.scim_url(app.slug)),
+            ("Profile", _profile(app)),
             ("Created", local_time(app.created_at)),
             ("Users", _users(contents)),
             ("Groups", f"{contents.groups:,}"),
@@ -172,6 +175,12 @@ def _users(contents: Contents) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _profile(app: App) -> str:
+    """The name of the app's profile, and the features that are not as it has them."""
+    differs = ", ".join(f"{name}={value}" for name, value in app_profile.differences(app.profile, app.settings).items())
+    return f"{app.profile} (differs: {differs})" if differs else app.profile
 
 
 def _words(leniency: str) -> str:

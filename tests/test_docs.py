@@ -14,6 +14,7 @@ import pytest
 from page_reader import Reader
 from pages import FOR_TYPING, PAGES, ROOT, Page
 from postgres_server import empty_database, find_binaries
+from scimlite.apps import app_profile
 from scimlite.apps.features import AppSettings
 from scimlite.config import VARIABLES, Settings
 from scimlite.scim.leniency import Leniency
@@ -186,6 +187,14 @@ def test_the_settings_table_gives_the_defaults(tmp_path: Path) -> None:
 def test_the_leniencies_table_has_every_leniency_with_its_words() -> None:
     rows = {name: cells[0] for name, cells in table("docs/features.md", "leniency").items()}
     assert rows == {leniency.value: leniency.words for leniency in Leniency}
+
+
+def test_the_profiles_table_says_what_each_profile_sets() -> None:
+    rows = {
+        name: re.findall(r"`([\w-]+)=([\w-]+)`", cells[1])
+        for name, cells in table("docs/features.md", "profile").items()
+    }
+    assert {name: dict(pairs) for name, pairs in rows.items()} == app_profile.PROFILES
 
 
 def _values(feature: dataclasses.Field[object]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import peewee
 
 from .. import clock, journal
-from ..apps import App, AppError, ever, every, find, get, lock, update
+from ..apps import App, AppError, app_profile, ever, every, find, get, lock, update
 from ..apps.features import AppSettings, FeatureError
 from ..apps.workspace import Workspace
 from ..db import Database
@@ -56,26 +56,43 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")
 
 
-def create(scope: Scope, name: str, slug: str | None = None) -> App:
-    """Makes an app. Raises AppError when the name or slug is not allowed or the slug is taken."""
+def create(scope: Scope, name: str, slug: str | None = None, *, profile: str = app_profile.DEFAULT) -> App:
+    """Makes an app. Raises AppError when the name, slug or profile is not allowed or the slug is taken."""
     name = _checked_name(name)
     chosen = slug if slug is not None else slug_of(name)
     if not _SLUG.fullmatch(chosen):
         raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
     try:
-        return scope.db.transact(partial(_create, scope, name, chosen))
+        return scope.db.transact(partial(_create, scope, name, chosen, profile))
     except peewee.IntegrityError as error:
         if scope.db.not_unique(error, "app", "slug"):
             raise AppError(f"There is an app {chosen!r} already. Choose another slug with --slug.") from None
         raise
 
 
-def _create(scope: Scope, name: str, slug: str) -> App:
-    values = {"slug": slug, "name": name, "enabled": 1, "settings": "{}", "version": 1, "mapping_version": 1}
-    scope.db.execute(AppRow.insert(**values, created_at=clock.now()))
+def _create(scope: Scope, name: str, slug: str, profile: str) -> App:
+    settings = _with_features(AppSettings(), _profile_features(profile)).to_json()
+    values = {"slug": slug, "name": name, "enabled": 1, "version": 1, "mapping_version": 1}
+    scope.db.execute(AppRow.insert(**values, settings=settings, profile=profile, created_at=clock.now()))
     app = get(scope.db, slug)
-    journal.record(Workspace.of(scope, app), [Entry(Action.APP_CREATED, detail=f"{name} ({slug})")])
+    chosen = "" if profile == app_profile.DEFAULT else f", profile {profile}"
+    journal.record(Workspace.of(scope, app), [Entry(Action.APP_CREATED, detail=f"{name} ({slug}{chosen})")])
     return app
+
+
+def _profile_features(profile: str) -> dict[str, str]:
+    if profile not in app_profile.PROFILES:
+        raise AppError(f"There is no profile {profile!r}. Profiles: {', '.join(app_profile.PROFILES)}.")
+    return app_profile.features_of(profile)
+
+
+def _with_features(settings: AppSettings, features: dict[str, str]) -> AppSettings:
+    for feature, value in features.items():
+        try:
+            settings = settings.with_feature(feature, value)
+        except FeatureError as error:
+            raise AppError(str(error)) from None
+    return settings
 
 
 def _checked_name(name: str) -> str:
@@ -85,34 +102,44 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def edit(scope: Scope, slug: str, *, name: str | None = None, features: dict[str, str] | None = None) -> App:
-    """Renames an app or sets features. Raises AppError when there is no such feature, or stored data contradict it."""
-    scope.db.transact(partial(_edit, scope, slug, name, features or {}))
+def edit(
+    scope: Scope,
+    slug: str,
+    *,
+    name: str | None = None,
+    profile: str | None = None,
+    features: dict[str, str] | None = None,
+) -> App:
+    """Renames an app, or sets the features of a profile and then single ones.
+
+    Raises AppError when there is no such profile or feature, or stored data contradict it.
+    """
+    scope.db.transact(partial(_edit, scope, slug, name, profile, features or {}))
     return get(scope.db, slug)
 
 
-def _edit(scope: Scope, slug: str, name: str | None, features: dict[str, str]) -> None:
+def _edit(scope: Scope, slug: str, name: str | None, profile: str | None, features: dict[str, str]) -> None:
     app = lock(scope.db, slug)
-    settings = app.settings
-    for feature, value in features.items():
-        try:
-            settings = settings.with_feature(feature, value)
-        except FeatureError as error:
-            raise AppError(str(error)) from None
+    bundle = _profile_features(profile) if profile is not None else {}
+    settings = _with_features(app.settings, bundle | features)
+    chosen = profile if profile is not None else app.profile
     renamed = _checked_name(name) if name is not None else app.name
     if settings.unique_group_names != app.settings.unique_group_names:
         _switch_unique_group_names(scope.db, app, on=settings.unique_group_names)
     if settings.passwords != app.settings.passwords:
         # A password that changed while passwords were dropped is unknown: no older one may let its user in.
         scope.db.execute(PasswordRow.delete().where(PasswordRow.app_id == app.id))
-    changes = _setting_changes(app, settings, renamed)
+    if settings.member_display != app.settings.member_display:
+        scope.db.execute(MemberRow.update(display=None).where(MemberRow.app_id == app.id))
+    changes = _setting_changes(app, settings, renamed, chosen)
     if changes:
-        update(scope.db, app, settings=settings.to_json(), name=renamed)
+        update(scope.db, app, settings=settings.to_json(), name=renamed, profile=chosen)
         journal.record(Workspace.of(scope, app), [Entry(Action.APP_EDITED, changes=changes)])
 
 
-def _setting_changes(app: App, settings: AppSettings, name: str) -> dict[str, list[Any]]:
-    before, after = {"name": app.name, **app.settings.spelled()}, {"name": name, **settings.spelled()}
+def _setting_changes(app: App, settings: AppSettings, name: str, profile: str) -> dict[str, list[Any]]:
+    before = {"name": app.name, "profile": app.profile, **app.settings.spelled()}
+    after = {"name": name, "profile": profile, **settings.spelled()}
     return {key: [before[key], after[key]] for key in after if before[key] != after[key]}
 
 

@@ -15,6 +15,7 @@ from ..scim.declared import Declared
 from ..scim.schema import Attribute, ResourceType, schema
 from ..scim.strictness import Strictness
 from ..suggestions import did_you_mean
+from . import app_profile
 from .features import AppSettings
 
 
@@ -33,6 +34,8 @@ class App:
     version: int
     settings: AppSettings
     created_at: int
+    #: The name of the bundle of features that was chosen last.
+    profile: str = app_profile.DEFAULT
     #: The app's own schemas and resource types.
     declared: Declared = declared.NOTHING
     #: The attribute mapping in the database's JSON, and its version.

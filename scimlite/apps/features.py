@@ -126,6 +126,15 @@ class AppSettings:
         help="The answer to PATCH: body is the resource, empty is nothing, auto is the resource except for groups of "
         "over 100 members.",
     )
+    member_display: Literal["current", "sent"] = _choice(
+        "current",
+        "sent",
+        help="The `display` of a group's members: current is the member's name, sent what the client sent when "
+        "it added the member.",
+    )
+    service_configuration: bool = _switch(
+        False, "/serviceConfiguration answers like /ServiceProviderConfig, as in Microsoft's reference code."
+    )
     revive: bool = _switch(
         False,
         "A user who is created with the externalId of exactly one deleted user, within the retention time, gets "

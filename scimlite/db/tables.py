@@ -26,6 +26,8 @@ class AppRow(Table):
     enabled = SmallIntegerField()
     #: AppSettings as JSON.
     settings = TextField()
+    #: The name of the bundle of features that was chosen last (apps/app_profile.py).
+    profile = TextField()
     #: Schemas and resource types of the app's own (scim/declared.py) as JSON.
     declared = TextField()
     #: The attribute mapping (mapping.py) as JSON; `{}` is the default one.
@@ -130,6 +132,8 @@ class MemberRow(Table):
     app_id = BigIntegerField()
     group_id = BigIntegerField()
     member_id = BigIntegerField()
+    #: What the client called the member, while the app's feature `member-display` is `sent`.
+    display = TextField(null=True)
 
     class Meta:
         table_name = "member"

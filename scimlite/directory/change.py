@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -35,6 +35,8 @@ class Revision:
     #: Attributes of the request that are left out.
     ignored: Sequence[str]
     password: passwords.Change | None
+    #: What the client calls linked resources, by id.
+    displays: Mapping[str, str] = field(default_factory=dict)
 
 
 class Change:
@@ -74,7 +76,9 @@ class Change:
         after = Subject(self._type, self._id, new) if changes else before
         linked = member_changes.NOTHING
         if self._revision.steps:
-            linked = member_changes.change(workspace, resource.row, self._revision.steps, after.pair)
+            linked = member_changes.change(
+                workspace, resource.row, self._revision.steps, after.pair, self._revision.displays
+            )
         password = passwords.apply(workspace, resource.row, self._revision.password)
         self._check(resource, before, after, differences, linked, password)
         entries = self._entries(resource, before, after, differences, password) + linked.entries

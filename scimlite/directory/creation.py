@@ -66,7 +66,8 @@ class Creation:
         entries = [entry(action, subject, {}, self._cleaned.ignored, "; ".join(filter(None, notes)))]
         if self._cleaned.links:
             step = patch_plan.LinkStep(add=dict.fromkeys(self._cleaned.links))
-            entries += member_changes.change(workspace, resource.row, [step], subject.pair).entries
+            displays = self._cleaned.displays
+            entries += member_changes.change(workspace, resource.row, [step], subject.pair, displays).entries
         self._attempt.record(entries, resource, resource.modified_at)
         remember(workspace, subject, {})
         # No group holds a new resource, and a new group has only the members of the body.

@@ -41,17 +41,22 @@ class Linked:
 NOTHING = Linked()
 
 
-def change(workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tuple[str, str]) -> Linked:
+def change(
+    workspace: Workspace, group: int, steps: Sequence[LinkStep], pair: tuple[str, str], displays: Mapping[str, str]
+) -> Linked:
     """Carries out steps on the links of a locked group, whose members are never loaded.
 
-    In: the group's row, and (id, name) of the group for the journal. Raises InvalidValue naming members that do not
-    exist when the app refuses them, or when a replace names no others; NoTarget or Mutability when a value path does
-    more than add and remove.
+    In: the group's row, (id, name) of the group for the journal, and what the client calls the members, by id. Raises
+    InvalidValue naming members that do not exist when the app refuses them, or when a replace names no others;
+    NoTarget or Mutability when a value path does more than add and remove.
     """
     changing = _Change(workspace, group, pair)
     for step in steps:
         changing.carry_out(step)
-    return changing.linked()
+    linked = changing.linked()
+    if displays and workspace.app.settings.member_display == "sent":
+        changing.name_added(displays)
+    return linked
 
 
 class _Change:
@@ -72,6 +77,8 @@ class _Change:
         self._pair = pair
         self._added: dict[int, None] = {}
         self._removed: dict[int, None] = {}
+        #: Rows that were inserted and are still there.
+        self._inserted: dict[int, None] = {}
         #: Ids of members to add that do not exist in the app.
         self._missing: dict[str, None] = {}
         #: Id, type and name by row, of rows that a step looked up.
@@ -175,6 +182,7 @@ class _Change:
 
     def _note_added(self, rows: Iterable[Sequence[int]]) -> None:
         for (row,) in rows:
+            self._inserted[row] = None
             if row in self._removed:
                 del self._removed[row]
             else:
@@ -182,6 +190,7 @@ class _Change:
 
     def _note_removed(self, rows: Iterable[Sequence[int]]) -> None:
         for (row,) in rows:
+            self._inserted.pop(row, None)
             if row in self._added:
                 del self._added[row]
             else:
@@ -197,6 +206,12 @@ class _Change:
             linked.entries += [_entry(action, *names[row], self._pair) for row in rows if row in names]
         linked.entries += [self._refused(id[:_LONGEST_ID]) for id in self._missing]
         return linked
+
+    def name_added(self, displays: Mapping[str, str]) -> None:
+        """Keeps what the client calls the members that were added; `linked` must have been called."""
+        named = [(row, displays.get(self._names[row][0])) for row in self._inserted if row in self._names]
+        names = [{"group": self._group, "member": row, "display": display} for row, display in named if display]
+        self._db.execute_many(_name_member, names)
 
     def _refused(self, id: str) -> Entry:
         detail = f"member {id} does not exist in this app; the others were applied"
@@ -222,6 +237,12 @@ def _insert_members(db: Database) -> Any:
     rows = Select([table], [Cast(Slot("app"), "BIGINT"), Cast(Slot("group"), "BIGINT"), column]).where(SQL("(1 = 1)"))
     fields = [MemberRow.app_id, MemberRow.group_id, MemberRow.member_id]
     return MemberRow.insert_from(rows, fields).on_conflict_ignore().returning(MemberRow.member_id)
+
+
+@prepared
+def _name_member(db: Database) -> Any:
+    query = MemberRow.update(display=Slot("display"))
+    return query.where(MemberRow.group_id == Slot("group"), MemberRow.member_id == Slot("member"))
 
 
 @prepared

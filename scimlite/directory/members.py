@@ -34,7 +34,9 @@ def members_of(db: Database, groups: list[int]) -> dict[int, list[Link]]:
 def _members_of_groups(db: Database) -> Any:
     other = ResourceRow.alias()
     return (
-        MemberRow.select(MemberRow.group_id, other.uuid, other.type, fn.coalesce(other.display, other.name))
+        MemberRow.select(
+            MemberRow.group_id, other.uuid, other.type, fn.coalesce(MemberRow.display, other.display, other.name)
+        )
         .join(other, on=(other.id == MemberRow.member_id))
         .where(db.one_of(MemberRow.group_id, "groups"), other.deleted_at.is_null())
         .order_by(MemberRow.group_id, MemberRow.member_id)

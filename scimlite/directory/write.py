@@ -86,6 +86,7 @@ def replace(
             steps=[patch_plan.whole(cleaned.links)] if resource_type.links else [],
             ignored=cleaned.ignored,
             password=passwords.change(workspace.app, resource_type, cleaned.secrets),
+            displays=cleaned.displays,
         )
         change = Change(attempt, resource_type, id, preconditions, revision)
         return Written(change.carry_out(), cleaned.document)
@@ -119,6 +120,7 @@ def patch(
             steps=plan.links,
             ignored=plan.ignored,
             password=passwords.change(app, resource_type, plan.secrets),
+            displays=plan.displays,
         )
         change = Change(attempt, resource_type, id, preconditions, revision)
         return Written(change.carry_out(), edits=plan.edits)

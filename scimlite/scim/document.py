@@ -17,6 +17,8 @@ Document = dict[str, Json]
 
 #: Attributes, by key, that documents hold and the value index does not: filters read them from columns.
 _NOT_INDEXED = ("schemas", "id", "meta")
+#: Characters of the name that a client may give a member.
+_LONGEST_DISPLAY = 1000
 #: Attributes of this mutability keep their value when a PUT does not send one.
 _KEPT = ("immutable", "writeOnly")
 
@@ -41,6 +43,8 @@ class Cleaned:
     links: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
+    #: What the client calls linked resources, by id.
+    displays: dict[str, str] = field(default_factory=dict)
 
 
 # --- a body becomes a document ------------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ def clean(resource_type: ResourceType, body: Json, *, replacing: bool = False) -
     intake.take(body)
     finished = finish(resource_type, intake.document)
     require(resource_type, finished, kept=_KEPT if replacing else ())
-    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets)
+    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets, intake.displays)
 
 
 class _Intake:
@@ -70,6 +74,7 @@ class _Intake:
         self.resource_type = resource_type
         self.document: Document = {}
         self.links: list[str] = []
+        self.displays: dict[str, str] = {}
         self.ignored: list[str] = []
         self.secrets: dict[str, Json] = {}
         self._paths: set[str] = set()
@@ -116,7 +121,7 @@ class _Intake:
         elif attribute.key == "schemas":
             _check_schemas(value)
         elif attribute.links:
-            self.links += link_ids(attribute, value, self.ignored)
+            self.links += link_ids(attribute, value, self.ignored, self.displays)
         else:
             cleaned = values.clean(attribute, value, self.ignored)
             if cleaned is not None and attribute.apart:
@@ -132,15 +137,28 @@ def _check_schemas(value: Json) -> None:
     raise InvalidValue("schemas takes an array of strings.")
 
 
-def link_ids(attribute: Attribute, value: Json, ignored: list[str]) -> list[str]:
-    """The ids in values of the linking attribute; InvalidValue for one without an id."""
+def link_ids(attribute: Attribute, value: Json, ignored: list[str], displays: dict[str, str]) -> list[str]:
+    """The ids in values of the linking attribute; puts what the client calls them into `displays`.
+
+    Raises InvalidValue for a value without an id.
+    """
     ids: list[str] = []
-    for item in values.items_of(value):
+    for item in map(quirks.member_display_name, values.items_of(value)):
         link = values.clean_item(attribute, item, ignored)
         if not link or not link.get("value"):
             raise InvalidValue(f"{attribute.path}.value is required.")
         ids.append(link["value"])
+        if isinstance(item, dict) and (display := _display(item)):
+            displays[link["value"]] = display
     return ids
+
+
+def _display(link: dict[str, Json]) -> str | None:
+    """What a client calls a linked resource; None when it says nothing, or too much."""
+    for name, value in link.items():
+        if name.lower() == "display" and isinstance(value, str) and len(value) <= _LONGEST_DISPLAY:
+            return value
+    return None
 
 
 def with_defaults(resource_type: ResourceType, document: Document, current: Document | None = None) -> Document:

@@ -37,6 +37,7 @@ class Leniency(StrEnum):
     BLANK_REFERENCE = "blank-reference", "references cleared with a blank value"
     NESTED_SCHEMAS = "nested-schemas", "schemas inside of an extension"
     UNKNOWN_ATTRIBUTE = "unknown-attribute", "attributes that no schema has, left out"
+    MEMBER_DISPLAY_NAME = "member-display-name", "displayName of a member in place of display"
 
     # --- messages ---
     MISSING_SCHEMAS = "missing-schemas", "bodies without schemas"

@@ -191,8 +191,13 @@ def service_provider_config(
     max_operations: int,
     max_payload_size: int,
     change_password: bool,
+    keeps_profile: bool = False,
 ) -> dict[str, Json]:
-    """The features of this service (RFC 7643 section 5); `page_size` None leaves out the pagination of RFC 9865."""
+    """The features of this service (RFC 7643 section 5).
+
+    In: `page_size`, None leaves out the pagination of RFC 9865; `keeps_profile`, true when the app refuses all that
+    draft-zollner-scim-interop-profile refuses.
+    """
     pagination = {
         "cursor": True,
         "index": True,
@@ -209,6 +214,7 @@ def service_provider_config(
         "sort": {"supported": True},
         "etag": {"supported": True},
         **({"pagination": pagination} if page_size is not None else {}),
+        **({"interopProfileConformant": True} if keeps_profile else {}),
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

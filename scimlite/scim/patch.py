@@ -190,7 +190,7 @@ class _Planner:
 
     def ids(self, attribute: Attribute, value: Json) -> list[str]:
         """The ids in values of the linking attribute."""
-        return document.link_ids(attribute, value, self.plan.ignored)
+        return document.link_ids(attribute, value, self.plan.ignored, self.plan.displays)
 
 
 def _check_filter(attribute: Attribute, condition: Filter) -> None:

@@ -83,6 +83,8 @@ class Plan:
     links: list[LinkStep] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
+    #: What the client calls linked resources, by id.
+    displays: dict[str, str] = field(default_factory=dict)
 
     def add_edit(self, edit: Edit) -> None:
         """Adds an edit of the document, or a secret."""

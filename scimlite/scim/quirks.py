@@ -120,6 +120,17 @@ def without_labels(operation: dict[str, Json]) -> dict[str, Json]:
     return named
 
 
+def member_display_name(value: Json) -> Json:
+    """`displayName` stands for `display` in a member of a group.
+
+    Microsoft's Postman collection adds members with it (AzureAD/SCIMReferenceCode, PostmanCollection.json).
+    """
+    if isinstance(value, dict) and "displayName" in value and "display" not in value:
+        leniency.note(Leniency.MEMBER_DISPLAY_NAME)
+        return {"display" if name == "displayName" else name: inner for name, inner in value.items()}
+    return value
+
+
 def listed_values(op: str, value: Json) -> list[Json] | None:
     """The values that a remove with a value names: these are removed, not all; None when it names none.
 

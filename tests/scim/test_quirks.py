@@ -92,6 +92,14 @@ def test_operation_name() -> None:
     assert [quirks.operation_name(op) for op in ("Add", "REPLACE", "remove", 5)] == ["add", "replace", "remove", 5]
 
 
+def test_member_display_name() -> None:
+    """AzureAD/SCIMReferenceCode, PostmanCollection.json."""
+    assert quirks.member_display_name({"displayName": "Ann", "value": "1"}) == {"display": "Ann", "value": "1"}
+    both = {"displayName": "Ann", "display": "A", "value": "1"}
+    assert quirks.member_display_name(both) == both
+    assert quirks.member_display_name("1") == "1"
+
+
 def test_without_labels() -> None:
     """AzureAD/SCIMReferenceCode, PostmanCollection.json."""
     operation = {"op": "add", "path": "members", "value": []}

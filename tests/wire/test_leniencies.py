@@ -89,6 +89,13 @@ CASES = [
     patch("nested-schemas", {"op": "add", "value": {ENTERPRISE_URN: {"schemas": [ENTERPRISE_URN], "division": "d"}}}),
     create("unknown-attribute", favouriteColour="green"),
     create("unknown-attribute", emails=[{"value": "a@example.com", "colour": "green"}]),
+    Case(
+        "POST",
+        "/Groups",
+        {"schemas": [GROUP_URN], "displayName": "G", "members": [{"value": "{user}", "displayName": "U"}]},
+        ("member-display-name",),
+        201,
+    ),
     # Messages.
     Case("POST", "/Users", {"userName": "new"}, ("missing-schemas",), 201),
     Case("PUT", "/Users/{user}", {"schemas": [], "userName": "new"}, ("missing-schemas",)),

@@ -193,6 +193,16 @@ STRICT = {
 }
 
 
+def test_the_service_says_that_it_keeps_the_profile(installation: Installation) -> None:
+    strict, almost, default = (
+        installation.app(**features) for features in (STRICT, {**STRICT, "require_schemas": "off"}, {})
+    )
+    config = strict.client.get("/ServiceProviderConfig").ok(200).json
+    assert config["interopProfileConformant"] is True
+    for app in (almost, default):
+        assert "interopProfileConformant" not in app.client.get("/ServiceProviderConfig").ok(200).json
+
+
 def test_a_client_that_keeps_the_profile_is_served(installation: Installation) -> None:
     client = installation.app(**STRICT).client
     body = {

@@ -9,6 +9,7 @@ import orjson
 from flask import Response
 
 from ... import apps, errors
+from ...apps import app_profile
 from ...scim import messages, openapi, quirks
 from .call import Call
 from .responses import scim_response
@@ -36,6 +37,7 @@ class ServiceProviderConfigView(View):
             max_operations=call.limits.max_operations,
             max_payload_size=call.limits.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
+            keeps_profile=app is not None and not app_profile.differences(app_profile.STRICT, app.settings),
         )
         return scim_response(orjson.dumps(config))
 
@@ -110,8 +112,24 @@ def openapi_response(document: Json) -> Response:
     return Response(orjson.dumps(document), content_type="application/json")
 
 
+class ServiceConfigurationView(ServiceProviderConfigView):
+    """`/serviceConfiguration`: the ServiceProviderConfig, where AzureAD/SCIMReferenceCode has it.
+
+    It is 404 unless the app's feature `service-configuration` is on.
+    """
+
+    public = False
+    for_subjects = True
+
+    def get(self, call: Call, slug: str) -> Response:
+        if not call.app.settings.service_configuration:
+            raise errors.NotFound("There is nothing at /serviceConfiguration.")
+        return super().get(call, slug)
+
+
 ROUTES = (
     ("/<slug>/ServiceProviderConfig", ServiceProviderConfigView, "ServiceProviderConfig"),
+    ("/<slug>/serviceConfiguration", ServiceConfigurationView, "ServiceConfiguration"),
     ("/<slug>/openapi.json", OpenApiView, "OpenApi"),
     ("/<slug>/Schemas", SchemasView, "Schemas"),
     ("/<slug>/Schemas/<id>", SchemasView, "Schema"),
