@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..errors import InvalidFilter
-from . import quirks, values
-from .filter import And, Compare, Filter, Not, Or, Scalar
+from . import numbers, quirks, values
+from .filter import And, Bare, Compare, Filter, Not, Or, Scalar
+from .leniency import Leniency, note
 from .path import AttrPath, quote
 from .schema import Attribute
 
-_TEXT_TYPES = ("string", "reference")
+_EQUALITY = ("eq", "ne")
 _SUBSTRING = ("co", "sw", "ew")
 _ORDER = ("gt", "ge", "lt", "le")
 
@@ -50,29 +52,47 @@ def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
     return Bound(attribute, op, _literal(attribute, op, value))
 
 
-def _literal(attribute: Attribute, op: str, value: Scalar) -> str:
+#: The operators that each type of attribute can be compared with (RFC 7644 section 3.4.2.2).
+_OPERATORS = {
+    "boolean": _EQUALITY,
+    "binary": _EQUALITY,
+    "string": (*_EQUALITY, *_SUBSTRING, *_ORDER),
+    "reference": (*_EQUALITY, *_SUBSTRING, *_ORDER),
+    "dateTime": (*_EQUALITY, *_ORDER),
+    "integer": (*_EQUALITY, *_ORDER),
+    "decimal": (*_EQUALITY, *_ORDER),
+}
+
+
+def _literal(attribute: Attribute, op: str, value: str | bool) -> str:
     """The key of a value in a filter; InvalidFilter when the attribute's type does not allow it or the operator."""
-    kind = attribute.type
-    operators: tuple[str, ...]
-    if kind == "boolean":
-        value = quirks.string_boolean(value)
-        fits, operators = isinstance(value, bool), ("eq", "ne")
-    elif kind == "binary":
-        fits, operators = isinstance(value, str), ("eq", "ne")
-    elif kind in _TEXT_TYPES:
-        fits, operators = isinstance(value, str), ("eq", "ne", *_SUBSTRING, *_ORDER)
-    elif kind == "dateTime":
-        fits = isinstance(value, str) and values.microseconds(value) is not None
-        operators = ("eq", "ne", *_ORDER)
-    else:
-        whole = isinstance(value, int) and abs(value) < 2**63
-        fits = not isinstance(value, bool) and (whole or (kind == "decimal" and isinstance(value, float)))
-        operators = ("eq", "ne", *_ORDER)
-    if op not in operators:
-        raise InvalidFilter(f"{attribute.path} is of type {kind}: it cannot be compared with {op}.")
-    if not fits:
-        raise InvalidFilter(f"{attribute.path} is of type {kind}: it cannot be compared with {quote(str(value))}.")
-    return values.key(attribute, value)
+    if op not in _OPERATORS[attribute.type]:
+        raise InvalidFilter(f"{attribute.path} is of type {attribute.type}: it cannot be compared with {op}.")
+    key = _key(attribute, value)
+    if key is None:
+        literal = json.dumps(value) if isinstance(value, bool) else value
+        raise InvalidFilter(
+            f"{attribute.path} is of type {attribute.type}: it cannot be compared with {quote(literal)}."
+        )
+    return key
+
+
+def _key(attribute: Attribute, value: str | bool) -> str | None:
+    """The key of a value in a filter; None when the attribute's type does not allow it."""
+    match attribute.type:
+        case "boolean":
+            meant = quirks.string_boolean(value)
+            return values.key(attribute, meant) if isinstance(meant, bool) else None
+        case "integer" | "decimal":
+            number = numbers.number(value) if isinstance(value, Bare) else quirks.text_number(value)
+            if number is None or isinstance(number, str | bool):
+                return None
+            return (numbers.key_among_integers if attribute.type == "integer" else numbers.decimal_key)(number)
+        case "dateTime" if isinstance(value, str) and values.microseconds(value) is None:
+            return None
+    if isinstance(value, Bare):
+        note(Leniency.BARE_LITERAL)
+    return values.key(attribute, value) if isinstance(value, str) else None
 
 
 def sub_attribute(attribute: Attribute, path: AttrPath) -> Attribute:
@@ -142,13 +162,14 @@ def _compare(sub: Attribute, bound: Bound, item: Any) -> bool:
     return any(OPERATORS[bound.op](values.key(bound.attribute, one), bound.key) for one in values.items_of(value))
 
 
-def required_values(term: Filter, attribute: Attribute) -> dict[str, Scalar] | None:
+def required_values(term: Filter, attribute: Attribute) -> dict[str, Any] | None:
     """The sub-attributes with their values that an item needs to match a filter of `eq` joined by `and`.
 
-    None for any other filter: it does not tell how to make an item.
+    None for any other filter: it does not tell how to make an item. Raises InvalidValue for a value that can be
+    compared and not stored, such as 4.5 in an integer.
     """
     if isinstance(term, And):
-        merged: dict[str, Scalar] = {}
+        merged: dict[str, Any] = {}
         for inner in term.terms:
             part = required_values(inner, attribute)
             if part is None:
@@ -158,7 +179,7 @@ def required_values(term: Filter, attribute: Attribute) -> dict[str, Scalar] | N
     if isinstance(term, Compare) and term.op == "eq" and term.value is not None:
         sub = sub_attribute(attribute, term.path)
         bind(sub, "eq", term.value)
-        return {sub.name: quirks.string_boolean(term.value) if sub.type == "boolean" else term.value}
+        return {sub.name: values.clean(sub, str(term.value) if isinstance(term.value, Bare) else term.value)}
     return None
 
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from . import numbers
 from .path import AttrPath
 
-Scalar = str | bool | int | float | None
+
+class Bare(str):
+    """A value without quotation marks as it is written: a number, or a word (`filter_parser` says which words).
+
+    The type of the attribute tells what it means: `1e3` is 1000 in a number and the text `1e3` in a text.
+    """
+
+    __slots__ = ()
+
+
+#: A text that is no Bare had quotation marks; None is the literal null.
+Scalar = str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ def unparse(node: Filter) -> str:
         case Compare(path, "pr"):
             return f"{path} pr"
         case Compare(path, op, value):
-            return f"{path} {op} {json.dumps(value, ensure_ascii=False)}"
+            return f"{path} {op} {_literal(value)}"
         case And(terms):
             return " and ".join(_bracketed(term, And, Or) for term in terms)
         case Or(terms):
@@ -71,6 +83,13 @@ def unparse(node: Filter) -> str:
             return f"not ({unparse(term)})"
         case _:
             return f"{node.path}[{unparse(node.term)}]"
+
+
+def _literal(value: Scalar) -> str:
+    """A value as JSON; a number keeps its digits."""
+    if isinstance(value, Bare) and numbers.is_number(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _bracketed(node: Filter, *kinds: type[Filter]) -> str:

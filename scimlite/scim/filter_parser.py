@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
 
 from ..errors import InvalidFilter, InvalidPath
-from .filter import And, Compare, Filter, Not, Or, Scalar, ValuePath
+from .filter import And, Bare, Compare, Filter, Not, Or, Scalar, ValuePath
 from .leniency import Leniency, note
 from .path import BLANKS, AttrPath, quote, split_attr_path, split_sub_attribute
 
@@ -53,12 +52,8 @@ _WORD = re.compile(rf'(?:(?<=[{BLANKS}])|{_TOUCHABLE}){_STRING}(?=[{BLANKS})\]]|
 _NO_VALUE = frozenset({"", "(", ")", "[", "]", '"'})
 _CLOSED_STRING = re.compile(_STRING)
 _STRING_BODY = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*')
-_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _CONTROLS = frozenset(map(chr, range(0x20)))
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-
-# Longer numbers are no identifiers or quantities, and Python's int() refuses texts of some thousand digits.
-_MAX_NUMBER_LENGTH = 100
 
 _LOGICAL = frozenset({"and", "or", "not"})
 _COMPARISONS = ("eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le")
@@ -68,18 +63,17 @@ _RESERVED = _LOGICAL.union(_COMPARISONS, {"pr"})
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
-def _bare_value(word: str, op: str) -> str | None:
-    """Quirk: after `eq`, a word without quotation marks is read as a string; None for a word that is refused.
+def _bare_value(word: str) -> Bare | None:
+    """A number, or (quirk) a word without quotation marks, which is read as a text; None for a word that is refused.
 
     RFC 7644 section 3.4.2.2 wants JSON. authentik sends `userName eq x` (goauthentik/authentik#16455), Entra
     sent `id eq 2819c223-… and members eq 9067729b-…` (MicrosoftDocs/azure-docs,
-    active-directory-scim-provisioning.md, 2017). Words of the filter language stand where
-    a value was forgotten, and single quotation marks are a mistake, so both are refused.
+    active-directory-scim-provisioning.md, 2017), and its documentation has `filter=externalId eq jyoung`. Words of the
+    filter language stand where a value was forgotten, and single quotation marks are a mistake, so both are refused.
     """
-    if op != "eq" or word.lower() in _RESERVED or word.startswith("'") or not word.isprintable():
+    if word in _NO_VALUE or word.lower() in _RESERVED or word.startswith("'") or not word.isprintable():
         return None
-    note(Leniency.BARE_LITERAL)
-    return word
+    return Bare(word)
 
 
 class _Parser:
@@ -214,7 +208,7 @@ class _Parser:
             raise self.refuse(f"it has more than {self.max_terms} comparisons")
         self.terms += 1
         self.at += 1
-        return Compare(path, op) if op == "pr" else Compare(path, op, self.value(op))
+        return Compare(path, op) if op == "pr" else Compare(path, op, self.value())
 
     def attr_path(self) -> AttrPath:
         word = self.words[self.at]
@@ -226,19 +220,17 @@ class _Parser:
         self.at += 1
         return path
 
-    def value(self, op: str) -> Scalar:
+    def value(self) -> Scalar:
         word = self.words[self.at]
         value: Scalar
         if len(word) > 1 and word[0] == '"':
             value = self.string(word)
         elif (literal := word.lower()) in _LITERALS:
             value = _LITERALS[literal]
-        elif match := _NUMBER.fullmatch(word):
-            value = self.number(match)
-        elif word in _NO_VALUE or (bare := _bare_value(word, op)) is None:
-            raise self.no_value(word)
         else:
-            value = bare
+            value = _bare_value(word)
+            if value is None:
+                raise self.no_value(word)
         self.at += 1
         return value
 
@@ -252,14 +244,6 @@ class _Parser:
         if _NOT_TEXT.search(value):
             raise self.expected("a string without NUL and without half of a surrogate pair")
         return value
-
-    def number(self, match: re.Match[str]) -> int | float:
-        number, fraction, exponent = match.groups()
-        if len(match[0]) <= _MAX_NUMBER_LENGTH:
-            value = float(match[0]) if fraction or exponent else int(number)
-            if math.isfinite(value):
-                return value
-        raise self.expected("a smaller number (or quotation marks, if it is a string)")
 
     def no_value(self, word: str) -> InvalidFilter | InvalidPath:
         """The error for a word that is no value, as exact as possible."""

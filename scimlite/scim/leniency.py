@@ -31,6 +31,7 @@ class Leniency(StrEnum):
 
     # --- values ---
     STRING_BOOLEAN = "string-boolean", "booleans as text"
+    STRING_NUMBER = "string-number", "numbers as text"
     WRAPPED_SINGLE = "wrapped-single", "lists of one for a single value"
     BARE_VALUE = "bare-value", "a text for an attribute with sub-attributes"
     LEGACY_MANAGER = "legacy-manager", "managerId of SCIM 1.1"

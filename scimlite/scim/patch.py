@@ -217,5 +217,5 @@ def _ids_in(condition: Filter) -> list[str] | None:
             return None
         if not isinstance(term.value, str):
             return None
-        ids.append(term.value)
+        ids.append(str(term.value))
     return ids

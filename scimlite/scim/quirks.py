@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import leniency
+from . import leniency, numbers
 from .leniency import Leniency
 from .schema import Attribute
 
@@ -24,6 +24,21 @@ def string_boolean(value: Json) -> Json:
     if isinstance(value, str) and (word := value.strip().lower()) in ("true", "false"):
         leniency.note(Leniency.STRING_BOOLEAN)
         return word == "true"
+    return value
+
+
+def text_number(value: Json) -> Json:
+    """`"3"` and `"4.5"` stand for numbers, in integer and decimal attributes and in filters by them.
+
+    Entra ID sends numbers as strings (elimity-com/scim#165), and puts every value of a filter in quotation marks
+    (Microsoft, "Tutorial: develop a SCIM endpoint"). Only what JSON takes for a number is one: no blanks, no leading
+    zeros, no `NaN`.
+    """
+    if isinstance(value, str):
+        number = numbers.number(value)
+        if number is not None:
+            leniency.note(Leniency.STRING_NUMBER)
+            return number
     return value
 
 

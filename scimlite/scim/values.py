@@ -6,15 +6,15 @@ import base64
 import binascii
 import math
 import re
-import struct
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 from ..errors import InvalidSyntax, InvalidValue
-from . import leniency, quirks
+from . import leniency, numbers, quirks
 from .leniency import Leniency
 from .path import quote
 from .schema import Attribute
@@ -27,9 +27,6 @@ _DATE_TIME = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-#: Added to integer keys so that negative ones sort first as text; beyond any 64-bit integer.
-_INTEGER_BIAS = 10**19
-_INTEGER_LIMIT = 2**63
 #: How many names that were left out the journal lists, and characters of each.
 _MOST_IGNORED = 20
 _LONGEST_IGNORED = 200
@@ -74,25 +71,15 @@ def _boolean_key(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _integer_key(value: float) -> str:
-    return f"{int(value) + _INTEGER_BIAS:020d}"
-
-
-def _decimal_key(value: float) -> str:
-    """A number as text that sorts like it: the IEEE bits, flipped so that negative numbers come first."""
-    (bits,) = struct.unpack(">q", struct.pack(">d", float(value) + 0.0))
-    return f"{(bits ^ 0x7FFFFFFFFFFFFFFF if bits < 0 else bits) + 2**63:020d}"
-
-
 def _date_time_key(value: str) -> str:
-    return _integer_key(microseconds(value) or 0)
+    return numbers.integer_key(microseconds(value) or 0)
 
 
 #: The functions that make keys of values other than text, by type.
 _KEYS: dict[str, Callable[[Json], str]] = {
     "boolean": _boolean_key,
-    "integer": _integer_key,
-    "decimal": _decimal_key,
+    "integer": numbers.integer_key,
+    "decimal": numbers.decimal_key,
     "dateTime": _date_time_key,
 }
 
@@ -207,17 +194,26 @@ def _check_boolean(attribute: Attribute, value: Json) -> Json:
 
 
 def _check_integer(attribute: Attribute, value: Json) -> Json:
-    if isinstance(value, bool) or not isinstance(value, int) or not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+    number = quirks.text_number(value)
+    whole = numbers.integer(number) if _is_number(number) else None
+    if whole is None:
         raise InvalidValue(f"{attribute.path} takes an integer of at most 64 bits.")
-    return value
+    return whole
 
 
 def _check_decimal(attribute: Attribute, value: Json) -> Json:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = quirks.text_number(value)
+    if not _is_number(number):
         raise InvalidValue(f"{attribute.path} takes a number, not {_kind(value)}.")
-    if not (math.isfinite(value) if isinstance(value, float) else abs(value) < 2**64):
+    if isinstance(number, Decimal):
+        number = float(number)
+    if not (math.isfinite(number) if isinstance(number, float) else abs(number) < 2**64):
         raise InvalidValue(f"{attribute.path} takes a smaller number.")
-    return value
+    return number
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _check_date_time(attribute: Attribute, value: Json) -> Json:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from scimlite.errors import InvalidFilter
+from scimlite.errors import InvalidFilter, InvalidValue
 from scimlite.scim import comparison, values
 from scimlite.scim.comparison import Bound, bind, matches, required_values
 from scimlite.scim.core import USER
-from scimlite.scim.filter import Filter, ValuePath
+from scimlite.scim.filter import Bare, Filter, ValuePath
 from scimlite.scim.filter_parser import parse_value_path
 from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
@@ -136,22 +139,22 @@ OPERATORS = {
     "dateTime": "eq ne gt ge lt le",
 }
 LITERALS: dict[str, list[Any]] = {
-    "string": ["x", ""],
-    "reference": ["x"],
+    "string": ["x", "", Bare("x"), Bare("1.50")],
+    "reference": ["x", Bare("5")],
     "boolean": [True, "False"],
-    "binary": ["AQ"],
-    "integer": [5, -5],
-    "decimal": [5, 1.5],
-    "dateTime": ["2011-05-13T04:42:34Z", "2011-05-13T06:42:34+02:00"],
+    "binary": ["AQ", Bare("AQ")],
+    "integer": [Bare("5"), "5", "-5", Bare("4.5"), "5.0", Bare("1e2"), Bare("9" * 25), Bare("1e999")],
+    "decimal": [Bare("5"), "5", Bare("1.5"), "-1.5", Bare("1e999")],
+    "dateTime": ["2011-05-13T04:42:34Z", "2011-05-13T06:42:34+02:00", Bare("2011-05-13T04:42:34Z")],
 }
 FOREIGN: dict[str, list[Any]] = {
-    "string": [5, True, 1.5],
-    "reference": [5],
-    "boolean": ["x", 1, 0],
-    "binary": [5],
-    "integer": ["5", 1.5, True, 2**63],
-    "decimal": ["5", True],
-    "dateTime": ["yesterday", 5, "2011-05-13"],
+    "string": [True],
+    "reference": [False],
+    "boolean": ["x", Bare("1"), Bare("yes")],
+    "binary": [True],
+    "integer": ["x", " 5", "5 ", "05", "+5", "5.", "0x10", "１２", "1_000", "NaN", Bare("Infinity"), True, "9" * 101],
+    "decimal": ["x", "1,5", ".5", "NaN", "-Infinity", True, ""],
+    "dateTime": ["yesterday", Bare("5"), "2011-05-13", True],
 }
 
 
@@ -221,6 +224,7 @@ def test_value_paths_do_not_nest() -> None:
         ('TYPE eq "work" and primary eq "True"', {"type": "work", "primary": True}),
         ("primary eq false", {"primary": False}),
         ('type eq "a" and (value eq "b" and display eq "c")', {"type": "a", "value": "b", "display": "c"}),
+        ("type eq work and value eq 007", {"type": "work", "value": "007"}),
         ('type eq "a" or type eq "b"', None),
         ('not (type eq "a")', None),
         ('type ne "a"', None),
@@ -236,4 +240,43 @@ def test_what_a_filter_asks_an_item_to_hold(text: str, expected: dict[str, Any] 
 def test_operators_compare_keys_like_values() -> None:
     number = Attribute("it", "decimal", path="it")
     for op, holds in {"gt": False, "ge": False, "lt": True, "le": True, "eq": False, "ne": True}.items():
-        assert comparison.OPERATORS[op](values.key(number, -2), bind(number, op, -1.5).key) is holds
+        assert comparison.OPERATORS[op](values.key(number, -2), bind(number, op, "-1.5").key) is holds
+
+
+NUMBERS = ["-1e999", "-1e30", "-9223372036854775809", "-2", "-1.5", "-1", "-0.5", "0", "1e-999", "0.5", "1", "1.50"]
+NUMBERS += ["2", "9007199254740993", "9223372036854775807", "9223372036854775807.5", "9" * 25, "1e30", "1E999"]
+
+
+@pytest.mark.parametrize("kind", ["integer", "decimal"])
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_are_compared_as_numbers(kind: str, text: str) -> None:
+    attribute = Attribute("it", kind, path="it")
+    stored = (
+        [-(2**63), -2, -1, 0, 1, 2, 2**53, 2**63 - 1] if kind == "integer" else [-1e308, -1.5, 0.0, 0.5, 1.5, 1e308]
+    )
+    want = Fraction(text) if abs(float(text)) < math.inf else float(text)
+    if kind == "decimal":
+        want = float(text)
+    for op, compared in PYTHON.items():
+        for literal in (text, Bare(text)):
+            key = bind(attribute, op, literal).key
+            found = [number for number in stored if comparison.OPERATORS[op](values.key(attribute, number), key)]
+            assert found == [number for number in stored if compared(number, want)], op
+
+
+PYTHON = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+}
+
+
+def test_an_item_is_not_made_from_a_number_that_cannot_be_stored() -> None:
+    holder = Attribute("it", "complex", (Attribute("level", "integer"),), multi_valued=True).placed("it")
+    assert required_values(term('level eq "3"'), holder) == {"level": 3}
+    assert required_values(term("level eq 5.0"), holder) == {"level": 5}
+    with pytest.raises(InvalidValue, match=r"it\.level takes an integer"):
+        required_values(term("level eq 4.5"), holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,6 +35,29 @@ NAME = USER.core["name"]
 def test_string_boolean(sent: Any, meant: Any) -> None:
     """Entra ID, Known issues and resolutions with SCIM 2.0 protocol compliance; Keycloak, OneLogin."""
     understood = quirks.string_boolean(sent)
+    assert (type(understood), understood) == (type(meant), meant)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("4.5", Decimal("4.5")),
+        ("1e2", Decimal(100)),
+        *(
+            (text, text)
+            for text in ("", " 3", "3 ", "03", "+3", "3.", ".5", "0x10", "1_000", "１２", "NaN", "Infinity")
+        ),
+        (3, 3),
+        (4.5, 4.5),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_text_number(sent: Any, meant: Any) -> None:
+    """Entra ID, elimity-com/scim#165; every value of a filter in quotation marks, Tutorial: develop a SCIM endpoint."""
+    understood = quirks.text_number(sent)
     assert (type(understood), understood) == (type(meant), meant)
 
 

@@ -113,13 +113,15 @@ def test_decimal_keys_of_what_is_equal() -> None:
     assert sorted(numbers, key=lambda number: values.key(DECIMAL, number)) == numbers
 
 
-@pytest.mark.parametrize("value", [True, "1", "", [1, 2], {}, 1.0, 1.5, 2**63, -(2**63) - 1, 10**400, math.nan])
+@pytest.mark.parametrize(
+    "value", [True, "x", "", [1, 2], {}, 1.5, "1.5", 2**63, -(2**63) - 1, -float(2**63), 10**400, math.nan]
+)
 def test_no_integer(value: Any) -> None:
     with pytest.raises(InvalidValue, match=r"^whole takes an integer"):
         values.clean(INTEGER, value)
 
 
-@pytest.mark.parametrize("value", [False, "1.5", {}, math.nan, math.inf, -math.inf, 10**400, [1, 2]])
+@pytest.mark.parametrize("value", [False, "1,5", {}, math.nan, math.inf, "1e999", -math.inf, 10**400, [1, 2]])
 def test_no_decimal(value: Any) -> None:
     with pytest.raises(InvalidValue, match=r"^number takes a"):
         values.clean(DECIMAL, value)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 
-from random_searches import POOLS, in_item, named, tree
+from random_searches import POOLS, in_item, literal, named, spelled, tree
 from reference_patch import Step
-from scimlite.scim.filter import Compare, Filter, unparse
+from scimlite.scim.filter import Compare, Filter
 from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
 
@@ -19,7 +20,24 @@ Operation = tuple[dict[str, Json], list[Step]]
 
 #: Few, so that an operation often meets a value that is present.
 _FEW = ["a", "A", "b", "work", "WORK", "home", "", " ", "ß", "SS", "İ", "i\u0307", "a" * 201]
-_WRONG: list[Json] = ["a", 1, 1.5, True, {"foo": "a"}, ["a", "b"], [1], [[]], {}, 2**63, "2026-02-30T00:00:00Z", "="]
+_WRONG: list[Json] = [
+    "a",
+    1,
+    1.5,
+    True,
+    {"foo": "a"},
+    ["a", "b"],
+    [1],
+    [[]],
+    {},
+    2**63,
+    2.0,
+    "2.0",
+    "2.5",
+    " 2",
+    "2026-02-30T00:00:00Z",
+    "=",
+]
 _PERCENT = st.integers(0, 99)
 _TEXT_TYPES = ("string", "reference")
 
@@ -28,6 +46,9 @@ def _one(attribute: Attribute, *, nulls: bool = False) -> st.SearchStrategy[Json
     """A right value of a single-valued attribute, or an item; `nulls` for a PATCH, where null removes."""
     if attribute.type in _TEXT_TYPES:
         return st.sampled_from(_FEW) | st.sampled_from(_FEW + POOLS["string"])
+    if attribute.type in ("integer", "decimal"):
+        numbers = st.sampled_from(POOLS[attribute.type])
+        return numbers | numbers.map(json.dumps) | st.sampled_from(["5.0", "1e1"])
     if attribute.type != "complex":
         return st.sampled_from(POOLS[attribute.type])
     subs = {sub.name: right(sub, nulls=nulls) for sub in attribute.sub_attributes}
@@ -156,7 +177,7 @@ def _target(draw: st.DrawFn, op: str, resource_type: ResourceType, *, by_path: b
         term = _filter(draw, attribute)
     subs = [sub for sub in attribute.sub_attributes if kind % 9 == 0 or not sub.read_only]
     sub = draw(st.sampled_from((None, *subs)))
-    text = f"{whole}[{unparse(term)}]" if term is not None else str(whole)
+    text = f"{whole}[{spelled(term)}]" if term is not None else str(whole)
     if sub is not None:
         text += f".{sub.name if kind % 3 else sub.name.upper()}"
     return Step(op, urn, attribute, term, sub, _value(draw, op, attribute, term, sub), by_path), text
@@ -176,7 +197,7 @@ def _filter(draw: st.DrawFn, attribute: Attribute) -> Filter:
         # Clients send these, and they can make an item.
         leaf = draw(st.sampled_from(subs)) if subs else attribute
         name = leaf.name if subs else "value"
-        return Compare(AttrPath(name), "eq", draw(right(leaf) if not leaf.multi_valued else _one(leaf)))
+        return Compare(AttrPath(name), "eq", literal(draw, draw(right(leaf) if not leaf.multi_valued else _one(leaf))))
     return tree(draw, lambda: in_item(draw, attribute, []), 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from people import STAFF_URN, USER
 from scimlite.scim import core
-from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath
+from scimlite.scim.filter import And, Bare, Compare, Filter, Not, Or, Scalar, ValuePath, unparse
 from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType
 
@@ -35,6 +36,24 @@ TIMES = [
     *("2011-05-13T04:42:33-00:30", "2030-01-01t00:00:00z"),
 ]
 BINARIES = ["QUJD", "QUJE", "qujd", "QUI="]
+
+#: Numbers that filters compare with, beside those that resources have.
+BOUNDS = [
+    "4.5",
+    "-0.5",
+    "5.0",
+    "9.0",
+    "1e1",
+    "1e30",
+    "-1E+30",
+    "9" * 25,
+    "9223372036854775807.5",
+    "-9223372036854775809",
+]
+
+#: Texts that a filter may hold without quotation marks.
+_WORD = re.compile(r"(?![ (\[\])\"'])[^ \t\r\n()\[\]\"]+")
+_NO_WORDS = {"and", "or", "not", "eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr", "true", "false", "null"}
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
@@ -185,10 +204,35 @@ def _compare(draw: st.DrawFn, path: AttrPath, attribute: Attribute, holder: Attr
     if kind < 20:
         return Compare(path, _one_of(draw, ("eq", "ne")), None)
     value = _one_of(draw, _pool(leaf, holder, existing))
+    if kind < 30 and leaf.type in ("integer", "decimal"):
+        value = _one_of(draw, BOUNDS)
     if kind < 40 and isinstance(value, str) and leaf.type in ("string", "reference"):
         cut = draw(st.integers(0, len(value)))
         value = value[cut:] if draw(_COIN) else value[:cut]
-    return Compare(path, op, value)
+    return Compare(path, op, literal(draw, value))
+
+
+def literal(draw: st.DrawFn, value: Json) -> Scalar:
+    """A value as a filter holds it: some numbers are quoted, and some words are not."""
+    if value is None or isinstance(value, bool):
+        return value
+    text: str = json.dumps(value) if isinstance(value, int | float) else value
+    word = _WORD.fullmatch(text) and text.isprintable() and text.lower() not in _NO_WORDS
+    return Bare(text) if word and draw(_COIN) else text
+
+
+def spelled(term: Filter) -> str:
+    """The text of a filter, in which words without quotation marks keep their form."""
+    match term:
+        case And(terms) | Or(terms):
+            return (" and " if isinstance(term, And) else " or ").join(f"({spelled(inner)})" for inner in terms)
+        case Not(inner):
+            return f"not ({spelled(inner)})"
+        case ValuePath(path, inner):
+            return f"{path}[{spelled(inner)}]"
+        case Compare(path, op, Bare() as word):
+            return f"{path} {op} {word}"
+    return unparse(term)
 
 
 def _pool(leaf: Attribute, holder: Attribute, existing: list[Json]) -> Sequence[Json]:

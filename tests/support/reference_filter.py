@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from reference_values import written_number
 from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from scimlite.scim.path import AttrPath
 from scimlite.scim.schema import Attribute, ResourceType, Schema
@@ -162,7 +163,11 @@ def comparable(attribute: Attribute, value: Json) -> Any:
         # Of a fraction, the service keeps microseconds.
         moment = datetime.fromisoformat("".join(_short_fraction(value.upper())))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if attribute.type in ("integer", "decimal") or attribute.case_exact:
+    if attribute.type in ("integer", "decimal"):
+        number = written_number(value) if isinstance(value, str) else value
+        assert number is not None
+        return number if attribute.type == "integer" else float(number)
+    if attribute.case_exact:
         return value
     return _folded(value)
 

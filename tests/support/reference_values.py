@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from scimlite.scim.filter import And, Compare, Filter, Not, Or
@@ -78,9 +80,11 @@ def item_value(attribute: Attribute, value: Json) -> Json:
 
 
 def simple_value(attribute: Attribute, value: Json) -> Json:
-    """A value of the right type; booleans may be strings, as Entra ID sends them."""
+    """A value of the right type; booleans and numbers may be strings, as Entra ID sends them."""
     if attribute.type == "boolean" and isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
+    if attribute.type in ("integer", "decimal"):
+        value = _number(attribute, value)
     checks: dict[str, Callable[[], bool]] = {
         "string": lambda: isinstance(value, str),
         "reference": lambda: isinstance(value, str),
@@ -93,6 +97,24 @@ def simple_value(attribute: Attribute, value: Json) -> Json:
     if not checks[attribute.type]():
         raise RefusedError("invalidValue")
     return value
+
+
+def _number(attribute: Attribute, value: Json) -> Json:
+    """A number in a string is the number; a whole number in an integer is one, however it is written."""
+    exact = written_number(value) if isinstance(value, str) else None
+    if attribute.type == "integer":
+        number = value if exact is None else exact
+        return int(number) if type(number) in (float, Decimal) and number % 1 == 0 else number
+    return value if exact is None else exact if isinstance(exact, int) else float(exact)
+
+
+def written_number(text: str) -> int | Decimal | None:
+    """The number that a text holds in the grammar of JSON; None for any other text."""
+    try:
+        found = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return None
+    return found if type(found) in (int, Decimal) and text.isascii() and text == text.strip() else None
 
 
 def _is_time(value: str) -> bool:

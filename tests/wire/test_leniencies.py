@@ -11,6 +11,7 @@ import pytest
 
 from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, GROUP_URN, MEDIA_TYPE, PATCH_URN, USER_URN
+from scimlite.admin import schemas
 from scimlite.journal import tallies
 from scimlite.journal.tallies import Kind
 from scimlite.scim.leniency import Leniency
@@ -18,6 +19,8 @@ from scimlite.scim.leniency import Leniency
 Json = Any
 SEARCH_URN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 BULK_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+CREW = "urn:example:schemas:extension:crew:2.0:User"
+CREW_SCHEMA = {"id": CREW, "attributes": [{"name": "level", "type": "integer"}]}
 USER = {"schemas": [USER_URN], "userName": "new"}
 STAFF = {"schemas": [USER_URN, ENTERPRISE_URN], "userName": "new"}
 
@@ -72,6 +75,10 @@ CASES = [
     Case("POST", "/Bulk", {"schemas": [BULK_URN], "Operations": [{"method": "DELETE", "path": "/Users/{user}"}]}),
     # Filters and paths.
     find("bare-literal", "userName eq known"),
+    find("bare-literal", "userName sw 7"),
+    find("bare-literal", "meta.created gt 2015-10-10T14:38:21Z"),
+    find("", f"{CREW}:level gt 4.5"),
+    find("string-number", f'{CREW}:level gt "4.5"'),
     find("sub-after-filter", 'emails[type eq "work"].value eq "x"'),
     find("dotted-urn", f'{ENTERPRISE_URN}.department eq "x"'),
     find("unqualified-extension", 'department eq "x"'),
@@ -81,6 +88,7 @@ CASES = [
     create("string-boolean", active="True"),
     create("string-boolean", emails=[{"value": "a@example.com", "primary": "False"}]),
     patch("string-boolean operation-case", {"op": "Replace", "path": "active", "value": "False"}),
+    Case("POST", "/Users", {**USER, "schemas": [USER_URN, CREW], CREW: {"level": "3"}}, ("string-number",), 201),
     create("wrapped-single", title=["T"]),
     create("bare-value", emails=["a@example.com"]),
     patch("bare-value", replace(f"{ENTERPRISE_URN}:manager", "m")),
@@ -139,6 +147,9 @@ def send(app: Connected, case: Case) -> None:
 def counted(installation: Installation) -> list[dict[str, int]]:
     """The counts of each case's app, some seconds after all requests were sent."""
     apps = [installation.app() for _ in CASES]
+    for app, case in zip(apps, CASES, strict=True):
+        if CREW in urllib.parse.unquote(str(case)):
+            schemas.add(installation.scope, app.slug, CREW_SCHEMA, to=["User"])
     for app, case in zip(apps, CASES, strict=True):
         send(app, case)
     ids = [installation.app_row(app).id for app in apps]

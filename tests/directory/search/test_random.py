@@ -17,13 +17,13 @@ import reference_filter
 from examples import tries
 from people import BASE, ORIGIN, USER, People, names_of
 from postgres_server import empty_database
-from random_searches import directories, filters, known_values, sort_paths
+from random_searches import directories, filters, known_values, sort_paths, spelled
 from scimlite.admin import apps
 from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration, open_database
 from scimlite.directory import read, search
 from scimlite.journal import Scope
-from scimlite.scim.filter import Filter, unparse
+from scimlite.scim.filter import Filter
 from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import AttrPath
 
@@ -110,7 +110,7 @@ def _check(people: People, everything: list[Any], question: Any) -> None:
     expected, order = everything, None
     if term is not None:
         # Through the text, so that the parser takes part.
-        text = unparse(term)
+        text = spelled(term)
         note(f"{people.db.kind} {endpoint}: {text!a}")
         term = parse_filter(text, resource_type.urns, max_length=100_000)
         expected = [each for each in everything if reference_filter.matches(term, each, resource_type)]

@@ -1,0 +1,194 @@
+"""How values are compared over the wire: an absent primary, values without quotation marks, numbers as texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from installation import Connected, Installation
+from scim_client import PATCH_URN, assert_scim_error
+from scimlite.admin import schemas
+
+CREW = "urn:example:schemas:extension:crew:2.0:User"
+CREW_SCHEMA = {
+    "id": CREW,
+    "attributes": [
+        {"name": "level", "type": "integer"},
+        {"name": "score", "type": "decimal"},
+        {"name": "levels", "type": "integer", "multiValued": True},
+        {
+            "name": "badges",
+            "type": "complex",
+            "multiValued": True,
+            "subAttributes": [
+                {"name": "value"},
+                {"name": "rank", "type": "integer"},
+                {"name": "primary", "type": "boolean"},
+            ],
+        },
+    ],
+}
+BULK_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
+
+@pytest.fixture
+def crew(installation: Installation, app: Connected) -> Connected:
+    """An app whose users have numbers, and items with a `primary`."""
+    schemas.add(installation.scope, app.slug, CREW_SCHEMA, to=["User"])
+    return app
+
+
+def found(app: Connected, text: str) -> list[str]:
+    """The names that a filter finds, in a query and in the body of a search."""
+    listed = app.client.find("Users", filter=text)
+    searched = app.client.post("/Users/.search", {"filter": text}).ok(200).json
+    assert listed["Resources"] == searched["Resources"]
+    return [user["userName"] for user in listed["Resources"]]
+
+
+# --- primary --------------------------------------------------------------------------------------------------------
+
+
+def test_an_absent_primary_is_false_in_filters_and_paths(app: Connected) -> None:
+    emails = [{"type": "work", "value": "w", "primary": True}, {"type": "home", "value": "h"}]
+    ada = app.client.user("ada", emails=emails).ok(201)
+    app.client.user("bob", emails=[{"type": "work", "value": "b", "primary": True}]).ok(201)
+    app.client.user("eve").ok(201)
+    assert found(app, "emails.primary eq false") == ["ada"]
+    assert found(app, 'emails[type eq "home" and primary eq false]') == ["ada"]
+    assert found(app, "emails pr and not (emails.primary eq false)") == ["bob"]
+    replaced = {"op": "replace", "path": "emails[primary eq false].value", "value": "n"}
+    changed = app.client.patch(f"/Users/{ada.id}", replaced).ok(200).json
+    assert changed["emails"] == [emails[0], {"type": "home", "value": "n"}]
+    removed = {"op": "remove", "path": "emails[primary eq false]"}
+    assert app.client.patch(f"/Users/{ada.id}", removed).ok(200).json["emails"] == emails[:1]
+    made = {"op": "add", "path": 'emails[type eq "home" and primary eq false].value', "value": "h"}
+    changed = app.client.patch(f"/Users/{ada.id}", made).ok(200).json
+    assert changed["emails"] == [emails[0], {"type": "home", "value": "h", "primary": False}]
+
+
+def test_an_absent_primary_is_false_in_declared_attributes(crew: Connected) -> None:
+    badges = [{"value": "a", "primary": True}, {"value": "b"}]
+    ada = crew.client.user("ada", **{CREW: {"badges": badges}}).ok(201)
+    assert found(crew, f"{CREW}:badges[value eq b and primary ne true]") == ["ada"]
+    assert found(crew, f"{CREW}:badges.primary eq false") == ["ada"]
+    removed = {"op": "remove", "path": f"{CREW}:badges[primary eq false]"}
+    assert crew.client.patch(f"/Users/{ada.id}", removed).ok(200).json[CREW]["badges"] == badges[:1]
+
+
+# --- values without quotation marks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("userName eq 701984", ["701984"]),
+        ("userName sw O", ["Otto"]),
+        ("userName ne n1", ["701984", "Otto"]),
+        ("userName sw 70 or userName ew TTO", ["701984", "Otto"]),
+        ("meta.created gt 2015-10-10T14:38:21Z and userName le o", ["701984", "n1"]),
+        ("meta.created lt 2015-10-10T14:38:21Z", []),
+        ("emails[value eq a@b.c]", ["n1"]),
+        ("externalId eq 1e10", ["Otto"]),
+        ("externalId eq 10000000000", []),
+        ("title eq 1.50", ["Otto"]),
+        ("title eq 1.5", []),
+        ("employeeNumber eq 1234567890123456789012345", ["n1"]),
+        ('employeeNumber sw "1234567890123456789012345"', ["n1"]),
+    ],
+)
+def test_values_without_quotation_marks_are_texts_where_the_attribute_is_one(
+    app: Connected, text: str, expected: list[str]
+) -> None:
+    app.client.user("701984").ok(201)
+    app.client.user("Otto", externalId="1e10", title="1.50").ok(201)
+    app.client.user("n1", emails=[{"value": "a@b.c"}], **EMPLOYEE).ok(201)
+    assert found(app, text) == expected
+
+
+EMPLOYEE = {
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "1234567890123456789012345"}
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("active eq yes", "active is of type boolean"),
+        ("active eq 1", "active is of type boolean"),
+        ("userName eq true", "userName is of type string"),
+        ("userName sw null", "userName sw null"),
+        ("userName sw and title pr", "expected a value"),
+        ("userName eq 'ada'", "expected a value"),
+        ("meta.created gt 2015", "meta.created is of type dateTime"),
+    ],
+)
+def test_other_values_without_quotation_marks_are_refused(app: Connected, text: str, named: str) -> None:
+    for answer in (
+        app.client.get(f"/Users?filter={text.replace(' ', '%20')}"),
+        app.client.post("/Users/.search", {"filter": text}),
+    ):
+        assert named in assert_scim_error(answer, 400, "invalidFilter")["detail"]
+
+
+# --- numbers as texts -----------------------------------------------------------------------------------------------
+
+
+def test_numbers_as_texts_are_stored_as_numbers_whatever_writes_them(crew: Connected) -> None:
+    sent = {"level": "3", "score": "4.5", "levels": ["1", "2.0", "1e2"], "badges": [{"value": "a", "rank": "-7"}]}
+    stored = {"level": 3, "score": 4.5, "levels": [1, 2, 100], "badges": [{"value": "a", "rank": -7}]}
+    ada = crew.client.user("ada", **{CREW: sent}).ok(201)
+    assert ada.json[CREW] == stored
+    bob = crew.client.user("bob").ok(201)
+    assert crew.client.put(f"/Users/{bob.id}", {"userName": "bob", CREW: sent}).ok(200).json[CREW] == stored
+    eve = crew.client.user("eve").ok(201)
+    whole = {"op": "add", "value": {CREW: {**sent, "level": "9"}}}
+    assert crew.client.patch(f"/Users/{eve.id}", whole).ok(200).json[CREW] == {**stored, "level": 9}
+    single = {"op": "replace", "path": f"{CREW}:level", "value": "3.0"}
+    operations = [
+        {"method": "PATCH", "path": f"/Users/{eve.id}", "data": {"schemas": [PATCH_URN], "Operations": [single]}}
+    ]
+    operations += [{"method": "POST", "path": "/Users", "bulkId": "z", "data": {"userName": "zoe", CREW: sent}}]
+    answers = crew.client.post("/Bulk", {"schemas": [BULK_URN], "Operations": operations}).ok(200).json["Operations"]
+    assert [answer["status"] for answer in answers] == ["200", "201"]
+    for text in (
+        f'{CREW}:level eq "3"',
+        f"{CREW}:level gt 2.5",
+        f'{CREW}:level le "3.0"',
+        f"{CREW}:score eq 4.5",
+        f'{CREW}:levels[value gt "99.5"]',
+        f"{CREW}:badges[rank lt -6.5]",
+        f"{CREW}:level lt 1e30",
+        f"{CREW}:level ne 3.5",
+        f"not ({CREW}:level eq 3.5)",
+    ):
+        assert found(crew, text) == ["ada", "bob", "eve", "zoe"], text
+    for text in (f"{CREW}:level eq 3.5", f"{CREW}:level gt 1e30", f"{CREW}:level lt -99999999999999999999"):
+        assert found(crew, text) == [], text
+
+
+def test_a_value_path_makes_an_item_with_a_number(crew: Connected) -> None:
+    ada = crew.client.user("ada").ok(201)
+    path = f'{CREW}:badges[rank eq "3"].value'
+    for value in ("a", "b"):
+        changed = crew.client.patch(f"/Users/{ada.id}", {"op": "replace", "path": path, "value": value}).ok(200).json
+        assert changed[CREW]["badges"] == [{"rank": 3, "value": value}]
+    path = f"{CREW}:badges[rank eq 4.5].value"
+    refused = crew.client.patch(f"/Users/{ada.id}", {"op": "replace", "path": path, "value": "c"})
+    assert f"{CREW}:badges.rank takes an integer" in assert_scim_error(refused, 400, "invalidValue")["detail"]
+
+
+@pytest.mark.parametrize(
+    "value", ["three", "4.5", " 3", "3 ", "03", "0x10", "１２", "1_000", "NaN", "1e99", 4.5, 1e30, True]
+)
+def test_other_texts_and_numbers_are_no_integers(crew: Connected, value: Any) -> None:
+    ada = crew.client.user("ada", **{CREW: {"level": 1}}).ok(201)
+    for answer in (
+        crew.client.user("bob", **{CREW: {"level": value}}),
+        crew.client.put(f"/Users/{ada.id}", {"userName": "ada", CREW: {"level": value}}),
+        crew.client.patch(f"/Users/{ada.id}", {"op": "replace", "path": f"{CREW}:level", "value": value}),
+    ):
+        assert f"{CREW}:level takes an integer" in assert_scim_error(answer, 400, "invalidValue")["detail"]
+    assert crew.client.get(f"/Users/{ada.id}").ok(200).json[CREW] == {"level": 1}
+    assert crew.client.find("Users")["totalResults"] == 1
