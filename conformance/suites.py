@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import postman_suite
 import schemathesis_suite
 
 HERE = Path(__file__).parent
@@ -50,6 +51,8 @@ class Suite:
     reasons: dict[str, str] = field(default_factory=dict)
     #: Entries of the catalogue that the app declares before.
     declares: Sequence[str] = ()
+    #: The profile of the app that it runs against.
+    profile: str = "default"
 
     def run(self, base: str, token: str, database: str) -> Outcome:
         """Install the suite if need be, run it, and explain what is known; a suite that breaks fails as a whole."""
@@ -182,6 +185,38 @@ def _scim_sim(base: str, token: str, binaries: Path) -> tuple[int, int, list[str
             steps["delete-group"] = groups[0] not in last and users[0] not in last and users[1] in last
     failed = [name for name, passed in steps.items() if not passed]
     return len(steps) - len(failed), len(steps), failed
+
+
+@dataclass(frozen=True)
+class PostmanSuite(Suite):
+    """Microsoft's Postman collection, which comes from a path of the operator's; newman needs npm."""
+
+    def _environment(self) -> Path:
+        return postman_suite.install(ENVIRONMENTS / "newman")
+
+    def _version(self, binaries: Path) -> str:
+        return postman_suite.NEWMAN
+
+
+def postman(collection: Path) -> tuple[Suite, Suite]:
+    """The collection against the default profile, and against the one that answers as Microsoft's reference code."""
+
+    def check(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
+        with tempfile.TemporaryDirectory() as folder:
+            return postman_suite.check(_output, collection, base, token, binaries, Path(folder))
+
+    about = "Microsoft's Postman collection of AzureAD/SCIMReferenceCode, run by newman"
+    return (
+        PostmanSuite("postman", about, (), "newman", check, postman_suite.REASONS),
+        PostmanSuite(
+            "postman-ms-reference",
+            "the same against an app with `--profile ms-reference`",
+            (),
+            "newman",
+            check,
+            profile="ms-reference",
+        ),
+    )
 
 
 def _schemathesis(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
