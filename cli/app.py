@@ -16,7 +16,7 @@ from .app_show import confirm_deletion, details_data, feature_name, print_detail
 from .connection_test import connection_test
 from .kit.app_name import app_argument
 from .kit.context import Context, with_installation
-from .kit.entra import entra_block
+from .kit.idp import connection_block, identity_provider, idp_option
 from .kit.options import json_option, yes_option
 from .kit.output import print_json
 
@@ -61,29 +61,33 @@ def app() -> None:
     show_default=True,
     help="The bundle of features to begin with.",
 )
+@idp_option
 @json_option
 @with_installation
-def create(context: Context, name: str, slug: str | None, profile: str, as_json: bool) -> None:
+def create(context: Context, name: str, slug: str | None, profile: str, idp: str | None, as_json: bool) -> None:
     """Make an app with a token; print what the identity provider needs.
 
-    That is the SCIM base URL and the bearer token, which Entra ID calls Tenant URL and Secret Token.
+    That is the SCIM base URL and the bearer token, under the names that the identity provider has for them: Entra ID
+    calls them Tenant URL and Secret Token.
 
     \b
     Examples: scimlite app create "Entra ID"
+              scimlite app create "Staff" --idp onelogin
               scimlite app create "Okta, test tenant" --slug okta-test --profile okta --json
     """
     # Before anything is made: keys that do not fit this database are refused.
     keyring = context.keyring
     made = apps.create(context.scope, name, slug, profile=profile)
     token, text = tokens.issue(context.workspace(made), keyring)
-    url = context.scim_url(made.slug)
+    address = context.scim_address(made.slug)
+    provider = identity_provider(idp, made.profile, made.name, made.slug)
     if as_json:
         print_json({**summary(context, made), "token": text, "token_label": token.label})
     else:
-        click.echo(entra_block(made.name, url, text))
-    if not url.startswith("https:"):
+        click.echo(connection_block(provider, made.name, made.slug, address, text))
+    if provider.is_remote and not address.url.startswith("https:"):
         click.echo(
-            "Entra ID asks for https and an address that it can reach: put the service behind a TLS proxy,\n"
+            f"{provider.title} asks for https and an address that it can reach: put the service behind a TLS proxy,\n"
             "and set SCIMLITE_BASE_URL to the proxy's address.",
             err=True,
         )

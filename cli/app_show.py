@@ -67,6 +67,7 @@ def summary(context: Context, app: App) -> dict[str, Any]:
         "enabled": app.enabled,
         "profile": app.profile,
         "base_url": context.scim_url(app.slug),
+        "listening": context.server.listening,
         "created_at": iso_time(app.created_at),
     }
 
@@ -113,12 +114,13 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
 def print_details(context: Context, details: Details) -> None:
     """Print one app: its facts, its tokens, and its features with their meaning."""
     app, contents, refusal = details.app, details.contents, details.last_refusal
+    address = context.scim_address(app.slug)
     print_title(app.name)
     print_fields(
         [
             ("Slug", app.slug),
             ("State", state(app)),
-            ("SCIM base URL", context.scim_url(app.slug)),
+            ("SCIM base URL", f"{address.url}{address.remark}"),
             ("Profile", _profile(app)),
             ("Created", local_time(app.created_at)),
             ("Users", _users(contents)),

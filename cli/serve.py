@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import random
+import tempfile
 import threading
 import time
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,11 +27,13 @@ from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import DatabaseError
 from scimlite.errors import ScimError, Unavailable
-from scimlite.installation import database
+from scimlite.installation import SCIM_PREFIX, database
 from scimlite.scim.messages import MEDIA_TYPE
 
-from .kit.context import Context, open_context, remember_server_url
-from .kit.entra import entra_block
+from .kit import address, listener
+from .kit.address import Address
+from .kit.context import Context, open_context
+from .kit.idp import connection_block, identity_provider
 
 #: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
 _LONGEST_REQUEST_LINE = 8190
@@ -78,6 +83,24 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type in
         return create_app(self.settings)
 
 
+#: gunicorn's settings that do not depend on ours.
+_GUNICORN = {
+    "worker_class": _Worker,
+    # One import for all workers; each opens its own connections.
+    "preload_app": True,
+    "limit_request_line": _LONGEST_REQUEST_LINE,
+    # X-Forwarded-* is ours to judge (SCIMLITE_TRUSTED_PROXIES).
+    "forwarded_allow_ips": "",
+    "control_socket_disable": True,
+    "timeout": 120,
+    "keepalive": 75,
+    "graceful_timeout": 10,
+    "errorlog": "-",
+    "loglevel": "info",
+    "proc_name": "scimlite",
+}
+
+
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: SCIMLITE_HOST, else 127.0.0.1]")
 @click.option(
@@ -115,47 +138,86 @@ def serve(
     \b
     Example: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
     """
-    # Before the database is opened, and made when it is not there.
-    port = port or Settings.from_environment().port_to_serve()
+    # Bound before the database is opened, and made when it is not there.
+    settings = Settings.from_environment()
+    host = settings.host if host is None else host
+    port = port or settings.port_to_serve()
+    url = listener.url_of(host, port)
+    # gunicorn ignores the address when it gets a socket from elsewhere.
+    bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
-    settings = context.settings
-    host = host or settings.host
-    shown = f"[{host}]" if ":" in host else host
-    here = "127.0.0.1" if host in ("0.0.0.0", "::") else shown
-    remember_server_url(settings.state_dir, f"http://{here}:{port}")
-    if first_app:
-        _welcome(context, first_app)
+    welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
     _log_to_stderr()
     # The only way: gunicorn has no setting for its error pages.
     gunicorn.util.write_error = _write_error
-    _Server(
+    server = _Server(
         settings,
         {
-            "bind": f"{shown}:{port}",
+            **_GUNICORN,
+            "bind": bind,
             "workers": workers or settings.workers,
             "threads": threads or settings.threads,
-            "worker_class": _Worker,
-            # One import for all workers; each opens its own connections.
-            "preload_app": True,
-            "limit_request_line": _LONGEST_REQUEST_LINE,
-            # X-Forwarded-* is ours to judge (SCIMLITE_TRUSTED_PROXIES).
-            "forwarded_allow_ips": "",
-            "control_socket_disable": True,
-            "timeout": 120,
-            "keepalive": 75,
-            "graceful_timeout": 10,
-            "errorlog": "-",
-            "loglevel": "info",
-            "proc_name": "scimlite",
-            "post_worker_init": _keep_house,
+            "worker_tmp_dir": _folder_for_workers(settings.state_dir),
+            "when_ready": lambda arbiter: _remember(settings.state_dir, url),
+            "post_worker_init": partial(_begin_work, welcome),
+            "on_exit": lambda arbiter: _forget(settings.state_dir, url),
         },
-    ).run()
+    )
+    try:
+        server.run()
+    except OSError as error:
+        # Another service that bound the same address at the same moment began to listen first.
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise listener.refusal(host, port, error) from None
 
 
-def _keep_house(worker: Any) -> None:
-    """Start the housekeeping thread of a worker process."""
+def _folder_for_workers(state_dir: Path) -> str | None:
+    """Return the folder for gunicorn's files by which workers say that they live; None for the system's own.
+
+    The state folder, unless it cannot be written, which PostgreSQL does not need. Raises ClickException when neither
+    can be written.
+    """
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state_dir):
+            return str(state_dir)
+    except OSError:
+        pass
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise click.ClickException(
+            f"Neither the state folder {state_dir} nor a folder for temporary files can be written: set "
+            "SCIMLITE_STATE_DIR to a folder that can."
+        ) from None
+    return None
+
+
+def _remember(state_dir: Path, url: str) -> None:
+    """Write down the address once gunicorn listens."""
+    try:
+        address.remember(state_dir, url)
+    except OSError as error:
+        logging.getLogger("scimlite.error").warning(
+            "the commands will not know the address %s, as %s cannot be written (%s)", url, state_dir, error.strerror
+        )
+
+
+def _forget(state_dir: Path, url: str) -> None:
+    # What cannot be removed was not written, or is found out by the commands: nothing listens there.
+    with suppress(OSError):
+        address.forget(state_dir, url)
+
+
+def _begin_work(welcome: str, worker: Any) -> None:
+    """Start the housekeeping of a worker process; print the welcome once the first worker can answer."""
+    if welcome and worker.age == 1:
+        # The reader of stdout may have gone away, which is no reason to end.
+        with suppress(OSError):
+            click.echo(welcome)
     threading.Thread(target=_tidy_regularly, args=(worker.app.settings,), name="housekeeping", daemon=True).start()
 
 
@@ -180,13 +242,16 @@ def _tidy_regularly(settings: Settings) -> None:
             db.close()
 
 
-def _welcome(context: Context, first_app: str) -> None:
-    """Print how to connect the first app; makes it, and a token, when there is none."""
+def _welcome(context: Context, first_app: str, url: str) -> str:
+    """Return how to connect the first app; makes it, and a token, when there is none. An old token is not shown."""
     connection = first_connection(context.scope, context.keyring, first_app)
     app = connection.app
-    click.echo(entra_block(app.name, context.scim_url(app.slug), connection.token))
+    served = Address(f"{context.settings.base_url or url}{SCIM_PREFIX}/{app.slug}", None)
+    provider = identity_provider(None, app.profile, app.name, app.slug)
+    block = connection_block(provider, app.name, app.slug, served, connection.token)
     if connection.apps > 1:
-        click.echo(f"There are {connection.apps} apps; `scimlite app list` shows all.")
+        block += f"\nThere are {connection.apps} apps; `scimlite app list` shows all."
+    return block
 
 
 class _Lines(logging.Handler):

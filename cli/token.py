@@ -15,7 +15,7 @@ from .kit.app_name import app_and_label, app_argument
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
-from .kit.entra import entra_block
+from .kit.idp import connection_block, identity_provider, idp_option
 from .kit.options import json_option, yes_option
 from .kit.output import print_json
 from .kit.times import DEADLINE, DURATION, iso_time, local_time
@@ -87,9 +87,12 @@ def token() -> None:
     help="When it ends: 90d from now, or when 2027-01-31 begins.  [default: never]",
 )
 @click.option("--subject", metavar="USER", help="Only for /Me, which is this user: an id, userName or externalId.")
+@idp_option
 @json_option
 @with_installation
-def issue(context: Context, slug: str, label: str, expires: int | None, subject: str | None, as_json: bool) -> None:
+def issue(
+    context: Context, slug: str, label: str, expires: int | None, subject: str | None, idp: str | None, as_json: bool
+) -> None:
     """Make another token for an app. Tokens that exist go on working.
 
     The token alone goes to stdout, what to paste into the identity provider to stderr.
@@ -109,7 +112,7 @@ def issue(context: Context, slug: str, label: str, expires: int | None, subject:
         expires_at=expires,
         subject=_subject(context, app, subject) if subject is not None else None,
     )
-    _print(context, app, made, text, as_json=as_json)
+    _print(context, app, made, text, idp=idp, as_json=as_json)
 
 
 @token.command(name="list")
@@ -138,10 +141,11 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
 
 
 @token.command()
+@idp_option
 @json_option
 @with_installation
 @app_and_label
-def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
+def show(context: Context, slug: str, label: str | None, idp: str | None, as_json: bool) -> None:
     """Print a token again. That it was shown, and to whom, is in the report.
 
     The token alone goes to stdout, what to paste into the identity provider to stderr.
@@ -153,7 +157,7 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
     app = apps.get(context.db, slug)
     shown = tokens.usable(app, tokens.get(context.db, app, label))
     text = tokens.show(context.workspace(app), context.keyring, shown)
-    _print(context, app, shown, text, as_json=as_json)
+    _print(context, app, shown, text, idp=idp, as_json=as_json)
 
 
 @token.command()
@@ -165,10 +169,11 @@ def show(context: Context, slug: str, label: str | None, as_json: bool) -> None:
     metavar="TIME",
     help="How long the old one still works.",
 )
+@idp_option
 @json_option
 @with_installation
 @app_and_label
-def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json: bool) -> None:
+def rotate(context: Context, slug: str, label: str | None, overlap: int, idp: str | None, as_json: bool) -> None:
     """Replace a token; the old one goes on working for a while.
 
     The new one has the old one's label, and is alone on stdout; what to paste into the identity provider goes to
@@ -184,10 +189,10 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, as_json
     made, text = tokens.rotate(context.workspace(app), context.keyring, old, overlap=overlap)
     retired = next(token for token in tokens.every(context.db, app) if token.id == old.id)
     if retired.state(clock.now()) == "active":
-        remark = f"The old token works until {local_time(retired.expires_at)}."
+        lead = f"Paste the new token; the old one works until {local_time(retired.expires_at)}."
     else:
-        remark = "The old token has stopped working."
-    _print(context, app, made, text, as_json=as_json, remark=remark)
+        lead = "Paste the new token; the old one has stopped working."
+    _print(context, app, made, text, idp=idp, as_json=as_json, lead=lead)
 
 
 @token.command()
@@ -220,20 +225,26 @@ def revoke(context: Context, slug: str, label: str | None, yes: bool) -> None:
     click.echo(f"{name} of {app.slug} is revoked.", err=True)
 
 
-def _print(context: Context, app: App, made: Token, text: str, *, as_json: bool, remark: str = "") -> None:
-    """Print the token to stdout and everything about it to stderr."""
+def _print(
+    context: Context, app: App, made: Token, text: str, *, idp: str | None, as_json: bool, lead: str = ""
+) -> None:
+    """Print the token to stdout and everything about it to stderr; `lead` says what is to be done with it."""
     url = context.scim_url(app.slug)
     if as_json:
         print_json({"app": app.slug, "base_url": url, "token": text, **_columns(context, app).data(made)})
         return
     if made.subject is None:
-        click.echo(entra_block(app.name, url, text, label=made.label), err=True)
+        provider, address = identity_provider(idp, app.profile, app.name, app.slug), context.scim_address(app.slug)
+        block = connection_block(provider, app.name, app.slug, address, text, label=made.label, lead=lead)
+        click.echo(block, err=True)
     else:
         user = visible(tokens.subject_name(context.db, app, made))
-        click.echo(f"\n  For {user} alone, at {url}/Me\n", err=True)
+        click.echo(f"\n  For {user} alone, at {url}/Me{context.server.remark}\n", err=True)
+        if lead:
+            click.echo(f"  {lead}", err=True)
     ends = f"It ends at {local_time(made.expires_at)}." if made.expires_at is not None else ""
     disabled = f"{app.slug} is disabled and refuses it: scimlite app enable {app.slug}" if not app.enabled else ""
-    remarks = [line for line in (ends, remark, disabled) if line]
+    remarks = [line for line in (ends, disabled) if line]
     for line in remarks:
         click.echo(f"  {line}", err=True)
     if remarks:

@@ -45,7 +45,7 @@ LIBRARIES = {
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
     "sqlite3": {"scimlite.db.sqlite"},
     "http": {"scimlite.admin.wire"},
-    "socket": {"scimlite.admin.wire"},
+    "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener"},
     "ssl": {"scimlite.admin.wire"},
 }
 

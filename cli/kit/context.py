@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 import click
@@ -22,9 +21,7 @@ from scimlite.installation import SCIM_PREFIX, Installation
 from scimlite.journal import Origin, Scope
 from scimlite.journal.entries import OPERATORS
 
-#: In the state folder: the address the service was last started on here.
-_SERVER_URL = "server-url"
-_DEFAULT_URL = "http://127.0.0.1:8000"
+from .address import Address, current
 
 _P = ParamSpec("_P")
 
@@ -61,19 +58,21 @@ class Context:
         """The scope, bound to one app."""
         return Workspace.of(self.scope, app)
 
-    @property
-    def server_url(self) -> str:
-        """The address of the service: SCIMLITE_BASE_URL, else the one that it last started on here."""
-        if self.settings.base_url:
-            return self.settings.base_url
-        try:
-            return (self.settings.state_dir / _SERVER_URL).read_text().strip() or _DEFAULT_URL
-        except OSError:
-            return _DEFAULT_URL
+    @cached_property
+    def server(self) -> Address:
+        """The address of the service: SCIMLITE_BASE_URL, else the one that it listens on here.
+
+        SCIMLITE_BASE_URL leads through a proxy, which this machine may not reach, so nobody looks whether it listens.
+        """
+        return Address(self.settings.base_url, None) if self.settings.base_url else current(self.settings.state_dir)
 
     def scim_url(self, slug: str) -> str:
         """Return an app's SCIM base URL, which Entra ID calls Tenant URL."""
-        return f"{self.server_url}{SCIM_PREFIX}/{slug}"
+        return self.scim_address(slug).url
+
+    def scim_address(self, slug: str) -> Address:
+        """Return an app's SCIM base URL, and whether something listens there."""
+        return Address(f"{self.server.url}{SCIM_PREFIX}/{slug}", self.server.listening)
 
 
 def operator() -> Origin:
@@ -95,12 +94,6 @@ def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
     settings = Settings.from_environment()
     create = create or settings.database_is_default
     return Context(Installation.open(settings, create=create, upgrade=upgrade))
-
-
-def remember_server_url(state_dir: Path, url: str) -> None:
-    """Write down the address of the service, so that commands can print it and test it."""
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (state_dir / _SERVER_URL).write_text(url + "\n")
 
 
 def with_installation(command: Callable[Concatenate[Context, _P], None]) -> Callable[_P, None]:

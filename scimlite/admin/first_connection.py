@@ -13,21 +13,18 @@ from . import apps, tokens
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An app, the text of one of its tokens, and how many apps there are."""
+    """An app, the text of the token that was made for it, and how many apps there are."""
 
     app: App
-    token: str
+    #: None when the app has had a token that works.
+    token: str | None
     apps: int
 
 
 def first_connection(scope: Scope, keyring: Keyring, name: str) -> Connection:
-    """Returns the first app with its newest token that does not expire; makes app or token when there is none."""
+    """Returns the first app; makes it when there is no app, and a token when it has none that lasts."""
     existing = apps.every(scope.db)
     app = existing[0] if existing else apps.create(scope, name, None)
-    workspace = Workspace.of(scope, app)
-    lasting = [token for token in tokens.every(scope.db, app) if token.expires_at is None and token.revoked_at is None]
-    if lasting:
-        text = tokens.show(workspace, keyring, lasting[-1])
-    else:
-        _, text = tokens.issue(workspace, keyring)
+    lasts = any(token.expires_at is None and token.revoked_at is None for token in tokens.every(scope.db, app))
+    text = None if lasts else tokens.issue(Workspace.of(scope, app), keyring)[1]
     return Connection(app, text, max(len(existing), 1))

@@ -44,7 +44,7 @@ def test_issue_prints_the_token_alone_on_stdout(site):
     result = site.run("token", "issue", slug, "--label", "second")
     assert re.fullmatch(r"scimlite_[\w.-]+\n", result.stdout)
     assert works(site, slug, result.stdout.strip())
-    assert f"Secret Token  {result.stdout}" in result.stderr
+    assert f"Bearer token   {result.stdout}" in result.stderr
     assert f"scimlite token show {slug} second" in result.stderr
     assert acts(site, slug) == [("token_issued", "token second")]
     first = site.ok("token", "show", slug, "default")
@@ -84,7 +84,7 @@ def test_show_prints_the_same_token_again(site):
     made = site.json("app", "create", "Again")
     result = site.run("token", "show", made["slug"])
     assert result.stdout == made["token"] + "\n"
-    assert "Tenant URL    " + made["base_url"] in result.stderr
+    assert "SCIM base URL  " + made["base_url"] in result.stderr
     assert site.json("token", "show", made["slug"])["token"] == made["token"]
     assert acts(site, made["slug"]) == [("token_shown", "token default")] * 2
 
@@ -152,7 +152,7 @@ def test_rotate_lets_the_old_token_work_on_for_a_while(site):
     assert (fresh["label"], fresh["expires_at"]) == ("default", None)
     left = datetime.fromisoformat(old["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
-    assert "The old token works until " in result.stderr
+    assert "Paste the new token; the old one works until " in result.stderr
     # What the block says can be shown again without a label can be.
     assert site.ok("token", "show", slug).strip() == new
     assert [action for action, _ in acts(site, slug)] == ["token_rotated", "token_shown"]
@@ -161,7 +161,7 @@ def test_rotate_lets_the_old_token_work_on_for_a_while(site):
 def test_rotate_without_overlap_stops_the_old_token(site):
     made = site.json("app", "create", "At once")
     result = site.run("token", "rotate", made["slug"], "default", "--overlap", "0d")
-    assert "The old token has stopped working." in result.stderr
+    assert "Paste the new token; the old one has stopped working." in result.stderr
     assert not works(site, made["slug"], made["token"])
     assert works(site, made["slug"], result.stdout.strip())
 
@@ -230,7 +230,7 @@ def test_a_token_for_a_user(site):
     assert works(site, slug, result.stdout.strip())
     assert f"For Ann@example.com alone, at http://127.0.0.1:8000/scim/v2/{slug}/Me" in result.stderr
     # Nothing that an identity provider could use.
-    assert "Tenant URL" not in result.stderr
+    assert "SCIM base URL" not in result.stderr
     for label, subject in (("by id", ann.id), ("by externalId", "ext-1")):
         made = site.json("token", "issue", slug, "--label", label, "--subject", subject)
         assert made["subject"] == ann.id

@@ -75,7 +75,9 @@ class Reader:
         """Do what `make run` does: a service with the app "Entra ID"."""
         self.env["SCIMLITE_STATE_DIR"] = str(self.folder / "var")
         self._serve(self.env, "--first-app", "Entra ID")
-        self.welcome = self._services[0].log.read_text().split("\n[")[0].split("\n20")[0]
+        lines = self._services[0].log.read_text().splitlines(keepends=True)
+        # Without the lines of the log.
+        self.welcome = "".join(line for line in lines if not line.startswith(("[", "20"))).rstrip() + "\n\n"
 
     def _serve(self, env: Mapping[str, str], *arguments: str) -> None:
         kept = ("SCIMLITE_", "HOME", "LOGNAME")

@@ -1,0 +1,82 @@
+"""The address of the service on this machine: written down while it runs, so that commands can print it and test it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+#: In the state folder: a line with address and process id for each service that runs with it, the newest last.
+_FILE = "server-url"
+#: The address that `scimlite serve` takes without options.
+DEFAULT_URL = "http://127.0.0.1:8000"
+#: Seconds; on this machine a connection is taken or refused at once.
+_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address without a slash at the end; `listening` is None when nobody looked whether something listens there."""
+
+    url: str
+    listening: bool | None
+
+    @property
+    def remark(self) -> str:
+        """What to print behind the address: nothing, or that nothing listens there."""
+        return "  (nothing listens here)" if self.listening is False else ""
+
+
+def remember(state_dir: Path, url: str) -> None:
+    """Writes down the address of the service that this process runs. Raises OSError when that cannot be done."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A service that was killed could not remove its line.
+    _change(state_dir, lambda lines: [*(line for line in lines if listens(_url(line))), _line(url)], os.O_CREAT)
+
+
+def forget(state_dir: Path, url: str) -> None:
+    """Removes the address of the service that this process ran. Raises OSError when that cannot be done."""
+    _change(state_dir, lambda lines: [line for line in lines if line != _line(url)])
+
+
+def current(state_dir: Path) -> Address:
+    """The address of the newest service that runs with this state folder, else of the last one, else the default."""
+    try:
+        lines = (state_dir / _FILE).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    known = [_url(line) for line in lines if line.strip()] or [DEFAULT_URL]
+    running = next(filter(listens, reversed(known)), None)
+    return Address(running or known[-1], running is not None)
+
+
+def listens(url: str) -> bool:
+    """True when something takes a connection at an address."""
+    try:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_TIMEOUT):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _change(state_dir: Path, change: Callable[[list[str]], list[str]], flags: int = 0) -> None:
+    """Rewrites the lines of the file while no other process does."""
+    with os.fdopen(os.open(state_dir / _FILE, os.O_RDWR | flags, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        lines = change(file.read().splitlines())
+        file.seek(0)
+        file.truncate()
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def _line(url: str) -> str:
+    return f"{url} {os.getpid()}"
+
+
+def _url(line: str) -> str:
+    return line.split()[0]
