@@ -12,12 +12,14 @@ from scimlite.admin.wording import visible
 from scimlite.apps import app_profile
 from scimlite.apps.features import AppSettings, FeatureError
 
-from .app_show import confirm_deletion, details_data, feature_name, print_details, print_overview, state, summary
+from .app_show import details_data, extent_of_deletion, feature_name, print_details, print_overview, state, summary
 from .connection_test import connection_test
 from .kit.app_name import app_argument
+from .kit.confirming import confirm
 from .kit.context import Context, with_installation
+from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
-from .kit.options import json_option, yes_option
+from .kit.options import dry_run_option, json_option, yes_option
 from .kit.output import print_json
 
 
@@ -37,7 +39,7 @@ class _Feature(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
         return feature, chosen
 
 
-@click.group()
+@click.group(cls=Group)
 def app() -> None:
     """Add, change and remove apps: connections from identity providers.
 
@@ -210,8 +212,9 @@ def release(context: Context, slug: str) -> None:
 @app.command()
 @app_argument
 @yes_option
+@dry_run_option
 @with_installation
-def delete(context: Context, slug: str, yes: bool) -> None:
+def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
     """Remove an app with its users, groups and tokens, for good.
 
     What happened in it stays in the report.
@@ -220,8 +223,12 @@ def delete(context: Context, slug: str, yes: bool) -> None:
     Example: scimlite app delete okta-test
     """
     details = overviews.details(context.db, slug)
+    if dry_run:
+        click.echo(f"This would remove {extent_of_deletion(details)}.")
+        return
     if not yes:
-        confirm_deletion(details)
+        click.echo(f"This removes {extent_of_deletion(details)}. It cannot be undone.", err=True)
+    confirm("Remove it?", yes=yes)
     deleted = apps.delete(context.scope, details.app.slug)
     click.echo(f"Removed {deleted.slug}.", err=True)
 

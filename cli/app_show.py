@@ -11,6 +11,7 @@ from scimlite import clock
 from scimlite.admin.contents import Contents
 from scimlite.admin.overview import Contact, Details, Overview
 from scimlite.admin.tokens import Token
+from scimlite.admin.wording import visible
 from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings
 from scimlite.scim.leniency import Leniency
@@ -156,18 +157,16 @@ def print_details(context: Context, details: Details) -> None:
     )
 
 
-def confirm_deletion(details: Details) -> None:
-    """Say what goes with an app, and ask. Raises Abort unless the operator says yes."""
+def extent_of_deletion(details: Details) -> str:
+    """Return what goes when an app is deleted, with counts."""
     app, contents = details.app, details.contents
     others = f"{_count(contents.others, 'other resource')}, " if contents.others else ""
     active = sum(token.state(clock.now()) == "active" for token in details.tokens)
-    click.echo(
-        f"This removes the app {app.name} ({app.slug}) with {_count(contents.users, 'user')}, "
+    return (
+        f"the app {visible(app.name)} ({app.slug}) with {_count(contents.users, 'user')}, "
         f"{_count(contents.groups, 'group')}, {others}{_count(contents.memberships, 'membership')} and "
-        f"{_count(active, 'active token')}. It cannot be undone.",
-        err=True,
+        f"{_count(active, 'active token')}"
     )
-    click.confirm("Remove it?", abort=True, err=True)
 
 
 def _users(contents: Contents) -> str:

@@ -15,11 +15,12 @@ from scimlite.db import Database, migration
 from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
+from .kit.groups import Group
 from .kit.options import json_option
 from .kit.output import print_json
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """Upgrade, inspect and back up the database.
 

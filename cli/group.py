@@ -16,6 +16,7 @@ from .kit.app_name import app_option
 from .kit.choosing import chosen_apps, the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
+from .kit.groups import Group
 from .kit.options import json_option, page_options
 from .kit.output import print_fields, print_heading, print_json, print_place, print_title, width
 from .kit.times import iso_time, local_time
@@ -77,7 +78,7 @@ def _columns(counts: Mapping[int, int]) -> Columns[Found]:
     )
 
 
-@click.group()
+@click.group(cls=Group)
 def group() -> None:
     """List groups, show one with its members, and restore deleted ones.
 

@@ -9,12 +9,14 @@ import click
 from scimlite import clock
 from scimlite.journal import pruning
 
+from .kit.confirming import confirm
 from .kit.context import Context, with_installation
-from .kit.options import yes_option
+from .kit.groups import Group
+from .kit.options import dry_run_option, yes_option
 from .kit.times import DURATION, local_time
 
 
-@click.group()
+@click.group(cls=Group)
 def journal() -> None:
     """Delete old entries of the report. Users and groups, deleted ones too, stay as they are.
 
@@ -33,8 +35,9 @@ def journal() -> None:
     help="Age of the entries to delete: 180d, 52w.",
 )
 @yes_option
+@dry_run_option
 @with_installation
-def prune(context: Context, age: int, yes: bool) -> None:
+def prune(context: Context, age: int, yes: bool, dry_run: bool) -> None:
     """Delete entries of the report that are older than a time. It cannot be undone.
 
     A new entry records that it was done, and how many entries were deleted. The service keeps running meanwhile, and a
@@ -49,9 +52,12 @@ def prune(context: Context, age: int, yes: bool) -> None:
     if not count:
         click.echo(f"No entry is from before {local_time(before)}.", err=True)
         return
+    if dry_run:
+        click.echo(f"{count:,} entries are from before {local_time(before)} and would be deleted.")
+        return
     if not yes:
         click.echo(f"{count:,} entries are from before {local_time(before)}. It cannot be undone.", err=True)
-        click.confirm("Delete them?", abort=True, err=True)
+    confirm("Delete them?", yes=yes)
     gone = 0
     with click.progressbar(length=count, label="Deleting", file=sys.stderr) as bar:
         for step in pruning.prune(context.scope, before):

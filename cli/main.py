@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from .kit.groups import Program
+
 #: Command, which is also the name of its module, to its purpose. A module is imported when its command is used, so
 #: that `scimlite --help` needs neither Flask nor the database.
 _COMMANDS = {
@@ -36,7 +38,7 @@ class _Misconfigured(click.ClickException):
     exit_code = _USAGE
 
 
-class _Lazy(click.Group):
+class _Lazy(Program):
     """A group that imports the module of a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,14 +54,6 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            raise click.UsageError(f"{error.message} Commands: {', '.join(_COMMANDS)}.", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO
 
 import click
 
 from scimlite.admin import apps
 from scimlite.admin import mapping as remapping
+from scimlite.admin.rehearsal import rehearse
 from scimlite.apps import App
 from scimlite.apps import mapping as mappings
 from scimlite.apps.mapping import Row
@@ -20,8 +22,10 @@ from scimlite.scim import core, messages
 from .kit.app_name import required_app_option
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
+from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
-from .kit.options import json_option
+from .kit.groups import Group
+from .kit.options import dry_run_option, json_option, yes_option
 from .kit.output import print_fields, print_heading, print_json
 
 _ROWS = Columns[Row](
@@ -37,7 +41,7 @@ _ROWS = Columns[Row](
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def mapping() -> None:
     """Set which attributes the application reads, and under which names.
 
@@ -55,9 +59,12 @@ def _group_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    text = "Set it although stored users lack a value that becomes required."
-    return click.option("--force", is_flag=True, help=text)(command)
+def _yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Do not ask when stored users lack a value that becomes required."
+    return yes_option(command, old=["--force"], text=text)
+
+
+_SET_ALL_THE_SAME = "Set it all the same?"
 
 
 @mapping.command()
@@ -97,7 +104,7 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     "--required/--optional", default=None, help="Refuse writes that leave it without a value, or accept them."
 )
 @_group_option
-@_force_option
+@_yes_option
 @with_installation
 def set_(
     context: Context,
@@ -112,7 +119,7 @@ def set_(
     upper: bool,
     required: bool | None,
     of_group: bool,
-    force: bool,
+    yes: bool,
 ) -> None:
     """Set the origin of TARGET: an attribute, a template, or a constant.
 
@@ -138,7 +145,11 @@ def set_(
     values |= {"transform": transform} if transform else {}
     app = apps.get(context.db, slug)
     kind = core.GROUP if of_group else core.USER
-    _print_changes(context, app, remapping.set_row(context.scope, app.slug, kind, target, values, force=force))
+
+    def act(sure: bool) -> dict[str, list[Any]]:
+        return remapping.set_row(context.scope, app.slug, kind, target, values, force=sure)
+
+    _print_changes(context, app, confirmed(act, _SET_ALL_THE_SAME, yes=yes))
 
 
 @mapping.command()
@@ -146,8 +157,9 @@ def set_(
 @click.argument("target", required=False)
 @click.option("--all", "everything", is_flag=True, help="Return to the default mapping.")
 @_group_option
+@dry_run_option
 @with_installation
-def unset(context: Context, slug: str, target: str | None, everything: bool, of_group: bool) -> None:
+def unset(context: Context, slug: str, target: str | None, everything: bool, of_group: bool, dry_run: bool) -> None:
     """Remove TARGET from the profiles, or return to the default mapping.
 
     \b
@@ -158,15 +170,19 @@ def unset(context: Context, slug: str, target: str | None, everything: bool, of_
         raise click.UsageError("Give TARGET or --all.")
     app = apps.get(context.db, slug)
     kind = core.GROUP if of_group else core.USER
-    _print_changes(context, app, remapping.remove_row(context.scope, app.slug, kind, target))
+    act = partial(remapping.remove_row, context.scope, app.slug, kind, target)
+    if dry_run:
+        _print_rows(rehearse(context.scope, act))
+    else:
+        _print_changes(context, app, act())
 
 
 @mapping.command(name="import")
 @required_app_option
 @click.argument("file", type=click.File("rb"))
-@_force_option
+@_yes_option
 @with_installation
-def import_(context: Context, slug: str, file: BinaryIO, force: bool) -> None:
+def import_(context: Context, slug: str, file: BinaryIO, yes: bool) -> None:
     """Set the mapping that FILE holds as JSON; - reads it from stdin.
 
     It replaces all rows of users, all rows of groups, or both, depending on which of them FILE has.
@@ -176,7 +192,11 @@ def import_(context: Context, slug: str, file: BinaryIO, force: bool) -> None:
     """
     new = mappings.read(messages.load_json(file.read()))
     app = apps.get(context.db, slug)
-    _print_changes(context, app, remapping.change(context.scope, app.slug, lambda current: new, force=force))
+
+    def act(sure: bool) -> dict[str, list[Any]]:
+        return remapping.change(context.scope, app.slug, lambda current: new, force=sure)
+
+    _print_changes(context, app, confirmed(act, _SET_ALL_THE_SAME, yes=yes))
 
 
 @mapping.command()
@@ -245,11 +265,15 @@ def recompute(context: Context, slug: str) -> None:
 
 def _print_changes(context: Context, app: App, changes: dict[str, list[Any]]) -> None:
     """Print the rows that changed, and recompute the stored profiles."""
+    _print_rows(changes)
+    _recompute(context, apps.get(context.db, app.slug))
+
+
+def _print_rows(changes: dict[str, list[Any]]) -> None:
     if not changes:
         click.echo("It is like that already.", err=True)
     for target, (_, new) in changes.items():
         click.echo(f"{target}: {_change(new)}", err=True)
-    _recompute(context, apps.get(context.db, app.slug))
 
 
 def _change(row: Any) -> str:

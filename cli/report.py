@@ -20,7 +20,7 @@ from scimlite.journal.selection import Selection
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation
-from .kit.options import json_option
+from .kit.options import Choice, json_option
 from .kit.times import MOMENT, local_time
 from .report_output import EntryTable, flushed, print_data
 
@@ -41,13 +41,11 @@ _PAUSE = 0.5
 @click.option("--until", type=MOMENT, metavar="TIME", help="Before this time, written like --since.")
 @click.option(
     "--action",
-    type=click.Choice([str(action) for action in Action]),
+    type=Choice([str(action) for action in Action]),
     metavar="ACTION",
     help="Entries with this action: created, member_added, …; a wrong one is answered with the list.",
 )
-@click.option(
-    "--outcome", type=click.Choice([str(outcome) for outcome in Outcome]), help="Entries that ended like this."
-)
+@click.option("--outcome", type=Choice([str(outcome) for outcome in Outcome]), help="Entries that ended like this.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -11,6 +11,7 @@ import click
 
 from scimlite.admin import apps, catalog, schemas
 from scimlite.admin.catalog import CatalogEntry
+from scimlite.admin.rehearsal import rehearse
 from scimlite.admin.schemas import Listed, Use
 from scimlite.admin.wording import visible
 from scimlite.apps import App
@@ -21,8 +22,10 @@ from scimlite.scim.schema import Attribute, ResourceType, Schema
 
 from .kit.app_name import required_app_option
 from .kit.columns import Column, Columns
+from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
-from .kit.options import json_option
+from .kit.groups import Group
+from .kit.options import dry_run_option, json_option, yes_option
 from .kit.output import print_fields, print_json, print_table
 
 _USES = Columns[Use](
@@ -117,7 +120,7 @@ def _use(use: Use) -> str:
     return f"{use.resource_type.name} (required)" if use.required else use.resource_type.name
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """Declare attributes and resource types of an app's own.
 
@@ -129,9 +132,19 @@ def schema() -> None:
     """
 
 
-def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    words = "Delete stored values and resources that would be left without a declaration."
-    return click.option("--force", "--yes", "force", is_flag=True, help=words)(command)
+def _yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Do not ask before deleting stored values and resources that would be left without a declaration."
+    return yes_option(command, old=["--force"], text=text)
+
+
+def _carry_out(context: Context, act: Callable[[bool], list[str]], *, yes: bool, dry_run: bool) -> None:
+    """Change declarations, or with `dry_run` only say what would change; `act` takes whether data may be deleted."""
+    if dry_run:
+        changes = rehearse(context.scope, lambda: act(True))
+        click.echo("Nothing was changed. This would be:", err=True)
+    else:
+        changes = confirmed(act, "Delete them?", yes=yes)
+    click.echo("\n".join(map(visible, changes)), err=not dry_run)
 
 
 @schema.command()
@@ -141,9 +154,18 @@ def _force_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--required/--optional", default=None, help="Whether each resource must have the extension.  [default: optional]"
 )
-@_force_option
+@_yes_option
+@dry_run_option
 @with_installation
-def add(context: Context, source: str, slug: str, to: tuple[str, ...], required: bool | None, force: bool) -> None:
+def add(
+    context: Context,
+    source: str,
+    slug: str,
+    to: tuple[str, ...],
+    required: bool | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Declare schemas and resource types: those in a JSON file, or an entry of the catalogue.
 
     FILE holds a Schema, which extends the resource types that --to names; or a ResourceType with its schemas in an
@@ -159,13 +181,22 @@ def add(context: Context, source: str, slug: str, to: tuple[str, ...], required:
     app = apps.get(context.db, slug)
     if source == "-" or Path(source).is_file():
         body = messages.load_json(_contents(source))
-        _print_changes(schemas.add(context.scope, app.slug, body, to=to, required=required, force=force))
+
+        def act(sure: bool) -> list[str]:
+            return schemas.add(context.scope, app.slug, body, to=to, required=required, force=sure)
+
+        _carry_out(context, act, yes=yes, dry_run=dry_run)
         return
     if {"/", "."} & set(source):
         raise click.UsageError(f"There is no file {source}.")
     if to or required is not None:
         raise click.UsageError(f"The catalogue's {source} says itself what it extends: leave out --to and --required.")
-    _print_changes(schemas.add_entry(context.scope, app.slug, source, force=force))
+    _carry_out(
+        context,
+        lambda sure: schemas.add_entry(context.scope, app.slug, source, force=sure),
+        yes=yes,
+        dry_run=dry_run,
+    )
 
 
 def _contents(source: str) -> bytes:
@@ -286,22 +317,21 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
 @schema.command()
 @click.argument("name")
 @required_app_option
-@_force_option
+@_yes_option
+@dry_run_option
 @with_installation
-def remove(context: Context, name: str, slug: str, force: bool) -> None:
+def remove(context: Context, name: str, slug: str, yes: bool, dry_run: bool) -> None:
     """Remove the declaration of a schema (by its URN) or of a resource type (by its name).
 
-    The command refuses while values or resources of it are stored; --force deletes them for good.
+    While values or resources of it are stored, the command asks whether to delete them for good.
 
     \b
-    Example: scimlite schema remove Device --app entra-id --force
+    Example: scimlite schema remove Device --app entra-id --dry-run
     """
     app = apps.get(context.db, slug)
-    _print_changes(schemas.remove(context.scope, app.slug, name, force=force))
-
-
-def _print_changes(changes: list[str]) -> None:
-    click.echo("\n".join(map(visible, changes)), err=True)
+    _carry_out(
+        context, lambda sure: schemas.remove(context.scope, app.slug, name, force=sure), yes=yes, dry_run=dry_run
+    )
 
 
 def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:

@@ -14,9 +14,11 @@ from scimlite.scim import core
 from .kit.app_name import app_and_label, app_argument
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
+from .kit.confirming import confirm
 from .kit.context import Context, with_installation
+from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
-from .kit.options import json_option, yes_option
+from .kit.options import dry_run_option, json_option, yes_option
 from .kit.output import print_json
 from .kit.times import DEADLINE, DURATION, iso_time, local_time
 
@@ -64,7 +66,7 @@ def _columns(context: Context, app: App) -> Columns[Token]:
     )
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
     """Issue, show, rotate and revoke the bearer tokens of an app.
 
@@ -197,9 +199,10 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, idp: st
 
 @token.command()
 @yes_option
+@dry_run_option
 @with_installation
 @app_and_label
-def revoke(context: Context, slug: str, label: str | None, yes: bool) -> None:
+def revoke(context: Context, slug: str, label: str | None, yes: bool, dry_run: bool) -> None:
     """Stop a token at once, in every running service, for good.
 
     \b
@@ -213,14 +216,14 @@ def revoke(context: Context, slug: str, label: str | None, yes: bool) -> None:
     if revoked.revoked_at is not None:
         click.echo(f"{name} was already revoked at {local_time(revoked.revoked_at)}.", err=True)
         return
+    used_at = local_time(revoked.last_used_at)
+    use = f"{name} of {app.slug} was {f'last used at {used_at}' if used_at else 'never used'}."
+    if dry_run:
+        click.echo(f"{use} It would be revoked: clients that have it would be refused.")
+        return
     if not yes:
-        used_at = local_time(revoked.last_used_at)
-        click.echo(
-            f"{name} of {app.slug} was {f'last used at {used_at}' if used_at else 'never used'}. Clients that "
-            "have it are refused from now on. It cannot be undone.",
-            err=True,
-        )
-        click.confirm("Revoke it?", abort=True, err=True)
+        click.echo(f"{use} Clients that have it are refused from now on. It cannot be undone.", err=True)
+    confirm("Revoke it?", yes=yes)
     tokens.revoke(context.workspace(app), revoked)
     click.echo(f"{name} of {app.slug} is revoked.", err=True)
 

@@ -14,15 +14,17 @@ from scimlite.scim import core
 
 from .kit.app_name import app_option, required_app_option
 from .kit.choosing import chosen_apps, the_one
+from .kit.confirming import confirm
 from .kit.context import Context, with_installation
-from .kit.options import json_option, page_options, yes_option
+from .kit.groups import Group
+from .kit.options import dry_run_option, json_option, page_options, yes_option
 from .kit.output import print_csv, print_json, print_json_lines, print_place
 from .kit.times import MOMENT, local_time
 from .report_output import ENTRIES
 from .user_output import RECENT, USERS, print_user, print_users, profile_cell, user_data
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
     """List users, show one with groups and history, and restore deleted ones.
 
@@ -186,8 +188,9 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
 @click.argument("user")
 @app_option
 @yes_option
+@dry_run_option
 @with_installation
-def erase(context: Context, user: str, slug: str | None, yes: bool) -> None:
+def erase(context: Context, user: str, slug: str | None, yes: bool, dry_run: bool) -> None:
     """Remove a person for good. It cannot be undone.
 
     This deletes the stored or deleted user with memberships, password and kept requests, and the names and values in
@@ -203,15 +206,18 @@ def erase(context: Context, user: str, slug: str | None, yes: bool) -> None:
 
     person = the_one(context, core.USER, slug, user)
     workspace = context.workspace(person.app)
-    if not yes:
+    if dry_run or not yes:
         traces = erasure.traces(workspace, person.id, person.name)
+        verb, end = ("would erase", "") if dry_run else ("erases", " It cannot be undone.")
         click.echo(
-            f"This erases {visible(person.name)} ({person.id}, {person.state}) in {person.app.slug}: the stored user, "
+            f"This {verb} {visible(person.name)} ({person.id}, {person.state}) in {person.app.slug}: the stored user, "
             f"{traces.memberships:,} memberships, {traces.requests:,} kept requests, and names and values in "
-            f"{traces.entries:,} entries of the report. It cannot be undone.",
-            err=True,
+            f"{traces.entries:,} entries of the report.{end}",
+            err=not dry_run,
         )
-        click.confirm("Erase?", abort=True, err=True)
+    if dry_run:
+        return
+    confirm("Erase?", yes=yes)
     erasure.erase(workspace, person.id, person.name)
     click.echo(f"Erased {person.id} in {person.app.slug}.", err=True)
 

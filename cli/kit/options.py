@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+
+from scimlite.suggestions import did_you_mean
 
 _PER_PAGE = 50
 _MOST_PER_PAGE = 1000
@@ -13,14 +15,37 @@ _MOST_PER_PAGE = 1000
 _Command = Callable[..., Any]
 
 
+class Choice(click.Choice[str]):
+    """One of several words; a wrong one is answered with the one that was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message}{did_you_mean(str(value), map(str, self.choices))}", param, ctx)
+
+
 def json_option(command: _Command) -> _Command:
     """The `--json` option."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
-def yes_option(command: _Command) -> _Command:
-    """The `--yes` option of commands that ask before they remove anything."""
-    return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+class _Renamed(click.Option):
+    """A flag whose names after the first are older ones: they work, and the help does not show them."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        return record and (self.opts[0], record[1])
+
+
+def yes_option(command: _Command, *, old: Sequence[str] = (), text: str = "Do not ask for confirmation.") -> _Command:
+    """The `--yes` option of commands that ask before they lose anything; `old` are names that it had before."""
+    return click.option("--yes", *old, "yes", cls=_Renamed, is_flag=True, help=text)(command)
+
+
+def dry_run_option(command: _Command) -> _Command:
+    """The `--dry-run` option of commands that remove something."""
+    return click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")(command)
 
 
 def page_options(command: _Command) -> _Command:

@@ -6,7 +6,6 @@ was declared from.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..apps import AppError
 from ..scim import declaration_form
 from ..scim.declaration import DeclaredType
 from ..scim.schema import Schema
+from ..suggestions import did_you_mean
 
 _FOLDER = Path(__file__).parent / "declarations"
 
@@ -71,9 +71,7 @@ def find(name: str) -> CatalogEntry:
     path = paths.get(name.lower())
     if path is not None:
         return _read(path)
-    close = difflib.get_close_matches(name.lower(), paths, 1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise AppError(f"The catalogue has no entry {name!r}.{hint} Entries: {', '.join(paths)}.")
+    raise AppError(f"The catalogue has no entry {name!r}.{did_you_mean(name, paths)} Entries: {', '.join(paths)}.")
 
 
 def _paths() -> dict[str, Path]:

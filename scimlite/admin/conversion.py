@@ -22,6 +22,7 @@ from ..errors import InvalidValue
 from ..scim import document as documents
 from ..scim.document import Document
 from ..scim.schema import Attribute, ResourceType
+from .rehearsal import ConfirmationNeeded
 
 _CHUNK = 500
 #: Resources that are named in one message.
@@ -50,8 +51,8 @@ class _Difference:
 def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bool) -> list[str]:
     """Fits stored resources to the resource types that the app is about to have; returns the changes, a sentence each.
 
-    Raises AppError for values that lose their attribute (unless `force` deletes them), for resources without a value
-    that becomes required, and for values that become unique and that several resources share.
+    Raises ConfirmationNeeded for values that lose their attribute, unless `force` deletes them, and AppError for
+    resources without a value that becomes required, and for values that become unique and that several resources share.
     """
     types = {kind.name: kind for kind in after.values()}
     actions: list[str] = []
@@ -137,7 +138,7 @@ def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: 
     of_type = _of(app, resource_type)
     count = db.scalar(ResourceRow.select(fn.count(ResourceRow.id)).where(of_type, ResourceRow.deleted_at.is_null()))
     if count and not force:
-        raise AppError(f"There are {count} resources of the type {resource_type.name}: --force deletes them.")
+        raise ConfirmationNeeded(f"{count} resources of the type {resource_type.name} would be deleted.")
     if not force:
         return []
     leaving = _remove_from_groups(db, app, resource_type, force=True) if resource_type.member_of_groups else []
@@ -165,9 +166,9 @@ def _remove_from_groups(db: Database, app: App, resource_type: ResourceType, *, 
     counts: dict[int, int] = dict(db.rows(living))
     total = sum(counts.values())
     if counts and not force:
-        raise AppError(
-            f"Groups have {resource_type.name} resources as members ({total}, in {len(counts)} groups): "
-            "--force removes these members."
+        raise ConfirmationNeeded(
+            f"Groups have {resource_type.name} resources as members ({total}, in {len(counts)} groups). "
+            "These members would be removed."
         )
     db.execute(MemberRow.delete().where(MemberRow.app_id == app.id, MemberRow.member_id.in_(of_type)))
     at, before = clock.now(), ResourceRow.modified_at
@@ -192,9 +193,9 @@ def _remove_values(
     counts: dict[str, int] = dict(db.rows(held.group_by(ValueRow.path)))
     listing = ", ".join(f"{path} ({count})" for path, count in sorted(counts.items())[:_MOST_NAMED])
     if counts and not force:
-        raise AppError(
+        raise ConfirmationNeeded(
             f"{before.name} resources have values of what would go or be of another kind: {listing}. "
-            "--force deletes these values."
+            "These values would be deleted."
         )
     if not force:
         return []

@@ -21,6 +21,7 @@ from ..journal import Action, Entry, Scope
 from ..scim import core
 from ..scim import document as documents
 from ..scim.schema import ResourceType
+from .rehearsal import ConfirmationNeeded
 
 _KINDS = (core.USER, core.GROUP)
 #: Profiles recomputed in one transaction, which is how long other writers wait.
@@ -29,7 +30,7 @@ _CHUNK = 500
 _MOST_NAMED = 20
 
 
-class MissingValuesError(AppError):
+class MissingValuesError(ConfirmationNeeded):
     """Stored resources have no value for a row that becomes required."""
 
     def __init__(self, total: int, named: list[tuple[str, str]]) -> None:
@@ -37,8 +38,7 @@ class MissingValuesError(AppError):
         more = f"\n  and {total - len(named):,} more" if total > len(named) else ""
         super().__init__(
             f"{total:,} stored users or groups lack a value that becomes required:\n{listed}{more}\n"
-            "With --force the row is set all the same: they stay without the value, and later writes of them are "
-            "refused."
+            "If the row is set all the same, they stay without the value, and later writes of them are refused."
         )
 
 

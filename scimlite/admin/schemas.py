@@ -17,6 +17,7 @@ from ..scim.declaration import DeclarationError, DeclaredType
 from ..scim.declaration_diff import Difference, differences
 from ..scim.declared import Declared, Origin
 from ..scim.schema import ResourceType, Schema
+from ..suggestions import did_you_mean
 from . import catalog, conversion
 
 
@@ -70,8 +71,9 @@ def find(app: App, name: str) -> ResourceType | Listed:
     for listed in schemas:
         if listed.schema.id.lower() == name.lower():
             return listed
-    names = ", ".join([*(kind.name for kind in types), *(listed.schema.id for listed in schemas)])
-    raise AppError(f"{app.slug} has no schema or resource type {name!r}. There is: {names}.")
+    names = [*(kind.name for kind in types), *(listed.schema.id for listed in schemas)]
+    meant = did_you_mean(name, names)
+    raise AppError(f"{app.slug} has no schema or resource type {name!r}.{meant} There is: {', '.join(names)}.")
 
 
 def add(

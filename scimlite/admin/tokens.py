@@ -17,6 +17,7 @@ from ..db import Database
 from ..db.tables import ResourceRow, SigningKeyRow, TokenRow
 from ..journal import Action, Entry
 from ..scim import core
+from ..suggestions import did_you_mean
 
 _LONGEST_LABEL = 100
 
@@ -138,7 +139,8 @@ def get(db: Database, app: App, label: str | None = None) -> Token:
         token = next(filter(named, newest), None)
         if token is not None:
             return token
-    raise TokenError(f"{app.slug} has no token {label!r}. " + (f"Tokens: {_labels(newest)}." if newest else ""))
+    meant = did_you_mean(label, [token.label for token in newest])
+    raise TokenError(f"{app.slug} has no token {label!r}.{meant} " + (f"Tokens: {_labels(newest)}." if newest else ""))
 
 
 def _labels(tokens: Sequence[Token]) -> str:

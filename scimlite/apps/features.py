@@ -16,6 +16,7 @@ from ..errors import BadRequest, OperatorError, Remedy
 from ..scim import core
 from ..scim.schema import ResourceType
 from ..scim.strictness import Strictness
+from ..suggestions import did_you_mean
 
 
 class FeatureError(OperatorError):
@@ -205,11 +206,13 @@ class AppSettings:
         key = name.strip().lower().replace("-", "_").replace(" ", "_")
         features = {feature.name: feature.metadata for feature in fields(self)}
         if key not in features:
-            names = ", ".join(feature.replace("_", "-") for feature in features)
-            raise FeatureError(f"There is no feature {name!r}. Features: {names}.")
+            names = [feature.replace("_", "-") for feature in features]
+            meant = did_you_mean(key.replace("_", "-"), names)
+            raise FeatureError(f"There is no feature {name!r}.{meant} Features: {', '.join(names)}.")
         spelling: Spelling = features[key]["spelling"]
         if not spelling.pattern.fullmatch(text):
-            raise FeatureError(f"{name} is {features[key]['takes']}, not {text!r}.")
+            meant = did_you_mean(text, features[key]["choices"])
+            raise FeatureError(f"{name} is {features[key]['takes']}, not {text!r}.{meant}")
         return replace(self, **{key: spelling.parse(text)})
 
 

@@ -114,7 +114,7 @@ def test_an_entry_is_shown_and_its_json_declares_the_same(site, slug, name):
 
 
 def test_a_name_that_does_not_exist(site, slug):
-    assert "Did you mean agents?" in site.fails("schema", "add", "agnets", "--app", slug)
+    assert "Did you mean 'agents'?" in site.fails("schema", "add", "agnets", "--app", slug)
     assert "Entries: agents, agents-wzdk" in site.fails("schema", "catalog", "robots")
     assert "There is no file robots.json" in site.fails("schema", "add", "robots.json", "--app", slug, code=2)
     assert "leave out --to" in site.fails("schema", "add", "agents", "--to", "User", "--app", slug, code=2)

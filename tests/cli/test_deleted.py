@@ -275,13 +275,15 @@ def test_purge_says_what_would_go_and_does_it_when_asked(site, slug):
     assert "Nothing that may go" in site.run("purge", "--app", slug).stderr
     age(site, slug, 31)
     said = site.run("purge", "--app", slug)
-    assert "--apply" in said.stderr
+    assert "--yes" in said.stderr
+    assert site.ok("purge", "--app", slug, "--dry-run") == said.stdout
+    assert site.json("purge", "--app", slug, "--dry-run", "--yes")["applied"] is False
     assert site.json("purge", "--app", slug)["would_go"] == [
         {"app": slug, "type": "Group", "count": 1},
         {"app": slug, "type": "User", "count": 1},
     ]
     assert site.json("user", "list", "--deleted", "--app", slug)["total"] == 1
-    done = site.json("purge", "--app", slug, "--apply")
+    done = site.json("purge", "--app", slug, "--yes")
     assert done["applied"] is True
     assert done["total"] == 2
     db, app = site.installation.db, app_of(site, slug)

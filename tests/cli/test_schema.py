@@ -133,7 +133,7 @@ def test_values_of_another_kind_stand_against_it(site, slug, change):
     user = site.user(slug, "ada", **{ACME: {"badge": "7", "team": "x"}})
     said = refused(site, slug, acme(**change))
     assert f"{ACME}:badge (1)" in said
-    assert "--force" in said
+    assert "--yes" in said
     assert "deleted" in add(site, slug, acme(**change), "--force")
     assert document(site, user.id)[ACME] == {"team": "x"}
     assert document(site, user.id)["version"] == 2
