@@ -12,7 +12,7 @@ from ..errors import InvalidSyntax, InvalidValue
 from . import named_schemas, quirks
 from .patch import Operation
 from .path import quote
-from .schema import SERVICE_PROVIDER_URN
+from .schema import SERVICE_PROVIDER_URN, ResourceType
 
 Json = Any
 
@@ -20,6 +20,9 @@ LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 MEDIA_TYPE = "application/scim+json"
+#: The core schemas of draft-abbey-scim-agent-extension, which an app may declare.
+AGENT_URN = "urn:ietf:params:scim:schemas:core:2.0:Agent"
+AGENTIC_APPLICATION_URN = "urn:ietf:params:scim:schemas:core:2.0:AgenticApplication"
 #: Levels of arrays and objects in a body.
 _MAX_DEPTH = 32
 
@@ -183,6 +186,19 @@ def _list_response(resources: Iterable[str], total: int, place: str) -> bytes:
     return f"{head}{','.join(joined)}]}}".encode()
 
 
+def _agent_extension(types: Iterable[ResourceType]) -> dict[str, Json]:
+    """The member that says which types for agents there are; empty without one of them.
+
+    Source: draft-abbey-scim-agent-extension-00, section "ServiceProviderConfig".
+    """
+    cores = {resource_type.schema.id.lower() for resource_type in types}
+    agents, applications = (urn.lower() in cores for urn in (AGENT_URN, AGENTIC_APPLICATION_URN))
+    if not (agents or applications):
+        return {}
+    supported = {"supported": True, "agentsSupported": agents, "agenticApplicationsSupported": applications}
+    return {"agentExtension": supported}
+
+
 def service_provider_config(
     location: str,
     *,
@@ -192,11 +208,12 @@ def service_provider_config(
     max_payload_size: int,
     change_password: bool,
     keeps_profile: bool = False,
+    types: Iterable[ResourceType] = (),
 ) -> dict[str, Json]:
     """The features of this service (RFC 7643 section 5).
 
     In: `page_size`, None leaves out the pagination of RFC 9865; `keeps_profile`, true when the app refuses all that
-    draft-zollner-scim-interop-profile refuses.
+    draft-zollner-scim-interop-profile refuses; `types`, the resource types of the app.
     """
     pagination = {
         "cursor": True,
@@ -215,6 +232,7 @@ def service_provider_config(
         "etag": {"supported": True},
         **({"pagination": pagination} if page_size is not None else {}),
         **({"interopProfileConformant": True} if keeps_profile else {}),
+        **_agent_extension(types),
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -269,6 +269,22 @@ def test_what_is_immutable_or_for_the_service_to_write(installation: Installatio
     )
 
 
+def test_the_service_says_that_it_has_agents(installation: Installation, app: Connected) -> None:
+    """A MUST of draft-abbey-scim-agent-extension-00."""
+
+    def told() -> Any:
+        return app.client.get("/ServiceProviderConfig").ok(200).json.get("agentExtension")
+
+    assert told() is None
+    schemas.add_entry(installation.scope, app.slug, "devices")
+    assert told() is None
+    schemas.add_entry(installation.scope, app.slug, "agents")
+    assert told() == {"supported": True, "agentsSupported": True, "agenticApplicationsSupported": True}
+    schemas.remove(installation.scope, app.slug, "Agent")
+    assert told() == {"supported": True, "agentsSupported": False, "agenticApplicationsSupported": True}
+    assert "agentExtension" not in installation.app("plain").client.get("/ServiceProviderConfig").ok(200).json
+
+
 def test_an_entitlement_of_ones_own_beside_oktas(installation: Installation, app: Connected) -> None:
     """Okta's guide has a resource type Profile with the schema of entitlements and an extension."""
     own = "urn:acme:scim:schemas:extension:shop:1.0:Profile"

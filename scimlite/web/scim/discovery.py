@@ -38,6 +38,7 @@ class ServiceProviderConfigView(View):
             max_payload_size=call.limits.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
             keeps_profile=app is not None and not app_profile.differences(app_profile.STRICT, app.settings),
+            types=app.resource_types.values() if app is not None else (),
         )
         return scim_response(orjson.dumps(config))
 
