@@ -93,7 +93,7 @@ _SCHEMAS = Columns[Listed](
         value=lambda listed: [_USES.data(use) for use in listed.uses],
         shown=lambda listed: ", ".join(map(_use, listed.uses)),
     ),
-    Column(heading="Attributes", shown=lambda listed: f"{len(listed.schema.attributes)}"),
+    Column(heading="Attributes", shown=lambda listed: f"{len(_own_attributes(listed.schema))}"),
     table=("Schema", "Of", "Attributes", "Declared"),
 )
 
@@ -309,7 +309,7 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     if isinstance(match, ResourceType):
         _print_type(app, match, as_json=as_json)
     elif as_json:
-        print_json(match.schema.declaration())
+        print_json(app.declared.schemas.get(match.schema.id.lower(), match.schema).declaration())
     else:
         _print_schema(match.schema)
 
@@ -335,9 +335,10 @@ def remove(context: Context, name: str, slug: str, yes: bool, dry_run: bool) -> 
 
 
 def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
-    own = (kind.schema, *kind.extensions)
+    own = kind.schemas
     if as_json:
-        declared = [schema.declaration() for schema in own if schema.id.lower() in app.declared.schemas]
+        keys = [schema.id.lower() for schema in own]
+        declared = [app.declared.schemas[key].declaration() for key in keys if key in app.declared.schemas]
         member = {"memberOfGroups": True} if kind.member_of_groups else {}
         print_json([{**kind.declaration(), **member}, *declared])
         return
@@ -360,8 +361,13 @@ def _print_about_type(kind: ResourceType | DeclaredType) -> None:
 
 def _print_schema(schema: Schema) -> None:
     print_fields([("Schema", schema.id), ("Name", schema.name), ("About", schema.description)])
-    rows = [_row(line, prefix) for attribute in schema.attributes for line, prefix in _lines(attribute)]
+    rows = [_row(line, prefix) for attribute in _own_attributes(schema) for line, prefix in _lines(attribute)]
     print_table(("Attribute", "Type", "Characteristics", "Description"), rows, empty="None.")
+
+
+def _own_attributes(schema: Schema) -> list[Attribute]:
+    """Return the attributes of a schema without the schemas inside of it, which are shown by themselves."""
+    return [attribute for attribute in schema.attributes if not attribute.nested]
 
 
 def _lines(attribute: Attribute) -> Iterator[tuple[Attribute, str]]:

@@ -54,7 +54,7 @@ def every(app: App) -> list[Listed]:
     """Returns the schemas of an app's resource types, each once."""
     listed: dict[str, Listed] = {}
     for kind in app.resource_types.values():
-        for schema in (kind.schema, *kind.extensions):
+        for schema in kind.schemas:
             is_core = kind.schema is schema
             use = Use(kind, is_core, is_core or schema.id in kind.required_extensions)
             default = Listed(schema, schema.id.lower() in app.declared.schemas, app.declared.origin_of(schema.id), [])

@@ -19,6 +19,8 @@ _GRAMMAR = frozenset({"and", "or", "not"})
 #: size.
 _LONGEST_NAME = 100
 _LONGEST_URN = 250
+#: The longest index path, in characters, without a sub-attribute.
+LONGEST_PATH = _LONGEST_URN + _LONGEST_NAME
 
 
 class DeclarationError(OperatorError):

@@ -80,10 +80,12 @@ class _SchemaForm(_Declaration):
     name = _text()
     description = _text()
     attributes = fields.List(fields.Nested(_AttributeForm), required=True, validate=validate.Length(min=1))
+    nested = fields.List(fields.String(), data_key="nestedSchemas", load_default=list)
 
     @post_load
     def _schema(self, data: dict[str, Json], **_: Any) -> Schema:
-        return Schema(data["id"], data["name"] or "", data["description"] or "", tuple(data["attributes"]))
+        about = (data["id"], data["name"] or "", data["description"] or "")
+        return Schema(*about, tuple(data["attributes"]), tuple(data["nested"]))
 
 
 class _ExtensionForm(_Declaration):

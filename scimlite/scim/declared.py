@@ -10,7 +10,7 @@ from functools import lru_cache
 import orjson
 
 from . import core, declared_types
-from .declaration import DeclarationError, DeclaredType
+from .declaration import LONGEST_PATH, DeclarationError, DeclaredType
 from .path import quote
 from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_URN, ResourceType, Schema
 
@@ -116,9 +116,9 @@ def with_more(
 ) -> Declared:
     """The declarations with `more`, which replaces declarations of the same URN or name.
 
-    Schemas that are no type's core schema extend the types that `to` names; `required` is their flag there (None keeps
-    the flag of an extension that is there, else it is False). Raises DeclarationError when the whole contradicts
-    itself.
+    Schemas that are no type's core schema and stand inside of no other extend the types that `to` names; `required` is
+    their flag there (None keeps the flag of an extension that is there, else it is False). Raises DeclarationError when
+    the whole contradicts itself.
     """
     schemas, types = dict(declared.schemas), dict(declared.types)
     new: list[Schema] = []
@@ -128,11 +128,12 @@ def with_more(
             new.append(addition)
         else:
             types[addition.name.lower()] = _merged(types, addition)
-    cores = {own.schema.lower() for own in types.values()}
+    apart = {own.schema.lower() for own in types.values()}
+    apart |= {urn.lower() for own in schemas.values() for urn in own.nested}
     for name in to:
         extended = _type_to_extend(types, name)
         for addition in new:
-            if addition.id.lower() not in cores:
+            if addition.id.lower() not in apart:
                 extended = extended.extended(addition.id, required)
         types[name.lower()] = extended
     changed = replace(declared, schemas=schemas, types=_without_empty(types))
@@ -170,7 +171,11 @@ def _dropped(declared: Declared, keys: Collection[str]) -> Declared:
         for key, own in declared.types.items()
         if key not in keys
     }
-    schemas = {key: own for key, own in declared.schemas.items() if key not in keys}
+    schemas = {
+        key: replace(own, nested=tuple(urn for urn in own.nested if urn.lower() not in keys)) if own.nested else own
+        for key, own in declared.schemas.items()
+        if key not in keys
+    }
     return replace(declared, schemas=schemas, types=types)
 
 
@@ -220,8 +225,8 @@ def without(declared: Declared, name: str) -> Declared:
         schemas, types = dict(reduced.schemas), dict(reduced.types)
     elif key in types:
         removed = types.pop(key)
-        used = {urn for own in types.values() for urn in _urns(own)}
-        for urn in _urns(removed) - used:
+        used = {urn for own in types.values() for urn in _urns(own, schemas)}
+        for urn in _urns(removed, schemas) - used:
             schemas.pop(urn, None)
     else:
         names = [declared_schema.id for declared_schema in schemas.values()] + [own.name for own in types.values()]
@@ -242,9 +247,10 @@ def _without_empty(types: Mapping[str, DeclaredType]) -> dict[str, DeclaredType]
     return {key: own for key, own in types.items() if key not in _BUILT_IN or own.extensions}
 
 
-def _urns(own: DeclaredType) -> set[str]:
-    """The URNs of a type's schemas, in lower case."""
-    return {own.schema.lower(), *(urn.lower() for urn, _ in own.extensions)}
+def _urns(own: DeclaredType, schemas: Mapping[str, Schema]) -> set[str]:
+    """The URNs of a type's schemas and of those inside of them, in lower case."""
+    direct = [own.schema.lower(), *(urn.lower() for urn, _ in own.extensions)]
+    return {*direct, *(urn.lower() for key in direct if key in schemas for urn in schemas[key].nested)}
 
 
 # --- checks -------------------------------------------------------------------------------------------------------
@@ -264,10 +270,34 @@ def _check(declared: Declared) -> None:
                 raise DeclarationError(f"{own.name}: {urn} is its core schema and cannot extend it too.")
             if urn.lower() not in declared.schemas and urn.lower() != core.ENTERPRISE_URN.lower():
                 raise DeclarationError(f"{own.name}: the schema {urn} is not declared. Declare both at once.")
-    used = {urn for own in declared.types.values() for urn in _urns(own)}
+    for declared_schema in declared.schemas.values():
+        _check_nested(declared_schema, declared)
+    used = {urn for own in declared.types.values() for urn in _urns(own, declared.schemas)}
     for key, declared_schema in declared.schemas.items():
         if key not in used:
             raise DeclarationError(f"{declared_schema.id} belongs to no resource type: say which one it extends.")
+
+
+def _check_nested(outer: Schema, declared: Declared) -> None:
+    """Raises DeclarationError when schemas cannot stand inside of this one."""
+    cores = {own.schema.lower() for own in declared.types.values()}
+    extensions = {urn.lower() for own in declared.types.values() for urn, _ in own.extensions}
+    everywhere = [urn.lower() for own in declared.schemas.values() for urn in own.nested]
+    if outer.nested and outer.id.lower() in cores:
+        raise DeclarationError(f"{outer.id} is a core schema: only an extension has nestedSchemas.")
+    for urn in outer.nested:
+        key = urn.lower()
+        inner = declared.schemas.get(key)
+        if inner is None:
+            raise DeclarationError(f"{outer.id}: the nested schema {urn} is not declared. Declare both at once.")
+        if inner.nested or key in cores | extensions or everywhere.count(key) > 1:
+            raise DeclarationError(
+                f"{outer.id}: {urn} can only stand inside of one extension, and holds no other schema."
+            )
+        if any(attribute.complex for attribute in inner.attributes):
+            raise DeclarationError(f"{outer.id}: {urn} has a complex attribute, which a nested schema cannot have.")
+        if len(outer.id) + len(urn) > LONGEST_PATH:
+            raise DeclarationError(f"{outer.id}: its URN and {urn} have more than {LONGEST_PATH} characters together.")
 
 
 def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:

@@ -22,7 +22,7 @@ def resource_types(
     In: the declared schemas by lower-case URN and types by lower-case name, checked before.
     """
     extensions = {core.ENTERPRISE_URN.lower(): core.ENTERPRISE_SCHEMA}
-    extensions |= {key: _placed(declared, core=False) for key, declared in schemas.items()}
+    extensions |= {key: _placed(_nesting(declared, schemas), core=False) for key, declared in schemas.items()}
     own = {
         declared.endpoint: _extended(_own(declared, schemas[declared.schema.lower()]), declared, extensions)
         for key, declared in types.items()
@@ -51,6 +51,15 @@ def _own(declared: DeclaredType, main: Schema) -> ResourceType:
     )
 
 
+def _nesting(declared: Schema, schemas: Mapping[str, Schema]) -> Schema:
+    """The schema with an attribute for each schema whose values stand inside of its own, named by the URN."""
+    if not declared.nested:
+        return declared
+    inner = [schemas[urn.lower()] for urn in declared.nested]
+    held = [Attribute(own.id, "complex", own.attributes, description=own.description, nested=True) for own in inner]
+    return replace(declared, attributes=(*declared.attributes, *held))
+
+
 def _placed(declared: Schema, *, core: bool) -> Schema:
     """The schema with attributes that know their index paths; `core` True for the core schema of a type."""
     return schema(declared.id, declared.name, declared.description, declared.attributes, core=core)
@@ -60,10 +69,12 @@ def _extended(base: ResourceType, declared: DeclaredType, extensions: Mapping[st
     """The type with the extensions that are declared for it."""
     added = tuple(extensions[urn.lower()] for urn, _ in declared.extensions)
     required = frozenset(extensions[urn.lower()].id for urn, flag in declared.extensions if flag)
+    inside = [extensions[inner.key] for extension in added for inner in extension.attributes if inner.nested]
     return replace(
         base,
         extensions=(*base.extensions, *added),
         required_extensions=base.required_extensions | required,
+        nested=(*base.nested, *inside),
     )
 
 

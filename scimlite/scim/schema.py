@@ -45,6 +45,8 @@ class Attribute:
     derived: bool = False
     #: Of links and derived attributes, and of their sub-attributes: the types that can be at the other end.
     ends: tuple[LinkEnd, ...] = ()
+    #: A schema whose values stand under its URN inside of an extension (RFC 9944 section 7.1.3).
+    nested: bool = False
     #: Checked, and never a part of the document (a password).
     apart: bool = False
     #: An index finds resources by it; a filter by another attribute tests each resource.
@@ -155,6 +157,8 @@ class Schema:
     name: str
     description: str
     attributes: tuple[Attribute, ...]
+    #: As it is declared: the URNs of schemas whose values stand inside of this one's.
+    nested: tuple[str, ...] = ()
 
     @cached_property
     def by_key(self) -> dict[str, Attribute]:
@@ -162,14 +166,15 @@ class Schema:
         return {attribute.key: attribute for attribute in self.attributes}
 
     def declaration(self) -> dict[str, Any]:
-        """The schema as RFC 7643 section 7 writes it, without `meta`."""
-        return {
+        """The schema as RFC 7643 section 7 writes it, without `meta`; `nestedSchemas` is not of the RFC."""
+        body = {
             "schemas": [SCHEMA_URN],
             "id": self.id,
             "name": self.name,
             "description": self.description,
-            "attributes": [attribute.declaration() for attribute in self.attributes],
+            "attributes": [attribute.declaration() for attribute in self.attributes if not attribute.nested],
         }
+        return {**body, "nestedSchemas": list(self.nested)} if self.nested else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,8 @@ class ResourceType:
     common: tuple[Attribute, ...] = field(default=(), repr=False)
     #: Groups can have resources of the type as members.
     member_of_groups: bool = False
+    #: The schemas whose values stand inside of an extension's.
+    nested: tuple[Schema, ...] = ()
     urn_aliases: dict[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -227,15 +234,29 @@ class ResourceType:
         """The misspelled URNs, in lower case."""
         return frozenset(alias.lower() for alias in self.urn_aliases)
 
+    @property
+    def schemas(self) -> tuple[Schema, ...]:
+        """The core schema, the extensions, and the schemas inside of extensions."""
+        return (self.schema, *self.extensions, *self.nested)
+
+    @cached_property
+    def nested_by_key(self) -> dict[str, tuple[str, Attribute]]:
+        """The extension and the attribute of each nested schema, by its URN alone and after the extension's URN."""
+        pairs = [
+            (extension.id, inner) for extension in self.extensions for inner in extension.attributes if inner.nested
+        ]
+        alone = {inner.key: (urn, inner) for urn, inner in pairs}
+        return alone | {inner.path.lower(): (urn, inner) for urn, inner in pairs}
+
     @cached_property
     def urns(self) -> frozenset[str]:
         """Every schema URN that may stand before an attribute name, in lower case."""
-        return frozenset({self.schema.id.lower(), *self.extension_by_key})
+        return frozenset({self.schema.id.lower(), *self.extension_by_key, *self.nested_by_key})
 
     @cached_property
     def own_urns(self) -> frozenset[str]:
         """The URNs of the type's schemas, in lower case, without misspelled ones."""
-        return frozenset({self.schema.id.lower(), *(extension.id.lower() for extension in self.extensions)})
+        return frozenset(own.id.lower() for own in self.schemas)
 
     @cached_property
     def unqualified(self) -> dict[str, tuple[str, Attribute]]:
@@ -329,7 +350,7 @@ class ResourceType:
         if path.urn is not None and path.urn.lower() != self.schema.id.lower():
             extension = self.extension(path.urn)
             if extension is None:
-                return None
+                return self._find_nested(path, path.urn)
             urn: str | None = extension.id
             if not path.name:
                 return Target(urn, None)
@@ -346,6 +367,16 @@ class ResourceType:
         if path.sub is None:
             return Target(urn, attribute)
         sub = attribute.subs.get(path.sub.lower())
+        return Target(urn, attribute, sub) if sub else None
+
+    def _find_nested(self, path: AttrPath, within: str) -> Target | None:
+        """Resolves a path whose URN `within` is that of a nested schema."""
+        urn, attribute = self.nested_by_key.get(within.lower(), (None, None))
+        if attribute is None or path.sub is not None:
+            return None
+        if not path.name:
+            return Target(urn, attribute)
+        sub = attribute.subs.get(path.name.lower())
         return Target(urn, attribute, sub) if sub else None
 
     def declaration(self) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from installation import Connected, Installation
-from scim_client import assert_scim_error
+from scim_client import ScimClient, assert_scim_error
 from scimlite.admin import catalog, schemas
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0"
 EXTENSION = "urn:ietf:params:scim:schemas:extension"
 OKTA = "urn:okta:scim:schemas:core:1.0"
 BLE = f"{EXTENSION}:ble:2.0:Device"
+PASSKEY = f"{EXTENSION}:pairingPassKey:2.0:Device"
+OOB = f"{EXTENSION}:pairingOOB:2.0:Device"
 DPP = f"{EXTENSION}:dpp:2.0:Device"
 FIDO = f"{EXTENSION}:fido-device-onboard:2.0:Device"
 APPS = f"{EXTENSION}:endpointAppsExt:2.0:Device"
@@ -68,7 +70,9 @@ DEVICE = {
         "isRandom": False,
         "separateBroadcastAddress": ["AA:BB:88:77:22:11", "AA:BB:88:77:22:12"],
         "mobility": True,
-        "pairingMethods": [f"{EXTENSION}:pairingPassKey:2.0:Device"],
+        "pairingMethods": [PASSKEY, OOB],
+        PASSKEY: {"key": 123456},
+        OOB: {"key": "TheKeyvalueRetrievedFromOOB", "randomNumber": 238796813516896},
     },
     f"{EXTENSION}:ethernet-mab:2.0:Device": {"deviceMacAddress": "2C:54:91:88:C9:E3"},
     f"{EXTENSION}:zigbee:2.0:Device": {"versionSupport": ["3.0"], "deviceEui64Address": "50:32:5F:FF:FE:E7:67:28"},
@@ -239,6 +243,7 @@ def test_an_entry_is_discovered(entry: catalog.CatalogEntry, installation: Insta
         listed = [(each["schema"], each["required"]) for each in kinds[kind.name]["schemaExtensions"]]
         assert listed == list(kind.extensions)
     for schema in entry.schemas:
+        assert "nestedSchemas" not in shown[schema.id]
         assert shown[schema.id]["attributes"] == [attribute.declaration() for attribute in schema.attributes]
     # The built-in types are as before.
     assert kinds["User"]["schemaExtensions"] == app.client.get("/ResourceTypes/User").json["schemaExtensions"]
@@ -267,6 +272,73 @@ def test_what_is_immutable_or_for_the_service_to_write(installation: Installatio
     assert_scim_error(
         app.client.patch(path, {"op": "add", "path": "clientToken", "value": "mine"}), 400, "mutability", "clientToken"
     )
+
+
+@pytest.fixture
+def devices(installation: Installation, app: Connected) -> ScimClient:
+    """The client of an app that declares devices."""
+    schemas.add_entry(installation.scope, app.slug, "devices")
+    return app.client
+
+
+def test_a_pairing_method_stands_inside_of_its_extension(devices: ScimClient) -> None:
+    """RFC 9944 figures 5 to 7."""
+    made = devices.post("/Devices", DEVICE).ok(201)
+    # The URNs of pairing methods are not among the schemas, as in the figures; a client may still name them.
+    assert PASSKEY not in made.json["schemas"]
+    named = {**DEVICE, "schemas": [*made.json["schemas"], PASSKEY]}
+    assert devices.put(f"/Devices/{made.id}", named).ok(200).json["meta"]["version"] == made.json["meta"]["version"]
+    for path in (f"{BLE}:{PASSKEY}:key", f"{BLE}:{PASSKEY}.key", f"{PASSKEY}:key", f"{PASSKEY.upper()}:KEY"):
+        assert devices.find("Devices", filter=f"{path} eq 123456")["totalResults"] == 1
+        assert devices.find("Devices", filter=f"{path} eq 654321")["totalResults"] == 0
+        shown = devices.get(f"/Devices/{made.id}?attributes={path}").ok(200).json
+        assert shown[BLE] == {PASSKEY: {"key": 123456}}
+    assert (
+        devices.find("Devices", filter=f"{OOB}:randomNumber gt 1000000 and {BLE}:mobility eq true")["totalResults"] == 1
+    )
+    whole = devices.get(f"/Devices/{made.id}?attributes={PASSKEY}").ok(200).json
+    assert whole[BLE] == {PASSKEY: {"key": 123456}}
+    without = devices.get(f"/Devices/{made.id}?excludedAttributes={BLE}:{OOB}").ok(200).json
+    assert OOB not in without[BLE]
+    assert PASSKEY in without[BLE]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": f"{BLE}:{PASSKEY}:key", "value": 654321},
+        {"op": "replace", "path": f"{PASSKEY}:key", "value": 654321},
+        {"op": "add", "path": f"{BLE}:{PASSKEY}", "value": {"key": 654321}},
+        {"op": "replace", "path": PASSKEY, "value": {"key": 654321}},
+        {"op": "add", "path": BLE, "value": {PASSKEY: {"key": 654321}}},
+        {"op": "replace", "value": {BLE: {PASSKEY: {"key": 654321}}}},
+        {"op": "add", "value": {f"{BLE}:{PASSKEY}:key": 654321}},
+    ],
+)
+def test_a_pairing_method_by_patch(devices: ScimClient, operation: dict[str, Any]) -> None:
+    made = devices.post("/Devices", DEVICE).ok(201)
+    changed = devices.patch(f"/Devices/{made.id}", operation).ok(200).json
+    assert changed[BLE] == {**made.json[BLE], PASSKEY: {"key": 654321}}
+    assert devices.find("Devices", filter=f"{PASSKEY}:key eq 654321")["totalResults"] == 1
+    gone = devices.patch(f"/Devices/{made.id}", {"op": "remove", "path": f"{BLE}:{PASSKEY}"}).ok(200).json
+    assert PASSKEY not in gone[BLE]
+    assert gone[BLE][OOB] == DEVICE[BLE][OOB]  # type: ignore[index]
+
+
+def test_what_a_pairing_method_needs(devices: ScimClient) -> None:
+    def ble(**changes: Any) -> dict[str, Any]:
+        return {"active": True, BLE: {**DEVICE[BLE], **changes}}  # type: ignore[dict-item]
+
+    refused = devices.post("/Devices", ble(**{OOB: {"key": "x"}}))
+    assert_scim_error(refused, 400, "invalidValue", f"{BLE}:{OOB}.randomNumber is required")
+    assert_scim_error(devices.post("/Devices", ble(**{PASSKEY: {"key": "six"}})), 400, "invalidValue", f"{PASSKEY}.key")
+    assert_scim_error(devices.post("/Devices", ble(**{PASSKEY: 6})), 400, "invalidValue", PASSKEY)
+    made = devices.post("/Devices", ble()).ok(201)
+    unknown = {"op": "add", "path": f"{BLE}:{PASSKEY}:pin", "value": 1}
+    assert_scim_error(devices.patch(f"/Devices/{made.id}", unknown), 400, "invalidPath", "pin")
+    assert_scim_error(devices.get(f"/Devices?filter={PASSKEY}:pin%20eq%201"), 400, "invalidFilter")
+    required = {"op": "remove", "path": f"{OOB}:randomNumber"}
+    assert_scim_error(devices.patch(f"/Devices/{made.id}", required), 400, "mutability", "randomNumber is required")
 
 
 def test_the_service_says_that_it_has_agents(installation: Installation, app: Connected) -> None:

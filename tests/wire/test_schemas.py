@@ -170,7 +170,7 @@ def test_queries_know_the_extension(acme: Connected) -> None:
 
 
 def test_values_of_an_extension_are_checked(acme: Connected) -> None:
-    assert_scim_error(acme.client.user("ada", **{ACME: {"level": "3"}}), 400, "invalidValue", f"{ACME}:level")
+    assert_scim_error(acme.client.user("ada", **{ACME: {"level": "three"}}), 400, "invalidValue", f"{ACME}:level")
     made = acme.client.user("ada").ok(201)
     refused = acme.client.patch(f"/Users/{made.id}", replace(f"{ACME}:shoeSize", 1))
     assert_scim_error(refused, 400, "invalidPath", "shoeSize")

@@ -82,9 +82,7 @@ class SchemasView(_DeclarationsView):
 
     def declarations(self, call: Call) -> list[Json]:
         schemas = {
-            schema.id: schema
-            for resource_type in call.app.resource_types.values()
-            for schema in (resource_type.schema, *resource_type.extensions)
+            schema.id: schema for resource_type in call.app.resource_types.values() for schema in resource_type.schemas
         }
         return [schema.declaration() for schema in schemas.values()]
 
