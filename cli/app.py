@@ -12,7 +12,16 @@ from scimlite.admin.wording import visible
 from scimlite.apps import app_profile
 from scimlite.apps.features import AppSettings, FeatureError
 
-from .app_show import details_data, extent_of_deletion, feature_name, print_details, print_overview, state, summary
+from .app_show import (
+    details_data,
+    extent_of_deletion,
+    feature_name,
+    print_details,
+    print_overview,
+    profile_text,
+    state,
+    summary,
+)
 from .connection_test import connection_test
 from .kit.app_name import app_argument
 from .kit.confirming import confirm
@@ -158,6 +167,8 @@ def edit(
     )
     changes = [f"{feature_name(key)}: {old[key]} -> {new[key]}" for key in new if old[key] != new[key]]
     click.echo("\n".join(map(visible, changes)) or f"{edited.slug} is like that already.", err=True)
+    if edited.profile != app_profile.DEFAULT:
+        click.echo(f"Profile: {profile_text(edited)}", err=True)
 
 
 @app.command()

@@ -122,7 +122,7 @@ def print_details(context: Context, details: Details) -> None:
             ("Slug", app.slug),
             ("State", state(app)),
             ("SCIM base URL", f"{address.url}{address.remark}"),
-            ("Profile", _profile(app)),
+            ("Profile", profile_text(app)),
             ("Created", local_time(app.created_at)),
             ("Users", _users(contents)),
             ("Groups", f"{contents.groups:,}"),
@@ -178,7 +178,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _profile(app: App) -> str:
+def profile_text(app: App) -> str:
     """The name of the app's profile, and the features that are not as it has them."""
     differs = ", ".join(f"{name}={value}" for name, value in app_profile.differences(app.profile, app.settings).items())
     return f"{app.profile} (differs: {differs})" if differs else app.profile

@@ -37,6 +37,7 @@ def test_show_says_what_differs(site):
     assert "profile: default -> strict" in printed
     assert "require-schemas: off -> on" in printed
     assert "patch-answer: auto -> body" in printed
+    assert printed.endswith("Profile: strict (differs: patch-answer=body)\n")
     assert re.search(r"^Profile +strict \(differs: patch-answer=body\)$", site.ok("app", "show", slug), re.MULTILINE)
     assert site.json("app", "show", slug)["profile_differs"] == {"patch-answer": "body"}
 
