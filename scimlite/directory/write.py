@@ -108,7 +108,8 @@ def patch(
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PATCH", body=body) as attempt:
         app = workspace.app
-        ignore_unknown = app.settings.unknown_attributes == "ignore"
+        # A part of a POST, which a bulk request adds when the resources that it refers to are there, is read like one.
+        ignore_unknown = app.settings.unknown_attributes == "ignore" or attempt.action is Action.CREATED
         operations = messages.load_patch(body)
         if app.strictness is not None:
             app.strictness.check_patch(resource_type, body, operations)

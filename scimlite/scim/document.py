@@ -143,7 +143,8 @@ def link_ids(attribute: Attribute, value: Json, ignored: list[str], displays: di
     Raises InvalidValue for a value without an id.
     """
     ids: list[str] = []
-    for item in map(quirks.member_display_name, values.items_of(value)):
+    for sent in values.items_of(value):
+        item = quirks.display_name(attribute, sent)
         link = values.clean_item(attribute, item, ignored)
         if not link or not link.get("value"):
             raise InvalidValue(f"{attribute.path}.value is required.")

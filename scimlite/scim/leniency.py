@@ -35,10 +35,11 @@ class Leniency(StrEnum):
     WRAPPED_SINGLE = "wrapped-single", "lists of one for a single value"
     BARE_VALUE = "bare-value", "a text for an attribute with sub-attributes"
     LEGACY_MANAGER = "legacy-manager", "managerId of SCIM 1.1"
+    DISPLAY_NAME = "display-name", "displayName in place of display"
     BLANK_REFERENCE = "blank-reference", "references cleared with a blank value"
+    FOREIGN_CONTAINER = "foreign-container", "objects under URNs of other schemas, left out"
     NESTED_SCHEMAS = "nested-schemas", "schemas inside of an extension"
     UNKNOWN_ATTRIBUTE = "unknown-attribute", "attributes that no schema has, left out"
-    MEMBER_DISPLAY_NAME = "member-display-name", "displayName of a member in place of display"
 
     # --- messages ---
     MISSING_SCHEMAS = "missing-schemas", "bodies without schemas"

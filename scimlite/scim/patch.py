@@ -80,6 +80,9 @@ class _Planner:
             place = f"on {prefix[:-1]}" if prefix else "without a path"
             raise InvalidValue(f"{op} {place} takes an object of attributes as its value.")
         for name, inner in values.unique_names(value, "The value"):
+            if not prefix and quirks.is_foreign_container(name, inner, self.resource_type.urns):
+                values.note(self.plan.ignored, name)
+                continue
             path = self.key(prefix + name)
             if path is not None:
                 if path.sub or path.filter or (path.attr.urn and path.attr.name and not prefix):
@@ -109,21 +112,52 @@ class _Planner:
         if target.attribute is None:
             self.on_schema(op, target.urn, value)
             return
-        step = Step(op, target, target.attribute, path.filter, value, by_path, self.plan.ignored, self.ignore_unknown)
+        step = Step(op, target, target.attribute, path.filter, value, by_path, self.plan.ignored)
         if step.filter is not None:
             _check_filter(step.attribute, step.filter)
         if not by_path and (step.read_only or step.attribute.key == "schemas"):
             return
+        if step.read_only and not step.attribute.links:
+            raise Mutability(f"{step.leaf.path} is readOnly: clients cannot change it.")
+        if step.attribute.key == "schemas":
+            _check_schemas(step, self.resource_type)
+        elif step.target.sub is not None or self.keep_known(step):
+            self.on_known(step)
+
+    def on_known(self, step: Step) -> None:
+        """Plan an operation of which every name is known."""
         if step.attribute.links:
             self.on_links(step)
-        elif step.read_only:
-            raise Mutability(f"{step.leaf.path} is readOnly: clients cannot change it.")
-        elif step.attribute.key == "schemas":
-            _check_schemas(step, self.resource_type)
         else:
             edit = edit_of(step)
             if edit is not None:
                 self.plan.add_edit(edit)
+
+    def keep_known(self, step: Step) -> bool:
+        """Leaves unknown sub-attributes out of a value; False when there is nothing else in it.
+
+        Raises InvalidPath when unknown attributes are refused.
+        """
+        attribute = step.attribute
+        if not any(values.unknown_subs(attribute, step.value)):
+            return True
+        items = [
+            quirks.display_name(attribute, quirks.legacy_manager(attribute, item))
+            for item in values.items_of(step.value)
+        ]
+        for name in values.unknown_subs(attribute, items):
+            self.refuse_unknown(name)
+        known = [item for item in items if not _is_unknown(attribute, item)]
+        step.value = known if isinstance(step.value, list) else next(iter(known), None)
+        return bool(known)
+
+    def refuse_unknown(self, name: str) -> None:
+        """Raises InvalidPath for a name that no schema has; notes it when such names are ignored."""
+        if not self.ignore_unknown:
+            raise InvalidPath(
+                f"{self.resource_type.name} has no attribute {quote(name, most=_LONGEST_PATH)}.", remedy=_UNKNOWN
+            )
+        self.leave_out(name)
 
     def find(self, path: PatchPath, text: str) -> Target | None:
         """The target of a path; None for an unknown attribute when those are ignored."""
@@ -132,11 +166,7 @@ class _Planner:
         if target is None and not name and path.attr.urn and path.attr.urn.lower() in self.resource_type.urns:
             return Target(None, None)
         if target is None:
-            if not self.ignore_unknown:
-                raise InvalidPath(
-                    f"{self.resource_type.name} has no attribute {quote(text, most=_LONGEST_PATH)}.", remedy=_UNKNOWN
-                )
-            self.leave_out(text)
+            self.refuse_unknown(text)
         return target
 
     def on_schema(self, op: str, urn: str | None, value: Json) -> None:
@@ -191,6 +221,11 @@ class _Planner:
     def ids(self, attribute: Attribute, value: Json) -> list[str]:
         """The ids in values of the linking attribute."""
         return document.link_ids(attribute, value, self.plan.ignored, self.plan.displays)
+
+
+def _is_unknown(attribute: Attribute, item: Json) -> bool:
+    """True for an object of which every name is unknown."""
+    return isinstance(item, dict) and bool(item) and all(name.lower() not in attribute.subs for name in item)
 
 
 def _check_filter(attribute: Attribute, condition: Filter) -> None:

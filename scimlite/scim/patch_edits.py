@@ -20,7 +20,7 @@ class Step:
     """One operation on one attribute.
 
     `by_path` is False when the attribute was named by a key of the operation's value. `ignored` is the plan's list of
-    names that were left out; `ignore_unknown` tells whether unknown sub-attributes may be.
+    names that were left out.
     """
 
     op: str
@@ -30,7 +30,6 @@ class Step:
     value: Json
     by_path: bool
     ignored: list[str]
-    ignore_unknown: bool
 
     @property
     def leaf(self) -> Attribute:
@@ -121,16 +120,9 @@ def _edit_one(step: Step) -> Edit | None:
 
 
 def _changes_nothing(step: Step, value: dict[str, Json]) -> bool:
-    """True when an object names no sub-attribute, or only ignored ones: unknown, or readOnly below a key."""
-    subs = [step.attribute.subs.get(name.lower()) for name in value]
-    if any(sub is not None and (step.by_path or not sub.read_only) for sub in subs):
-        return False
-    if None in subs and not step.ignore_unknown:
-        return False
-    for name, sub in zip(value, subs, strict=True):
-        if sub is None:
-            values.note(step.ignored, f"{step.attribute.path}.{name}")
-    return True
+    """True when an object names no sub-attribute, or below a key only readOnly ones, which are ignored there."""
+    subs = [sub for name in value if (sub := step.attribute.subs.get(name.lower())) is not None]
+    return all(sub.read_only and not step.by_path for sub in subs)
 
 
 def _clean_item(step: Step, item: Json, *, nulls_count: bool = False) -> Json:
@@ -156,7 +148,7 @@ def _nulls(attribute: Attribute, value: Json) -> tuple[str, ...]:
     if not isinstance(value, dict):
         return ()
     subs = [(attribute.subs.get(name.lower()), inner) for name, inner in value.items()]
-    if not attribute.multi_valued and any(sub is attribute.value_sub and inner == "" for sub, inner in subs):
+    if not attribute.multi_valued and any(sub is attribute.value_sub and inner == "" for sub, inner in subs if sub):
         return ()
     return tuple(sub.name for sub, inner in subs if sub and not sub.read_only and inner in (None, []))
 

@@ -6,9 +6,10 @@ not as the RFCs have it is noted (see leniency.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from . import leniency, numbers
+from . import leniency, numbers, path
 from .leniency import Leniency
 from .schema import Attribute
 
@@ -77,6 +78,20 @@ def legacy_manager(attribute: Attribute, value: Json) -> Json:
     return value
 
 
+def display_name(attribute: Attribute, value: Json) -> Json:
+    """`displayName` stands for `display` in one of several values.
+
+    Microsoft's Postman collection adds members so (AzureAD/SCIMReferenceCode, PostmanCollection.json); Entra's
+    AppRoleAssignmentsComplex sends roles with either name (Microsoft, "Customize attribute mappings").
+    """
+    if not (isinstance(value, dict) and "displayName" in value and attribute.multi_valued):
+        return value
+    if "display" in value or "display" not in attribute.subs or "displayname" in attribute.subs:
+        return value
+    leniency.note(Leniency.DISPLAY_NAME)
+    return {"display" if name == "displayName" else name: inner for name, inner in value.items()}
+
+
 def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[str, Json]:
     """A single complex value with a blank `value` stands for no value.
 
@@ -135,17 +150,6 @@ def without_labels(operation: dict[str, Json]) -> dict[str, Json]:
     return named
 
 
-def member_display_name(value: Json) -> Json:
-    """`displayName` stands for `display` in a member of a group.
-
-    Microsoft's Postman collection adds members with it (AzureAD/SCIMReferenceCode, PostmanCollection.json).
-    """
-    if isinstance(value, dict) and "displayName" in value and "display" not in value:
-        leniency.note(Leniency.MEMBER_DISPLAY_NAME)
-        return {"display" if name == "displayName" else name: inner for name, inner in value.items()}
-    return value
-
-
 def listed_values(op: str, value: Json) -> list[Json] | None:
     """The values that a remove with a value names: these are removed, not all; None when it names none.
 
@@ -164,3 +168,17 @@ def blank_removal(value: Json) -> Json:
     Entra clears with `""` (results of Microsoft's SCIM Validator), and its Remove may carry any value.
     """
     return None if value == "" else value
+
+
+def is_foreign_container(name: str, value: Json, urns: Collection[str]) -> bool:
+    """True for an object under the URN of a schema that the resource type does not have, in a PATCH without a path.
+
+    Okta sends the description of a group in `urn:okta:custom:group:1.0`, and nothing keeps it from that
+    (okta/okta-developer-docs#800). In: `urns`, those of the type in lower case.
+    """
+    if not isinstance(value, dict) or not path.is_urn(name):
+        return False
+    if any(name.lower().startswith(urn) for urn in urns):
+        return False
+    leniency.note(Leniency.FOREIGN_CONTAINER)
+    return True

@@ -121,7 +121,7 @@ def _check_names(resource_type: ResourceType, path: PatchPath, text: str, value:
     if target is None or target.attribute is None or not is_defined:
         raise _unknown(f"The attribute {quote(text, most=_LONGEST_NAME)}", resource_type)
     if target.sub is None:
-        for name in _unknown_subs(target.attribute, value):
+        for name in values.unknown_subs(target.attribute, value):
             raise _unknown(f"The attribute {quote(name, most=_LONGEST_NAME)}", resource_type)
 
 
@@ -152,7 +152,7 @@ def _unknown_names(resource_type: ResourceType, body: dict[str, Json]) -> Iterat
         elif (attribute := resource_type.core.get(name.lower())) is None:
             yield name
         else:
-            yield from _unknown_subs(attribute, value)
+            yield from values.unknown_subs(attribute, value)
 
 
 def _attributes(resource_type: ResourceType, urn: str) -> dict[str, Attribute]:
@@ -168,13 +168,4 @@ def _unknown_in_object(attributes: dict[str, Attribute], value: Json, urn: str) 
         if attribute is None:
             yield f"{urn}:{name}"
         else:
-            yield from _unknown_subs(attribute, inner)
-
-
-def _unknown_subs(attribute: Attribute, value: Json) -> Iterator[str]:
-    """The names in the value of an attribute that are not among its sub-attributes."""
-    if attribute.complex:
-        for item in values.items_of(value):
-            for name in item if isinstance(item, dict) else ():
-                if name.lower() not in attribute.subs:
-                    yield f"{attribute.path}.{name}"
+            yield from values.unknown_subs(attribute, inner)

@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -103,6 +103,17 @@ def items_of(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def unknown_subs(attribute: Attribute, value: Json) -> Iterator[str]:
+    """The paths of names in a value, or in the values of a list, that are not among the sub-attributes."""
+    if attribute.complex:
+        known = attribute.subs.keys()
+        for item in items_of(value):
+            if isinstance(item, dict) and not item.keys() <= known:
+                for name in item:
+                    if name.lower() not in known:
+                        yield f"{attribute.path}.{name}"
+
+
 def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """Like `clean` for one item of a multi-valued attribute, or the value of a single-valued one."""
     if value is None:
@@ -148,7 +159,7 @@ def one_primary(attribute: Attribute, items: list[Json], newest: int | None = No
 
 def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None) -> Json:
     """An object as it is stored; None when all its sub-attributes are left out."""
-    value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, value))
+    value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, quirks.display_name(attribute, value)))
     if not isinstance(value, dict):
         raise InvalidValue(f"{attribute.path} takes an object, not {_kind(value)}.")
     cleaned: dict[str, Json] = {}

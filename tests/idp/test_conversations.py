@@ -43,7 +43,7 @@ def play(app: Connected, folder: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_conversations_are_there() -> None:
-    assert len(CONVERSATIONS) == 11
+    assert len(CONVERSATIONS) == 12
     assert set(DIFFERENT) | set(DECLARED) <= {file.stem for file in CONVERSATIONS}
 
 

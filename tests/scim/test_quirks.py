@@ -87,6 +87,26 @@ def test_legacy_manager() -> None:
     assert quirks.legacy_manager(MANAGER, None) is None
 
 
+def test_display_name() -> None:
+    """Microsoft's Postman collection, AzureAD/SCIMReferenceCode; Entra ID's AppRoleAssignmentsComplex."""
+    assert quirks.display_name(EMAILS, {"value": "a", "displayName": "A"}) == {"value": "a", "display": "A"}
+    for attribute, value in (
+        (EMAILS, {"display": "A", "displayName": "B"}),
+        (MANAGER, {"displayName": "B"}),
+        (EMAILS, "a"),
+    ):
+        assert quirks.display_name(attribute, value) is value
+
+
+def test_is_foreign_container() -> None:
+    """Okta sends the description of a group so: okta/okta-developer-docs#800."""
+    okta = "urn:okta:custom:group:1.0"
+    assert quirks.is_foreign_container(okta, {"description": "All"}, USER.urns)
+    assert not quirks.is_foreign_container(okta, "All", USER.urns)
+    for name in (ENTERPRISE_URN.upper(), f"{ENTERPRISE_URN}:manager", "name", 'emails[type eq "work"]', "urn"):
+        assert not quirks.is_foreign_container(name, {}, USER.urns)
+
+
 def test_drop_blank_reference() -> None:
     """Entra ID clears a manager with a blank: results of Microsoft's SCIM Validator."""
     assert quirks.drop_blank_reference(MANAGER, {"value": "", "$ref": "x"}) == {}
@@ -114,14 +134,6 @@ def test_without_nested_schemas() -> None:
 def test_operation_name() -> None:
     """Entra ID, Known issues and resolutions with SCIM 2.0 protocol compliance; langwatch/langwatch#6972."""
     assert [quirks.operation_name(op) for op in ("Add", "REPLACE", "remove", 5)] == ["add", "replace", "remove", 5]
-
-
-def test_member_display_name() -> None:
-    """AzureAD/SCIMReferenceCode, PostmanCollection.json."""
-    assert quirks.member_display_name({"displayName": "Ann", "value": "1"}) == {"display": "Ann", "value": "1"}
-    both = {"displayName": "Ann", "display": "A", "value": "1"}
-    assert quirks.member_display_name(both) == both
-    assert quirks.member_display_name("1") == "1"
 
 
 def test_without_labels() -> None:

@@ -109,6 +109,7 @@ def _take(step: Step, resource_type: ResourceType, document: Document) -> None:
         if step.by_path:
             raise RefusedError("mutability")
         return
+    _check_names(step, step.attribute)
     holder = document if step.urn is None else document.setdefault(step.urn, {})
     name = step.attribute.name
     before = copy.deepcopy(holder.get(name))
@@ -123,6 +124,15 @@ def _take(step: Step, resource_type: ResourceType, document: Document) -> None:
         holder[name] = after
     if step.urn is not None and not holder:
         del document[step.urn]
+
+
+def _check_names(step: Step, attribute: Attribute) -> None:
+    """Refuses a value that names a sub-attribute which does not exist."""
+    if step.sub is not None or attribute.type != "complex":
+        return
+    for item in listed(step.value):
+        if isinstance(item, dict) and any(sub_attribute(attribute, name) is None for name in item):
+            raise RefusedError("invalidPath")
 
 
 def _drop_extension(step: Step, resource_type: ResourceType, document: Document) -> None:

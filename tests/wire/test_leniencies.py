@@ -95,13 +95,14 @@ CASES = [
     patch("legacy-manager", replace(f"{ENTERPRISE_URN}:manager", {"managerId": "m"})),
     patch("blank-reference", replace(f"{ENTERPRISE_URN}:manager", {"value": ""})),
     patch("nested-schemas", {"op": "add", "value": {ENTERPRISE_URN: {"schemas": [ENTERPRISE_URN], "division": "d"}}}),
+    patch("foreign-container", {"op": "add", "value": {"urn:okta:custom:group:1.0": {"description": "All"}}}),
     create("unknown-attribute", favouriteColour="green"),
     create("unknown-attribute", emails=[{"value": "a@example.com", "colour": "green"}]),
     Case(
         "POST",
         "/Groups",
         {"schemas": [GROUP_URN], "displayName": "G", "members": [{"value": "{user}", "displayName": "U"}]},
-        ("member-display-name",),
+        ("display-name",),
         201,
     ),
     # Messages.
