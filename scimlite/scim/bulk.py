@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote
 
 from marshmallow import RAISE, ValidationError, fields, post_load, validate
 
 from ..errors import InvalidSyntax, PayloadTooLarge, Remedy
 from . import forms
+from .escapes import unescaped
 from .path import quote
 
 Json = Any
@@ -85,7 +85,10 @@ class _OperationForm(forms.Form):
 
 def _split(path: str) -> tuple[str, str | None]:
     """The endpoint and the id in a path; doubled slashes and a slash at the end are left out."""
-    endpoint, *rest = [unquote(part) for part in path.split("/") if part] or [""]
+    try:
+        endpoint, *rest = [unescaped(part) for part in path.split("/") if part] or [""]
+    except ValueError:
+        raise ValidationError(f"{quote(path)} is not percent-encoded UTF-8.", "path") from None
     return endpoint, "/".join(rest) or None
 
 

@@ -43,9 +43,10 @@ def _dependencies(operations: Sequence[BulkOperation]) -> list[set[int]]:
     for number, operation in enumerate(operations):
         needed = {created[bulk_id] for bulk_id in references(operation) if bulk_id in created}
         if operation.id is not None and operation.method != "POST":
-            before = latest.get((operation.endpoint, operation.id))
+            place = (operation.endpoint.lower(), operation.id)
+            before = latest.get(place)
             needed |= set() if before is None else {before}
-            latest[operation.endpoint, operation.id] = number
+            latest[place] = number
         depends.append(needed)
     return depends
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -31,7 +32,7 @@ _MAX_DEPTH = 32
 
 
 def load_json(raw: bytes) -> Json:
-    """Returns the JSON of a body.
+    """Returns the JSON of a body; a byte-order mark before it is skipped.
 
     Raises InvalidSyntax with the position when the body is no JSON, is nested too deep, or names a member twice: that
     is legal, but it is unknown which value was meant (RFC 8259 section 4). Raises InvalidValue for a NUL character,
@@ -42,6 +43,10 @@ def load_json(raw: bytes) -> Json:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if raw.startswith(codecs.BOM_UTF8 + b"{"):
+            return load_json(raw.removeprefix(codecs.BOM_UTF8))
+        if b"\0" in raw[:2] or raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise InvalidSyntax("The body is not JSON in UTF-8 (RFC 8259 section 8.1), but UTF-16 or UTF-32.") from None
         raise InvalidSyntax(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None

@@ -25,7 +25,7 @@ _WRITE_ERRORS = _ERRORS | {
     "409": "A unique value is taken.",
     "412": "If-Match, If-None-Match or If-Unmodified-Since does not fit the current version.",
     "413": "The body is too large.",
-    "415": "The content type is not JSON.",
+    "415": "The content type is not JSON, or the content coding is not gzip or deflate.",
     "501": "Not offered here.",
 }
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")

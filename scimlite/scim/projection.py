@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import InvalidValue
 from . import values
+from .patch_path import parse_patch_path
 from .patch_plan import Edit
-from .path import parse_attr_path
 from .schema import Attribute, ResourceType, Target
 
 Json = Any
@@ -160,7 +160,8 @@ def parse(resource_type: ResourceType, attributes: Iterable[str], excluded: Iter
 def _targets(resource_type: ResourceType, names: Iterable[str]) -> tuple[Target, ...]:
     targets = []
     for name in names:
-        path = parse_attr_path(name.strip(), resource_type.urns)
+        # The filter of a value path chooses values, and a projection attributes: `emails[…].value` means `emails`.
+        path = parse_patch_path(name.strip(), resource_type.urns).attr
         target = resource_type.find(path)
         if target is None and not path.name and path.urn and path.urn.lower() == resource_type.schema.id.lower():
             targets += [Target(None, attribute) for attribute in resource_type.schema.attributes]

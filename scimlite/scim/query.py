@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from marshmallow import fields
 
-from ..errors import BadRequest, InvalidValue
+from ..errors import InvalidFilter, InvalidValue
 from . import forms
+from .escapes import unescaped
 from .path import quote
 
 Json = Any
@@ -20,7 +22,9 @@ SEARCH_URN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 #: Largest startIndex: what a 64-bit OFFSET can take on both databases.
 _MAX_INTEGER = 2**63 - 1
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+_unescaped = partial(unescaped, encoding="latin-1")
+#: What a query string cannot be read without care for: bytes above 127, escapes of them, and malformed escapes.
+_SUSPECT = re.compile(r"[^\x00-\x7f]|%(?![0-7][0-9A-Fa-f])")
 _PARAMETERS = {
     name.lower(): name
     for name in (
@@ -51,22 +55,45 @@ class Query:
     cursor: str | None = None
 
 
-def load_query(parameters: Iterable[tuple[str, str]]) -> Query:
-    """Returns the query of a GET. Names are compared without case (seen: `startindex`), unknown ones are left out.
+def load_parameters(query_string: str) -> dict[str, str]:
+    """Returns the parameters of a URL by their names in lower case: names are compared without case (seen:
+    `startindex`).
 
-    An empty parameter counts as absent; startIndex below 1 is 1, count below 0 is 0 (RFC 7644 section 3.4.2.4).
-    Raises BadRequest or InvalidValue naming the parameter.
+    In: the query string of a WSGI environment. An empty parameter counts as absent, apart from `cursor`. Raises
+    InvalidFilter when `filter` is no text in UTF-8 or is given twice, InvalidValue for any other parameter.
     """
+    # The usual query string is ASCII, also behind its escapes, so that nothing in it can be malformed.
+    read = _unescaped if _SUSPECT.search(query_string) else unquote
     members: dict[str, str] = {}
-    for name, value in parameters:
-        key = name.lower()
-        if not value and key != "cursor":
+    for part in query_string.split("&"):
+        raw_name, _, raw_value = part.partition("=")
+        if not raw_value and raw_name.lower() != "cursor":
             continue
-        if key in members and key in _PARAMETERS:
-            raise BadRequest(f"The parameter {_PARAMETERS[key]} is given twice.")
-        members[key] = value
-    if _NOT_TEXT.search("".join(members.values())):
-        raise InvalidValue("A parameter holds a NUL character or half of a surrogate pair.")
+        try:
+            name = read(raw_name.replace("+", " ")).lower()
+        except ValueError:
+            raise InvalidValue("The name of a parameter is malformed: it is not percent-encoded UTF-8.") from None
+        refusal = InvalidFilter if name == "filter" else InvalidValue
+        label = _PARAMETERS.get(name) or quote(name)
+        try:
+            value = read(raw_value.replace("+", " "))
+        except ValueError:
+            raise refusal(f"The parameter {label} is malformed: it is not percent-encoded UTF-8.") from None
+        if name in members and name in _PARAMETERS:
+            raise refusal(f"The parameter {label} is given twice.")
+        members[name] = value
+    if any("\0" in value for value in members.values()):
+        raise InvalidValue("A parameter holds a NUL character.")
+    return members
+
+
+def load_query(query_string: str) -> Query:
+    """Returns the query of a GET; unknown parameters are left out.
+
+    startIndex below 1 is 1, count below 0 is 0 (RFC 7644 section 3.4.2.4). Raises the errors of `load_parameters`, and
+    InvalidValue naming the parameter.
+    """
+    members = load_parameters(query_string)
     return _query(
         members.get("filter"),
         members.get("sortby"),
@@ -154,5 +181,25 @@ def _integer(members: dict[str, str], name: str) -> int | None:
 
 
 def _names(text: str | None) -> tuple[str, ...]:
-    """The names of a comma-separated list."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    """The names of a comma-separated list; a comma in the brackets of a value path separates nothing."""
+    if not text:
+        return ()
+    names = _split_outside_brackets(text) if "[" in text else text.split(",")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def _split_outside_brackets(text: str) -> list[str]:
+    """The parts of a text between commas; brackets hold filters, in which strings may hold any character."""
+    parts, start, in_brackets, in_string, escaped = [], 0, False, False, False
+    for position, char in enumerate(text):
+        if in_string:
+            in_string = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif char in "[]":
+            in_brackets = char == "["
+        elif char == '"':
+            in_string = in_brackets
+        elif char == "," and not in_brackets:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]

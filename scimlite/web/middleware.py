@@ -38,7 +38,8 @@ class TidySlashes:
             endpoint, arguments = self._url_map.bind_to_environ(environ).match()
         except HTTPException:
             return path
-        rest = arguments.get("rest", "")
+        # As in the path: one character for each byte (PEP 3333).
+        rest = arguments.get("rest", "").encode().decode("latin-1")
         tidy = "/".join(part for part in rest.split("/") if part)
         return path.removesuffix(rest) + tidy if endpoint == self._not_found and tidy else path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -141,4 +142,10 @@ def test_any_path_and_filter(text: str) -> None:
     read(lambda: patch.plan([patch.Operation("add", text, "x", has_value=True)], USER))
     read(lambda: patch.plan([patch.Operation("replace", None, {text: "x"}, has_value=True)], USER))
     read(lambda: patch.plan([patch.Operation("remove", f"emails[{text}]")], USER))
-    read(lambda: load_query([("filter", text), ("sortBy", text), ("count", text), ("attributes", text)]))
+    read(
+        lambda: load_query(
+            urllib.parse.urlencode(
+                dict.fromkeys(("filter", "sortBy", "count", "attributes"), text), errors="surrogatepass"
+            )
+        )
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ LAPTOP = {
 
 
 def asked(resource_type: ResourceType, attributes: str = "", excluded: str = "") -> Projection:
-    query = load_query([("attributes", attributes), ("excludedAttributes", excluded)])
+    query = load_query(urllib.parse.urlencode({"attributes": attributes, "excludedAttributes": excluded}))
     return parse(resource_type, query.attributes, query.excluded)
 
 
@@ -194,7 +195,14 @@ def test_both_parameters_are_refused() -> None:
         parse(USER, ["userName"], ["title"])
 
 
-@pytest.mark.parametrize("name", ["user name", "name.", "emails[type pr]", "a.b.c", "é"])
+@pytest.mark.parametrize("name", ["emails[type pr", "emails[]", "emails[type pr]value", "emails[type]"])
+def test_malformed_value_paths_are_refused(name: str) -> None:
+    for parameters in (([name], []), ([], [name])):
+        with pytest.raises(InvalidPath):
+            parse(USER, *parameters)
+
+
+@pytest.mark.parametrize("name", ["user name", "name.", "a.b.c", "é"])
 def test_malformed_names_are_refused(name: str) -> None:
     for parameters in (([name], []), ([], [name])):
         with pytest.raises(InvalidPath, match="is not an attribute"):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scimlite.errors import BadRequest, InvalidSyntax, InvalidValue
+from scimlite.errors import BadRequest, InvalidFilter, InvalidSyntax, InvalidValue
 from scimlite.scim.query import Query, load_query, load_search
 
 
 def query(text: str) -> Query:
-    pairs = (part.partition("=") for part in text.split("&"))
-    return load_query((name, value) for name, _, value in pairs)
+    return load_query(urllib.parse.quote(text, safe="=&", errors="surrogatepass"))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,6 @@ def test_query(text: str, read: Query) -> None:
         ("startIndex=first", "startIndex is a whole number, not “first”"),
         ("sortOrder=up", "sortOrder is ascending or descending"),
         ("filter=a\0b", "NUL"),
-        ("filter=a\ud800b", "surrogate"),
         ("attributes=a\0", "NUL"),
         ("cursor=&startIndex=1", "cursor and startIndex cannot be used together"),
     ],
@@ -78,14 +77,58 @@ def test_no_query(text: str, detail: str) -> None:
     "name", ["filter", "sortBy", "sortOrder", "startIndex", "count", "attributes", "excludedAttributes"]
 )
 def test_a_parameter_twice(name: str) -> None:
-    with pytest.raises(BadRequest, match=f"The parameter {name} is given twice"):
+    error = InvalidFilter if name == "filter" else InvalidValue
+    with pytest.raises(error, match=f"The parameter {name} is given twice"):
         query(f"{name}=1&{name.upper()}=1")
+
+
+NOT_TEXT = [
+    "%FF",
+    "%C3",
+    "%C3%28",
+    "%C0%AF",
+    "%E0%80%AF",
+    "%ED%A0%80",
+    "%F5%80%80%80",
+    "%80",
+    "%zz",
+    "%",
+    "%4g",
+    "\xff",
+]
+
+
+@pytest.mark.parametrize("raw", NOT_TEXT)
+@pytest.mark.parametrize("name", ["filter", "FILTER", "sortBy", "count", "attributes", "cursor", "unknown"])
+def test_a_parameter_that_is_no_text(name: str, raw: str) -> None:
+    error = InvalidFilter if name.lower() == "filter" else InvalidValue
+    for value in (raw, f"a{raw}", f"{raw}b", f"%C3%A9{raw}+x"):
+        with pytest.raises(error, match=r"parameter \S+ is malformed"):
+            load_query(f"count=1&{name}={value}&startIndex=1" if name != "count" else f"count={value}")
+
+
+@pytest.mark.parametrize("raw", NOT_TEXT)
+def test_a_name_that_is_no_text(raw: str) -> None:
+    with pytest.raises(InvalidValue, match="name of a parameter"):
+        load_query(f"{raw}=1")
+
+
+def test_escapes_are_read() -> None:
+    read = load_query("%66ilter=userName%20eq+%22%C3%A9%F0%9F%98%80%25zz%2B%22&count=%31&x=100%25")
+    assert read == Query(filter='userName eq "é😀%zz+"', count=1)
+    assert load_query('filter=title eq "\xc3\xa9"').filter == 'title eq "é"'
+
+
+def test_commas_in_a_value_path_separate_nothing() -> None:
+    text = 'emails[type eq "a,]\\",b"].value, userName,name[x eq 1 or y eq ","]'
+    read = ('emails[type eq "a,]\\",b"].value', "userName", 'name[x eq 1 or y eq ","]')
+    assert query(f"attributes={text}").attributes == read
 
 
 @given(st.lists(st.tuples(st.sampled_from(["count", "startIndex", "sortOrder", "filter"]) | st.text(), st.text())))
 def test_any_parameters_are_read_or_refused(parameters: list[tuple[str, str]]) -> None:
     try:
-        read = load_query(parameters)
+        read = load_query(urllib.parse.urlencode(parameters))
     except BadRequest as refused:
         refused.detail.encode()
     else:

@@ -36,6 +36,7 @@ class BulkView(View):
 
     def post(self, call: Call, slug: str) -> Response:
         with call.attempt(Action.BULK):
+            call.parameters()
             conditions_of(call.request.environ).require_nothing("A bulk request")
             body = self.read_json(call)
             request = bulk.load(body, call.limits.max_operations)
@@ -150,7 +151,9 @@ class _BulkRun:
             result["bulkId"] = operation.bulk_id
         if operation.method != "POST":
             id = bulk_operation.id_in_path(operation, self._ids)
-            path = "/".join(quote(part, safe=":") for part in (operation.endpoint, id) if part)
+            resource_type = self._call.find_type(operation.endpoint)
+            endpoint = resource_type.endpoint if resource_type else operation.endpoint
+            path = "/".join(quote(part, safe=":") for part in (endpoint, id) if part)
             result["location"] = f"{self._call.base}/{path}"
         return {**result, "status": str(status)}
 

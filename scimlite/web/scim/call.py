@@ -20,10 +20,12 @@ from ...config import Limits
 from ...db import Database
 from ...directory.attempt import Attempt
 from ...directory.read import Resource
-from ...errors import Forbidden, NotFound, ScimError
+from ...errors import Forbidden, InvalidValue, NotFound, ScimError
 from ...journal import Action, Origin
 from ...journal.refusals import Received
+from ...scim.escapes import from_wsgi, unescaped
 from ...scim.leniency import Leniency
+from ...scim.query import Query, load_parameters, load_query
 from ...scim.schema import ResourceType
 
 #: The headers that carry a client's own request id, by their WSGI names, the most common first. Entra's ADSCIMVERSION
@@ -34,6 +36,8 @@ _CLIENT_REQUEST_IDS = (
     "HTTP_X_REQUEST_ID",
     "HTTP_X_CORRELATION_ID",
 )
+#: The headers that are text to us, by their WSGI names. What is malformed in any other is refused where it is read.
+_TEXT_HEADERS = ("HTTP_USER_AGENT", "HTTP_ADSCIMVERSION", *_CLIENT_REQUEST_IDS, "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
 _READER = Origin("reader")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -137,12 +141,48 @@ class Call:
         """The caller's app for requests that only read; its origin is a stand-in, because computing one costs 10 us."""
         return Workspace(self.db, _READER, self.app)
 
+    def find_type(self, endpoint: str) -> ResourceType | None:
+        """Returns the app's resource type with this endpoint, in any case; None when the app has none."""
+        types = self.app.resource_types
+        return types.get(endpoint) or next(
+            (resource_type for name, resource_type in types.items() if name.lower() == endpoint.lower()), None
+        )
+
     def resource_type(self, endpoint: str) -> ResourceType:
-        """Returns the app's resource type with this endpoint. Raises NotFound when the app has none."""
-        resource_type = self.app.resource_types.get(endpoint)
+        """Returns the app's resource type with this endpoint, in any case. Raises NotFound when the app has none."""
+        resource_type = self.find_type(endpoint)
         if resource_type is None:
             raise NotFound(f"There is nothing at /{endpoint[:100]}.")
         return resource_type
+
+    def check_text(self) -> None:
+        """Raises InvalidValue when the path or a header that is text is not UTF-8.
+
+        Werkzeug would put U+FFFD in place of such bytes, and the request would be about something else.
+        """
+        environ = self.request.environ
+        try:
+            path = from_wsgi(environ.get("PATH_INFO", ""))
+            if "%" in path and (raw := environ.get("RAW_URI") or environ.get("REQUEST_URI")):
+                unescaped(raw.partition("?")[0], "latin-1")
+        except ValueError:
+            raise InvalidValue("The path is malformed: it is not percent-encoded UTF-8.") from None
+        for name in _TEXT_HEADERS:
+            value = environ.get(name)
+            if value and not value.isascii():
+                try:
+                    from_wsgi(value)
+                except ValueError:
+                    header = name.removeprefix("HTTP_").replace("_", "-").title()
+                    raise InvalidValue(f"The header {header} is not UTF-8.") from None
+
+    def parameters(self) -> dict[str, str]:
+        """Returns the parameters of the URL by name in lower case. Raises the errors of `query.load_parameters`."""
+        return load_parameters(self.request.environ.get("QUERY_STRING", ""))
+
+    def query(self) -> Query:
+        """Returns the query in the URL. Raises the errors of `query.load_query`."""
+        return load_query(self.request.environ.get("QUERY_STRING", ""))
 
     def admit(self, *, for_subjects: bool) -> None:
         """Authenticates the request by its bearer token and sets `caller`.

@@ -27,6 +27,7 @@ class ServiceProviderConfigView(View):
     public = True
 
     def get(self, call: Call, slug: str) -> Response:
+        call.parameters()
         location = f"{call.base}/ServiceProviderConfig"
         app = apps.find(call.db, slug)
         agent = call.request.headers.get("User-Agent", "")
@@ -58,7 +59,7 @@ class _DeclarationsView(View):
 
     def get(self, call: Call, slug: str, id: str | None = None) -> Response:
         # RFC 7644 section 4: a filter on these endpoints is answered with 403.
-        if id is None and call.request.args.get("filter"):
+        if call.parameters().get("filter") and id is None:
             raise errors.Forbidden(f"/{self.endpoint} cannot be filtered.")
         base = call.base
         declarations = [self._with_meta(declaration, base) for declaration in self.declarations(call)]
@@ -102,6 +103,7 @@ class OpenApiView(View):
     for_subjects = True
 
     def get(self, call: Call, slug: str) -> Response:
+        call.parameters()
         servers = [{"url": call.base}]
         return openapi_response(openapi.document(call.app.resource_types.values(), servers, version("scimlite")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,7 @@ from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
 from .failures import error_response
-from .view import View, add_routes
+from .view import View, add_routes, route_of
 
 #: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")
@@ -37,6 +38,17 @@ class AnyPath(BaseConverter):
     part_isolating = False
     #: Werkzeug tries converters by weight: this one is the last.
     weight = 1000
+
+
+class AnyCase(BaseConverter):
+    """Matches one fixed part of a URL in any case: endpoint names are compared without it."""
+
+    #: Before the parts that match every text.
+    weight = 50
+
+    def __init__(self, map: Any, name: str) -> None:
+        super().__init__(map)
+        self.regex = f"(?i:{re.escape(name)})"
 
 
 class NotFoundView(View):
@@ -75,6 +87,7 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
         nonlocal prefix
         prefix = state.url_prefix or ""
         state.app.url_map.converters.setdefault("scimpath", AnyPath)
+        state.app.url_map.converters.setdefault("anycase", AnyCase)
 
     @blueprint.record
     def _on_each_registration(state: Any) -> None:
@@ -108,7 +121,7 @@ def finish_request(response: Response) -> Response:
             call.id,
             call.caller.app.slug if call.caller else "-",
             call.request.method,
-            call.request.url_rule.rule if call.request.url_rule else "-",
+            route_of(call.request.url_rule.rule) if call.request.url_rule else "-",
             response.status_code,
             (time.perf_counter() - call.started) * 1000,
         )

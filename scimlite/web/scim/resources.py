@@ -10,7 +10,6 @@ from ...scim import core
 from ...scim import projection as projections
 from ...scim.preconditions import UNCONDITIONAL
 from ...scim.projection import Projection
-from ...scim.query import load_query
 from ...scim.schema import ResourceType
 from . import search, writes
 from .call import Call
@@ -28,7 +27,7 @@ class _ResourceView(View):
         """Returns the projection of `attributes` and `excludedAttributes`. Raises InvalidValue or InvalidPath."""
         if not call.request.query_string:
             return Projection(resource_type)
-        query = load_query(call.request.args.items(multi=True))
+        query = call.query()
         return projections.parse(resource_type, query.attributes, query.excluded)
 
     def write_response(self, call: Call, answer: Answer) -> Response:
@@ -62,8 +61,7 @@ class CollectionView(_ResourceView):
     def get(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.SEARCHED):
-            query = load_query(call.request.args.items(multi=True))
-            return search.query_response(call, [resource_type], query)
+            return search.query_response(call, [resource_type], call.query())
 
     def post(self, call: Call, slug: str, endpoint: str) -> Response:
         resource_type = call.resource_type(endpoint)
@@ -132,6 +130,8 @@ class ResourceView(_ResourceView):
     def delete(self, call: Call, slug: str, endpoint: str, id: str) -> Response:
         resource_type = call.resource_type(endpoint)
         with call.attempt(Action.DELETED, resource_type, id) as attempt:
+            # The answer has no attributes to choose, and malformed parameters are refused all the same.
+            call.parameters()
             answer = writes.delete(attempt, resource_type, id, conditions_of(call.request.environ))
             return self.write_response(call, answer)
 

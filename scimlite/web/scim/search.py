@@ -15,7 +15,7 @@ from ...scim import projection as projections
 from ...scim.filter_parser import parse_filter
 from ...scim.path import parse_attr_path
 from ...scim.projection import Projection
-from ...scim.query import SEARCH_URN, Query, load_query, load_search
+from ...scim.query import SEARCH_URN, Query, load_search
 from ...scim.schema import ResourceType
 from .call import Call
 from .conditions import conditions_of
@@ -100,8 +100,7 @@ class RootView(View):
 
     def get(self, call: Call, slug: str) -> Response:
         with call.attempt(Action.SEARCHED):
-            query = load_query(call.request.args.items(multi=True))
-            return query_response(call, list(call.app.resource_types.values()), query)
+            return query_response(call, list(call.app.resource_types.values()), call.query())
 
 
 class SearchView(View):
@@ -110,6 +109,7 @@ class SearchView(View):
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
         types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
         with call.attempt(Action.SEARCHED):
+            call.parameters()
             conditions_of(call.request.environ).require_nothing("A search")
             body = self.read_json(call)
             query = load_search(body)

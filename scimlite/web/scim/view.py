@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint
@@ -10,7 +12,7 @@ from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
-from ...scim import leniency, messages
+from ...scim import content_coding, leniency, messages
 from ...scim.leniency import Leniency
 from .call import Call, Service, current_call
 from .conditions import conditions_of
@@ -18,6 +20,10 @@ from .responses import empty_response
 
 #: Every route takes every method, so that the view answers 405 in SCIM's form.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+#: The argument for the part of a URL that stands in another case than the route's, and the routes' fixed parts.
+ANY_CASE = "any_case"
+_FIXED_PART = re.compile(r"/([A-Za-z.]+)(?=/|$)")
+_FOLDED_PART = re.compile(rf"<anycase\('([^']+)'\):{ANY_CASE}>")
 _JSON_TYPES = ("application/scim+json", "application/json")
 
 
@@ -28,7 +34,6 @@ class View(MethodView):
     public = False
     #: True when the endpoint accepts a token that was issued for a user; new endpoints refuse such a token.
     for_subjects = False
-
     #: True when the URL names one resource, whose version the functions compare with the conditions of the request.
     versioned = False
 
@@ -40,11 +45,14 @@ class View(MethodView):
     def dispatch_request(self, **arguments: Any) -> Any:
         """Authenticates the caller unless the endpoint is public, and handles the request.
 
-        Raises Unauthorized, Forbidden, NotFound for a NUL in the path, and the errors of `handle`.
+        Raises Unauthorized, Forbidden, InvalidValue for a path or header that is no text, NotFound for a NUL in the
+        path, and the errors of `handle`.
         """
         call = current_call()
         if not self.public:
             call.admit(for_subjects=self.for_subjects)
+        call.check_text()
+        arguments.pop(ANY_CASE, None)
         if "\0" in call.request.path:
             raise errors.NotFound("There is nothing at this URL.")
         return self.handle(call, **arguments)
@@ -74,8 +82,9 @@ class View(MethodView):
     def read_json(self, call: Call) -> Any:
         """Returns the JSON value of the request's body, and keeps it in the call for the journal.
 
-        A request without a content type is accepted. Raises UnsupportedMediaType for a content type that is not JSON,
-        BadRequest for an incomplete body, PayloadTooLarge, and InvalidSyntax for a body that is not JSON.
+        A request without a content type is accepted. Raises UnsupportedMediaType for a content type that is not JSON
+        and for an unknown content coding, BadRequest for an incomplete body, PayloadTooLarge, and InvalidSyntax for a
+        body that is not JSON.
         """
         request = call.request
         content_type = request.content_type
@@ -86,6 +95,11 @@ class View(MethodView):
                 f"The content type {request.mimetype[:100]!r} is not JSON; send application/scim+json."
             )
         raw = self._read_body(call)
+        content_encoding = request.environ.get("HTTP_CONTENT_ENCODING")
+        if content_encoding:
+            raw = content_coding.decoded(raw, content_encoding, call.limits.max_body)
+            if len(raw) > call.limits.max_body:
+                raise self.too_large(call)
         call.body_size = len(raw)
         call.body = messages.load_json(raw)
         call.body_is_json = True
@@ -126,16 +140,26 @@ def _read_stream(stream: Any, length: int) -> bytes:
 
 
 def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[str, type[View], str]]) -> None:
-    """Registers views at a blueprint; a URL with a trailing slash is the same route.
+    """Registers views at a blueprint; a URL with a trailing slash, or in another case, is the same route.
 
     In: `routes`, each the URL rule, the view class and the endpoint's name.
     """
     for rule, view, name in routes:
-        blueprint.add_url_rule(
-            rule,
-            view_func=view.as_view(name, service),
-            methods=METHODS,
-            strict_slashes=False,
-            merge_slashes=False,
-            provide_automatic_options=False,
-        )
+        view_func = view.as_view(name, service)
+        # The rule in any case is one more, because Werkzeug finds fixed parts in a dictionary.
+        folded = _FIXED_PART.sub(rf"/<anycase('\1'):{ANY_CASE}>", rule)
+        for form in dict.fromkeys((rule, folded)):
+            blueprint.add_url_rule(
+                form,
+                view_func=view_func,
+                methods=METHODS,
+                strict_slashes=False,
+                merge_slashes=False,
+                provide_automatic_options=False,
+            )
+
+
+@lru_cache(maxsize=256)
+def route_of(rule: str) -> str:
+    """Returns a URL rule as `add_routes` got it, for the log."""
+    return _FOLDED_PART.sub(r"\1", rule)
