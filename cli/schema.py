@@ -309,7 +309,7 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     if isinstance(match, ResourceType):
         _print_type(app, match, as_json=as_json)
     elif as_json:
-        print_json(app.declared.schemas.get(match.schema.id.lower(), match.schema).declaration())
+        print_json(app.declared.schemas.get(match.schema.id.lower(), match.schema).declaration(whole=True))
     else:
         _print_schema(match.schema)
 
@@ -338,7 +338,7 @@ def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
     own = kind.schemas
     if as_json:
         keys = [schema.id.lower() for schema in own]
-        declared = [app.declared.schemas[key].declaration() for key in keys if key in app.declared.schemas]
+        declared = [app.declared.schemas[key].declaration(whole=True) for key in keys if key in app.declared.schemas]
         member = {"memberOfGroups": True} if kind.member_of_groups else {}
         print_json([{**kind.declaration(), **member}, *declared])
         return

@@ -41,10 +41,11 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """Index paths that lose their attribute, index paths whose keys change, and whether more is required."""
+    """Index paths that lose their attribute, whose keys or patterns change, and whether more is required."""
 
     lost: frozenset[str]
     rekeyed: frozenset[str]
+    patterned: frozenset[str]
     stricter: bool
 
 
@@ -52,7 +53,8 @@ def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bo
     """Fits stored resources to the resource types that the app is about to have; returns the changes, a sentence each.
 
     Raises ConfirmationNeeded for values that lose their attribute, unless `force` deletes them, and AppError for
-    resources without a value that becomes required, and for values that become unique and that several resources share.
+    resources without a value that becomes required, for values that do not match a new pattern, and for values that
+    become unique and that several resources share.
     """
     types = {kind.name: kind for kind in after.values()}
     actions: list[str] = []
@@ -68,6 +70,8 @@ def convert(db: Database, app: App, after: dict[str, ResourceType], *, force: bo
             actions += _remove_values(db, app, before, now, difference.lost, force=force)
         if difference.stricter:
             _require(db, app, now)
+        if difference.patterned:
+            _match(db, app, now, difference.patterned)
         if difference.rekeyed:
             actions += _reindex(db, app, now, difference.rekeyed)
     return actions
@@ -78,7 +82,8 @@ def _difference(before: ResourceType, after: ResourceType) -> _Difference:
     lost = frozenset(path for path in old if path not in new or _form(*old[path]) != _form(*new[path]))
     same = old.keys() & new.keys() - lost
     rekeyed = frozenset(path for path in same if _keying(old[path][1]) != _keying(new[path][1]))
-    return _Difference(lost, rekeyed, not _required(after) <= _required(before))
+    patterned = frozenset(path for path in same if new[path][1].pattern not in ("", old[path][1].pattern))
+    return _Difference(lost, rekeyed, patterned, not _required(after) <= _required(before))
 
 
 def _leaves(resource_type: ResourceType) -> dict[str, tuple[Attribute, Attribute]]:
@@ -231,6 +236,17 @@ def _require(db: Database, app: App, after: ResourceType) -> None:
     if lacking:
         listing = " ".join(f"{detail} Missing in {_some(names)}." for detail, names in lacking.items())
         raise AppError(f"Stored {after.name} resources lack what would be required. {listing}")
+
+
+def _match(db: Database, app: App, after: ResourceType, paths: Collection[str]) -> None:
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for stored in _stored(db, app, after):
+        for leaf, text in documents.texts(after, stored.document, paths):
+            if not leaf.takes(text):
+                wrong[f"{leaf.path} does not match {leaf.pattern}"].append(stored.name)
+    if wrong:
+        listing = "; ".join(f"{problem} in {_some(names)}" for problem, names in sorted(wrong.items())[:_MOST_NAMED])
+        raise AppError(f"Stored {after.name} resources have values that would be refused: {listing}.")
 
 
 def _some(names: Collection[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ _GRAMMAR = frozenset({"and", "or", "not"})
 #: size.
 _LONGEST_NAME = 100
 _LONGEST_URN = 250
+_LONGEST_PATTERN = 500
 #: The longest index path, in characters, without a sub-attribute.
 LONGEST_PATH = _LONGEST_URN + _LONGEST_NAME
 
@@ -94,14 +96,28 @@ def _check_names(owner: str, attributes: Iterable[Attribute]) -> None:
         keys.add(attribute.key)
 
 
+def _fault(pattern: str) -> str:
+    """The reason for which a regular expression cannot be used; empty when it can."""
+    if len(pattern) > _LONGEST_PATTERN:
+        return f"it has more than {_LONGEST_PATTERN} characters"
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return str(error)
+    return ""
+
+
 def _check_attribute(path: str, attribute: Attribute) -> None:
     """Raises DeclarationError when characteristics of an attribute or a sub-attribute contradict each other."""
+    textual = attribute.type in ("string", "reference")
     refers_wrongly = bool(attribute.reference_types) and attribute.type != "reference"
     for problem, wrong in (
         ("is complex and has no subAttributes.", attribute.complex and not attribute.sub_attributes),
         (f"is of type {attribute.type}: only complex has subAttributes.", not attribute.complex and attribute.subs),
         ("is complex: its sub-attributes can be unique.", attribute.complex and attribute.uniqueness != "none"),
         (f"is of type {attribute.type}: only reference has referenceTypes.", refers_wrongly),
+        (f"is of type {attribute.type}: only string and reference have a pattern.", attribute.pattern and not textual),
+        (f"has a pattern that cannot be used: {_fault(attribute.pattern)}.", _fault(attribute.pattern)),
         ("is writeOnly: its returned is never.", attribute.write_only and attribute.returned != "never"),
         ("is readOnly and required: no client could give it a value.", attribute.read_only and attribute.required),
     ):

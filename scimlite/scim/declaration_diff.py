@@ -39,11 +39,15 @@ def differences(
         for key in dict.fromkeys([*sides[1], *sides[0]]):
             one, other = sides[0].get(key), sides[1].get(key)
             title = next(_name(item) for item in (other, one) if item)
-            yield from _compare(title, ":", *(item and item.declaration() for item in (one, other)))
+            yield from _compare(title, ":", *(item and _declaration(item) for item in (one, other)))
 
 
 def _name(declared: Schema | DeclaredType) -> str:
     return declared.id if isinstance(declared, Schema) else declared.name
+
+
+def _declaration(declared: Schema | DeclaredType) -> Json:
+    return declared.declaration(whole=True) if isinstance(declared, Schema) else declared.declaration()
 
 
 def _compare(path: str, separator: str, before: Json, after: Json) -> Iterator[Difference]:

@@ -52,6 +52,7 @@ class _AttributeForm(_Declaration):
     returned = _choice("always", "never", "default", "request", default=None)
     uniqueness = _choice("none", "server", "global", default="none")
     reference_types = fields.List(fields.String(), data_key="referenceTypes", load_default=list)
+    pattern = _text()
     sub_attributes = fields.List(fields.Nested(lambda: _AttributeForm()), data_key="subAttributes", load_default=list)
 
     @post_load
@@ -72,6 +73,7 @@ class _AttributeForm(_Declaration):
             data["returned"] or ("never" if data["mutability"] == "writeOnly" else "default"),
             data["uniqueness"],
             tuple(data["reference_types"]),
+            data["pattern"] or "",
         )
 
 

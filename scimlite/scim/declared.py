@@ -62,7 +62,7 @@ class Declared:
         """The form that `from_json` takes."""
         body: dict[str, object] = {}
         if self.schemas:
-            body["schemas"] = [declared.declaration() for declared in self.schemas.values()]
+            body["schemas"] = [declared.declaration(whole=True) for declared in self.schemas.values()]
         if self.types:
             body["types"] = [declared.declaration() for declared in self.types.values()]
         if self.origins:

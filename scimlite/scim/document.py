@@ -302,6 +302,22 @@ def parts(resource_type: ResourceType, document: Document) -> Iterator[tuple[dic
         yield extension.by_key, document.get(extension.id) or {}
 
 
+def texts(resource_type: ResourceType, document: Document, paths: Collection[str]) -> Iterator[tuple[Attribute, str]]:
+    """The attribute or sub-attribute and the text of each value at these index paths."""
+    for attributes, holder in parts(resource_type, document):
+        for name, value in holder.items():
+            attribute = attributes.get(name.lower())
+            for leaf in attribute.leaves() if attribute else ():
+                if leaf.path in paths:
+                    items = values.items_of(value)
+                    found = (
+                        items
+                        if leaf is attribute
+                        else [inner for item in items for inner in values.items_of(item.get(leaf.name))]
+                    )
+                    yield from ((leaf, text) for text in found)
+
+
 def add_rows(rows: set[ValueRow], attribute: Attribute, value: Json) -> None:
     """Adds the rows of the value index for one attribute with this value."""
     if value is None:

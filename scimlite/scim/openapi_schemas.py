@@ -33,6 +33,8 @@ def attribute_schema(attribute: Attribute) -> Json:
         one: Json = {"type": "object", "properties": _properties(attribute.sub_attributes)}
     else:
         one = dict(_TYPES[attribute.type])
+        if attribute.pattern:
+            one["pattern"] = attribute.pattern
         if attribute.canonical_values:
             one["examples"] = list(attribute.canonical_values)
     schema: Json = {"type": "array", "items": one} if attribute.multi_valued else one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,6 +40,8 @@ class Attribute:
     returned: str = "default"
     uniqueness: str = "none"
     reference_types: tuple[str, ...] = ()
+    #: A regular expression that each text must match as a whole (RFC 9944 appendix A); empty for any text.
+    pattern: str = ""
     #: The values are rows that point at other resources (a group's members), not part of the document.
     links: bool = False
     #: Computed when a resource is read (a user's groups), never stored.
@@ -76,7 +79,11 @@ class Attribute:
     @cached_property
     def plain_text(self) -> bool:
         """True for single-valued strings and references: any text is a value, so texts skip validation."""
-        return self.type in ("string", "reference") and not self.multi_valued
+        return self.type in ("string", "reference") and not self.multi_valued and not self.pattern
+
+    def takes(self, text: str) -> bool:
+        """True when a text matches the pattern; an empty text is no value, and clears the attribute."""
+        return not self.pattern or not text or re.fullmatch(self.pattern, text) is not None
 
     @property
     def is_primary(self) -> bool:
@@ -125,8 +132,11 @@ class Attribute:
         else:
             yield self
 
-    def declaration(self) -> dict[str, Any]:
-        """The attribute as RFC 7643 section 7 writes it."""
+    def declaration(self, *, whole: bool = False) -> dict[str, Any]:
+        """The attribute as RFC 7643 section 7 writes it; `whole` adds what the RFC does not have (its pattern).
+
+        Clients that are strict about `/Schemas` refuse a member more (scim2-models 0.6).
+        """
         body: dict[str, Any] = {
             "name": self.name,
             "type": self.type,
@@ -142,10 +152,12 @@ class Attribute:
             body["caseExact"] = self.case_exact
         if not self.complex:
             body["uniqueness"] = self.uniqueness
+        if whole and self.pattern:
+            body["pattern"] = self.pattern
         if self.type == "reference":
             body["referenceTypes"] = list(self.reference_types)
         if self.complex:
-            body["subAttributes"] = [sub.declaration() for sub in self.sub_attributes]
+            body["subAttributes"] = [sub.declaration(whole=whole) for sub in self.sub_attributes]
         return body
 
 
@@ -165,16 +177,16 @@ class Schema:
         """The attributes by lower-case name."""
         return {attribute.key: attribute for attribute in self.attributes}
 
-    def declaration(self) -> dict[str, Any]:
-        """The schema as RFC 7643 section 7 writes it, without `meta`; `nestedSchemas` is not of the RFC."""
+    def declaration(self, *, whole: bool = False) -> dict[str, Any]:
+        """The schema as RFC 7643 section 7 writes it, without `meta`; `whole` adds patterns and nested schemas."""
         body = {
             "schemas": [SCHEMA_URN],
             "id": self.id,
             "name": self.name,
             "description": self.description,
-            "attributes": [attribute.declaration() for attribute in self.attributes if not attribute.nested],
+            "attributes": [attribute.declaration(whole=whole) for attribute in self.attributes if not attribute.nested],
         }
-        return {**body, "nestedSchemas": list(self.nested)} if self.nested else body
+        return {**body, "nestedSchemas": list(self.nested)} if whole and self.nested else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +321,11 @@ class ResourceType:
         A type may have a name of its own, such as an agent's agentUserName: a text that is required.
         """
         candidates = [self.core[key] for key in ("username", "displayname", "name") if key in self.core]
-        candidates += [attribute for attribute in self.schema.attributes if attribute.required and attribute.plain_text]
+        candidates += [
+            attribute
+            for attribute in self.schema.attributes
+            if attribute.required and attribute.plain_text and not attribute.canonical_values
+        ]
         shown = [attribute for attribute in candidates if attribute.returned != "never"]
         return tuple(dict.fromkeys((attribute.key, attribute.name) for attribute in shown))
 

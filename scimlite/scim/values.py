@@ -194,6 +194,8 @@ def _kind(value: Json) -> str:
 def _check_string(attribute: Attribute, value: Json) -> Json:
     if not isinstance(value, str):
         raise InvalidValue(f"{attribute.path} takes a string, not {_kind(value)}.")
+    if not attribute.takes(value):
+        raise InvalidValue(f"{attribute.path}: {quote(value)} does not match {attribute.pattern}")
     return value
 
 

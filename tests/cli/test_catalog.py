@@ -204,6 +204,23 @@ def test_a_newer_version_that_stored_values_contradict_is_refused(site, slug, ro
     assert apps.get(site.installation.db, slug).declared.to_json() == before
 
 
+def test_a_pattern_that_stored_values_do_not_match_is_refused(site, slug, robots):
+    add(site, slug)
+    for name, room in (("R2", "A-7"), ("C3", "7"), ("BB", "")):
+        site._create(slug, "Robots", {"displayName": name, "serial": "1", "place": {"room": room, "floor": "2"}})
+    entry = json.loads(json.dumps(FIRST))
+    place = entry["Resources"][1]["attributes"][2]["subAttributes"]
+    place[0]["pattern"] = "[A-Z]-[0-9]+"
+    robots(entry)
+    said = site.fails("schema", "add", "robots", "--app", slug)
+    assert "place.room does not match [A-Z]-[0-9]+ in C3." in said
+    place[0]["pattern"] = "([A-Z]-)?[0-9]+"
+    robots(entry)
+    add(site, slug)
+    (difference,) = site.json("schema", "diff", "robots", "--app", slug)["differences"] or [None]
+    assert difference is None
+
+
 def test_what_the_operator_changed_shows_and_can_be_brought_back(site, slug, robots):
     add(site, slug)
     own = {"id": ARMS, "attributes": [{"name": "number", "type": "integer", "required": True}, {"name": "length"}]}

@@ -341,6 +341,56 @@ def test_what_a_pairing_method_needs(devices: ScimClient) -> None:
     assert_scim_error(devices.patch(f"/Devices/{made.id}", required), 400, "mutability", "randomNumber is required")
 
 
+@pytest.mark.parametrize(
+    "address", ["2C:54:91:88:C9", "2C-54-91-88-C9-E2", "2C:54:91:88:C9:EG", "2C:54:91:88:C9:E2\n", " 2C:54:91:88:C9:E2"]
+)
+def test_an_address_matches_its_pattern(devices: ScimClient, address: str) -> None:
+    mab = f"{EXTENSION}:ethernet-mab:2.0:Device"
+    right = {"active": True, mab: {"deviceMacAddress": "2c:54:91:88:c9:e2"}}
+    made = devices.post("/Devices", right).ok(201)
+    path, says = f"/Devices/{made.id}", f"{mab}:deviceMacAddress"
+    wrong = {"active": True, mab: {"deviceMacAddress": address}}
+    assert_scim_error(devices.post("/Devices", wrong), 400, "invalidValue", says)
+    assert_scim_error(devices.put(path, wrong), 400, "invalidValue", says)
+    for operation in (
+        {"op": "replace", "path": says, "value": address},
+        {"op": "add", "value": {mab: {"deviceMacAddress": address}}},
+        {"op": "replace", "path": mab, "value": {"deviceMacAddress": address}},
+        {"op": "add", "path": f"{BLE}:separateBroadcastAddress", "value": [address]},
+    ):
+        assert_scim_error(devices.patch(path, operation), 400, "invalidValue", "does not match")
+    bulk = [{"method": "POST", "path": "/Devices", "bulkId": "d", "data": wrong}]
+    assert devices.post("/Bulk", {"Operations": bulk}).ok(200).json["Operations"][0]["status"] == "400"
+    assert devices.get(path).ok(200).json == made.json
+    assert devices.find("Devices")["totalResults"] == 1
+
+
+def test_the_type_of_an_application_is_one_of_two(devices: ScimClient) -> None:
+    refused = devices.post("/EndpointApp", {"applicationType": "gateway", "applicationName": "A"})
+    assert_scim_error(refused, 400, "invalidValue", "applicationType")
+    made = devices.post("/EndpointApp", {"applicationType": "telemetry", "applicationName": "Collector"}).ok(201)
+    group = devices.group("Apps", made.id).ok(201).id
+    (member,) = devices.get(f"/Groups/{group}?attributes=members.display,members.type").ok(200).json["members"]
+    assert (member["display"], member["type"]) == ("Collector", "EndpointApp")
+
+
+def test_values_of_agents_without_a_value(installation: Installation, app: Connected) -> None:
+    """A protocol has no `value`, and an owner may be a URL alone: neither is an empty item."""
+    schemas.add_entry(installation.scope, app.slug, "agents")
+    sent = {
+        "name": "bot",
+        "protocols": [{"type": "A2A"}, {"type": "OpenAPI", "specificationUrl": "https://example.com/a"}],
+        "owners": [{"$ref": "https://example.com/v2/Users/1"}],
+    }
+    made = app.client.post("/Agents", sent).ok(201).json
+    assert {name: made[name] for name in sent} == sent
+    more = {"op": "add", "path": "protocols", "value": [{"type": "A2A", "specificationUrl": "https://example.com/b"}]}
+    changed = app.client.patch(f"/Agents/{made['id']}", more).ok(200).json
+    assert changed["protocols"] == [*sent["protocols"], more["value"][0]]
+    gone = app.client.patch(f"/Agents/{made['id']}", {"op": "remove", "path": 'protocols[type eq "OpenAPI"]'}).ok(200)
+    assert len(gone.json["protocols"]) == 2
+
+
 def test_the_service_says_that_it_has_agents(installation: Installation, app: Connected) -> None:
     """A MUST of draft-abbey-scim-agent-extension-00."""
 
