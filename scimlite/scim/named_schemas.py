@@ -13,7 +13,8 @@ Json = Any
 
 def check(named: Json, urn: str, known: Collection[str] = (), used: Iterable[str] = ()) -> None:
     """Notes the leniency with which a body's `schemas` is taken; in: as for `problem`."""
-    if named != [urn] or used:
+    # As most clients write it; comparing word by word takes 3 us.
+    if named != [urn, *used]:
         found = problem(named, urn, known, used)
         if found is not None:
             note(found[0])
