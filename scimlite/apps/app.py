@@ -50,25 +50,41 @@ class App:
     @cached_property
     def resource_types(self) -> dict[str, ResourceType]:
         """The app's resource types by endpoint, as its features and declarations make them."""
-        return _resource_types(self.settings.unique_group_names, self.declared)
+        sent_displays = self.settings.member_display == "sent"
+        return _resource_types(self.settings.unique_group_names, sent_displays, self.declared)
 
 
 @lru_cache(maxsize=1024)
-def _resource_types(unique_group_names: bool, declared: Declared) -> dict[str, ResourceType]:
-    return declared.resource_types(_built_in(unique_group_names))
+def _resource_types(unique_group_names: bool, sent_displays: bool, declared: Declared) -> dict[str, ResourceType]:
+    return declared.resource_types(_built_in(unique_group_names, sent_displays))
 
 
-@lru_cache(maxsize=2)
-def _built_in(unique_group_names: bool) -> dict[str, ResourceType]:
-    if not unique_group_names:
+@lru_cache(maxsize=4)
+def _built_in(unique_group_names: bool, sent_displays: bool) -> dict[str, ResourceType]:
+    attributes = list(core.GROUP_SCHEMA.attributes)
+    if unique_group_names:
+        attributes = [_unique(attribute) for attribute in attributes]
+    if sent_displays:
+        attributes = [_with_written_display(attribute) for attribute in attributes]
+    if attributes == list(core.GROUP_SCHEMA.attributes):
         return core.RESOURCE_TYPES
-    attributes = [_unique(attribute) for attribute in core.GROUP_SCHEMA.attributes]
     described = schema(core.GROUP_URN, "Group", core.GROUP_SCHEMA.description, attributes, core=True)
     return {**core.RESOURCE_TYPES, core.GROUP.endpoint: replace(core.GROUP, schema=described)}
 
 
 def _unique(attribute: Attribute) -> Attribute:
     return replace(attribute, uniqueness="server") if attribute.name == "displayName" else attribute
+
+
+def _with_written_display(attribute: Attribute) -> Attribute:
+    """The members with a `display` that clients write when they add a member, and always get back."""
+    if not attribute.links:
+        return attribute
+    subs = (
+        replace(sub, mutability="immutable", returned="default") if sub.name == "display" else sub
+        for sub in attribute.sub_attributes
+    )
+    return replace(attribute, sub_attributes=tuple(subs))
 
 
 #: The columns of an app, named like the fields of App.

@@ -60,7 +60,7 @@ class Renderer:
         self._base = base
         self._plain = projection.plain
         self._links = links if projection.wants(links) else None
-        self._with_display = links is not None and projection.names(links.subs["display"])
+        self._with_display = links is not None and _shows_display(projection, links.subs["display"])
         self._derived = derived if projection.wants(derived) else None
         self._type = resource_type.name
         # The JSON string of the URI without its last quotation mark. An id is a UUID and needs no escaping.
@@ -95,6 +95,11 @@ class Renderer:
         if self._derived is not None and resource.derived:
             linked[self._derived.name] = _groups(resource.derived, self._base)
         return linked
+
+
+def _shows_display(projection: Projection, display: Attribute) -> bool:
+    """True when members are shown with their names: `attributes` asks for them, or the app always shows them."""
+    return display.returned == "default" or projection.names(display)
 
 
 def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool) -> list[Json]:
