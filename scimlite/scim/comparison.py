@@ -35,13 +35,14 @@ class Bound:
 def bind(attribute: Attribute, op: str, value: Scalar) -> Bound:
     """Checks that `attribute op value` can be compared (RFC 7644 table 3), and turns the value into its key.
 
-    A complex attribute stands for its `value` sub-attribute. Raises InvalidFilter naming the attribute.
+    A complex attribute stands for its `value` sub-attribute. `eq ""` asks for what `eq null` does: blank is no value.
+    Raises InvalidFilter naming the attribute.
     """
     if attribute.returned == "never":
         raise InvalidFilter(f"{attribute.path} cannot be filtered by: it is never returned.")
     if op == "pr":
         return Bound(attribute, "pr")
-    if value is None:
+    if value is None or (value == "" and op in ("eq", "ne")):
         if op not in ("eq", "ne"):
             raise InvalidFilter(f"{attribute.path} {op} null cannot be compared: use eq or ne.")
         return Bound(attribute, "absent" if op == "eq" else "pr")
@@ -176,7 +177,7 @@ def required_values(term: Filter, attribute: Attribute) -> dict[str, Any] | None
                 return None
             merged.update(part)
         return merged
-    if isinstance(term, Compare) and term.op == "eq" and term.value is not None:
+    if isinstance(term, Compare) and term.op == "eq" and term.value not in (None, ""):
         sub = sub_attribute(attribute, term.path)
         bind(sub, "eq", term.value)
         return {sub.name: values.clean(sub, str(term.value) if isinstance(term.value, Bare) else term.value)}

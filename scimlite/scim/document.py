@@ -10,6 +10,7 @@ from ..errors import InvalidSyntax, InvalidValue, Mutability
 from . import immutable, named_schemas, quirks, values
 from .leniency import Leniency
 from .leniency import note as note_leniency
+from .normal import normal_form
 from .schema import Attribute, ResourceType
 
 Json = Any
@@ -124,6 +125,8 @@ class _Intake:
             self.links += link_ids(attribute, value, self.ignored, self.displays)
         else:
             cleaned = values.clean(attribute, value, self.ignored)
+            if attribute.composed and cleaned is not None:
+                cleaned = normal_form(attribute, cleaned)
             if cleaned is not None and attribute.apart:
                 self.secrets[attribute.path] = cleaned
             elif cleaned is not None:

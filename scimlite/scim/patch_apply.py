@@ -5,14 +5,13 @@ The functions are pure: they return a changed copy, so that a repeated transacti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import orjson
-
 from ..errors import Mutability, NoTarget
-from . import comparison, document, immutable, quirks, values
+from . import comparison, document, immutable, values
 from .leniency import Leniency, note
+from .normal import identity, key, normal_form
 from .patch_plan import Edit
 from .schema import Attribute, ResourceType
 
@@ -20,7 +19,7 @@ Json = Any
 Document = dict[str, Json]
 
 
-def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document) -> Document:
+def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document) -> Document:
     """The document after the edits; `current` is not changed.
 
     Raises NoTarget when a filter matches no item and does not tell how to make one, Mutability when an immutable value
@@ -34,6 +33,9 @@ def apply(edits: Iterable[Edit], resource_type: ResourceType, current: Document)
             part = dict(changed.get(edit.urn, {}))
             _apply_to(part, edit)
             changed[edit.urn] = part
+    for urn, attribute in {(edit.urn, edit.attribute): None for edit in edits}:
+        if attribute.composed:
+            _settle(changed if urn is None else changed[urn], attribute)
     finished = document.finish(resource_type, changed)
     document.require(resource_type, finished)
     return finished
@@ -56,10 +58,21 @@ def _apply_to(holder: Document, edit: Edit) -> None:
         holder[attribute.name] = new
 
 
+def _settle(holder: Document, attribute: Attribute) -> None:
+    """Puts an attribute that edits changed into its normal form.
+
+    This comes after all edits, because one may give a value to an item that another one began with a type.
+    """
+    if attribute.name in holder:
+        holder[attribute.name] = normal_form(attribute, holder[attribute.name])
+        if holder[attribute.name] is None:
+            del holder[attribute.name]
+
+
 def _single(edit: Edit, old: Json) -> Json:
     """The new value of a single-valued attribute; None for no value."""
     if edit.action == "merge":
-        return quirks.drop_blank_reference(edit.attribute, _merged(edit, old or {}))
+        return _merged(edit, old or {})
     if edit.action == "remove" and edit.listed is not None:
         return None if _naming(edit.attribute, edit.listed)(old) else old
     return edit.value if edit.action == "set" else None
@@ -81,7 +94,9 @@ def _many(edit: Edit, old: Json) -> list[Json]:
     if edit.action == "merge" and edit.filter is None and edit.value and edit.within != "remove" and len(indexes) > 1:
         raise NoTarget(f"{edit.attribute.path} has {len(indexes)} values: a filter must say which one is meant.")
     for index in indexes:
-        items[index] = _merged(edit, items[index]) if edit.action == "merge" else _replaced(edit, items[index])
+        old = items[index]
+        new = _merged(edit, old) if edit.action == "merge" else _replaced(edit, old)
+        items[index] = {} if edit.attribute.value_sub is None and values.blanked(edit.attribute, old, new) else new
     if not indexes and edit.value is not None and edit.within != "remove":
         items.append(_new_item(edit))
         indexes = [len(items) - 1]
@@ -135,7 +150,7 @@ def _replaced(edit: Edit, old: Json) -> Json:
         return edit.value
     fixed = comparison.fixed_names(edit.filter, edit.attribute) if edit.filter is not None else ()
     kept = {name: old[name] for name in fixed if name in old and name not in edit.cleared}
-    new = {**kept, **edit.value}
+    new = {**kept, **(edit.value or {})}
     _check_subs(edit.attribute, old, new)
     return new
 
@@ -177,11 +192,11 @@ def _appended(attribute: Attribute, items: list[Json], added: list[Json]) -> lis
     """
     indexes: dict[str, dict[str, int]] = {}
     for index, item in enumerate(items):
-        value, kind = _identity(attribute, item)
+        value, kind = identity(attribute, item)
         indexes.setdefault(value, {}).setdefault(kind, index)
     newest = None
     for item in added:
-        value, kind = _identity(attribute, item)
+        value, kind = identity(attribute, item)
         same = indexes.setdefault(value, {})
         place = same.get(kind) if kind or not same else next(iter(same.values()))
         if place is None:
@@ -205,25 +220,15 @@ def _naming(attribute: Attribute, listed: Iterable[Json]) -> Callable[[Json], bo
         if isinstance(named, dict) and "value" not in named:
             partial.append(named)
         else:
-            identities.add(_identity(attribute, named))
+            identities.add(identity(attribute, named))
 
     def is_named(item: Json) -> bool:
-        identity = _identity(attribute, item)
-        if identity in identities or (identity[0], "") in identities:
+        known = identity(attribute, item)
+        if known in identities or (known[0], "") in identities:
             return True
         return any(_holds(attribute, item, part) for part in partial)
 
     return is_named
-
-
-def _identity(attribute: Attribute, item: Json) -> tuple[str, str]:
-    """Two texts, of the value and of the type, that are equal for the same item; the second is empty without a type."""
-    if not isinstance(item, dict):
-        return _text(_key(attribute, item)), ""
-    if "value" not in item:
-        return _text(item), ""
-    value = _text(_key(attribute.subs["value"], item["value"]))
-    return value, _text(_key(attribute.subs["type"], item["type"])) if "type" in item else ""
 
 
 def _holds(attribute: Attribute, item: Document, part: Document) -> bool:
@@ -231,16 +236,6 @@ def _holds(attribute: Attribute, item: Document, part: Document) -> bool:
     for name, value in part.items():
         sub = attribute.subs[name.lower()]
         present = item.get(name, sub.assumed)
-        if present is None or _key(sub, present) != _key(sub, value):
+        if present is None or key(sub, present) != key(sub, value):
             return False
     return True
-
-
-def _key(attribute: Attribute, value: Json) -> Json:
-    """The key of a value; a list of keys for a list of values."""
-    return [values.key(attribute, one) for one in value] if isinstance(value, list) else values.key(attribute, value)
-
-
-def _text(value: Json) -> str:
-    """JSON as text that is equal for equal values."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

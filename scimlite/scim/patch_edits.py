@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,10 +61,12 @@ def edit_of(step: Step) -> Edit | None:
     return _edit_one(step)
 
 
-def _edit_sub(step: Step, sub: Attribute) -> Edit:
+def _edit_sub(step: Step, sub: Attribute) -> Edit | None:
     """An edit of one sub-attribute; assigning no value removes it (RFC 7643 section 2.5)."""
     value = values.clean(sub, step.value)
     if value is None:
+        if quirks.blank_reference(step.attribute, {sub.name: quirks.unwrap_single(step.value)}):
+            return _removal(step)
         return Edit(step.target.urn, step.attribute, "merge", step.filter, cleared=(sub.name,))
     within: Literal["set", "append"] = "append" if step.op == "add" and sub.multi_valued else "set"
     return Edit(step.target.urn, step.attribute, "merge", step.filter, {sub.name: value}, within=within)
@@ -94,7 +97,7 @@ def _named(step: Step, leaf: Attribute) -> list[Json] | None:
 def _edit_many(step: Step) -> Edit | None:
     """An edit of a multi-valued attribute as a whole."""
     urn, attribute = step.target.urn, step.attribute
-    items = [_clean_item(step, item) for item in values.items_of(step.value) if item is not None]
+    items = _clean_items(step, values.items_of(step.value))
     if step.op == "add":
         return Edit(urn, attribute, "append", value=items) if items else None
     if not items:
@@ -110,8 +113,8 @@ def _edit_one(step: Step) -> Edit | None:
         sent = quirks.legacy_manager(attribute, quirks.bare_value(attribute, sent))
         if not attribute.multi_valued and isinstance(sent, dict) and _changes_nothing(step, sent):
             return None
-    value = _clean_item(step, sent, nulls_count=not attribute.multi_valued)
-    cleared = _nulls(attribute, sent)
+    value = _clean_item(step, sent)
+    cleared = _blanks(attribute, sent, value)
     if value is None and not cleared:
         return None if step.op == "add" and step.filter else _removal(step)
     if attribute.complex and (step.op == "add" or not attribute.multi_valued):
@@ -125,14 +128,20 @@ def _changes_nothing(step: Step, value: dict[str, Json]) -> bool:
     return all(sub.read_only and not step.by_path for sub in subs)
 
 
-def _clean_item(step: Step, item: Json, *, nulls_count: bool = False) -> Json:
-    """A value, cleaned. InvalidValue when none of its sub-attributes can be set: it would read as no value.
+def _clean_items(step: Step, items: Iterable[Json]) -> list[Json]:
+    """Values, cleaned, without those that are none."""
+    cleaned = [(item, _clean_item(step, item)) for item in items]
+    return [value for item, value in cleaned if value is not None and not values.blanked(step.attribute, item, value)]
 
-    `nulls_count`: an object of nulls is allowed, because it removes sub-attributes.
+
+def _clean_item(step: Step, item: Json) -> Json:
+    """A value, cleaned; None for no value, such as an object of nulls.
+
+    InvalidValue when none of its sub-attributes can be set: it would read as no value.
     """
     attribute = step.attribute
     value = values.clean_item(attribute, item, step.ignored)
-    if value is None and isinstance(item, dict) and not (nulls_count and _names_writable(attribute, item)):
+    if value is None and isinstance(item, dict) and not _names_writable(attribute, item):
         raise InvalidValue(f"{attribute.path}: the value has none of the sub-attributes that can be set.")
     return value
 
@@ -143,24 +152,28 @@ def _names_writable(attribute: Attribute, value: dict[str, Json]) -> bool:
     return any(sub is not None and not sub.read_only for sub in subs)
 
 
-def _nulls(attribute: Attribute, value: Json) -> tuple[str, ...]:
-    """The sub-attributes that an object removes by null; none when a blank `value` removes the object as a whole."""
-    if not isinstance(value, dict):
+def _blanks(attribute: Attribute, sent: Json, value: Json) -> tuple[str, ...]:
+    """The sub-attributes that an object removes, by null or blank: it names them, and its clean `value` lacks them.
+
+    There are none when a blank `value` removes the object as a whole.
+    """
+    if not isinstance(sent, dict) or quirks.blank_reference(attribute, sent):
         return ()
-    subs = [(attribute.subs.get(name.lower()), inner) for name, inner in value.items()]
-    if not attribute.multi_valued and any(sub is attribute.value_sub and inner == "" for sub, inner in subs if sub):
-        return ()
-    return tuple(sub.name for sub, inner in subs if sub and not sub.read_only and inner in (None, []))
+    named = (attribute.subs.get(name.lower()) for name in sent)
+    return tuple(sub.name for sub in named if sub and not sub.read_only and sub.name not in (value or ()))
 
 
 def _removal(step: Step) -> Edit | None:
     """An edit that removes values: all, those that the filter selects, and of these only what the operation names.
 
-    Raises InvalidValue for an attribute with a default, which only a remove may remove.
+    Raises InvalidValue for an attribute with a default, which only a remove may remove, and for a blank in place of a
+    required value.
     """
     urn, attribute = step.target.urn, step.attribute
     if attribute.default is not None and step.op != "remove":
         raise InvalidValue(f"{attribute.path} takes a value; to take it away, use remove.")
+    if attribute.required and step.op != "remove" and step.value == "":
+        raise InvalidValue(f"{attribute.path} is required and must not be empty.")
     items = _named(step, attribute)
     if items is None:
         return Edit(urn, attribute, "remove", step.filter)
@@ -168,8 +181,7 @@ def _removal(step: Step) -> Edit | None:
         raise InvalidValue(f"{attribute.path} cannot be compared: remove it without a value.")
     if attribute.complex and not attribute.multi_valued:
         return _partial_removal(step, items[0])
-    listed = tuple(_clean_item(step, item) for item in items if item is not None)
-    return Edit(urn, attribute, "remove", step.filter, listed=listed)
+    return Edit(urn, attribute, "remove", step.filter, listed=tuple(_clean_items(step, items)))
 
 
 def _partial_removal(step: Step, value: Json) -> Edit | None:
@@ -183,5 +195,5 @@ def _partial_removal(step: Step, value: Json) -> Edit | None:
         if _changes_nothing(step, sent):
             return None
         sent = {name: quirks.blank_removal(inner) for name, inner in sent.items()}
-    named = _clean_item(step, sent, nulls_count=True) or {}
-    return Edit(urn, attribute, "merge", None, named, _nulls(attribute, sent), within="remove")
+    named = _clean_item(step, sent) or {}
+    return Edit(urn, attribute, "merge", None, named, _blanks(attribute, sent, named), within="remove")

@@ -92,15 +92,17 @@ def display_name(attribute: Attribute, value: Json) -> Json:
     return {"display" if name == "displayName" else name: inner for name, inner in value.items()}
 
 
-def drop_blank_reference(attribute: Attribute, value: dict[str, Json]) -> dict[str, Json]:
-    """A single complex value with a blank `value` stands for no value.
+def blank_reference(attribute: Attribute, value: dict[str, Json]) -> bool:
+    """True for a single complex value with a blank `value`: it stands for no value, whatever else it holds.
 
     Entra clears a manager with `""` or `{"value": ""}` (results of Microsoft's SCIM Validator).
     """
-    if not attribute.multi_valued and value.get("value") == "":
+    if attribute.multi_valued or attribute.value_sub is None:
+        return False
+    if any(inner == "" and name.lower() == "value" for name, inner in value.items()):
         leniency.note(Leniency.BLANK_REFERENCE)
-        return {}
-    return value
+        return True
+    return False
 
 
 def without_nested_schemas(value: Json) -> Json:

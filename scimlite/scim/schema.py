@@ -15,6 +15,9 @@ SCHEMA_URN = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 RESOURCE_TYPE_URN = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 SERVICE_PROVIDER_URN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
+#: Sub-attributes that say something about a value (RFC 7643 section 2.4), by key.
+_LABELS = frozenset({"type", "primary", "display"})
+
 
 class LinkEnd(NamedTuple):
     """A resource type at the other end of links: its name, its endpoint, and the index paths that can name it."""
@@ -85,6 +88,11 @@ class Attribute:
         """True when a text matches the pattern; an empty text is no value, and clears the attribute."""
         return not self.pattern or not text or re.fullmatch(self.pattern, text) is not None
 
+    @cached_property
+    def composed(self) -> bool:
+        """True when one value of the attribute can hold several."""
+        return self.multi_valued or bool(self.plural_subs)
+
     @property
     def is_primary(self) -> bool:
         """True for a boolean `primary`, which marks the preferred item of a multi-valued attribute."""
@@ -109,6 +117,17 @@ class Attribute:
     def fixed_subs(self) -> tuple[Attribute, ...]:
         """The immutable sub-attributes."""
         return tuple(sub for sub in self.sub_attributes if sub.mutability == "immutable")
+
+    @cached_property
+    def plural_subs(self) -> tuple[Attribute, ...]:
+        """The sub-attributes with several values."""
+        return tuple(sub for sub in self.sub_attributes if sub.multi_valued)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The names of sub-attributes that describe a value and are none; empty when there are no others."""
+        described = frozenset(sub.name for sub in self.sub_attributes if sub.key in _LABELS)
+        return described if len(described) < len(self.sub_attributes) else frozenset()
 
     def placed(self, path: str) -> Attribute:
         """The attribute with this index path, and its sub-attributes with theirs.

@@ -85,17 +85,30 @@ _KEYS: dict[str, Callable[[Json], str]] = {
 
 
 def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
-    """A value as it is stored: canonical names, without readOnly, unknown and empty parts; None when all are left out.
+    """A checked value: canonical names, without readOnly, unknown and empty parts; None when all are left out.
 
-    `value` is the whole value of the attribute (a list for a multi-valued one). Unknown sub-attributes are listed in
-    `ignored`. Raises InvalidValue naming the attribute when the type is wrong.
+    An empty text is no value, whatever the type. `value` is the whole value of the attribute (a list for a multi-valued
+    one). Unknown sub-attributes are listed in `ignored`. Raises InvalidValue naming the attribute when the type is
+    wrong.
     """
     if type(value) is str and attribute.plain_text:
-        return value
+        return value or None
     if attribute.multi_valued:
-        cleaned = [clean_item(attribute, item, ignored) for item in items_of(value)]
-        return one_primary(attribute, [item for item in cleaned if item is not None]) or None
+        return clean_items(attribute, items_of(value), ignored) or None
     return clean_item(attribute, quirks.unwrap_single(value), ignored)
+
+
+def clean_items(attribute: Attribute, items: Iterable[Json], ignored: list[str] | None = None) -> list[Json]:
+    """Like `clean` for items of a multi-valued attribute, without those that are no values."""
+    cleaned = ((item, clean_item(attribute, item, ignored)) for item in items)
+    return [value for item, value in cleaned if value is not None and not blanked(attribute, item, value)]
+
+
+def blanked(attribute: Attribute, before: Json, after: Json) -> bool:
+    """True for an item of which only a description is left: its values were blank, or were taken away."""
+    if not attribute.complex or not after.keys() <= attribute.labels or not isinstance(before, dict):
+        return False
+    return not {name.lower() for name in before} <= {name.lower() for name in attribute.labels}
 
 
 def items_of(value: Json) -> list[Json]:
@@ -116,7 +129,7 @@ def unknown_subs(attribute: Attribute, value: Json) -> Iterator[str]:
 
 def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """Like `clean` for one item of a multi-valued attribute, or the value of a single-valued one."""
-    if value is None:
+    if value is None or value == "":
         return None
     if attribute.complex:
         return _clean_complex(attribute, value, ignored)
@@ -162,6 +175,8 @@ def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None)
     value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, quirks.display_name(attribute, value)))
     if not isinstance(value, dict):
         raise InvalidValue(f"{attribute.path} takes an object, not {_kind(value)}.")
+    if quirks.blank_reference(attribute, value):
+        return None
     cleaned: dict[str, Json] = {}
     for name, inner in unique_names(value, attribute.path):
         sub = attribute.subs.get(name.lower())
@@ -173,7 +188,7 @@ def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None)
             item = clean(sub, inner)
             if item is not None:
                 cleaned[sub.name] = item
-    return quirks.drop_blank_reference(attribute, cleaned) or None
+    return cleaned or None
 
 
 def _kind(value: Json) -> str:

@@ -31,6 +31,7 @@ DEVICE_SCHEMA = schema(
         Attribute("manual", "reference", case_exact=True),
         Attribute("tags", multi_valued=True),
         Attribute("counts", "integer", multi_valued=True),
+        Attribute("marks", "complex", (Attribute("type"), Attribute("display")), multi_valued=True),
         Attribute(
             "owner",
             "complex",

@@ -41,6 +41,8 @@ def term(text: str) -> Filter:
         "primary ne false",
         "display eq null",
         'display eq ""',
+        'type ne ""',
+        'primary ne ""',
         "type ne null",
         'type ne "home"',
         'type eq "home" or primary eq true',
@@ -139,7 +141,7 @@ OPERATORS = {
     "dateTime": "eq ne gt ge lt le",
 }
 LITERALS: dict[str, list[Any]] = {
-    "string": ["x", "", Bare("x"), Bare("1.50")],
+    "string": ["x", " ", Bare("x"), Bare("1.50")],
     "reference": ["x", Bare("5")],
     "boolean": [True, "False"],
     "binary": ["AQ", Bare("AQ")],
@@ -153,7 +155,7 @@ FOREIGN: dict[str, list[Any]] = {
     "boolean": ["x", Bare("1"), Bare("yes")],
     "binary": [True],
     "integer": ["x", " 5", "5 ", "05", "+5", "5.", "0x10", "１２", "1_000", "NaN", Bare("Infinity"), True, "9" * 101],
-    "decimal": ["x", "1,5", ".5", "NaN", "-Infinity", True, ""],
+    "decimal": ["x", "1,5", ".5", "NaN", "-Infinity", True],
     "dateTime": ["yesterday", Bare("5"), "2011-05-13", True],
 }
 

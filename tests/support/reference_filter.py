@@ -2,7 +2,7 @@
 
 It is slow and shares no code with the service: tests compare the databases' answers with it. Where
 the RFC leaves a choice, docs/architecture.md makes it: logic has two values, a comparison with an absent attribute is
-false except `ne`, which is true; `not` is the complement; `eq null` is `not pr`.
+false except `ne`, which is true; `not` is the complement; `eq null` is `not pr`, and `eq ""` is the same.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def item_matches(term: Filter, attribute: Attribute, item: Json) -> bool:
 
 
 def _compared(attribute: Attribute, sub: str | None, term: Compare, value: Json) -> bool:
-    if term.op == "pr" or term.value is None:
+    if term.op == "pr" or term.value is None or (term.value == "" and term.op in ("eq", "ne")):
         compared = [_member(item, sub) for item in _items(value)] if sub else value
         return _present(compared) == (term.op in ("pr", "ne"))
     if sub is None and attribute.type == "complex":

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference_filter import comparable, item_matches
+from reference_normal import alike, emptied, equal, settled
 from reference_values import (
     RefusedError,
     assign,
+    blank,
     check_filter,
     complex_value,
     item_value,
@@ -67,6 +69,8 @@ def patched(steps: Iterable[Step], resource_type: ResourceType, document: Docume
             wrong.add(str(refused))
         else:
             current = trial
+    if not wrong:
+        current = settled(resource_type, current)
     if not wrong and not _complete(resource_type, current):
         wrong.add("invalidValue")
     if wrong:
@@ -164,13 +168,14 @@ def _one(step: Step, before: Json) -> Json:
     assert attribute is not None
     if step.filter is not None:
         raise RefusedError("invalidPath")
+    if step.op != "remove" and _clears(attribute, value if step.sub is None else {step.sub.name: value}):
+        return None
     if step.sub is not None:
         after = _with_sub(step, step.sub, before or {})
     elif step.op == "remove":
         return _one_less(step, attribute, before)
-    elif value is None:
-        if attribute.default is not None:
-            raise RefusedError("invalidValue")
+    elif blank(value):
+        _check_clearing(attribute, value)
         return None
     elif attribute.type != "complex":
         return simple_value(attribute, value)
@@ -190,8 +195,20 @@ def _one(step: Step, before: Json) -> Json:
             raise RefusedError("invalidValue")
         after = _without_stale_reference(before or {}, after, sent)
     _check_protected(attribute, before or {}, after)
-    # Identity providers clear a reference by making it blank.
-    return None if after.get("value") == "" else after
+    return after
+
+
+def _check_clearing(attribute: Attribute, value: Json) -> None:
+    """Refuses no value for an attribute with a default, and a blank for a required one."""
+    if attribute.default is not None or (attribute.required and value == ""):
+        raise RefusedError("invalidValue")
+
+
+def _clears(attribute: Attribute, value: Json) -> bool:
+    """True for a blank `value`: identity providers clear a reference so."""
+    if attribute.type != "complex" or sub_attribute(attribute, "value") is None:
+        return False
+    return value == "" or (isinstance(value, dict) and any(n.lower() == "value" and v == "" for n, v in value.items()))
 
 
 def _one_less(step: Step, attribute: Attribute, before: Json) -> Json:
@@ -230,32 +247,59 @@ def _several(step: Step, before: Json) -> list[Json]:
         return _all_values(step, attribute, items)
     chosen = [place for place, item in enumerate(items) if _picked(step, attribute, item)]
     if step.sub is None and _names_values(step):
-        wanted = [item_value(attribute, value) for value in listed(step.value) if value is not None]
+        sent = [(value, item_value(attribute, value)) for value in listed(step.value) if not blank(value)]
+        wanted = [value for before, value in sent if value != {} and not emptied(attribute, before, value)]
         gone = [place for place in chosen if any(_means(attribute, value, items[place]) for value in wanted)]
         return [item for place, item in enumerate(items) if place not in gone]
-    if step.sub is None and (step.op == "remove" or (step.op == "replace" and unwrapped(step.value) is None)):
+    if step.sub is None and (step.op == "remove" or (step.op == "replace" and _removes(step, attribute))):
         return [item for place, item in enumerate(items) if place not in chosen]
-    if step.sub is None and unwrapped(step.value) is None:
+    if (
+        step.sub is None
+        and _nothing(step, attribute)
+        and (not chosen or (step.op == "add" and blank(unwrapped(step.value))))
+    ):
         return items
     takes_away = step.sub is not None and (step.op == "remove" or whole_value(step.sub, step.value) is None)
     if takes_away:
         _changed_item(step, attribute, {})
         for place in chosen:
-            items[place] = _changed_item(step, attribute, items[place])
+            items[place] = _left(attribute, items[place], _changed_item(step, attribute, items[place]))
         return [item for item in items if item != {}]
     if step.filter is None and len(chosen) > 1:
         _changed_item(step, attribute, {})
         raise RefusedError("noTarget")
     for place in chosen:
-        items[place] = _changed_item(step, attribute, items[place])
+        items[place] = _left(attribute, items[place], _changed_item(step, attribute, items[place]))
     if not chosen:
         items.append(_new_item(step, attribute))
         chosen = [len(items) - 1]
     return _with_one_primary([item for item in items if item != {}], items[chosen[-1]])
 
 
+def _removes(step: Step, attribute: Attribute) -> bool:
+    """True when the value in place of items is none. An object of nulls is one: it may leave what the filter fixes."""
+    value = unwrapped(step.value)
+    return value is None or (value == "" and attribute.type != "complex")
+
+
+def _names_subs(step: Step) -> bool:
+    """True for a replace, and for an add of an object, which takes away what it names with null."""
+    return step.op == "replace" or isinstance(unwrapped(step.value), dict)
+
+
+def _nothing(step: Step, attribute: Attribute) -> bool:
+    """True when the value for an item is none: null, blank, or an object of such."""
+    value = unwrapped(step.value)
+    return blank(value) or item_value(attribute, value) == {}
+
+
 def _picked(step: Step, attribute: Attribute, item: Json) -> bool:
     return step.filter is None or item_matches(step.filter, attribute, item)
+
+
+def _left(attribute: Attribute, before: Json, after: Json) -> Json:
+    """An item after a change; nothing is left of an address without a value."""
+    return {} if sub_attribute(attribute, "value") is None and emptied(attribute, before, after) else after
 
 
 def _changed_item(step: Step, attribute: Attribute, before: Json) -> Json:
@@ -267,14 +311,14 @@ def _changed_item(step: Step, attribute: Attribute, before: Json) -> Json:
             return new
         sent = complex_value(attribute, unwrapped(step.value))
         if step.op == "replace":
-            nulls = {name.lower() for name, value in sent.items() if value in (None, [])}
+            nulls = {name.lower() for name, value in sent.items() if _is_no_value(attribute, name, value)}
             fixed = [name for name in _fixed(step.filter, attribute) if name in before and name.lower() not in nulls]
             after = {**{name: before[name] for name in fixed}, **new}
         else:
             after = {**before, **new}
             for name, value in sent.items():
                 sub = sub_attribute(attribute, name)
-                if sub is not None and value in (None, []):
+                if sub is not None and _is_no_value(attribute, name, value):
                     after.pop(sub.name, None)
             after = _without_stale_reference(before, after, new)
     _check_protected(attribute, before, after)
@@ -288,6 +332,12 @@ def _fixed(term: Filter | None, attribute: Attribute) -> list[str]:
     if isinstance(term, Compare) and term.op == "eq" and term.value is not None:
         return [sub.name for sub in [sub_attribute(attribute, term.path.name)] if sub is not None]
     return []
+
+
+def _is_no_value(attribute: Attribute, name: str, value: Json) -> bool:
+    """True when an object takes a sub-attribute away that clients can write."""
+    sub = sub_attribute(attribute, name)
+    return sub is not None and not sub.read_only and whole_value(sub, value) is None
 
 
 def _new_item(step: Step, attribute: Attribute) -> Json:
@@ -311,7 +361,7 @@ def _new_item(step: Step, attribute: Attribute) -> Json:
 def _equalities(term: Filter) -> list[Compare] | None:
     """The comparisons of a filter of `eq` joined by `and`; None for any other filter."""
     if isinstance(term, Compare):
-        return [term] if term.op == "eq" and term.value is not None else None
+        return [term] if term.op == "eq" and not blank(term.value) else None
     if isinstance(term, And):
         parts = [_equalities(inner) for inner in term.terms]
         return None if None in parts else [equality for part in parts if part is not None for equality in part]
@@ -322,7 +372,8 @@ def _all_values(step: Step, attribute: Attribute, items: list[Json]) -> list[Jso
     """An operation on a multi-valued attribute as a whole."""
     if step.op == "remove" and step.value is None:
         return []
-    new = [item_value(attribute, value) for value in listed(step.value) if value is not None]
+    sent = [(value, item_value(attribute, value)) for value in listed(step.value) if not blank(value)]
+    new = [value for before, value in sent if value != {} and not emptied(attribute, before, value)]
     if step.op == "remove":
         return [item for item in items if not any(_means(attribute, wanted, item) for wanted in new)]
     if step.op == "replace":
@@ -350,26 +401,15 @@ def _same(attribute: Attribute, new: Json, old: Json) -> bool:
     if attribute.type != "complex":
         return bool(comparable(attribute, new) == comparable(attribute, old))
     if "value" not in new or "value" not in old:
-        return bool(new == old)
-    return _equal(attribute, "value", new, old) and ("type" not in new or _equal(attribute, "type", new, old))
+        return alike(attribute, new, old)
+    return equal(attribute, "value", new, old) and ("type" not in new or equal(attribute, "type", new, old))
 
 
 def _means(attribute: Attribute, wanted: Json, item: Json) -> bool:
     """True when a remove lists this item: by value and perhaps type, else by all sub-attributes in the list."""
     if attribute.type != "complex" or "value" in wanted:
         return ("value" in item if attribute.type == "complex" else True) and _same(attribute, wanted, item)
-    return all(_equal(attribute, name, wanted, item) for name in wanted)
-
-
-def _equal(attribute: Attribute, name: str, one: Document, other: Document) -> bool:
-    sub = sub_attribute(attribute, name)
-    assert sub is not None
-    assumed = False if attribute.multi_valued and name.lower() == "primary" and sub.type == "boolean" else None
-    holders = [{name: assumed, **holder} for holder in (one, other)]
-    if any(holder[name] is None for holder in holders):
-        return False
-    pairs = [[comparable(sub, value) for value in listed(holder[name])] for holder in holders]
-    return pairs[0] == pairs[1]
+    return all(equal(attribute, name, wanted, item) for name in wanted)
 
 
 def _with_one_primary(items: list[Json], newest: Json) -> list[Json]:

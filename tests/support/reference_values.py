@@ -41,6 +41,11 @@ def listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
+def blank(value: Json) -> bool:
+    """True for no value: null, and an empty text of whatever type."""
+    return value is None or value == ""
+
+
 def unwrapped(value: Json) -> Json:
     """A single value without the array of one that some clients put around it."""
     if isinstance(value, list) and len(value) < 2:
@@ -51,9 +56,9 @@ def unwrapped(value: Json) -> Json:
 def whole_value(sub: Attribute, value: Json) -> Json:
     """The whole value of a simple attribute; None when it has none."""
     if sub.multi_valued:
-        return [simple_value(sub, item) for item in listed(value) if item is not None] or None
+        return [simple_value(sub, item) for item in listed(value) if not blank(item)] or None
     value = unwrapped(value)
-    return None if value is None else simple_value(sub, value)
+    return None if blank(value) else simple_value(sub, value)
 
 
 def complex_value(attribute: Attribute, value: Json) -> Document:
@@ -66,15 +71,20 @@ def complex_value(attribute: Attribute, value: Json) -> Document:
 
 
 def item_value(attribute: Attribute, value: Json) -> Json:
-    """One value as it is stored: of a complex one the sub-attributes that clients can write, at least one."""
+    """One value as it is stored: of a complex one the sub-attributes that clients can write, at least one.
+
+    An object of nulls is empty.
+    """
     if attribute.type != "complex":
         return simple_value(attribute, value)
     stored: Document = {}
+    writable = False
     for name, inner in complex_value(attribute, value).items():
         sub = sub_attribute(attribute, name)
         if sub is not None and not sub.read_only:
+            writable = True
             assign(stored, sub, whole_value(sub, inner))
-    if not stored:
+    if not writable:
         raise RefusedError("invalidValue")
     return stored
 

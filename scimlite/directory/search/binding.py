@@ -198,7 +198,7 @@ class _Binder:
 
 def _true_of_nothing(term: Compare) -> bool:
     """True when a comparison holds for an absent attribute, which differs from every value and equals null."""
-    return (term.op == "eq") if term.value is None and term.op != "pr" else term.op == "ne"
+    return (term.op == "eq") if term.value in (None, "") and term.op in ("eq", "ne") else term.op == "ne"
 
 
 def _logical(term: And | Or | Not, bound: Callable[[Filter], Shape]) -> Shape:
