@@ -19,7 +19,7 @@ from scimlite.scim.leniency import Leniency
 from .brake import BRAKES, brake_text
 from .kit.columns import Column, Columns
 from .kit.context import Context
-from .kit.output import print_fields, print_heading, print_json, print_table, print_title
+from .kit.output import print_fields, print_heading, print_json_lines, print_table, print_title
 from .kit.times import iso_time, local_time
 
 _CONTENTS = Columns[Contents](
@@ -30,8 +30,8 @@ _CONTENTS = Columns[Contents](
     Column("memberships", value=lambda contents: contents.memberships),
 )
 _CONTACT = Columns[Contact](
-    Column("first_contact", value=lambda contact: iso_time(contact.first)),
-    Column("last_contact", value=lambda contact: iso_time(contact.last)),
+    Column("first_contact_at", value=lambda contact: iso_time(contact.first), old="first_contact"),
+    Column("last_contact_at", value=lambda contact: iso_time(contact.last), old="last_contact"),
 )
 _OVERVIEW = Columns[Overview](
     Column(heading="App", shown=lambda item: item.app.slug),
@@ -42,7 +42,7 @@ _OVERVIEW = Columns[Overview](
     Column(heading="Last contact", shown=lambda item: local_time(item.contact.last) or "never"),
 )
 _TOKENS = Columns[Token](
-    Column("label", "Label", value=lambda token: token.label),
+    Column("token_label", "Label", value=lambda token: token.label, old="label"),
     Column("state", "State", value=lambda token: token.state(clock.now())),
     Column("issued_at", "Issued", lambda token: iso_time(token.issued_at), lambda token: local_time(token.issued_at)),
     Column(
@@ -63,13 +63,16 @@ _TOKENS = Columns[Token](
 def summary(context: Context, app: App) -> dict[str, Any]:
     """Return the facts of an app itself as JSON data."""
     return {
-        "slug": app.slug,
+        "app": app.slug,
         "name": app.name,
-        "enabled": app.enabled,
+        "state": state(app),
         "profile": app.profile,
         "base_url": context.scim_url(app.slug),
         "listening": context.server.listening,
         "created_at": iso_time(app.created_at),
+        # Older keys of `app` and `state`, for one more release.
+        "slug": app.slug,
+        "enabled": app.enabled,
     }
 
 
@@ -86,11 +89,9 @@ def feature_name(field: str) -> str:
 def print_overview(context: Context, listed: list[Overview], *, as_json: bool) -> None:
     """Print a list of apps."""
     if as_json:
-        print_json(
-            [
-                {**summary(context, item.app), **_CONTENTS.data(item.contents), **_CONTACT.data(item.contact)}
-                for item in listed
-            ]
+        print_json_lines(
+            {**summary(context, item.app), **_CONTENTS.data(item.contents), **_CONTACT.data(item.contact)}
+            for item in listed
         )
         return
     _OVERVIEW.print_table(listed, empty='There is no app yet. Make one: scimlite app create "Entra ID"')

@@ -11,26 +11,33 @@ from scimlite.admin.deleted import Tombstone
 from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED
+from scimlite.scim import core
 from scimlite.scim.schema import ResourceType
 
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context
-from .kit.output import print_json, print_place
+from .kit.output import print_place
 from .kit.times import iso_time, local_time
 
 _ENDED = {DEPROVISIONED: "deleted, deprovisioned", DEACTIVATED: "deactivated, deprovisioned"}
 
 
-def _columns(retention: int) -> Columns[Tombstone]:
+def _columns(resource_type: ResourceType, retention: int) -> Columns[Tombstone]:
+    names: list[Column[Tombstone]] = [
+        Column("user_name", "Name", value=lambda tombstone: tombstone.name, old="name"),
+        Column("display_name", value=lambda tombstone: tombstone.display),
+    ]
+    if resource_type is core.GROUP:
+        names = [Column("display_name", "Name", value=lambda tombstone: tombstone.name, old="name")]
+
     def purgeable_from(tombstone: Tombstone) -> int | None:
         return tombstone.deleted_at + retention if tombstone.purgeable else None
 
     return Columns(
         Column("app", "App", value=lambda tombstone: tombstone.app.slug),
         Column("id", "Id", value=lambda tombstone: tombstone.id),
-        Column("name", "Name", value=lambda tombstone: tombstone.name),
-        Column("display_name", value=lambda tombstone: tombstone.display),
+        *names,
         Column(
             "deleted_at",
             "Deleted",
@@ -44,9 +51,10 @@ def _columns(retention: int) -> Columns[Tombstone]:
             shown=lambda tombstone: _ENDED.get(tombstone.ended, "deleted"),
         ),
         Column(
-            "purgeable_from",
+            "purgeable_at",
             "May be purged",
             value=lambda tombstone: iso_time(purgeable_from(tombstone)),
+            old="purgeable_from",
             shown=lambda tombstone: (
                 f"from {local_time(purgeable_from(tombstone), seconds=False)}" if tombstone.purgeable else "never"
             ),
@@ -68,18 +76,18 @@ def print_deleted(
 ) -> None:
     """Print a page of the deleted users or groups of apps, the newest first, with the time from which each may go."""
     number = page or 1
+    columns = _columns(resource_type, context.settings.retention)
+    noun = resource_type.name.lower()
+    if (as_csv or as_json) and page is None:
+        columns.print_data(deleted.walk(context.db, apps, resource_type, search), as_csv=as_csv)
+        return
     total = deleted.count(context.db, apps, resource_type, search)
     listed = deleted.page(context.db, apps, resource_type, search, number=number, size=per_page)
-    noun = resource_type.name.lower()
-    columns = _columns(context.settings.retention)
-    if as_csv:
-        columns.print_csv(listed)
-    elif as_json:
-        data = [columns.data(tombstone) for tombstone in listed]
-        print_json({"total": total, "page": number, "per_page": per_page, f"{noun}s": data})
-    else:
+    if as_csv or as_json:
+        columns.print_data(listed, as_csv=as_csv)
+    elif listed or not total:
         columns.print_table(listed, empty=f"No deleted {noun}{' matches' if search else ''}.")
-        print_place(f"deleted {noun}", number, per_page, len(listed), total)
+    print_place(f"deleted {noun}", number, per_page, len(listed), total)
 
 
 def restore(context: Context, resource_type: ResourceType, slug: str | None, text: str) -> None:

@@ -15,7 +15,7 @@ from scimlite.journal.report import Record
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
 from .kit.options import json_option
-from .kit.output import print_fields, print_heading, print_json, print_title
+from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_title
 from .kit.times import iso_time, local_time
 
 _NO_REMEDY = "none: the client has to send something else"
@@ -57,8 +57,10 @@ def explain(context: Context, request_id: str, as_json: bool) -> None:
     """
     explanations = explaining.explain(context.db, request_id)
     if as_json:
-        data = [_data(explanation) for explanation in explanations]
-        print_json(data[0] if len(data) == 1 else data)
+        if len(explanations) == 1:
+            print_json(_data(explanations[0]))
+        else:
+            print_json_lines(map(_data, explanations))
         return
     for number, explanation in enumerate(explanations):
         if number:
@@ -73,9 +75,11 @@ def _data(explanation: Explanation) -> dict[str, Any]:
         "client_request_id": first.client_request_id if first else None,
         "app": first.app if first else None,
         "client": first.client if first else None,
-        "token": first.token if first else None,
+        "token_label": first.token if first else None,
         "refusals": [_REFUSED.data(refused) for refused in explanation.refused],
         "entries": [_ENTRIES.data(entry) for entry in explanation.entries],
+        # The older key of `token_label`, for one more release.
+        "token": first.token if first else None,
     }
 
 

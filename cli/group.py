@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from scimlite.admin import group_members, people
 from scimlite.admin.group_members import Holding, Member, MemberPage
 from scimlite.admin.people import Found, Listing
+from scimlite.db import chunks
 from scimlite.scim import core
 
 from .kit.app_name import app_option
@@ -18,7 +19,7 @@ from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import json_option, page_options
-from .kit.output import print_fields, print_heading, print_json, print_place, print_title, width
+from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_place, print_title, width
 from .kit.times import iso_time, local_time
 from .user_output import GROUPS_OF_ONE
 
@@ -27,24 +28,25 @@ if TYPE_CHECKING:
 
 #: Columns of the terminal from which on the ids of members are shown.
 _WIDE = 120
+#: Groups whose members are counted by one query.
+_CHUNK = 500
 
 _MEMBERS = Columns[Member](
     Column("id", "Id", value=lambda member: member.id),
     Column("type", "Type", lambda member: member.type, lambda member: member.type.lower()),
     Column("name", "Name", value=lambda member: member.name),
     Column(
-        "display",
+        "display_name",
         "Display name",
         value=lambda member: member.display,
         shown=lambda member: member.display if member.display and member.display != member.name else "",
+        old="display",
     ),
-    Column("active", "State", lambda member: bool(member.active), lambda member: _state(member)),
-    Column(
-        "direct",
-        "Membership",
-        value=lambda member: bool(member.direct),
-        shown=lambda member: "direct" if member.direct else "indirect",
-    ),
+    Column("state", "State", lambda member: _state(member) or None, lambda member: _state(member)),
+    Column("membership", "Membership", value=lambda member: "direct" if member.direct else "indirect"),
+    # Older keys of the two, for one more release.
+    Column("active", value=lambda member: bool(member.active)),
+    Column("direct", value=lambda member: bool(member.direct)),
     table=("Type", "Name", "Display name", "State", "Membership", "Id"),
 )
 
@@ -121,17 +123,25 @@ def list_(
 
         print_deleted(context, apps, core.GROUP, search or None, page=page, per_page=per_page, as_json=as_json)
         return
+    listing = Listing(core.GROUP, apps, search or None)
+    if as_json and page is None:
+        print_json_lines(_every(context, listing))
+        return
     number = page or 1
-    shown = people.page(context.db, Listing(core.GROUP, apps, search or None), number=number, size=per_page)
+    shown = people.page(context.db, listing, number=number, size=per_page)
     columns = _columns(group_members.member_counts(context.db, shown.found))
     if as_json:
-        groups = [columns.data(group) for group in shown.found]
-        print_json({"total": shown.total, "page": number, "per_page": per_page, "groups": groups})
-        return
-    if shown.found or not shown.total:
+        print_json_lines(map(columns.data, shown.found))
+    elif shown.found or not shown.total:
         empty = "No group matches." if search else "No group yet."
         columns.print_table(shown.found, empty=empty, hidden=["App"] if len(apps) == 1 else [])
     print_place("group", number, per_page, len(shown.found), shown.total)
+
+
+def _every(context: Context, listing: Listing) -> Iterator[dict[str, Any]]:
+    """Yield all groups of a listing as JSON data; members are counted some groups at a time."""
+    for some in chunks(people.walk(context.db, listing), _CHUNK):
+        yield from map(_columns(group_members.member_counts(context.db, some)).data, some)
 
 
 @group.command(name="restore")

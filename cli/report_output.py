@@ -43,7 +43,7 @@ ENTRIES = Columns[Record](
     Column("group_id", value=lambda entry: entry.group_id),
     Column("changes", "What", lambda entry: entry.changes, description_of),
     Column("client", value=lambda entry: entry.client),
-    Column("token", value=lambda entry: entry.token),
+    Column("token_label", value=lambda entry: entry.token, old="token"),
     Column("request_id", value=lambda entry: entry.request_id),
     Column("client_request_id", value=lambda entry: entry.client_request_id),
     Column("status", value=lambda entry: entry.status),

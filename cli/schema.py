@@ -26,7 +26,7 @@ from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, json_option, yes_option
-from .kit.output import print_fields, print_json, print_table
+from .kit.output import print_fields, print_json, print_json_lines, print_table
 
 _USES = Columns[Use](
     Column("name", value=lambda use: use.resource_type.name),
@@ -222,7 +222,7 @@ def catalog_(name: str | None, as_json: bool) -> None:
     if name is None:
         entries = catalog.every()
         if as_json:
-            print_json([_ENTRIES.data(entry) for entry in entries])
+            print_json_lines(map(_ENTRIES.data, entries))
         else:
             _ENTRIES.print_table(entries, empty="None.")
         return
@@ -284,9 +284,10 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     \b
     Example: scimlite schema list --app entra-id
     """
-    listed = schemas.every(apps.get(context.db, slug))
+    app = apps.get(context.db, slug)
+    listed = schemas.every(app)
     if as_json:
-        print_json([_SCHEMAS.data(schema) for schema in listed])
+        print_json_lines({"app": app.slug, **_SCHEMAS.data(schema)} for schema in listed)
     else:
         _SCHEMAS.print_table(listed, empty="None.")
 

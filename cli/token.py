@@ -19,14 +19,15 @@ from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
 from .kit.options import dry_run_option, json_option, yes_option
-from .kit.output import print_json
+from .kit.output import print_json, print_json_lines
 from .kit.times import DEADLINE, DURATION, iso_time, local_time
 
 
 def _columns(context: Context, app: App) -> Columns[Token]:
     keyring = context.keyring
     return Columns(
-        Column("label", "Label", value=lambda token: token.label),
+        Column("app", value=lambda token: app.slug),
+        Column("token_label", "Label", value=lambda token: token.label, old="label"),
         Column("state", "State", value=lambda token: token.state(clock.now())),
         Column(
             "issued_at",
@@ -133,7 +134,7 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     listed = tokens.every(context.db, app)
     columns = _columns(context, app)
     if as_json:
-        print_json([columns.data(token) for token in listed])
+        print_json_lines(map(columns.data, listed))
         return
     columns.print_table(
         listed,

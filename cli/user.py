@@ -46,7 +46,7 @@ def user() -> None:
 )
 @page_options
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; all users unless --page or --deleted is given.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @with_installation
 def list_(
     context: Context,
@@ -80,21 +80,17 @@ def list_(
         )
         return
     listing = Listing(core.USER, chosen_apps(context, slug), search or None, active)
-    if as_csv and page is None:
-        USERS.print_csv(people.walk(context.db, listing))
+    if (as_csv or as_json) and page is None:
+        USERS.print_data(people.walk(context.db, listing), as_csv=as_csv)
         return
     number = page or 1
     shown = people.page(context.db, listing, number=number, size=per_page)
-    if as_csv:
-        USERS.print_csv(shown.found)
-    elif as_json:
-        users = [USERS.data(user) for user in shown.found]
-        print_json({"total": shown.total, "page": number, "per_page": per_page, "users": users})
-    else:
-        if shown.found or not shown.total:
-            empty = "No user matches." if search or active is not None else "No user yet."
-            print_users(shown.found, one_app=len(listing.apps) == 1, empty=empty)
-        print_place("user", number, per_page, len(shown.found), shown.total)
+    if as_csv or as_json:
+        USERS.print_data(shown.found, as_csv=as_csv)
+    elif shown.found or not shown.total:
+        empty = "No user matches." if search or active is not None else "No user yet."
+        print_users(shown.found, one_app=len(listing.apps) == 1, empty=empty)
+    print_place("user", number, per_page, len(shown.found), shown.total)
 
 
 @user.command()

@@ -49,7 +49,7 @@ USERS = Columns[Found](
 )
 GROUPS_OF_ONE: Columns[Link] = Columns(
     Column("id", "Id", value=lambda group: group.id),
-    Column("name", "Group", value=lambda group: group.display),
+    Column("display_name", "Group", value=lambda group: group.display, old="name"),
     Column("membership", "Membership", value=lambda group: group.kind),
     table=("Group", "Membership", "Id"),
 )

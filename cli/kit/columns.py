@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .output import print_csv, print_table
+from .output import print_csv, print_json_lines, print_table
 
 T = TypeVar("T")
 
@@ -16,12 +16,14 @@ class Column(Generic[T]):
     """One fact of a noun: its key for programs, its heading for people, or both.
 
     `value` gives the fact as JSON data, `shown` as the text of a table's cell; without `shown` the value is the text.
+    `old` is the key that it had before; JSON and CSV have both for one release, the older one at the end.
     """
 
     key: str = ""
     heading: str = ""
     value: Callable[[T], Any] = lambda item: None
     shown: Callable[[T], str] | None = None
+    old: str = ""
 
     def cell(self, item: T) -> str:
         """The text of the table's cell."""
@@ -33,12 +35,13 @@ class Columns(Generic[T]):
 
     def __init__(self, *columns: Column[T], table: Sequence[str] = ()) -> None:
         self._columns = columns
+        self._old_keys = {column.old: column.key for column in columns if column.old}
         self._table = tuple(table) or tuple(column.heading for column in columns if column.heading)
 
     @property
     def keys(self) -> list[str]:
         """The keys of JSON objects, and the header of CSV."""
-        return [column.key for column in self._columns if column.key]
+        return [*(column.key for column in self._columns if column.key), *self._old_keys]
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -51,7 +54,17 @@ class Columns(Generic[T]):
 
     def data(self, item: T) -> dict[str, Any]:
         """An item as a JSON object."""
-        return {column.key: column.value(item) for column in self._columns if column.key}
+        data = {column.key: column.value(item) for column in self._columns if column.key}
+        for old, key in self._old_keys.items():
+            data[old] = data[key]
+        return data
+
+    def print_data(self, items: Iterable[T], *, as_csv: bool) -> None:
+        """Print items for programs: as CSV, or one JSON object a line."""
+        if as_csv:
+            self.print_csv(items)
+        else:
+            print_json_lines(map(self.data, items))
 
     def print_csv(self, items: Iterable[T], cell: Callable[[Any], Any] = lambda value: value) -> None:
         """Print items as CSV with a header line; `cell` converts each value."""

@@ -27,7 +27,9 @@ class Choice(click.Choice[str]):
 
 def json_option(command: _Command) -> _Command:
     """The `--json` option."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs; lists one object a line.")(
+        command
+    )
 
 
 class _Renamed(click.Option):
@@ -53,9 +55,19 @@ def page_options(command: _Command) -> _Command:
     size = click.IntRange(1, _MOST_PER_PAGE)
     for option in (
         click.option(
-            "--per-page", type=size, default=_PER_PAGE, show_default=True, metavar="N", help="Rows on a page."
+            "--per-page",
+            type=size,
+            default=_PER_PAGE,
+            show_default=True,
+            metavar="N",
+            help="Rows on a page.",
         ),
-        click.option("--page", type=click.IntRange(min=1), metavar="N", help="Number of the page.  [default: 1]"),
+        click.option(
+            "--page",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Number of the page; CSV and JSON have all without.  [default: 1]",
+        ),
     ):
         command = option(command)
     return command

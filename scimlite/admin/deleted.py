@@ -188,6 +188,18 @@ def page(
     return [_tombstone(row, apps) for row in rows]
 
 
+def walk(db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None) -> Iterator[Tombstone]:
+    """Yields all deleted resources of a type in apps, the newest first, in chunks."""
+    query = _listed(db, apps, resource_type, text, *_COLUMNS)
+    query = query.order_by(ResourceRow.deleted_at.desc(), ResourceRow.id.desc()).limit(_CHUNK)
+    rows = db.rows(query)
+    while rows:
+        yield from (_tombstone(row, apps) for row in rows)
+        at, id = rows[-1][6], rows[-1][0]
+        older = (ResourceRow.deleted_at < at) | ((ResourceRow.deleted_at == at) & (ResourceRow.id < id))
+        rows = db.rows(query.where(older))
+
+
 def _listed(db: Database, apps: Sequence[App], resource_type: ResourceType, text: str | None, *columns: Any) -> Any:
     query = ResourceRow.select(*columns).where(_dead(apps), ResourceRow.type == resource_type.name)
     if text is not None:

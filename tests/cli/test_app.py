@@ -85,12 +85,12 @@ def test_list_counts_what_apps_hold(site):
     slug = site.app("Counted")
     ann = site.user(slug, "ann")
     site.group(slug, "Team", ann, site.user(slug, "bob", active=False))
-    row = next(each for each in site.json("app", "list") if each["slug"] == slug)
+    row = next(each for each in site.json_lines("app", "list") if each["slug"] == slug)
     assert (row["users"], row["disabled_users"], row["groups"], row["memberships"]) == (2, 1, 1, 2)
     line = next(line for line in site.ok("app", "list").splitlines() if line.startswith(slug))
     assert "2 (1 disabled)" in line
     site.delete(slug, ann)
-    row = next(each for each in site.json("app", "list") if each["slug"] == slug)
+    row = next(each for each in site.json_lines("app", "list") if each["slug"] == slug)
     assert (row["users"], row["memberships"]) == (1, 1)
 
 

@@ -20,7 +20,7 @@ def test_create_begins_with_a_profile(site):
     shown = site.json("app", "show", "strict-one")
     assert (shown["profile"], shown["profile_differs"]) == ("strict", {})
     assert shown["features"].items() >= app_profile.features_of("strict").items()
-    row = next(each for each in site.json("app", "list") if each["slug"] == "strict-one")
+    row = next(each for each in site.json_lines("app", "list") if each["slug"] == "strict-one")
     assert row["profile"] == "strict"
 
 

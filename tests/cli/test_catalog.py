@@ -80,14 +80,14 @@ def add(site, slug, name="robots", *options):
 
 
 def origins(site, slug) -> dict[str, Any]:
-    return {row["schema"]: row["catalog"] for row in site.json("schema", "list", "--app", slug) if row["catalog"]}
+    return {row["schema"]: row["catalog"] for row in site.json_lines("schema", "list", "--app", slug) if row["catalog"]}
 
 
 # --- the catalogue ------------------------------------------------------------------------------------------------
 
 
 def test_the_list_says_what_there_is_and_where_it_comes_from(site):
-    listed = {entry["name"]: entry for entry in site.json("schema", "catalog")}
+    listed = {entry["name"]: entry for entry in site.json_lines("schema", "catalog")}
     assert list(listed) == ["agents", "agents-wzdk", "devices", "okta-entitlements"]
     assert listed["devices"]["source"] == "RFC 9944"
     assert listed["agents"]["resource_types"] == ["Agent", "AgenticApplication"]

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from command_line import every_command
-from scimlite.admin import apps
+from scimlite.admin import apps, deleted
 from scimlite.clock import DAY
 from scimlite.db.tables import TABLES, JournalRow, ResourceRow
 
@@ -162,3 +162,92 @@ def test_a_command_that_ends_with_another_code_does_so_with_json(site, nothing):
 def test_a_wrong_name_is_answered_with_the_one_that_was_meant(site, filled, command, code, meant):
     said = site.fails(*(word.format(slug=filled) for word in command), code=code)
     assert f"Did you mean {meant}?" in said
+
+
+# --- one form of JSON ---------------------------------------------------------------------------------------------
+
+LISTS = [
+    ("app", "list"),
+    ("token", "list", "{slug}"),
+    ("schema", "list", "--app", "{slug}"),
+    ("schema", "catalog"),
+    ("user", "list", "--app", "{slug}"),
+    ("user", "list", "--deleted", "--app", "{slug}"),
+    ("group", "list", "--app", "{slug}"),
+    ("report", "--app", "{slug}"),
+    ("user", "history", "ann", "--app", "{slug}"),
+]
+OBJECTS = [
+    ("app", "show", "{slug}"),
+    ("token", "show", "{slug}", "default"),
+    ("user", "show", "ann", "--app", "{slug}"),
+    ("group", "show", "Staff", "--app", "{slug}"),
+    ("purge", "--app", "{slug}"),
+]
+
+
+@pytest.fixture(scope="module")
+def staffed(site, filled):
+    site.group(filled, "Staff", site.user(filled, "cyd"))
+    return filled
+
+
+@pytest.mark.parametrize("command", LISTS, ids=lambda value: " ".join(value[:3]))
+def test_lists_are_one_object_a_line_with_the_same_keys(site, staffed, command):
+    rows = site.json_lines(*(word.format(slug=staffed) for word in command))
+    assert rows
+    assert len({tuple(row) for row in rows}) == 1
+    for row in rows:
+        if command != ("schema", "catalog"):
+            assert row["app"] == staffed
+        for key, value in row.items():
+            if key == "at" or key.endswith("_at"):
+                assert value is None or value.endswith("Z"), key
+
+
+@pytest.mark.parametrize("command", OBJECTS, ids=lambda value: " ".join(value[:2]))
+def test_one_thing_is_one_object(site, staffed, command):
+    shown = site.json(*(word.format(slug=staffed) for word in command))
+    assert isinstance(shown, dict)
+    assert "purge" in command or shown["app"] == staffed
+
+
+@pytest.mark.parametrize("command", [("user", "list"), ("user", "list", "--deleted"), ("group", "list")], ids=" ".join)
+def test_an_empty_list_is_no_line(site, command):
+    slug = site.app(f"Nothing for {' '.join(command)}")
+    assert site.ok(*command, "--app", slug, "--json") == ""
+
+
+def test_lists_for_programs_are_complete_and_a_page_is_a_page(site):
+    slug = site.app("Many")
+    for number in range(4):
+        site.user(slug, f"user-{number}")
+        site.group(slug, f"group-{number}")
+    for noun, key in (("user", "user_name"), ("group", "display_name")):
+        names = [f"{noun}-{number}" for number in range(4)]
+        command = (noun, "list", "--app", slug)
+        assert [row[key] for row in site.json_lines(*command)] == names
+        assert [row[key] for row in site.json_lines(*command, "--page", "2", "--per-page", "3")] == names[3:]
+        result = site.run(*command, "--page", "1", "--per-page", "3", "--json")
+        assert "1 to 3 of 4" in result.stderr
+
+
+def test_deleted_things_are_walked_in_steps(site, monkeypatch):
+    slug = site.app("Walked")
+    for number in range(5):
+        site.delete(slug, site.user(slug, f"user-{number}"))
+    monkeypatch.setattr(deleted, "_CHUNK", 2)
+    rows = site.json_lines("user", "list", "--deleted", "--app", slug)
+    assert [row["user_name"] for row in rows] == [f"user-{number}" for number in reversed(range(5))]
+
+
+def test_older_keys_are_there_for_a_release(site, staffed):
+    shown = site.json("app", "show", staffed)
+    assert (shown["slug"], shown["enabled"]) == (shown["app"], True)
+    assert shown["last_contact"] == shown["last_contact_at"]
+    assert {token["label"] for token in shown["tokens"]} == {token["token_label"] for token in shown["tokens"]}
+    (gone,) = site.json_lines("user", "list", "--deleted", "--app", staffed)
+    assert (gone["name"], gone["purgeable_from"]) == (gone["user_name"], gone["purgeable_at"])
+    (member,) = site.json("group", "show", "Staff", "--app", staffed)["members"]
+    assert (member["active"], member["direct"]) == (True, True)
+    assert (member["state"], member["membership"], member["display"]) == ("active", "direct", member["display_name"])

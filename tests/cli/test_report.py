@@ -254,6 +254,7 @@ class TestData:
             "group_id": None,
             "changes": {},
             "client": "Test client/1",
+            "token_label": "default",
             "token": "default",
             "request_id": created.headers["x-request-id"],
             "client_request_id": "ours-to-remember",

@@ -33,7 +33,7 @@ def acts(site, slug):
 
 
 def by_label(site, slug, **kwargs):
-    return {each["label"]: each for each in site.json("token", "list", slug, **kwargs)}
+    return {each["label"]: each for each in site.json_lines("token", "list", slug, **kwargs)}
 
 
 # --- issue --------------------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_a_label_names_one_working_token(site):
     assert "Choose another label" in site.fails("token", "issue", slug)
     site.ok("token", "revoke", slug, "default", "--yes")
     site.ok("token", "issue", slug)
-    assert [each["state"] for each in site.json("token", "list", slug)] == ["revoked", "active"]
+    assert [each["state"] for each in site.json_lines("token", "list", slug)] == ["revoked", "active"]
     assert "1 to 100 printable" in site.fails("token", "issue", slug, "--label", "a\x1b[31mb")
 
 
@@ -126,7 +126,7 @@ def test_list_says_which_token_needs_an_old_key(site):
     before = site.ok("token", "show", slug)
     assert site.ok("token", "show", slug, **both) == before
     site.ok("token", "rotate", slug, **both)
-    listed = site.json("token", "list", slug, **both)
+    listed = site.json_lines("token", "list", slug, **both)
     assert [each["secret_key_is"] for each in listed] == ["old", "newest"]
     site.ok("token", "revoke", slug, "default", "--yes", **both)
 
@@ -148,7 +148,7 @@ def test_rotate_lets_the_old_token_work_on_for_a_while(site):
     assert new != made["token"]
     assert works(site, slug, made["token"])
     assert works(site, slug, new)
-    old, fresh = site.json("token", "list", slug)
+    old, fresh = site.json_lines("token", "list", slug)
     assert (fresh["label"], fresh["expires_at"]) == ("default", None)
     left = datetime.fromisoformat(old["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=6, hours=23) < left <= timedelta(days=7)

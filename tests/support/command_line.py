@@ -64,6 +64,10 @@ class CommandLine:
         """What a command that succeeds prints with --json."""
         return json.loads(self.ok(*args, "--json", **kwargs))
 
+    def json_lines(self, *args: str, **kwargs: Any) -> list[Any]:
+        """What a command that lists prints with --json: one object a line."""
+        return [json.loads(line) for line in self.ok(*args, "--json", **kwargs).splitlines()]
+
     def fails(self, *args: str, code: int = 1, **kwargs: Any) -> str:
         """What a command that fails says on stderr; it prints nothing on stdout."""
         result = self.run(*args, **kwargs)
