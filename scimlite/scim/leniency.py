@@ -28,6 +28,8 @@ class Leniency(StrEnum):
     DOTTED_URN = "dotted-urn", "a dot in place of the colon after a URN"
     UNQUALIFIED_EXTENSION = "unqualified-extension", "attributes of an extension without its URN"
     URN_ALIAS = "urn-alias", "misspelt or outdated URNs of schemas"
+    ENDPOINT_CASE = "endpoint-case", "endpoints in another case"
+    FILTER_IN_ATTRIBUTES = "filter-in-attributes", "value filters in attributes or excludedAttributes"
 
     # --- values ---
     STRING_BOOLEAN = "string-boolean", "booleans as text"
@@ -50,6 +52,7 @@ class Leniency(StrEnum):
     REMOVE_WITH_VALUE = "remove-with-value", "removes that list their values"
     NEW_ITEM = "new-item", "items made by a value path that matches none"
     NO_CONTENT_TYPE = "no-content-type", "bodies without a content type"
+    BYTE_ORDER_MARK = "byte-order-mark", "bodies with a byte-order mark"
 
 
 _needed: ContextVar[set[Leniency] | None] = ContextVar("leniencies", default=None)

@@ -11,6 +11,7 @@ import orjson
 
 from ..errors import InvalidSyntax, InvalidValue
 from . import named_schemas, quirks
+from .leniency import Leniency, note
 from .patch import Operation
 from .path import quote
 from .schema import SERVICE_PROVIDER_URN, ResourceType
@@ -44,6 +45,7 @@ def load_json(raw: bytes) -> Json:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         if raw.startswith(codecs.BOM_UTF8 + b"{"):
+            note(Leniency.BYTE_ORDER_MARK)
             return load_json(raw.removeprefix(codecs.BOM_UTF8))
         if b"\0" in raw[:2] or raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InvalidSyntax("The body is not JSON in UTF-8 (RFC 8259 section 8.1), but UTF-16 or UTF-32.") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InvalidValue
 from . import values
+from .leniency import Leniency, note
 from .patch_path import parse_patch_path
 from .patch_plan import Edit
 from .schema import Attribute, ResourceType, Target
@@ -161,7 +162,10 @@ def _targets(resource_type: ResourceType, names: Iterable[str]) -> tuple[Target,
     targets = []
     for name in names:
         # The filter of a value path chooses values, and a projection attributes: `emails[…].value` means `emails`.
-        path = parse_patch_path(name.strip(), resource_type.urns).attr
+        named = parse_patch_path(name.strip(), resource_type.urns)
+        if named.filter is not None:
+            note(Leniency.FILTER_IN_ATTRIBUTES)
+        path = named.attr
         target = resource_type.find(path)
         if target is None and not path.name and path.urn and path.urn.lower() == resource_type.schema.id.lower():
             targets += [Target(None, attribute) for attribute in resource_type.schema.attributes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -84,6 +86,9 @@ CASES = [
     find("unqualified-extension", 'department eq "x"'),
     find("urn-alias", 'urn:scim:schemas:extension:enterprise:1.0:department eq "x"'),
     find("string-boolean", 'active eq "True"'),
+    Case("GET", "/users/{user}", None, ("endpoint-case",)),
+    Case("GET", "/resourcetypes", None, ("endpoint-case",)),
+    Case("GET", "/Users?attributes=emails%5Btype%20eq%20%22work%22%5D", None, ("filter-in-attributes",)),
     # Values.
     create("string-boolean", active="True"),
     create("string-boolean", emails=[{"value": "a@example.com", "primary": "False"}]),
@@ -122,6 +127,7 @@ CASES = [
     patch("remove-with-value", {"op": "remove", "path": "emails", "value": [{"value": "x@example.com"}]}),
     patch("new-item", replace('emails[type eq "work"].value', "a@example.com")),
     Case("POST", "/Users", USER, ("no-content-type",), 201, content_type=None),
+    Case("POST", "/Users", codecs.BOM_UTF8 + json.dumps(USER).encode(), ("byte-order-mark",), 201),
     # Once a request, whatever it holds, and also when the request is refused.
     find("bare-literal", "userName eq known or userName eq other"),
     Case("POST", "/Bulk", {"schemas": [BULK_URN], "Operations": THREE_CREATES}, ("string-boolean",)),
@@ -140,6 +146,8 @@ def filled(body: Json, ids: dict[str, str]) -> Json:
 def send(app: Connected, case: Case) -> None:
     ids = {"user": app.client.user("known").ok(201).id}
     options: dict[str, Json] = {} if case.body is None else {"body": filled(case.body, ids)}
+    if isinstance(case.body, bytes):
+        options = {"raw": case.body}
     headers = {"Content-Type": case.content_type} if case.body is not None else {}
     app.client.request(case.method, case.path.format(**ids), headers=headers, **options).ok(case.status)
 

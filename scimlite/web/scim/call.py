@@ -24,7 +24,7 @@ from ...errors import Forbidden, InvalidValue, NotFound, ScimError
 from ...journal import Action, Origin
 from ...journal.refusals import Received
 from ...scim.escapes import from_wsgi, unescaped
-from ...scim.leniency import Leniency
+from ...scim.leniency import Leniency, note
 from ...scim.query import Query, load_parameters, load_query
 from ...scim.schema import ResourceType
 
@@ -143,10 +143,14 @@ class Call:
 
     def find_type(self, endpoint: str) -> ResourceType | None:
         """Returns the app's resource type with this endpoint, in any case; None when the app has none."""
-        types = self.app.resource_types
-        return types.get(endpoint) or next(
-            (resource_type for name, resource_type in types.items() if name.lower() == endpoint.lower()), None
-        )
+        resource_type = self.app.resource_types.get(endpoint)
+        if resource_type is not None:
+            return resource_type
+        for name, resource_type in self.app.resource_types.items():
+            if name.lower() == endpoint.lower():
+                note(Leniency.ENDPOINT_CASE)
+                return resource_type
+        return None
 
     def resource_type(self, endpoint: str) -> ResourceType:
         """Returns the app's resource type with this endpoint, in any case. Raises NotFound when the app has none."""

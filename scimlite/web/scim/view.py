@@ -52,7 +52,8 @@ class View(MethodView):
         if not self.public:
             call.admit(for_subjects=self.for_subjects)
         call.check_text()
-        arguments.pop(ANY_CASE, None)
+        if arguments.pop(ANY_CASE, None) is not None:
+            leniency.note(Leniency.ENDPOINT_CASE)
         if "\0" in call.request.path:
             raise errors.NotFound("There is nothing at this URL.")
         return self.handle(call, **arguments)
