@@ -127,7 +127,7 @@ def sought(value: Any) -> Any:
 
 
 class MemberRow(Table):
-    """This group holds that user or group."""
+    """This group holds that user, group or resource of a declared type."""
 
     app_id = BigIntegerField()
     group_id = BigIntegerField()

@@ -11,6 +11,7 @@ from scimlite.scim.schema import Attribute, ResourceType, schema
 
 DEVICE_URN = "urn:example:schemas:2.0:Device"
 LEASE_URN = "urn:example:schemas:extension:2.0:Lease"
+BOND_URN = "urn:example:schemas:extension:2.0:Bond"
 
 DEVICE_SCHEMA = schema(
     DEVICE_URN,
@@ -73,6 +74,8 @@ LEASE_SCHEMA = schema(
         Attribute("rate", "decimal"),
         Attribute("checked", "dateTime", mutability="readOnly"),
         Attribute("agent", "complex", (Attribute("name"), Attribute("mail"))),
+        # A schema whose values stand inside of the extension's, as RFC 9944 has it.
+        Attribute(BOND_URN, "complex", (Attribute("number", "integer"), Attribute("bank", required=True)), nested=True),
     ],
     core=False,
 )
