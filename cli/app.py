@@ -25,7 +25,7 @@ from .app_show import (
 from .connection_test import connection_test
 from .kit.app_name import app_argument
 from .kit.confirming import confirm
-from .kit.context import Context, with_installation
+from .kit.context import Context, with_first_installation, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
 from .kit.options import dry_run_option, json_option, yes_option
@@ -74,7 +74,7 @@ def app() -> None:
 )
 @idp_option
 @json_option
-@with_installation
+@with_first_installation
 def create(context: Context, name: str, slug: str | None, profile: str, idp: str | None, as_json: bool) -> None:
     """Make an app with a token; print what the identity provider needs.
 

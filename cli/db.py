@@ -45,10 +45,7 @@ def upgrade() -> None:
         before = migration.status(opened)
         if before.unknown:
             raise StartupError(migration.advice(opened, before))
-        try:
-            applied = migration.upgrade(opened)
-        except OSError as error:
-            raise click.ClickException(f"{opened.described} cannot be written: {error.strerror}.") from None
+        applied = migration.upgrade(opened)
     if not applied:
         click.echo(f"{opened.described} is up to date; nothing was changed.")
     elif before.empty:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .kit.groups import Program
+from .kit.streams import prepare
 
 #: Command, which is also the name of its module, to its purpose. A module is imported when its command is used, so
 #: that `scimlite --help` needs neither Flask nor the database.
@@ -76,7 +78,26 @@ def _message(error: Exception) -> click.ClickException | None:
         return click.ClickException(str(error))
     if isinstance(error, ScimError):
         return click.ClickException(error.detail)
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        return click.ClickException(_trouble(error))
+    # An error of the database can only come when its library was loaded.
+    if "peewee" in sys.modules:
+        from scimlite.db import refusal
+
+        reason = refusal(error)
+        if reason is not None:
+            return click.ClickException(f"The database refuses this: {reason}")
     return None
+
+
+def _trouble(error: OSError) -> str:
+    """Return what the operating system refused, and for which file."""
+    from scimlite.obstacles import obstacle
+
+    reason = error.strerror or str(error)
+    if not isinstance(error.filename, str):
+        return f"{reason}."
+    return f"{error.filename}: {obstacle(Path(error.filename).absolute()) or reason}."
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -102,4 +123,5 @@ def main() -> None:
         # makes the import fail: https://docs.python.org/3/reference/import.html#the-module-cache
         # Not in an application with scimlite inside, which may need psycopg for itself.
         sys.modules.setdefault("psycopg", None)  # type: ignore[arg-type]  # the types do not know of None
+    prepare()
     cli(prog_name="scimlite")

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from . import config_values
 from .clock import DAY
 from .errors import OperatorError
+from .obstacles import obstacle
 
 T = TypeVar("T")
 
@@ -208,11 +209,8 @@ def load_or_create_secret_key(state_dir: Path) -> str:
             _create_secret(path)
         return _read_secret(path)
     except OSError as error:
-        raise ConfigError(
-            str(path),
-            f"cannot be read or created ({error.strerror}): run this as the user that runs the service, or "
-            "set SCIMLITE_SECRET_KEY",
-        ) from error
+        reason = obstacle(path, write=not os.path.exists(path)) or f"{error.strerror}: set SCIMLITE_SECRET_KEY"
+        raise ConfigError(str(path), f"cannot be read or created: {reason}") from error
 
 
 def parse_secret_keys(text: str, *, source: str) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ class Installation:
             status = migration.status(self.db)
         if not status.current:
             self.db.close()
+            if status.empty and settings.database_is_default:
+                raise StartupError(
+                    f"There is no scimlite database in {self.db.described}. Begin with `scimlite serve` or "
+                    "`scimlite app create`, or set SCIMLITE_STATE_DIR to the folder where the database is."
+                )
             raise StartupError(migration.advice(self.db, status))
 
     @cached_property

@@ -17,7 +17,8 @@ from scimlite.apps.keyring import Keyring
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database
-from scimlite.installation import SCIM_PREFIX, Installation
+from scimlite.errors import Unavailable
+from scimlite.installation import SCIM_PREFIX, Installation, StartupError
 from scimlite.journal import Origin, Scope
 from scimlite.journal.entries import OPERATORS
 
@@ -87,23 +88,37 @@ def operator() -> Origin:
 def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
     """Open the installation that the environment describes.
 
-    An empty database is initialised at the default location, and elsewhere only with `create`, so that a command
-    with other settings never makes a second database silently. `upgrade` upgrades an outdated database.
-    Raises ConfigError, StartupError, or Unavailable.
+    An empty database is initialised only with `create`, so that a command with other settings never makes a second
+    database silently. `upgrade` upgrades an outdated database. Raises ConfigError, StartupError, or Unavailable.
     """
     settings = Settings.from_environment()
-    create = create or settings.database_is_default
     return Context(Installation.open(settings, create=create, upgrade=upgrade))
 
 
 def with_installation(command: Callable[Concatenate[Context, _P], None]) -> Callable[_P, None]:
     """Decorate a command so that it gets the opened installation first; the database is closed when it ends."""
+    return _with(command, lambda: open_context())
 
+
+def with_first_installation(command: Callable[Concatenate[Context, _P], None]) -> Callable[_P, None]:
+    """Decorate a command that adds an app: like `with_installation`, but it makes the database at the default place."""
+    return _with(command, lambda: open_context(create=Settings.from_environment().database_is_default))
+
+
+def _with(
+    command: Callable[Concatenate[Context, _P], None], open_installation: Callable[[], Context]
+) -> Callable[_P, None]:
     @functools.wraps(command)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        context = open_context()
+        context = open_installation()
         try:
             command(context, *args, **kwargs)
+        except Unavailable:
+            # The service's own words name no file, as clients get them too.
+            obstacle = context.db.obstacle()
+            if obstacle is None:
+                raise
+            raise StartupError(f"{context.db.described} cannot be used: {obstacle}.") from None
         finally:
             context.db.close()
 

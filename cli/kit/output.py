@@ -14,19 +14,22 @@ import click
 
 from scimlite.admin.wording import visible
 
+from .streams import takes_unicode
+
 #: Columns of a table that goes into a pipe or a file, which no terminal limits.
 _PIPE_WIDTH = 200
 
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(data, ensure_ascii=not takes_unicode(), indent=2))
 
 
 def print_json_lines(rows: Iterable[dict[str, Any]]) -> None:
     """Print one JSON object a line."""
+    ascii_only = not takes_unicode()
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False))
+        click.echo(json.dumps(row, ensure_ascii=ascii_only))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .database import Database, DatabaseError, Row, chunks
+from .database import Database, DatabaseError, Row, chunks, refusal
 from .statements import Insert, Outer, Slot, Statement, StatementCache, prepared
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "chunks",
     "open_database",
     "prepared",
+    "refusal",
 ]
 
 

@@ -339,6 +339,10 @@ class Database(Dialect):
         """True when there is a database to connect to; creates nothing."""
         raise NotImplementedError
 
+    def obstacle(self) -> str | None:
+        """Returns why this user cannot use the database's file, and what to do; None when nothing is in the way."""
+        return None
+
     def create(self) -> None:
         """Creates the empty database where scimlite does that itself: the file of SQLite. Raises OSError."""
 
@@ -366,6 +370,16 @@ class Database(Dialect):
     def erasing(self) -> Iterator[None]:
         """A context in which deleted rows leave no trace in files. PostgreSQL removes them later, in its own vacuum."""
         yield
+
+
+def refusal(error: Exception) -> str | None:
+    """Returns what a database says when it refuses something for a reason of its own; None for a fault of ours.
+
+    Such reasons are a role without a privilege, a server that only reads, a disk that is full.
+    """
+    text = " ".join(str(error).split())
+    own = isinstance(error, (peewee.OperationalError, peewee.InternalError)) or type(error) is peewee.DatabaseError
+    return text if own or (isinstance(error, peewee.ProgrammingError) and "permission denied" in text) else None
 
 
 def _logged(callback: Callable[[], None]) -> None:

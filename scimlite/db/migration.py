@@ -40,6 +40,9 @@ def _runner(db: Database) -> Runner:
 def status(db: Database) -> SchemaStatus:
     """Compares the database with the migrations; reads only. Raises Unavailable when it cannot be reached."""
     if not db.exists():
+        obstacle = db.obstacle()
+        if obstacle is not None:
+            raise Unavailable(f"{db.described} cannot be used: {obstacle}.")
         return SchemaStatus([], [migration.name for migration in _runner(db).migrations()], [])
     try:
         found = _runner(db).status()
@@ -56,13 +59,20 @@ def _unusable(db: Database, error: Exception) -> Exception:
     """The error for an operator, who may know which database it is and what its driver says."""
     if not isinstance(db.translated(error), Unavailable):
         return error
-    reason = " ".join(str(error).split()) or "no reason is known"
-    return Unavailable(f"{db.described} cannot be used: {reason}")
+    reason = db.obstacle() or " ".join(str(error).split()) or "no reason is known"
+    return Unavailable(f"{db.described} cannot be used: {reason}.")
 
 
 def upgrade(db: Database) -> list[str]:
-    """Applies what is pending, in one transaction and under a lock; returns the names applied."""
-    db.create()
+    """Applies what is pending, in one transaction and under a lock; returns the names applied.
+
+    Raises Unavailable when the database cannot be made or reached.
+    """
+    try:
+        db.create()
+    except OSError as error:
+        reason = db.obstacle() or error.strerror
+        raise Unavailable(f"{db.described} cannot be used: {reason}.") from error
     try:
         with db.migrating():
             return list(_runner(db).up())

@@ -15,13 +15,24 @@ import peewee
 from peewee import SQL, fn
 
 from ..errors import Unavailable
+from ..obstacles import obstacle
 from .batches import Batches, Job
 from .database import Database, T, peewee_errors
 from .statements import Slot, prepared
 from .turns import Turns
 
 #: Parts of SQLite's messages that mean the database is locked or out of reach.
-_UNAVAILABLE = ("locked", "busy", "unable to open", "disk i/o", "readonly", "full", "not a database", "no such table")
+_UNAVAILABLE = (
+    "locked",
+    "busy",
+    "unable to open",
+    "disk i/o",
+    "readonly",
+    "full",
+    "not a database",
+    "no such table",
+    "malformed",
+)
 
 
 @prepared
@@ -58,7 +69,10 @@ class SqliteDatabase(Database):
     # --- the file -------------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
-        return self.path.exists()
+        return os.path.exists(self.path)
+
+    def obstacle(self) -> str | None:
+        return obstacle(self.path.absolute())
 
     def create(self) -> None:
         # Only the owner may read it; SQLite gives its WAL files the same mode.

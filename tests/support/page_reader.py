@@ -77,7 +77,7 @@ class Reader:
         self._serve(self.env, "--first-app", "Entra ID")
         lines = self._services[0].log.read_text().splitlines(keepends=True)
         # Without the lines of the log.
-        self.welcome = "".join(line for line in lines if not line.startswith(("[", "20"))).rstrip() + "\n\n"
+        self.welcome = "".join(line for line in lines if not line.startswith(("[", "20"))).rstrip()
 
     def _serve(self, env: Mapping[str, str], *arguments: str) -> None:
         kept = ("SCIMLITE_", "HOME", "LOGNAME")
