@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -119,6 +120,16 @@ def test_one_that_fails_takes_no_other_with_it(db: Database) -> None:
     every = {f"{number}-{turn}" for number in range(THREADS) for turn in range(EACH)}
     assert failed == {name for name in every if int(name[-1]) % 3 == 0}
     assert kept(db) == Counter(every - failed)
+
+
+def test_work_sees_the_context_variables_of_the_thread_that_asked(db: Database) -> None:
+    asking: ContextVar[int] = ContextVar("asking")
+
+    def task(number: int) -> list[int]:
+        asking.set(number)
+        return [db.transact(asking.get) for _ in range(EACH)]
+
+    assert in_threads(closing(db, task)) == [[number] * EACH for number in range(THREADS)]
 
 
 def test_what_follows_a_commit_is_done_once_by_the_thread_that_asked(db: Database) -> None:

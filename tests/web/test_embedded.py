@@ -27,7 +27,7 @@ from scimlite.apps.keyring import TokenError
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.directory import write
-from scimlite.journal import Origin, Scope
+from scimlite.journal import Origin, Scope, tallies
 
 ROOT = Path(__file__).parent.parent.parent
 KEY = "a key for tests and never for a service"
@@ -193,6 +193,17 @@ def test_an_application_may_look_at_a_body_first(database_url: str) -> None:
     flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
     create_ann(flask, database_url)
     assert json.loads(seen[0]) == {"userName": "ann@example.com"}
+    scim.db.close()
+
+
+def test_what_a_client_needs_is_counted(database_url: str) -> None:
+    scim = Installation(database_url, KEY)
+    flask = Flask("somebody's own")
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim/v2")
+    create_ann(flask, database_url)
+    tallies.write_all()
+    app = apps.get(scim.db, "entra")
+    assert tallies.last_week(scim.db, app.id, tallies.Kind.LENIENCY) == {"missing-schemas": 1}
     scim.db.close()
 
 
