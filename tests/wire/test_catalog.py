@@ -152,7 +152,7 @@ SAMPLES = [
                 "bootstrappingMethod": ["QR", "NFC"],
             }
         },  # type: ignore[attr-defined]
-        [({"active": True, FIDO: {"fdoVoucher": ""}}, "fdoVoucher is required")],
+        [({"active": True, DPP: {"dppVersion": 2, "bootstrapKey": ""}}, "bootstrapKey is required")],
         hidden=["bootstrapKey", "fdoVoucher"],
     ),
     Sample(
