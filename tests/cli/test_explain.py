@@ -118,7 +118,7 @@ REFUSALS: dict[str, tuple[dict[str, str], Send, list[str]]] = {
     "If-Match": (
         {},
         lambda app, user, group: app.client.delete(f"/Users/{user}", headers={"If-Match": 'W/"99"'}),
-        ["DELETE /Users/", "412", "RFC 7644 section 3.14"],
+        ["DELETE /Users/", "412", "RFC 9110 section 13"],
     ),
     "no target": (
         {},

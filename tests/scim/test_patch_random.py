@@ -164,6 +164,10 @@ def memberships(
                 ({"op": "remove", "path": 'members[type eq "User"]', "value": named}, held - set(named)),
                 ({"op": "remove", "path": 'members[not (type eq "Group")]'}, set()),
                 ({"op": "remove", "path": f'members[value ne "{chosen[0]}"]'}, held & {chosen[0]}),
+                # Without HTTP a reference is a path.
+                ({"op": "remove", "path": f'members[$ref eq "/Users/{chosen[0]}"]'}, held - {chosen[0]}),
+                ({"op": "remove", "path": f'members[$ref ne "/Users/{chosen[0]}"]'}, held & {chosen[0]}),
+                ({"op": "remove", "path": f'members[not ($ref eq "/Users/{chosen[0]}")]'}, held & {chosen[0]}),
                 ({"op": "remove", "path": "members"}, set()),
             ]
         )
