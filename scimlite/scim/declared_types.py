@@ -12,6 +12,12 @@ from .schema import Attribute, LinkEnd, ResourceType, Schema, schema
 _BUILT_IN = frozenset(resource_type.name.lower() for resource_type in core.RESOURCE_TYPES.values())
 #: The attribute of users that lists their groups.
 _GROUPS = core.USER.core["groups"]
+#: A URN that RFC 9944 spells in two ways: appendix A.7 and figure 10, and section 7.4 with the registry of IANA.
+_URN_ALIASES = {
+    "urn:ietf:params:scim:schemas:extension:fido-device-onboard:2.0:Devices": (
+        "urn:ietf:params:scim:schemas:extension:fido-device-onboard:2.0:Device"
+    )
+}
 
 
 def resource_types(
@@ -69,12 +75,14 @@ def _extended(base: ResourceType, declared: DeclaredType, extensions: Mapping[st
     """The type with the extensions that are declared for it."""
     added = tuple(extensions[urn.lower()] for urn, _ in declared.extensions)
     required = frozenset(extensions[urn.lower()].id for urn, flag in declared.extensions if flag)
+    urns = {extension.id for extension in added}
     inside = [extensions[inner.key] for extension in added for inner in extension.attributes if inner.nested]
     return replace(
         base,
         extensions=(*base.extensions, *added),
         required_extensions=base.required_extensions | required,
         nested=(*base.nested, *inside),
+        urn_aliases=base.urn_aliases | {alias: urn for alias, urn in _URN_ALIASES.items() if urn in urns},
     )
 
 

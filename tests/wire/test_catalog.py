@@ -341,6 +341,24 @@ def test_what_a_pairing_method_needs(devices: ScimClient) -> None:
     assert_scim_error(devices.patch(f"/Devices/{made.id}", required), 400, "mutability", "randomNumber is required")
 
 
+def test_the_rfc_spells_the_urn_of_fido_in_two_ways(devices: ScimClient) -> None:
+    """RFC 9944 figure 10 as it is printed, but for the long lines."""
+    printed = {
+        "schemas": [f"{CORE}:Devices", f"{FIDO}s"],
+        "id": "e9e30dba-f08f-4109-8486-d5c6a3316111",
+        "displayName": "Some random Ethernet Device",
+        "active": True,
+        f"{FIDO}s": {"fdoVoucher": "{... voucher ...}"},
+        "meta": {"resourceType": "Device", "version": 'W/"a330bc54f0671c9"'},
+    }
+    made = devices.post("/Devices", printed).ok(201).json
+    assert made["schemas"] == [f"{CORE}:Device", FIDO]
+    assert FIDO not in made
+    devices.patch(f"/Devices/{made['id']}", {"op": "replace", "path": f"{FIDO}s:fdoVoucher", "value": "other"}).ok(200)
+    (listed,) = [each for each in devices.get("/Schemas").ok(200).json["Resources"] if "fido" in each["id"]]
+    assert listed["id"] == FIDO
+
+
 @pytest.mark.parametrize(
     "address", ["2C:54:91:88:C9", "2C-54-91-88-C9-E2", "2C:54:91:88:C9:EG", "2C:54:91:88:C9:E2\n", " 2C:54:91:88:C9:E2"]
 )
