@@ -50,6 +50,7 @@ class Leniency(StrEnum):
     OPERATION_LABEL = "operation-label", "labels in operations"
     KEY_AS_PATH = "key-as-path", "keys that are paths"
     REMOVE_WITH_VALUE = "remove-with-value", "removes that list their values"
+    BLANK_REMOVAL = "blank-removal", "removes with a blank value"
     NEW_ITEM = "new-item", "items made by a value path that matches none"
     NO_CONTENT_TYPE = "no-content-type", "bodies without a content type"
     BYTE_ORDER_MARK = "byte-order-mark", "bodies with a byte-order mark"

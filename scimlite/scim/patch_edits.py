@@ -91,7 +91,7 @@ def _named(step: Step, leaf: Attribute) -> list[Json] | None:
         blank_is_value = step.filter is None or leaf is not step.attribute
         return quirks.listed_values(step.op, step.value if blank_is_value else quirks.blank_removal(step.value))
     value = quirks.blank_removal(quirks.unwrap_single(step.value))
-    return [value] if step.op == "remove" and value is not None else None
+    return None if value is None else quirks.listed_values(step.op, [value])
 
 
 def _edit_many(step: Step) -> Edit | None:

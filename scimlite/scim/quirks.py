@@ -169,7 +169,10 @@ def blank_removal(value: Json) -> Json:
 
     Entra clears with `""` (results of Microsoft's SCIM Validator), and its Remove may carry any value.
     """
-    return None if value == "" else value
+    if value == "":
+        leniency.note(Leniency.BLANK_REMOVAL)
+        return None
+    return value
 
 
 def is_foreign_container(name: str, value: Json, urns: Collection[str]) -> bool:

@@ -125,6 +125,8 @@ CASES = [
     patch("key-as-path", {"op": "add", "value": {"name.givenName": "G"}}),
     patch("key-as-path", {"op": "add", "value": {f"{ENTERPRISE_URN}:department": "d"}}),
     patch("remove-with-value", {"op": "remove", "path": "emails", "value": [{"value": "x@example.com"}]}),
+    patch("remove-with-value", {"op": "remove", "path": "title", "value": "x"}),
+    patch("blank-removal", {"op": "remove", "path": "title", "value": ""}),
     patch("new-item", replace('emails[type eq "work"].value', "a@example.com")),
     Case("POST", "/Users", USER, ("no-content-type",), 201, content_type=None),
     Case("POST", "/Users", codecs.BOM_UTF8 + json.dumps(USER).encode(), ("byte-order-mark",), 201),
