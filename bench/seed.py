@@ -31,8 +31,8 @@ from scimlite.db import Database, Insert, chunks
 from scimlite.db.tables import AliasRow, MemberRow, ResourceRow, ValueRow
 from scimlite.directory import value_index
 from scimlite.scim import core, document
+from scimlite.scim.names import fold
 from scimlite.scim.schema import ResourceType
-from scimlite.scim.values import fold
 
 _CHUNK = 2000
 COLUMNS = {

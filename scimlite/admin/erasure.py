@@ -14,7 +14,7 @@ from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
 from ..journal import Action, Entry
-from ..scim.values import fold
+from ..scim.names import fold
 
 #: Journal entries rewritten in one transaction, which is how long other writers wait.
 _CHUNK = 1000

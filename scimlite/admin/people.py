@@ -14,8 +14,8 @@ from ..db import Database
 from ..db.tables import PREFIX, AliasRow, ResourceRow, ValueRow, sought
 from ..scim import core
 from ..scim import document as documents
+from ..scim.names import fold
 from ..scim.schema import ResourceType
-from ..scim.values import fold
 
 if TYPE_CHECKING:
     from ..directory.members import Link

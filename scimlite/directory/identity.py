@@ -10,8 +10,8 @@ from ..apps.workspace import Workspace
 from ..journal import Action, Entry
 from ..scim import document as documents
 from ..scim.document import Document
+from ..scim.names import fold
 from ..scim.schema import ResourceType
-from ..scim.values import fold
 
 
 class Subject:

@@ -12,7 +12,7 @@ import orjson
 from .. import clock
 from ..db import Database, Insert
 from ..db.tables import AliasRow, JournalRow
-from ..scim.values import fold
+from ..scim.names import fold
 from .selection import LONGEST_KEY
 
 #: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.

@@ -15,8 +15,8 @@ from ..db import Database, Slot, prepared
 from ..db.tables import RefusalRow, ResourceRow
 from ..errors import Remedy, ScimError
 from ..scim import masking
+from ..scim.names import fold
 from ..scim.schema import ResourceType
-from ..scim.values import fold
 from . import entries
 from .entries import Entry, Scope
 from .selection import LONGEST_KEY

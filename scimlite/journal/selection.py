@@ -10,7 +10,7 @@ from peewee import SQL
 
 from ..db import Database
 from ..db.tables import AliasRow, JournalRow
-from ..scim.values import fold
+from ..scim.names import fold
 
 #: Characters of a name in an index: PostgreSQL's B-tree takes no entry over 2,704 bytes.
 LONGEST_KEY = 500

@@ -10,6 +10,7 @@ from ..errors import InvalidSyntax, InvalidValue, Mutability
 from . import immutable, named_schemas, quirks, values
 from .leniency import Leniency
 from .leniency import note as note_leniency
+from .names import check_user_name
 from .normal import normal_form
 from .schema import Attribute, ResourceType
 
@@ -65,6 +66,8 @@ def clean(resource_type: ResourceType, body: Json, *, replacing: bool = False) -
     intake.take(body)
     finished = finish(resource_type, intake.document)
     require(resource_type, finished, kept=_KEPT if replacing else ())
+    if not replacing:
+        check_name(finished, {})
     return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets, intake.displays)
 
 
@@ -185,7 +188,7 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
 
     Those are immutable attributes that are not sent, and writeOnly ones, which no client can send back. Raises
     Mutability when an immutable attribute is sent with another value (RFC 7644 section 3.5.1), InvalidValue when a
-    required attribute of these kinds has no value.
+    required attribute of these kinds has no value, or when a new userName cannot be one.
     """
     kept: Document = {"id": current["id"], **with_defaults(resource_type, sent, current)}
     for urn, attribute in resource_type.attributes:
@@ -204,6 +207,7 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
             kept[urn] = {**kept.get(urn, {}), attribute.name: settled}
     finished = finish(resource_type, kept)
     require(resource_type, finished)
+    check_name(finished, current)
     return finished
 
 
@@ -234,6 +238,13 @@ def require(resource_type: ResourceType, document: Document, *, kept: Collection
         for sub in subs:
             if any(_blank(item.get(sub.name)) for item in values.items_of(value)):
                 raise InvalidValue(f"{sub.path} is required and must not be empty.")
+
+
+def check_name(document: Document, before: Document) -> None:
+    """Raises InvalidValue for a userName that no user can get; one that the resource had `before` stays."""
+    name = document.get("userName")
+    if isinstance(name, str) and name != before.get("userName"):
+        check_user_name(name)
 
 
 def _blank(value: Json) -> bool:

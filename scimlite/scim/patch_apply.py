@@ -23,7 +23,8 @@ def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document)
     """The document after the edits; `current` is not changed.
 
     Raises NoTarget when a filter matches no item and does not tell how to make one, Mutability when an immutable value
-    would change or a required one be removed, InvalidValue when a required one would be blank.
+    would change or a required one be removed, InvalidValue when a required one would be blank or a new userName
+    cannot be one.
     """
     changed = dict(current)
     for edit in edits:
@@ -38,6 +39,7 @@ def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document)
             _settle(changed if urn is None else changed[urn], attribute)
     finished = document.finish(resource_type, changed)
     document.require(resource_type, finished)
+    document.check_name(finished, current)
     return finished
 
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,6 +15,7 @@ from typing import Any
 from ..errors import InvalidSyntax, InvalidValue
 from . import leniency, numbers, quirks
 from .leniency import Leniency
+from .names import fold
 from .path import quote
 from .schema import Attribute
 
@@ -30,13 +30,6 @@ _MICROSECOND = timedelta(microseconds=1)
 #: How many names that were left out the journal lists, and characters of each.
 _MOST_IGNORED = 20
 _LONGEST_IGNORED = 200
-
-
-def fold(text: str) -> str:
-    """The text as it is compared without case: casefolded and in NFC (RFC 7643 section 2.2, caseExact)."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def microseconds(text: str) -> int | None:

@@ -179,5 +179,10 @@ def _short_fraction(text: str) -> Iterator[str]:
 
 
 def _folded(text: str) -> str:
-    composed = unicodedata.normalize("NFC", text)
-    return unicodedata.normalize("NFC", composed.casefold())
+    """The text by the steps of RFC 8265 section 3.3.1: width, case, normalization, a code point at a time."""
+    return unicodedata.normalize("NFC", "".join(char.lower() for whole in text for char in _of_usual_width(whole)))
+
+
+def _of_usual_width(char: str) -> str:
+    kind, *codes = unicodedata.decomposition(char).split() or [""]
+    return "".join(chr(int(code, 16)) for code in codes) if kind in ("<wide>", "<narrow>") else char

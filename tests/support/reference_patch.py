@@ -7,6 +7,7 @@ choice, docs/architecture.md makes it. Steps hold the parts of their paths, so t
 from __future__ import annotations
 
 import copy
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ def patched(steps: Iterable[Step], resource_type: ResourceType, document: Docume
             current = trial
     if not wrong:
         current = settled(resource_type, current)
-    if not wrong and not _complete(resource_type, current):
+    if not wrong and not (_complete(resource_type, current) and _named(document, current)):
         wrong.add("invalidValue")
     if wrong:
         return Result(None, frozenset(wrong))
@@ -92,6 +93,14 @@ def _complete(resource_type: ResourceType, document: Document) -> bool:
             if not all(_says_something(item.get(sub.name)) for sub in needed):
                 return False
     return True
+
+
+def _named(before: Document, after: Document) -> bool:
+    """True unless a new userName has white space at an end or a control character (RFC 8265 section 3.3)."""
+    name = after.get("userName", "")
+    return name == before.get("userName") or not (
+        name[:1].isspace() or name[-1:].isspace() or any(unicodedata.category(char) == "Cc" for char in name)
+    )
 
 
 def _says_something(value: Json) -> bool:

@@ -1,14 +1,19 @@
-"""How values are compared over the wire: an absent primary, values without quotation marks, numbers as texts."""
+"""How values are compared over the wire: an absent primary, names without case, bare values, numbers as texts."""
 
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from installation import Connected, Installation
 from scim_client import PATCH_URN, assert_scim_error
+from scimlite import apps
 from scimlite.admin import schemas
+from scimlite.apps.workspace import Workspace
+from scimlite.directory import write
+from scimlite.scim import core
 
 CREW = "urn:example:schemas:extension:crew:2.0:User"
 CREW_SCHEMA = {
@@ -75,6 +80,61 @@ def test_an_absent_primary_is_false_in_declared_attributes(crew: Connected) -> N
     assert found(crew, f"{CREW}:badges.primary eq false") == ["ada"]
     removed = {"op": "remove", "path": f"{CREW}:badges[primary eq false]"}
     assert crew.client.patch(f"/Users/{ada.id}", removed).ok(200).json[CREW]["badges"] == badges[:1]
+
+
+# --- names without case -------------------------------------------------------------------------------------------
+
+
+def test_different_letters_are_different_names(app: Connected) -> None:
+    """RFC 8265: nobody is found by the name of another person, and both can be there."""
+    for name in ("weiß", "weiss", "σίσυφος", "σίσυφοσ", "ﬁn", "fin", "İ", "i"):
+        app.client.user(name).ok(201)
+    for name, other in (("weiß", "WEIẞ"), ("weiss", "WEISS"), ("σίσυφοσ", "ΣΊΣΥΦΟΣ"), ("fin", "ＦＩＮ"), ("i", "Ｉ")):
+        assert found(app, f'userName eq "{other}"') == [name]
+        assert_scim_error(app.client.user(other), 409, "uniqueness")
+    assert found(app, 'userName eq "σίσυφος"') == ["σίσυφος"]
+    assert found(app, 'userName sw "weiss"') == ["weiss"]
+    app.client.group("Größe").ok(201)
+    app.client.group("Grösse").ok(201)
+    assert_scim_error(app.client.group("GRÖẞE"), 409, "uniqueness")
+    assert app.client.find("Groups", filter='displayName eq "GRÖSSE"')["totalResults"] == 1
+
+
+@pytest.mark.parametrize("name", [" ada", "ada ", "ada\t", "\u00a0ada", "ada\u3000", "ada\n", "a\x01da", "a\u0085da"])
+def test_blanks_at_the_ends_of_a_user_name_and_control_characters_are_refused(app: Connected, name: str) -> None:
+    bob = app.client.user("bob").ok(201)
+    renamed = {"op": "replace", "path": "userName", "value": name}
+    message = {"schemas": [PATCH_URN], "Operations": [renamed]}
+    for answer in (
+        app.client.user(name),
+        app.client.put(f"/Users/{bob.id}", {"userName": name}),
+        app.client.patch(f"/Users/{bob.id}", renamed),
+        app.client.patch(f"/Users/{bob.id}", {"op": "add", "value": {"userName": name, "title": "T"}}),
+    ):
+        assert "userName" in assert_scim_error(answer, 400, "invalidValue")["detail"]
+    operations = [
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": {"userName": name}},
+        {"method": "PATCH", "path": f"/Users/{bob.id}", "data": message},
+    ]
+    answers = app.client.post("/Bulk", {"schemas": [BULK_URN], "Operations": operations}).ok(200).json["Operations"]
+    assert [(each["status"], each["response"]["scimType"]) for each in answers] == [("400", "invalidValue")] * 2
+    assert app.client.get(f"/Users/{bob.id}").ok(200).json == bob.json
+    assert found(app, "userName pr") == ["bob"]
+
+
+def test_a_user_with_a_name_of_before_can_be_read_changed_and_deleted(
+    installation: Installation, app: Connected
+) -> None:
+    scope = installation.scope
+    workspace = Workspace(scope.db, scope.origin, apps.get(scope.db, app.slug))
+    with patch("scimlite.scim.document.check_user_name"):
+        ada = write.create(workspace, core.USER, {"userName": " ada "}).resource.id
+    assert found(app, 'userName eq " ada "') == [" ada "]
+    assert app.client.patch(f"/Users/{ada}", {"op": "add", "path": "title", "value": "T"}).ok(200).json["title"] == "T"
+    assert app.client.put(f"/Users/{ada}", {"userName": " ada ", "title": "U"}).ok(200).json["title"] == "U"
+    assert_scim_error(app.client.put(f"/Users/{ada}", {"userName": "ada "}), 400, "invalidValue")
+    app.client.patch(f"/Users/{ada}", {"op": "replace", "path": "userName", "value": "ada"}).ok(200)
+    app.client.delete(f"/Users/{ada}").ok(204)
 
 
 # --- values without quotation marks ---------------------------------------------------------------------------------
