@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
 from scimlite.admin.wording import visible
-from scimlite.apps import app_profile
+from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings, FeatureError
 
 from .app_show import (
@@ -23,6 +24,7 @@ from .app_show import (
     summary,
 )
 from .connection_test import connection_test
+from .kit import completing
 from .kit.app_name import app_argument
 from .kit.confirming import confirm
 from .kit.context import Context, with_first_installation, with_installation
@@ -36,6 +38,9 @@ class _Feature(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
     """The name of a feature and one of its values: `name=value`."""
 
     name = "name=value"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return completing.features(ctx, param, incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         feature, equals, chosen = (part.strip() for part in value.partition("="))
@@ -73,9 +78,12 @@ def app() -> None:
     help="The bundle of features to begin with.",
 )
 @idp_option
+@click.option("--if-absent", is_flag=True, help="Print the app when it is there already.")
 @json_option
 @with_first_installation
-def create(context: Context, name: str, slug: str | None, profile: str, idp: str | None, as_json: bool) -> None:
+def create(
+    context: Context, name: str, slug: str | None, profile: str, idp: str | None, if_absent: bool, as_json: bool
+) -> None:
     """Make an app with a token; print what the identity provider needs.
 
     That is the SCIM base URL and the bearer token, under the names that the identity provider has for them: Entra ID
@@ -86,6 +94,9 @@ def create(context: Context, name: str, slug: str | None, profile: str, idp: str
               scimlite app create "Staff" --idp onelogin
               scimlite app create "Okta, test tenant" --slug okta-test --profile okta --json
     """
+    if if_absent and (there := apps.find(context.db, slug or apps.slug_of(name))) is not None:
+        _print_present(context, there, as_json=as_json)
+        return
     # Before anything is made: keys that do not fit this database are refused.
     keyring = context.keyring
     made = apps.create(context.scope, name, slug, profile=profile)
@@ -93,7 +104,7 @@ def create(context: Context, name: str, slug: str | None, profile: str, idp: str
     address = context.scim_address(made.slug)
     provider = identity_provider(idp, made.profile, made.name, made.slug)
     if as_json:
-        print_json({**summary(context, made), "token": text, "token_label": token.label})
+        print_json({**summary(context, made), "created": True, "token": text, "token_label": token.label})
     else:
         click.echo(connection_block(provider, made.name, made.slug, address, text))
     if provider.is_remote and not address.url.startswith("https:"):
@@ -245,6 +256,15 @@ def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
 
 
 app.add_command(connection_test, "test")
+
+
+def _print_present(context: Context, app: App, *, as_json: bool) -> None:
+    """Print an app that was to be made and is there already."""
+    if as_json:
+        print_json({**summary(context, app), "created": False})
+    else:
+        click.echo(context.scim_address(app.slug).url)
+    click.echo(f"{app.slug} is there already. Its token: scimlite token show {app.slug}", err=True)
 
 
 def _switch(context: Context, slug: str, *, on: bool) -> None:

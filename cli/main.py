@@ -28,6 +28,7 @@ _COMMANDS = {
     "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",
     "db": "Upgrade, inspect and back up the database.",
+    "completion": "Print the script that completes commands and names in a shell.",
 }
 
 #: Exit code of a command that was called or configured wrongly; one that failed exits with 1.

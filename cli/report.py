@@ -108,12 +108,14 @@ def report(
         from .summary import print_summary
 
         brakes = reporting.brakes_of(db, selection)
-        print_summary(summarize(db, selection), brakes, nothing=_nothing(selection), as_json=as_json, as_csv=as_csv)
+        print_summary(summarize(db, selection), brakes, nothing=_nothing(db, selection), as_json=as_json, as_csv=as_csv)
     elif follow:
         with_past = limit is not None or since is not None
         _print_followed(_followed(db, selection, limit if with_past else 0), as_json=as_json, as_csv=as_csv)
     elif as_json or as_csv:
         print_data(reporting.entries(db, selection, limit), as_csv=as_csv)
+        if user is not None and not reporting.ever_seen(db, user):
+            click.echo(_nothing(db, selection), err=True)
     else:
         _print_table(db, selection, limit or _TABLE_LIMIT)
 
@@ -154,7 +156,7 @@ def _print_table(db: Database, selection: Selection, limit: int) -> None:
     """Print the newest entries as a table; says when there are more, or none."""
     entries = journal_report.read(db, selection, limit=limit + 1)
     if not entries:
-        click.echo(_nothing(selection), err=True)
+        click.echo(_nothing(db, selection), err=True)
         return
     shown = entries[-limit:]
     table = EntryTable.for_entries(shown)
@@ -168,13 +170,18 @@ def _print_table(db: Database, selection: Selection, limit: int) -> None:
         )
 
 
-def _nothing(selection: Selection) -> str:
+def _nothing(db: Database, selection: Selection) -> str:
     """Return the sentence that a selection has no entries."""
     words = [f"for {visible(selection.user)}"] if selection.user is not None else []
     if selection.app_ids is not None:
         words.append("in this app")
     words += [f"with {kind} {value}" for kind in ("action", "outcome") if (value := getattr(selection, kind))]
     words += [f"{kind} {local_time(value)}" for kind in ("since", "until") if (value := getattr(selection, kind))]
+    if selection.user is not None and not reporting.ever_seen(db, selection.user):
+        return (
+            f"Nobody called {visible(selection.user)!r} was ever seen, by id, externalId or userName. "
+            "Look for a part of the name: scimlite user list --search TEXT"
+        )
     if words:
         return f"No entries {' '.join(words)}."
     return "No entries yet: nothing was provisioned. `scimlite app create` makes an app to connect to."

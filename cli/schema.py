@@ -20,6 +20,7 @@ from scimlite.scim.declaration import DeclaredType
 from scimlite.scim.declaration_diff import Difference
 from scimlite.scim.schema import Attribute, ResourceType, Schema
 
+from .kit import completing
 from .kit.app_name import required_app_option
 from .kit.columns import Column, Columns
 from .kit.confirming import confirmed
@@ -293,7 +294,7 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
 
 
 @schema.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.schemas)
 @required_app_option
 @json_option
 @with_installation
@@ -316,7 +317,7 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
 
 
 @schema.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.schemas)
 @required_app_option
 @_yes_option
 @dry_run_option

@@ -11,17 +11,32 @@ from click.core import ParameterSource
 
 from scimlite import apps
 
+from . import completing
 from .context import Context
 
 _VARIABLE = "SCIMLITE_APP"
 
 _Command = Callable[..., Any]
+_argument = click.argument("app_argument", metavar="[SLUG]", required=False, shell_complete=completing.apps)
+
+
+def _option(name: str, text: str, **more: Any) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--app",
+        name,
+        metavar="SLUG",
+        envvar=_VARIABLE,
+        show_envvar=True,
+        shell_complete=completing.apps,
+        help=text,
+        **more,
+    )
 
 
 def app_option(command: _Command) -> _Command:
     """The `--app` option of commands that look into all apps without it."""
     text = "Only in this app, by slug or name.  [default: all]"
-    return click.option("--app", "slug", metavar="SLUG", envvar=_VARIABLE, show_envvar=True, help=text)(command)
+    return _option("slug", text)(command)
 
 
 def required_app_option(command: _Command) -> _Command:
@@ -34,7 +49,14 @@ def required_app_option(command: _Command) -> _Command:
 
     text = "The app, by slug or name."
     return click.option(
-        "--app", "slug", metavar="SLUG", envvar=_VARIABLE, show_envvar=True, callback=needed, help=text
+        "--app",
+        "slug",
+        metavar="SLUG",
+        envvar=_VARIABLE,
+        show_envvar=True,
+        shell_complete=completing.apps,
+        callback=needed,
+        help=text,
     )(command)
 
 
@@ -45,7 +67,7 @@ def app_argument(command: _Command) -> _Command:
     def run(*args: Any, app_argument: str | None, app_option: str | None, **values: Any) -> Any:
         return command(*args, slug=_one_of(app_argument, app_option), **values)
 
-    return click.argument("app_argument", metavar="[SLUG]", required=False)(_named(run))
+    return _argument(_named(run))
 
 
 def app_and_label(command: _Command) -> _Command:
@@ -63,13 +85,23 @@ def app_and_label(command: _Command) -> _Command:
             app_argument, label = None, app_argument
         return command(context, *args, slug=_one_of(app_argument, app_option), label=label, **values)
 
-    arguments = click.argument("label", required=False, metavar="[LABEL]")(_named(run))
-    return click.argument("app_argument", metavar="[SLUG]", required=False)(arguments)
+    arguments = click.argument("label", required=False, metavar="[LABEL]", shell_complete=completing.labels)(
+        _named(run)
+    )
+    return click.argument("app_argument", metavar="[SLUG]", required=False, shell_complete=completing.apps)(arguments)
 
 
 def _named(command: _Command) -> _Command:
     text = "The app, by slug or name, in place of SLUG."
-    return click.option("--app", "app_option", metavar="SLUG", envvar=_VARIABLE, show_envvar=True, help=text)(command)
+    return click.option(
+        "--app",
+        "app_option",
+        metavar="SLUG",
+        envvar=_VARIABLE,
+        show_envvar=True,
+        shell_complete=completing.apps,
+        help=text,
+    )(command)
 
 
 def _typed() -> bool:

@@ -47,12 +47,29 @@ __all__ = [
 _SLUG = re.compile(r"[a-z0-9-]{1,63}")
 
 
+#: Latin letters that Unicode does not take apart into a letter of ASCII and a mark.
+_LATIN = str.maketrans(
+    {
+        "ß": "ss",
+        "ø": "o",
+        "æ": "ae",
+        "œ": "oe",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "\u0131": "i",
+        "ŋ": "ng",
+    }
+)
 _LONGEST_NAME = 200
 
 
 def slug_of(name: str) -> str:
-    """Makes a slug of a name: `entra-id` of `Entra ID`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    """Makes a slug of a name: `entra-id` of `Entra ID`, `orsted` of `Ørsted`; an empty text without Latin letters."""
+    latin = name.lower().translate(_LATIN)
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")
 
 
@@ -60,6 +77,11 @@ def create(scope: Scope, name: str, slug: str | None = None, *, profile: str = a
     """Makes an app. Raises AppError when the name, slug or profile is not allowed or the slug is taken."""
     name = _checked_name(name)
     chosen = slug if slug is not None else slug_of(name)
+    if not chosen and slug is None:
+        raise AppError(
+            f"No slug can be made of {name!r}, which has no Latin letter and no digit. Choose one, which stands "
+            "in the address for good: --slug my-app"
+        )
     if not _SLUG.fullmatch(chosen):
         raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
     try:

@@ -12,7 +12,9 @@ from ..db import Database
 from ..journal import report
 from ..journal.report import Record
 from ..journal.selection import Selection
+from ..scim import core
 from ..suggestions import did_you_mean
+from . import people
 
 if TYPE_CHECKING:
     from ..directory.brakes import Brake
@@ -35,6 +37,11 @@ def app_ids(db: Database, name: str) -> list[int]:
 def entries(db: Database, selection: Selection, limit: int | None) -> Iterable[Record]:
     """Returns the newest `limit` entries of a selection, or all, oldest first."""
     return report.iterate(db, selection) if limit is None else report.read(db, selection, limit=limit)
+
+
+def ever_seen(db: Database, user: str) -> bool:
+    """True when a person has or had this id, externalId or userName: in an entry of the report, or as a stored user."""
+    return bool(report.read(db, Selection(user=user), limit=1)) or bool(people.find(db, core.USER, every(db), user))
 
 
 def brakes_of(db: Database, selection: Selection) -> list[tuple[App, Brake]]:

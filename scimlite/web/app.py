@@ -15,6 +15,7 @@ from ..db import Database, migration
 from ..errors import ScimError, Unavailable
 from ..installation import SCIM_PREFIX, Installation
 from ..scim import core, openapi
+from .home import home
 from .middleware import TrustedProxies
 from .scim import discovery, failures, provider
 from .scim.provider import scim_blueprint
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
+    app.add_url_rule("/", view_func=home)
     _add_health(app, db)
     _add_openapi(app)
     # An error outside the blueprint is answered in SCIM's form too.

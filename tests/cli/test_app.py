@@ -263,3 +263,33 @@ def test_show_spells_features_as_they_are_set(site):
     values = {row[0]: row[1] for row in rows if (len(row) > 1 and "-" in row[0]) or row[:1] == ["revive"]}
     assert (values["revive"], values["brake-users"], values["brake-window"]) == ("on", "off", "90m")
     assert (values["create-users"], values["patch-answer"], values["brake-percent"]) == ("on", "auto", "20")
+
+
+# --- made once ----------------------------------------------------------------------------------------------------
+
+
+def test_if_absent_makes_an_app_once(site):
+    command = ("app", "create", "Held by Ansible", "--if-absent")
+    made = site.json(*command)
+    assert (made["created"], made["app"], "token" in made) == (True, "held-by-ansible", True)
+    again = site.json(*command)
+    assert (again["created"], again["app"], "token" in again) == (False, "held-by-ansible", False)
+    assert len(site.json_lines("token", "list", "held-by-ansible")) == 1
+    result = site.run(*command)
+    assert (result.exit_code, result.stdout) == (0, f"{made['base_url']}\n")
+    assert "is there already. Its token: scimlite token show held-by-ansible" in result.stderr
+    assert site.json("app", "create", "Another name", "--slug", "held-by-ansible", "--if-absent")["created"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("Ørsted", "orsted"), ("Großstadt", "grossstadt"), ("Łódź", "lodz"), ("会社 7", "7")]
+)
+def test_latin_letters_of_every_kind_are_kept_in_a_slug(name, slug):
+    assert apps.slug_of(name) == slug
+
+
+@pytest.mark.parametrize("name", ["会社", "Компания", "شركة", "🏢"])
+def test_a_name_without_latin_letters_is_told_what_to_give(site, name):
+    said = site.fails("app", "create", name)
+    assert said.startswith(f"Error: No slug can be made of {name!r}")
+    assert site.json("app", "create", name, "--slug", f"company-{len(name)}-{ord(name[0])}")["name"] == name

@@ -127,7 +127,7 @@ class TestPerson:
     def test_nobody_is_said_plainly(self, command, app):
         ran = command("report", "--user", "nobody at all", "--since", "2h").ok()
         assert ran.out == ""
-        assert re.fullmatch(r"No entries for nobody at all since 20\S+ \S+\.\n", ran.err)
+        assert "Nobody called 'nobody at all' was ever seen" in ran.err
         assert command("report", "--user", "nobody at all", "--json").ok().out == ""
 
 
@@ -495,3 +495,14 @@ class TestFollow:
                 forwarder.mend()
                 assert json.loads(follower.line())["user"] == "meanwhile"
                 assert follower.interrupt() == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--csv",), ("--summary",)], ids=" ".join)
+def test_a_person_nobody_ever_saw_is_told_apart_from_one_without_entries(command, installation, options):
+    app = installation.app("Seen")
+    app.client.post("/Users", {"userName": "seen@example.com"}).ok(201)
+    ran = command("report", "--user", "nobody@example.com", *options).ok()
+    assert "Nobody called 'nobody@example.com' was ever seen" in ran.err
+    assert "json" not in options or ran.out == ""
+    ran = command("report", "--user", "seen@example.com", "--action", "deleted", *options).ok()
+    assert "was ever seen" not in ran.err
