@@ -11,12 +11,11 @@ from peewee import SQL, Cast, Select
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import MemberRow, ResourceRow
-from ..errors import InvalidFilter, InvalidValue, Mutability, NoTarget, Remedy
+from ..errors import InvalidValue, Mutability, NoTarget, Remedy
 from ..journal import Action, Entry, Outcome
-from ..scim import core
-from ..scim.filter import And, Compare, Filter, Not, Or
+from ..scim import core, references
+from ..scim.filter import Filter
 from ..scim.patch_plan import LinkStep
-from ..scim.path import quote
 from . import members, search
 
 #: Ids bound in one statement.
@@ -24,8 +23,6 @@ _CHUNK = 1000
 #: Ids named in one error, and characters of each.
 _MOST_NAMED = 10
 _LONGEST_ID = 100
-#: Characters of a URL that an error repeats.
-_LONGEST_URL = 120
 
 
 @dataclass(slots=True)
@@ -166,7 +163,7 @@ class _Change:
 
         Raises InvalidFilter for a filter that excludes a `$ref` which no resource of the app can have.
         """
-        _check_references(condition, self._base)
+        references.check(condition, self._attribute, self._base)
         shape, binds = search.bind_item(condition, self._attribute, self._type)
         other = ResourceRow.alias()
         query = (
@@ -262,27 +259,6 @@ def _names_of_rows(db: Database) -> Any:
 def _listed(ids: Sequence[str]) -> str:
     """The first ids, as an error names them."""
     return ", ".join(id[:_LONGEST_ID] for id in ids[:_MOST_NAMED])
-
-
-def _check_references(term: Filter, base: str, *, negated: bool = False) -> None:
-    """Raises InvalidFilter for a `$ref` outside of the app whose absence a filter asks for.
-
-    Such a filter matches every member, so that a client with another URL of the service would empty the group.
-    """
-    match term:
-        case And(terms) | Or(terms):
-            for part in terms:
-                _check_references(part, base, negated=negated)
-        case Not(inner):
-            _check_references(inner, base, negated=True)
-        case Compare(path, op, str(value)) if path.name.lower() == "$ref":
-            start = f"{base}/"
-            possible = value.startswith(start) or (op == "sw" and start.startswith(value))
-            if not possible and (op == "ne" or (negated and op in ("eq", "sw"))):
-                raise InvalidFilter(
-                    f"members.$ref: {quote(value, most=_LONGEST_URL)} is no URL in this app, whose URLs begin with "
-                    f"{start}"
-                )
 
 
 # --- a group deleted and restored ---------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ def test_a_path_compares_the_reference_that_get_shows(staff: Staff, condition: s
         '$ref ne "https://elsewhere.example/Users/1"',
         'not ($ref eq "https://elsewhere.example/Users/1")',
         'not ($ref sw "https://elsewhere.example/")',
+        'not ($ref co "elsewhere.example")',
         'type eq "User" and $ref ne "/Users/1"',
         'type eq "Group" or not ($ref eq "Users/1")',
     ],
