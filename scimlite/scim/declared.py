@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import orjson
 
-from . import core, declared_types
-from .declaration import LONGEST_PATH, DeclarationError, DeclaredType
+from . import declaration_checks, declared_types
+from .declaration import DeclarationError, DeclaredType
 from .path import quote
-from .schema import RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_URN, ResourceType, Schema
-
-_BUILT_IN = {resource_type.name.lower(): resource_type for resource_type in core.RESOURCE_TYPES.values()}
-_BUILT_IN_URNS = frozenset(
-    urn.lower()
-    for urn in (
-        core.USER_URN,
-        core.GROUP_URN,
-        core.ENTERPRISE_URN,
-        *core.URN_ALIASES,
-        SCHEMA_URN,
-        RESOURCE_TYPE_URN,
-        SERVICE_PROVIDER_URN,
-    )
-)
-#: URNs of the protocol's messages begin like this.
-_MESSAGES = "urn:ietf:params:scim:api:"
-#: Names and endpoints of RFC 7644 section 3.2, in lower case.
-_RESERVED_NAMES = frozenset({"schema", "resourcetype", "serviceproviderconfig"})
-_RESERVED_ENDPOINTS = frozenset({"schemas", "resourcetypes", "serviceproviderconfig", "bulk", "me", ".search"})
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+from .schema import ResourceType, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +116,7 @@ def with_more(
                 extended = extended.extended(addition.id, required)
         types[name.lower()] = extended
     changed = replace(declared, schemas=schemas, types=_without_empty(types))
-    _check(changed)
+    declaration_checks.check(schemas, changed.types)
     return changed
 
 
@@ -147,7 +126,7 @@ def with_entry(declared: Declared, name: str, version: int, entry: Sequence[Sche
     What the earlier version had and this one has no more is removed. Raises DeclarationError when another entry has
     declared a part of it, or the whole contradicts itself.
     """
-    titles = {title.lower(): title for title in map(_title, entry) if title.lower() not in _BUILT_IN}
+    titles = {title.lower(): title for title in map(_title, entry) if title.lower() not in declared_types.BUILT_IN}
     for key, title in titles.items():
         other = declared.origin_of(key)
         if other is not None and other.name != name:
@@ -183,15 +162,15 @@ def _type_to_extend(types: Mapping[str, DeclaredType], name: str) -> DeclaredTyp
     """The declared or built-in type of this name; DeclarationError listing the types when there is none."""
     if name.lower() in types:
         return types[name.lower()]
-    if name.lower() in _BUILT_IN:
-        return DeclaredType.adding_to(_BUILT_IN[name.lower()])
-    names = [built_in.name for built_in in _BUILT_IN.values()] + [own.name for own in types.values()]
+    if name.lower() in declared_types.BUILT_IN:
+        return DeclaredType.adding_to(declared_types.BUILT_IN[name.lower()])
+    names = [built_in.name for built_in in declared_types.BUILT_IN.values()] + [own.name for own in types.values()]
     raise DeclarationError(f"There is no resource type {quote(name)} to extend. Types: {', '.join(names)}.")
 
 
 def _merged(types: Mapping[str, DeclaredType], addition: DeclaredType) -> DeclaredType:
     """A type of the app's own as it is declared; for a built-in type, its extensions so far and the added ones."""
-    built_in = _BUILT_IN.get(addition.name.lower())
+    built_in = declared_types.BUILT_IN.get(addition.name.lower())
     if built_in is None:
         return addition
     if addition.endpoint != built_in.endpoint or addition.schema.lower() != built_in.schema.id.lower():
@@ -214,7 +193,7 @@ def without(declared: Declared, name: str) -> Declared:
     Raises DeclarationError when there is none, or when another declaration needs it.
     """
     key = name.lower()
-    if key in _BUILT_IN_URNS or key in _BUILT_IN:
+    if key in declaration_checks.BUILT_IN_URNS or key in declared_types.BUILT_IN:
         raise DeclarationError(f"{name} is built in: it cannot be removed.")
     schemas, types = dict(declared.schemas), dict(declared.types)
     if key in schemas:
@@ -225,8 +204,8 @@ def without(declared: Declared, name: str) -> Declared:
         schemas, types = dict(reduced.schemas), dict(reduced.types)
     elif key in types:
         removed = types.pop(key)
-        used = {urn for own in types.values() for urn in _urns(own, schemas)}
-        for urn in _urns(removed, schemas) - used:
+        used = {urn for own in types.values() for urn in declaration_checks.urns(own, schemas)}
+        for urn in declaration_checks.urns(removed, schemas) - used:
             schemas.pop(urn, None)
     else:
         names = [declared_schema.id for declared_schema in schemas.values()] + [own.name for own in types.values()]
@@ -244,82 +223,4 @@ def _remaining(origins: Mapping[str, Origin], names: Collection[str]) -> dict[st
 
 def _without_empty(types: Mapping[str, DeclaredType]) -> dict[str, DeclaredType]:
     """The types without built-in ones that no declaration extends."""
-    return {key: own for key, own in types.items() if key not in _BUILT_IN or own.extensions}
-
-
-def _urns(own: DeclaredType, schemas: Mapping[str, Schema]) -> set[str]:
-    """The URNs of a type's schemas and of those inside of them, in lower case."""
-    direct = [own.schema.lower(), *(urn.lower() for urn, _ in own.extensions)]
-    return {*direct, *(urn.lower() for key in direct if key in schemas for urn in schemas[key].nested)}
-
-
-# --- checks -------------------------------------------------------------------------------------------------------
-
-
-def _check(declared: Declared) -> None:
-    """Raises DeclarationError when declarations contradict each other or built-in ones."""
-    for declared_schema in declared.schemas.values():
-        _check_urn(declared_schema, declared.schemas.values())
-    for own in declared.types.values():
-        if own.name.lower() not in _BUILT_IN:
-            _check_type(own, declared)
-            if own.member_of_groups:
-                declared_types.check_groups(own, declared.schemas[own.schema.lower()])
-        for urn, _ in own.extensions:
-            if urn.lower() == own.schema.lower():
-                raise DeclarationError(f"{own.name}: {urn} is its core schema and cannot extend it too.")
-            if urn.lower() not in declared.schemas and urn.lower() != core.ENTERPRISE_URN.lower():
-                raise DeclarationError(f"{own.name}: the schema {urn} is not declared. Declare both at once.")
-    for declared_schema in declared.schemas.values():
-        _check_nested(declared_schema, declared)
-    used = {urn for own in declared.types.values() for urn in _urns(own, declared.schemas)}
-    for key, declared_schema in declared.schemas.items():
-        if key not in used:
-            raise DeclarationError(f"{declared_schema.id} belongs to no resource type: say which one it extends.")
-
-
-def _check_nested(outer: Schema, declared: Declared) -> None:
-    """Raises DeclarationError when schemas cannot stand inside of this one."""
-    cores = {own.schema.lower() for own in declared.types.values()}
-    extensions = {urn.lower() for own in declared.types.values() for urn, _ in own.extensions}
-    everywhere = [urn.lower() for own in declared.schemas.values() for urn in own.nested]
-    if outer.nested and outer.id.lower() in cores:
-        raise DeclarationError(f"{outer.id} is a core schema: only an extension has nestedSchemas.")
-    for urn in outer.nested:
-        key = urn.lower()
-        inner = declared.schemas.get(key)
-        if inner is None:
-            raise DeclarationError(f"{outer.id}: the nested schema {urn} is not declared. Declare both at once.")
-        if inner.nested or key in cores | extensions or everywhere.count(key) > 1:
-            raise DeclarationError(
-                f"{outer.id}: {urn} can only stand inside of one extension, and holds no other schema."
-            )
-        if any(attribute.complex for attribute in inner.attributes):
-            raise DeclarationError(f"{outer.id}: {urn} has a complex attribute, which a nested schema cannot have.")
-        if len(outer.id) + len(urn) > LONGEST_PATH:
-            raise DeclarationError(f"{outer.id}: its URN and {urn} have more than {LONGEST_PATH} characters together.")
-
-
-def _check_urn(declared: Schema, others: Iterable[Schema]) -> None:
-    """Raises DeclarationError for a built-in URN, and for one that reads like an attribute of another schema."""
-    key = declared.id.lower()
-    if key in _BUILT_IN_URNS or key.startswith(_MESSAGES):
-        raise DeclarationError(f"{declared.id} is built in: it cannot be declared, leave it out.")
-    for other in (core.USER_SCHEMA, core.GROUP_SCHEMA, core.ENTERPRISE_SCHEMA, *others):
-        rest = key.removeprefix(f"{other.id.lower()}:")
-        if rest != key and rest.split(".")[0] in other.by_key:
-            raise DeclarationError(f"{declared.id} reads like an attribute of {other.id}: choose another URN.")
-
-
-def _check_type(own: DeclaredType, declared: Declared) -> None:
-    """Raises DeclarationError when the name, the endpoint or the core schema of a type cannot be used."""
-    if not _NAME.fullmatch(own.name) or own.name.lower() in _RESERVED_NAMES:
-        raise DeclarationError(f"{quote(own.name)} cannot name a resource type.")
-    taken = {other.endpoint.lower() for other in declared.types.values() if other is not own}
-    taken |= {endpoint.lower() for endpoint in core.RESOURCE_TYPES}
-    if not _NAME.fullmatch(own.endpoint) or own.endpoint.lower() in _RESERVED_ENDPOINTS:
-        raise DeclarationError(f"{own.name}: {quote('/' + own.endpoint)} cannot be the endpoint of a resource type.")
-    if own.endpoint.lower() in taken:
-        raise DeclarationError(f"{own.name}: another resource type is at /{own.endpoint} already.")
-    if own.schema.lower() not in declared.schemas:
-        raise DeclarationError(f"{own.name}: its schema {own.schema} is not declared. Declare both at once.")
+    return {key: own for key, own in types.items() if key not in declared_types.BUILT_IN or own.extensions}

@@ -9,7 +9,8 @@ from . import core
 from .declaration import DeclarationError, DeclaredType
 from .schema import Attribute, LinkEnd, ResourceType, Schema, schema
 
-_BUILT_IN = frozenset(resource_type.name.lower() for resource_type in core.RESOURCE_TYPES.values())
+#: The resource types that every app has, by lower-case name.
+BUILT_IN = {resource_type.name.lower(): resource_type for resource_type in core.RESOURCE_TYPES.values()}
 #: The attribute of users that lists their groups.
 _GROUPS = core.USER.core["groups"]
 #: A URN that RFC 9944 spells in two ways: appendix A.7 and figure 10, and section 7.4 with the registry of IANA.
@@ -32,7 +33,7 @@ def resource_types(
     own = {
         declared.endpoint: _extended(_own(declared, schemas[declared.schema.lower()]), declared, extensions)
         for key, declared in types.items()
-        if key not in _BUILT_IN
+        if key not in BUILT_IN
     }
     members = [_end(declared) for declared in own.values() if declared.member_of_groups]
     made = {}
