@@ -2,123 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from scimlite.admin import apps, catalog, schemas
-from scimlite.admin.catalog import CatalogEntry
 from scimlite.admin.rehearsal import rehearse
-from scimlite.admin.schemas import Listed, Use
 from scimlite.admin.wording import visible
-from scimlite.apps import App
 from scimlite.scim import messages
-from scimlite.scim.declaration import DeclaredType
-from scimlite.scim.declaration_diff import Difference
-from scimlite.scim.schema import Attribute, ResourceType, Schema
+from scimlite.scim.schema import ResourceType
 
 from .kit import completing
 from .kit.app_name import required_app_option
-from .kit.columns import Column, Columns
 from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, json_option, yes_option
-from .kit.output import print_fields, print_json, print_json_lines, print_table
-
-_USES = Columns[Use](
-    Column("name", value=lambda use: use.resource_type.name),
-    Column("core", value=lambda use: use.core),
-    Column("required", value=lambda use: use.required),
-)
-_ENTRIES = Columns[CatalogEntry](
-    Column("name", "Name", value=lambda entry: entry.name),
-    Column("version", "Version", value=lambda entry: entry.version),
-    Column("title", "What it is for", value=lambda entry: entry.title),
-    Column("source", "Written from", value=lambda entry: entry.source),
-    Column("date", value=lambda entry: entry.date),
-    Column("url", value=lambda entry: entry.url),
-    Column("resource_types", value=lambda entry: [kind.name for kind in entry.types]),
-    Column("schemas", value=lambda entry: [schema.id for schema in entry.schemas]),
-    table=("Name", "Version", "What it is for", "Written from"),
-)
-_DIFFERENCES = Columns[Difference](
-    Column("path", "What", value=lambda difference: difference.path),
-    Column(
-        "characteristic",
-        "Characteristic",
-        value=lambda difference: difference.characteristic or None,
-        shown=lambda difference: difference.characteristic,
-    ),
-    Column(
-        "here", "Here", value=lambda difference: difference.before, shown=lambda difference: _side(difference.before)
-    ),
-    Column(
-        "catalog",
-        "In the catalogue",
-        value=lambda difference: difference.after,
-        shown=lambda difference: _side(difference.after),
-    ),
-)
-
-
-def _side(value: Any) -> str:
-    """One side of a difference as a text."""
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-_SCHEMAS = Columns[Listed](
-    Column("schema", "Schema", value=lambda listed: listed.schema.id),
-    Column("name", value=lambda listed: listed.schema.name),
-    Column(
-        "declared",
-        "Declared",
-        value=lambda listed: listed.declared,
-        shown=lambda listed: _declared(listed),
-    ),
-    Column(
-        "catalog",
-        value=lambda listed: (
-            listed.origin
-            and {"name": listed.origin.name, "version": listed.origin.version, "available": _available(listed)}
-        ),
-    ),
-    Column(
-        "resource_types",
-        "Of",
-        value=lambda listed: [_USES.data(use) for use in listed.uses],
-        shown=lambda listed: ", ".join(map(_use, listed.uses)),
-    ),
-    Column(heading="Attributes", shown=lambda listed: f"{len(_own_attributes(listed.schema))}"),
-    table=("Schema", "Of", "Attributes", "Declared"),
-)
-
-
-def _available(listed: Listed) -> int | None:
-    """Return the present version of the entry that a schema comes from; None when there is no such entry any more."""
-    return catalog.versions().get(listed.origin.name) if listed.origin else None
-
-
-def _declared(listed: Listed) -> str:
-    """Return where a schema was declared: here, from an entry of the catalogue, or nowhere."""
-    if not listed.declared:
-        return "built in"
-    if listed.origin is None:
-        return "here"
-    available = _available(listed)
-    newer = f" ({available} available)" if available is not None and available != listed.origin.version else ""
-    return f"{listed.origin.name} {listed.origin.version}{newer}"
-
-
-def _use(use: Use) -> str:
-    if use.core:
-        return f"{use.resource_type.name} (core)"
-    return f"{use.resource_type.name} (required)" if use.required else use.resource_type.name
+from .kit.output import print_fields, print_json, print_json_lines
+from .schema_output import DIFFERENCES, ENTRIES, SCHEMAS, print_about_type, print_schema, print_type
 
 
 @click.group(cls=Group)
@@ -223,9 +126,9 @@ def catalog_(name: str | None, as_json: bool) -> None:
     if name is None:
         entries = catalog.every()
         if as_json:
-            print_json_lines(map(_ENTRIES.data, entries))
+            print_json_lines(map(ENTRIES.data, entries))
         else:
-            _ENTRIES.print_table(entries, empty="None.")
+            ENTRIES.print_table(entries, empty="None.")
         return
     entry = catalog.find(name)
     if as_json:
@@ -242,10 +145,10 @@ def catalog_(name: str | None, as_json: bool) -> None:
     click.echo("".join(f"\n- {note}" for note in entry.notes))
     for kind in entry.types:
         click.echo("")
-        _print_about_type(kind)
+        print_about_type(kind)
     for schema in entry.schemas:
         click.echo("")
-        _print_schema(schema)
+        print_schema(schema)
 
 
 @schema.command()
@@ -264,7 +167,7 @@ def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
     """
     compared = schemas.compare(apps.get(context.db, slug), name)
     if as_json:
-        listed = [_DIFFERENCES.data(difference) for difference in compared.differences]
+        listed = [DIFFERENCES.data(difference) for difference in compared.differences]
         about = {"name": compared.name, "version": compared.version, "available": compared.available}
         print_json({**about, "differences": listed})
         return
@@ -272,7 +175,7 @@ def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
     click.echo(
         versions if compared.version != compared.available else f"Version {compared.version} is declared.", err=True
     )
-    _DIFFERENCES.print_table(compared.differences, empty=f"{compared.name} is declared as the catalogue has it.")
+    DIFFERENCES.print_table(compared.differences, empty=f"{compared.name} is declared as the catalogue has it.")
 
 
 @schema.command(name="list")
@@ -288,9 +191,9 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     app = apps.get(context.db, slug)
     listed = schemas.every(app)
     if as_json:
-        print_json_lines({"app": app.slug, **_SCHEMAS.data(schema)} for schema in listed)
+        print_json_lines({"app": app.slug, **SCHEMAS.data(schema)} for schema in listed)
     else:
-        _SCHEMAS.print_table(listed, empty="None.")
+        SCHEMAS.print_table(listed, empty="None.")
 
 
 @schema.command()
@@ -309,11 +212,11 @@ def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     app = apps.get(context.db, slug)
     match = schemas.find(app, name)
     if isinstance(match, ResourceType):
-        _print_type(app, match, as_json=as_json)
+        print_type(app, match, as_json=as_json)
     elif as_json:
         print_json(app.declared.schemas.get(match.schema.id.lower(), match.schema).declaration(whole=True))
     else:
-        _print_schema(match.schema)
+        print_schema(match.schema)
 
 
 @schema.command()
@@ -334,58 +237,3 @@ def remove(context: Context, name: str, slug: str, yes: bool, dry_run: bool) -> 
     _carry_out(
         context, lambda sure: schemas.remove(context.scope, app.slug, name, force=sure), yes=yes, dry_run=dry_run
     )
-
-
-def _print_type(app: App, kind: ResourceType, *, as_json: bool) -> None:
-    own = kind.schemas
-    if as_json:
-        keys = [schema.id.lower() for schema in own]
-        declared = [app.declared.schemas[key].declaration(whole=True) for key in keys if key in app.declared.schemas]
-        member = {"memberOfGroups": True} if kind.member_of_groups else {}
-        print_json([{**kind.declaration(), **member}, *declared])
-        return
-    _print_about_type(kind)
-    for schema in own:
-        click.echo("")
-        _print_schema(schema)
-
-
-def _print_about_type(kind: ResourceType | DeclaredType) -> None:
-    print_fields(
-        [
-            ("Resource type", kind.name),
-            ("Endpoint", f"/{kind.endpoint}"),
-            ("About", kind.description),
-            ("In groups", "can be a member" if kind.member_of_groups else ""),
-        ]
-    )
-
-
-def _print_schema(schema: Schema) -> None:
-    print_fields([("Schema", schema.id), ("Name", schema.name), ("About", schema.description)])
-    rows = [_row(line, prefix) for attribute in _own_attributes(schema) for line, prefix in _lines(attribute)]
-    print_table(("Attribute", "Type", "Characteristics", "Description"), rows, empty="None.")
-
-
-def _own_attributes(schema: Schema) -> list[Attribute]:
-    """Return the attributes of a schema without the schemas inside of it, which are shown by themselves."""
-    return [attribute for attribute in schema.attributes if not attribute.nested]
-
-
-def _lines(attribute: Attribute) -> Iterator[tuple[Attribute, str]]:
-    yield attribute, ""
-    for sub in attribute.sub_attributes:
-        yield sub, f"{attribute.name}."
-
-
-def _row(attribute: Attribute, prefix: str) -> tuple[str, str, str, str]:
-    """Return an attribute with the characteristics that differ from the defaults of RFC 7643 section 2.2."""
-    words = [
-        "required" if attribute.required else "",
-        attribute.mutability if attribute.mutability != "readWrite" else "",
-        f"returned {attribute.returned}" if attribute.returned != "default" else "",
-        "unique" if attribute.uniqueness != "none" else "",
-        "case exact" if attribute.case_exact else "",
-    ]
-    kind = f"{attribute.type}, several" if attribute.multi_valued else attribute.type
-    return prefix + attribute.name, kind, ", ".join(filter(None, words)), attribute.description
