@@ -276,6 +276,14 @@ SUITES: tuple[Suite, ...] = (
         _schemathesis,
     ),
     Suite(
+        "filters-and-sorts",
+        "a directory of core attributes with the answers to 150 filters and 28 sort orders, and filters to be refused; "
+        "after the corpus that scim2-server's storages share",
+        (),
+        "scimlite",
+        _script("filters_session.py"),
+    ),
+    Suite(
         "conversations",
         "recorded conversations of Entra ID, Okta, OneLogin, JumpCloud, Google, AWS-style clients and authentik; with "
         "`scimlite schema add okta-entitlements`",
