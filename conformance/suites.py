@@ -143,13 +143,18 @@ def _sanity(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]
     return counts.get("passed", 0), counts["total"], notes
 
 
-def _conversations(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        _output([binaries / "python3", ROOT / "tests" / "idp" / "replay.py", base, token, "--json", report])
-        steps = json.loads(report.read_text())
-    failed = [f"{each['level']}: {each['name']}" for each in steps if not each["ok"]]
-    return len(steps) - len(failed), len(steps), failed
+def _replay(*files: Path) -> Callable[[str, str, Path], tuple[int, int, list[str]]]:
+    """A check that plays conversations, by default those of identity providers."""
+
+    def check(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.json"
+            _output([binaries / "python3", ROOT / "tests" / "idp" / "replay.py", base, token, *files, "--json", report])
+            steps = json.loads(report.read_text())
+        failed = [f"{each['level']}: {each['name']}" for each in steps if not each["ok"]]
+        return len(steps) - len(failed), len(steps), failed
+
+    return check
 
 
 def _scim_sim(base: str, token: str, binaries: Path) -> tuple[int, int, list[str]]:
@@ -285,15 +290,24 @@ SUITES: tuple[Suite, ...] = (
     ),
     Suite(
         "conversations",
-        "recorded conversations of Entra ID, Okta, OneLogin, JumpCloud, Google, AWS-style clients and authentik; with "
+        "recorded conversations of Entra ID, Okta, OneLogin, JumpCloud, Google, AWS-style clients and authentik, and "
+        "Microsoft's validation for the app gallery as requests (`entra-gallery.json`); with "
         "`scimlite schema add okta-entitlements`",
         (),
         "scimlite",
-        _conversations,
+        _replay(),
         {
             "group PATCH answers 204": "an app answers with the resource unless it has more than 100 members; "
             "`patch-answer empty` gives 204"
         },
         ("okta-entitlements",),
+    ),
+    Suite(
+        "storage contract",
+        "what scim2-server asks of its storages (scim2_server/testing.py), written as requests: filters, sorts, pages, "
+        "cursors that stay right while resources come and go, versions, unique values",
+        (),
+        "scimlite",
+        _replay(HERE / "storage_contract.json"),
     ),
 )

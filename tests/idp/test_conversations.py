@@ -14,7 +14,9 @@ from installation import Connected, Installation
 from scimlite.admin import schemas
 
 HERE = Path(__file__).parent
-CONVERSATIONS = sorted(HERE.glob("*.json"))
+#: Not a client's: what scim2-server asks of its storages, as requests.
+CONTRACT = HERE.parent.parent / "conformance" / "storage_contract.json"
+CONVERSATIONS = [*sorted(HERE.glob("*.json")), CONTRACT]
 
 #: Steps that are not played as recorded, none of them a must, and why; any other failure is news.
 DIFFERENT: dict[str, dict[str, str]] = {
@@ -43,7 +45,7 @@ def play(app: Connected, folder: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_conversations_are_there() -> None:
-    assert len(CONVERSATIONS) == 12
+    assert len(CONVERSATIONS) == 14
     assert set(DIFFERENT) | set(DECLARED) <= {file.stem for file in CONVERSATIONS}
 
 
