@@ -16,6 +16,11 @@ _USER_END = LinkEnd("User", "Users", ("displayName", "userName"))
 _GROUP_END = LinkEnd("Group", "Groups")
 
 
+#: Suggestions for `type` where RFC 7643 names none: Entra's gallery validation finds attributes such as
+#: `roles[type eq "work"].value` by them.
+_USES = ("work", "home", "other")
+
+
 def _simple(name: str, description: str, **characteristics: Any) -> Attribute:
     return Attribute(name, description=description, **characteristics)
 
@@ -83,7 +88,7 @@ COMMON = tuple(
 USER_SCHEMA = schema(
     USER_URN,
     "User",
-    "A person's account.",
+    "User Account",
     [
         _simple("userName", "The name the user signs in with.", required=True, uniqueness="server"),
         _complex(
@@ -159,12 +164,13 @@ USER_SCHEMA = schema(
             mutability="readOnly",
             derived=True,
         ).pointing_at(_GROUP_END),
-        _plural("entitlements", "entitlements", _simple("value", "The entitlement.")),
-        _plural("roles", "roles", _simple("value", "The role.")),
+        _plural("entitlements", "entitlements", _simple("value", "The entitlement."), _USES),
+        _plural("roles", "roles", _simple("value", "The role."), _USES),
         _plural(
             "x509Certificates",
             "certificates",
             Attribute("value", "binary", description="The certificate, DER in base64.", case_exact=True, sought=False),
+            _USES,
         ),
     ],
     core=True,
@@ -173,7 +179,7 @@ USER_SCHEMA = schema(
 ENTERPRISE_SCHEMA = schema(
     ENTERPRISE_URN,
     "EnterpriseUser",
-    "What an organisation knows about its people.",
+    "Enterprise User",
     [
         _simple("employeeNumber", "The number or code the organisation gave."),
         _simple("costCenter", "The cost centre."),
@@ -194,7 +200,7 @@ ENTERPRISE_SCHEMA = schema(
 GROUP_SCHEMA = schema(
     GROUP_URN,
     "Group",
-    "A set of users and groups.",
+    "Group",
     [
         _simple("displayName", "The name of the group.", required=True),
         _complex(
@@ -221,9 +227,9 @@ URN_ALIASES = {
 }
 
 USER = ResourceType(
-    "User", "Users", "User accounts", USER_SCHEMA, (ENTERPRISE_SCHEMA,), common=COMMON, urn_aliases=URN_ALIASES
+    "User", "Users", "User Account", USER_SCHEMA, (ENTERPRISE_SCHEMA,), common=COMMON, urn_aliases=URN_ALIASES
 )
-GROUP = ResourceType("Group", "Groups", "Groups of users", GROUP_SCHEMA, common=COMMON)
+GROUP = ResourceType("Group", "Groups", "Group", GROUP_SCHEMA, common=COMMON)
 
 #: The resource types that every app has, by endpoint.
 RESOURCE_TYPES = {resource_type.endpoint: resource_type for resource_type in (USER, GROUP)}

@@ -414,6 +414,20 @@ class ResourceType:
         sub = attribute.subs.get(path.name.lower())
         return Target(urn, attribute, sub) if sub else None
 
+    def schema_declarations(self) -> list[dict[str, Any]]:
+        """The schemas of the type as `/Schemas` shows them, without `meta`; externalId stands in the core schema.
+
+        RFC 7643 section 3.1 has externalId in every resource and in no schema. Entra's gallery validation and the IPSIE
+        AL1 profile look for it among the attributes of the schema.
+        """
+        core = self.schema.declaration()
+        core["attributes"] += [
+            attribute.declaration()
+            for attribute in self.common
+            if attribute.key == "externalid" and attribute.key not in self.schema.by_key
+        ]
+        return [core, *(extension.declaration() for extension in self.extensions)]
+
     def declaration(self) -> dict[str, Any]:
         """The resource type as RFC 7643 section 6 writes it, without `meta`."""
         return {

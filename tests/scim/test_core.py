@@ -156,7 +156,7 @@ def test_resource_types() -> None:
         "id": "User",
         "name": "User",
         "endpoint": "/Users",
-        "description": "User accounts",
+        "description": "User Account",
         "schema": core.USER_URN,
         "schemaExtensions": [{"schema": core.ENTERPRISE_URN, "required": False}],
     }

@@ -384,6 +384,26 @@ def test_schemas(app: Connected) -> None:
     assert_scim_error(app.client.get("/Schemas?filter=id%20eq%20%22x%22"), 403)
 
 
+def test_schemas_have_what_validations_look_for(app: Connected) -> None:
+    """externalId and suggested types (Entra's gallery validation, IPSIE AL1), and the descriptions of RFC 7643."""
+    schemas = {each["id"]: each for each in app.client.get("/Schemas").ok(200).json["Resources"]}
+    described = {USER_URN: "User Account", GROUP_URN: "Group", ENTERPRISE_URN: "Enterprise User"}
+    assert {id: each["description"] for id, each in schemas.items()} == described
+    for urn in (USER_URN, GROUP_URN):
+        (external_id,) = [each for each in schemas[urn]["attributes"] if each["name"] == "externalId"]
+        assert external_id["type"] == "string"
+        assert external_id["caseExact"]
+        assert external_id["mutability"] == "readWrite"
+    assert "externalId" not in [each["name"] for each in schemas[ENTERPRISE_URN]["attributes"]]
+    for name in ("emails", "roles", "entitlements", "x509Certificates"):
+        (attribute,) = [each for each in schemas[USER_URN]["attributes"] if each["name"] == name]
+        (kind,) = [each for each in attribute["subAttributes"] if each["name"] == "type"]
+        assert kind["canonicalValues"] == ["work", "home", "other"]
+        # They are suggestions: any other type is taken.
+    made = app.client.user("u", roles=[{"value": "r", "type": "seasonal"}]).ok(201)
+    assert made.json["roles"] == [{"value": "r", "type": "seasonal"}]
+
+
 def test_resource_types(app: Connected) -> None:
     listed = app.client.get("/ResourceTypes").ok(200).json
     assert {each["id"] for each in listed["Resources"]} == {"User", "Group"}

@@ -82,10 +82,9 @@ class SchemasView(_DeclarationsView):
     kind, endpoint = "Schema", "Schemas"
 
     def declarations(self, call: Call) -> list[Json]:
-        schemas = {
-            schema.id: schema for resource_type in call.app.resource_types.values() for schema in resource_type.schemas
-        }
-        return [schema.declaration() for schema in schemas.values()]
+        types = call.app.resource_types.values()
+        schemas = {each["id"]: each for resource_type in types for each in resource_type.schema_declarations()}
+        return list(schemas.values())
 
 
 class ResourceTypesView(_DeclarationsView):
