@@ -22,6 +22,9 @@ Json = Any
 #: An attribute in a template.
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
+#: The strings of a source, its other text, and the `|` between its paths.
+_PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[^"|]+|["|]')
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -144,6 +147,36 @@ def _as_text(value: Json) -> str:
 
 
 def _path(text: str, resource_type: ResourceType) -> Reader:
+    """A reader of the value at a path; of several paths with `|` between them, of the first that has a value."""
+    first, *others = [_single_path(path, resource_type) for path in _alternatives(text)]
+    if not others:
+        return first
+
+    def read(document: Document) -> Json:
+        value = first(document)
+        for other in others:
+            if value is not None:
+                break
+            value = other(document)
+        return value
+
+    return read
+
+
+def _alternatives(text: str) -> list[str]:
+    """The paths in a source, which `|` separates outside of strings."""
+    if "|" not in text:
+        return [text]
+    paths = [""]
+    for piece in _PIECES.findall(text):
+        if piece == "|":
+            paths.append("")
+        else:
+            paths[-1] += piece
+    return [path.strip() for path in paths]
+
+
+def _single_path(text: str, resource_type: ResourceType) -> Reader:
     """A reader of the value at a path.
 
     Of several values it takes the first that the filter matches; without a filter the primary one, or the first.

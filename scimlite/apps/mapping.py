@@ -107,7 +107,8 @@ DEFAULT = Mapping(
         Row("userName", "userName", required=True),
         Row("givenName", "name.givenName"),
         Row("familyName", "name.familyName"),
-        Row("email", 'emails[type eq "work"].value'),
+        # authentik sends its only address with the type `other`, Keycloak without one.
+        Row("email", 'emails[type eq "work"].value | emails.value'),
         Row("displayName", "displayName"),
         Row("active", "active"),
         Row("department", f"{_ENTERPRISE}:department"),

@@ -48,6 +48,12 @@ VALUES: list[tuple[dict[str, Any], Any]] = [
     ({"source": 'emails[type eq "other"].value'}, None),
     ({"source": 'emails[not (type eq "home") and value sw "second"].value'}, "second@work.example"),
     ({"source": "emails"}, "ann@home.example"),
+    ({"source": 'emails[type eq "work"].value | emails.value'}, "Ann@Work.example"),
+    ({"source": 'emails[type eq "other"].value | emails.value'}, "ann@home.example"),
+    ({"source": 'title|emails[type eq "a|b"]|name.familyName'}, "Ash"),
+    ({"source": "title | externalId"}, None),
+    ({"source": "title | externalId", "default": "none"}, "none"),
+    ({"template": '<{emails[type eq "other"].value | emails.value}>'}, "<ann@home.example>"),
     ({"source": "emails.type"}, "home"),
     ({"source": "phoneNumbers.value"}, "1"),
     ({"source": "ims"}, None),
@@ -106,6 +112,27 @@ def test_the_default_mapping_is_useful() -> None:
     assert group.profile({"displayName": "Sales"}) == {"name": "Sales"}
 
 
+@pytest.mark.parametrize(
+    ("emails", "email"),
+    [
+        ([{"value": "o@x", "type": "other"}], "o@x"),
+        ([{"value": "n@x"}], "n@x"),
+        ([{"value": "h@x", "type": "home"}, {"value": "w@x", "type": "work"}], "w@x"),
+        ([{"value": "h@x", "type": "home", "primary": True}, {"value": "w@x", "type": "work"}], "w@x"),
+        ([{"value": "h@x", "type": "home"}, {"value": "o@x", "type": "other", "primary": True}], "o@x"),
+        ([{"value": "h@x", "type": "home"}, {"value": "o@x", "type": "other"}], "h@x"),
+        ([{"type": "work"}, {"value": "o@x", "type": "other"}], None),
+        ([], None),
+    ],
+)
+def test_the_default_email_is_the_work_address_else_the_primary_else_the_first(
+    emails: list[dict[str, Any]], email: str | None
+) -> None:
+    made = compiled_mapping.compiled("{}", core.USER)
+    assert made is not None
+    assert made.profile({"userName": "u", "emails": emails})["email"] == email
+
+
 def test_groups_can_be_had_by_id_and_in_any_place() -> None:
     made = compiled({"target": "ids", "source": "groups.value"}, {"target": "n", "source": "userName"})
     assert list(made.joined(made.profile(ANN), [("g1", "Sales")]).items()) == [("ids", ["g1"]), ("n", "Ann")]
@@ -143,8 +170,11 @@ REFUSED: list[tuple[Any, str]] = [
     ({"user": [{"target": "a", "source": "userName.value"}]}, "no attribute"),
     ({"user": [{"target": "a", "source": 'emails[type eq "work"].kind'}]}, "no sub-attribute"),
     ({"user": [{"target": "a", "source": 'emails[kind eq "work"].value'}]}, "no sub-attribute"),
-    ({"user": [{"target": "a", "source": "emails[type eq 5].value"}]}, "cannot be compared"),
+    ({"user": [{"target": "a", "source": "emails[primary eq 5].value"}]}, "cannot be compared"),
     ({"user": [{"target": "a", "source": "emails[type eq"}]}, "a: "),
+    ({"user": [{"target": "a", "source": "emails.value |"}]}, "a: "),
+    ({"user": [{"target": "a", "source": "userName | password"}]}, "is never returned"),
+    ({"user": [{"target": "a", "source": "userName | nowhere"}]}, "no attribute 'nowhere'"),
     ({"user": [{"target": "a", "source": "password"}]}, "is never returned"),
     ({"user": [{"target": "a", "source": "PassWord"}]}, "is never returned"),
     ({"user": [{"target": "a", "template": "{password}"}]}, "is never returned"),

@@ -45,7 +45,7 @@ def test_rows_are_set_changed_and_unset(site, slug):
     assert rows(site, slug)["fullName"] == {"target": "fullName", "template": FULL, "transform": ["upper"]}
     set_(site, slug, "email", "--lower", "--required")
     assert rows(site, slug)["email"]["required"] is True
-    assert rows(site, slug)["email"]["source"] == 'emails[type eq "work"].value'
+    assert rows(site, slug)["email"]["source"] == 'emails[type eq "work"].value | emails.value'
     set_(site, slug, "email", "--optional")
     assert rows(site, slug)["email"].get("required") is None
     assert rows(site, slug)["email"]["transform"] == ["lower"]

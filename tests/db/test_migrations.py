@@ -154,6 +154,23 @@ def test_values_of_before_are_in_the_index_that_new_ones_are_in(db, monkeypatch,
         assert 0 < len(found) <= len(leaves[kind.name])
 
 
+def test_the_default_mapping_of_before_is_stale(db, monkeypatch, tmp_path):
+    """An installation of before migration 0009, with an app of the default mapping, and one of its own."""
+    migrations = Path(migration._DIRECTORY)
+    for path in sorted(migrations.glob("000[1-8]*.py")):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
+    migration.upgrade(db)
+    monkeypatch.undo()
+    run = db.peewee.execute_sql
+    columns = "id, slug, name, enabled, settings, declared, mapping, mapping_version, version, created_at"
+    for id, text in enumerate(("{}", '{"user": [], "group": []}'), start=1):
+        run(f"INSERT INTO app ({columns}) VALUES ({id}, 'a{id}', 'A', 1, '{{}}', '{{}}', '{text}', 3, 5, 1)")
+    assert migration.upgrade(db)[0] == "0009_the_default_email"
+    rows = run("SELECT mapping_version, version FROM app ORDER BY id").fetchall()
+    assert [tuple(row) for row in rows] == [(4, 6), (3, 5)]
+
+
 class TestOtherVersions:
     """A database is served by its own version only, and says to the others what to do."""
 
