@@ -420,13 +420,13 @@ class ResourceType:
         RFC 7643 section 3.1 has externalId in every resource and in no schema. Entra's gallery validation and the IPSIE
         AL1 profile look for it among the attributes of the schema.
         """
-        core = self.schema.declaration()
-        core["attributes"] += [
+        declarations = [schema.declaration() for schema in self.schemas]
+        declarations[0]["attributes"] += [
             attribute.declaration()
             for attribute in self.common
             if attribute.key == "externalid" and attribute.key not in self.schema.by_key
         ]
-        return [core, *(extension.declaration() for extension in self.extensions)]
+        return declarations
 
     def declaration(self) -> dict[str, Any]:
         """The resource type as RFC 7643 section 6 writes it, without `meta`."""

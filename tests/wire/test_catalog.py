@@ -244,7 +244,12 @@ def test_an_entry_is_discovered(entry: catalog.CatalogEntry, installation: Insta
         assert listed == list(kind.extensions)
     for schema in entry.schemas:
         assert "nestedSchemas" not in shown[schema.id]
-        assert shown[schema.id]["attributes"] == [attribute.declaration() for attribute in schema.attributes]
+        declared = [attribute.declaration() for attribute in schema.attributes]
+        others = [each for each in shown[schema.id]["attributes"] if each not in declared]
+        assert [each for each in shown[schema.id]["attributes"] if each in declared] == declared
+        # What every resource has stands in the schema of a type, and in no extension.
+        types = {kind.schema for kind in entry.types}
+        assert [each["name"] for each in others] == (["externalId"] if schema.id in types else [])
     # The built-in types are as before.
     assert kinds["User"]["schemaExtensions"] == app.client.get("/ResourceTypes/User").json["schemaExtensions"]
 
