@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, Case, fn
+from peewee import SQL, Case, Cast, Value, fn
 
 from ...db import Database, Slot
 from ...db.tables import MemberRow, ResourceRow, ValueRow
@@ -101,8 +101,12 @@ def _value(leaf: Attribute, other: Any) -> Any:
 
 def _endpoint(leaf: Attribute, type: Any) -> Any:
     """The endpoint of a type that a link can point at, as SQL over the column that names the type."""
-    # Names and endpoints are letters, digits, - and _ only.
-    return Case(type, [(SQL(f"'{end.type}'"), SQL(f"'{end.endpoint}'")) for end in leaf.ends])
+    return Case(type, [(_text(end.type), _text(end.endpoint)) for end in leaf.ends])
+
+
+def _text(value: str) -> Any:
+    """A constant with its type, which PostgreSQL cannot infer in a CASE."""
+    return Cast(Value(value), "TEXT")
 
 
 def _first_value(other: Any, path: str) -> Any:
