@@ -54,7 +54,7 @@ def test_every_feature_takes_the_texts_that_it_names(name):
     ("name", "text", "problem"),
     [
         ("create-users", "true", "create-users is on or off, not 'true'."),
-        ("revive", "On", "revive is off or on, not 'On'."),
+        ("revive", "On", "revive is off or on, not 'On'. Did you mean 'on'?"),
         ("patch-answer", "none", "patch-answer is auto or body or empty, not 'none'."),
         ("brake-users", "050", "brake-users is a number or off, not '050'."),
         ("brake-percent", "101", "brake-percent is 0 to 100 or off, not '101'."),
@@ -70,4 +70,6 @@ def test_other_texts_are_refused(name, text, problem):
 def test_an_unknown_feature_is_refused_with_the_names_of_all():
     with pytest.raises(FeatureError) as refused:
         DEFAULTS.with_feature("brakes", "on")
-    assert str(refused.value).startswith("There is no feature 'brakes'. Features: create-users, update-users, ")
+    assert str(refused.value).startswith(
+        "There is no feature 'brakes'. Did you mean 'brake-users'? Features: create-users, "
+    )
