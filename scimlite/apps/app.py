@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,6 +11,7 @@ from ..db.tables import AppRow
 from ..errors import OperatorError
 from ..scim import core, declared
 from ..scim.declared import Declared
+from ..scim.names import fold
 from ..scim.schema import Attribute, ResourceType, schema
 from ..scim.strictness import Strictness
 from ..suggestions import did_you_mean
@@ -149,7 +149,7 @@ def named(db: Database, name: str) -> App | None:
 
 def _key(name: str) -> str:
     """A name or slug as it is compared: without case, and without blanks at the ends."""
-    return unicodedata.normalize("NFC", name).strip().casefold()
+    return fold(name.strip())
 
 
 def every(db: Database) -> list[App]:
