@@ -12,6 +12,7 @@ import pytest
 
 from installation import Connected, Installation
 from scimlite.admin import schemas
+from scimlite.apps import app_profile
 
 HERE = Path(__file__).parent
 #: Not a client's: what scim2-server asks of its storages, as requests.
@@ -75,3 +76,12 @@ def test_all_conversations_in_one_app(installation: Installation, tmp_path: Path
     results = play(app, tmp_path)
     wrong = [(each["file"], each["name"]) for each in results if not each["ok"]]
     assert wrong == [(file, name) for file, names in DIFFERENT.items() for name in names]
+
+
+@pytest.mark.parametrize("profile", ["entra", "okta", "ms-reference"])
+def test_a_profile_serves_its_clients(profile: str, installation: Installation, tmp_path: Path) -> None:
+    app = installation.app(profile, **app_profile.features_of(profile))
+    schemas.add_entry(installation.scope, app.slug, "okta-entitlements")
+    client = "okta" if profile == "okta" else "entra"
+    results = play(app, tmp_path, *map(str, sorted(HERE.glob(f"{client}-*.json"))))
+    assert [(each["file"], each["name"], each["problems"]) for each in results if not each["ok"]] == []
