@@ -208,8 +208,8 @@ GROUP_SCHEMA = schema(
             "The users and groups in the group.",
             _simple("value", "The member's id.", case_exact=True, mutability="immutable"),
             _reference("$ref", "The member's URI.", "User", "Group", mutability="immutable"),
-            # On request only: RFC 7643 section 8.7.1 does not have it, and strict clients compare what they sent.
-            _simple("display", "The member's name.", mutability="readOnly", returned="request"),
+            # Answers to writes leave it out (docs/adr/0009-names-of-members.md).
+            _simple("display", "The member's name.", mutability="readOnly"),
             _simple("type", "The kind of member.", canonical_values=("User", "Group"), mutability="immutable"),
             multi_valued=True,
             links=True,

@@ -53,7 +53,7 @@ manager:complex [value:string/exact $ref:reference/exact/->User displayName:stri
 GROUP = """
 displayName:string required
 members*:complex [value:string/exact/immutable $ref:reference/exact/immutable/->User/->Group
-  display:string/readOnly/request type:string/immutable]
+  display:string/readOnly type:string/immutable]
 """
 
 COMMON = """

@@ -159,18 +159,23 @@ def test_unknown_stored_attributes_are_not_shown() -> None:
     assert asked(USER, excluded="title").apply(former) == {"id": "1", "name": {"givenName": "Ada"}}
 
 
-def test_names_of_members_are_shown_on_request() -> None:
+@pytest.mark.parametrize(
+    ("attributes", "excluded", "named", "shown"),
+    [
+        ("", "", False, True),
+        ("members", "", False, True),
+        ("members.display", "", True, True),
+        ("members,MEMBERS.DISPLAY", "", True, True),
+        ("members.value", "", False, False),
+        ("", "members.display", False, False),
+        ("", "members.type", False, True),
+    ],
+)
+def test_names_of_members(attributes: str, excluded: str, named: bool, shown: bool) -> None:
     group = {"id": "1", "members": [{"value": "a", "display": "A"}]}
-    display = GROUP.core["members"].subs["display"]
-    for attributes, shown in (
-        ("", False),
-        ("members", False),
-        ("members.display", True),
-        ("members,MEMBERS.DISPLAY", True),
-    ):
-        projection = asked(GROUP, attributes)
-        assert projection.names(display) is shown
-        assert ("display" in projection.apply(group)["members"][0]) is shown
+    projection = asked(GROUP, attributes, excluded)
+    assert projection.names(GROUP.core["members"].subs["display"]) is named
+    assert ("display" in projection.apply(group)["members"][0]) is shown
 
 
 def test_attributes_on_request_are_shown_to_the_client_that_wrote_them(device: ResourceType) -> None:

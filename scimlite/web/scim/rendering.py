@@ -45,22 +45,28 @@ def location(resource: Resource, projection: Projection, base: str) -> str:
     return f"{base}/{projection.resource_type.endpoint}/{resource.id}"
 
 
-def render(resource: Resource, projection: Projection, base: str) -> bytes:
-    """Returns a resource as JSON with the attributes of the projection; `base` is the app's SCIM base URL."""
-    return Renderer(projection, base).render(resource).encode()
+def render(resource: Resource, projection: Projection, base: str, *, written: bool = False) -> bytes:
+    """Returns a resource as JSON with the attributes of the projection.
+
+    In: `base`, the app's SCIM base URL; `written`, True in the answer to a write.
+    """
+    return Renderer(projection, base, written=written).render(resource).encode()
 
 
 class Renderer:
-    """Renders resources of one type; its constructor computes what all resources of a page share."""
+    """Renders resources of one type; its constructor computes what all resources of a page share.
 
-    def __init__(self, projection: Projection, base: str) -> None:
+    The answer to a write leaves out the names of members, which the client did not send: strict clients compare.
+    """
+
+    def __init__(self, projection: Projection, base: str, *, written: bool = False) -> None:
         resource_type = projection.resource_type
         links, derived = resource_type.links, resource_type.derived
         self._projection = projection
         self._base = base
         self._plain = projection.plain
         self._links = links if projection.wants(links) else None
-        self._with_display = links is not None and _shows_display(projection, links.subs["display"])
+        self._with_display = links is not None and (not written or _echoes_display(projection, links.subs["display"]))
         self._derived = derived if projection.wants(derived) else None
         self._type = resource_type.name
         # The JSON string of the URI without its last quotation mark. An id is a UUID and needs no escaping.
@@ -97,23 +103,23 @@ class Renderer:
         return linked
 
 
-def _shows_display(projection: Projection, display: Attribute) -> bool:
-    """True when members are shown with their names: `attributes` asks for them, or the app always shows them."""
-    return display.returned == "default" or projection.names(display)
+def _echoes_display(projection: Projection, display: Attribute) -> bool:
+    """True when the answer to a write has the names of members: `attributes` asks for them, or clients set them."""
+    return not display.read_only or projection.names(display)
 
 
 def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool) -> list[Json]:
     urls = {end.type: f"{base}/{end.endpoint}/" for end in attribute.ends}
     try:
-        members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
+        if with_display:
+            return [
+                {"value": id, "$ref": urls[kind] + id, "type": kind, "display": display} for id, kind, display in links
+            ]
+        return [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
     except KeyError:
         # A member that was added while its type was taken from the declarations.
         links = [link for link in links if link.kind in urls]
         return _members(links, attribute, base, with_display=with_display)
-    if with_display:
-        for member, link in zip(members, links, strict=True):
-            member["display"] = link.display
-    return members
 
 
 def _groups(links: Sequence[Link], base: str) -> list[Json]:

@@ -45,14 +45,12 @@ class _ResourceView(View):
             with_links=resource.links is None and projection.wants(resource_type.links),
             with_derived=resource.derived is None and projection.wants(resource_type.derived),
         )
-        return self.resource_response(call, resource, projection, answer.status)
+        body = render(resource, projection, call.base, written=True)
+        return scim_response(body, answer.status, self.headers(call, resource, projection))
 
-    def resource_response(
-        self, call: Call, resource: read.Resource, projection: Projection, status: int = 200
-    ) -> Response:
-        """Returns a response with the resource as its body, and its ETag and Location."""
-        headers = {"ETag": etag(resource), "Location": location(resource, projection, call.base)}
-        return scim_response(render(resource, projection, call.base), status, headers)
+    def headers(self, call: Call, resource: read.Resource, projection: Projection) -> dict[str, str]:
+        """Returns the ETag and the Location of a resource."""
+        return {"ETag": etag(resource), "Location": location(resource, projection, call.base)}
 
 
 class CollectionView(_ResourceView):
@@ -93,7 +91,8 @@ class ResourceView(_ResourceView):
             conditions.require_match(f"{resource_type.name} {id}", version, modified_at)
             if conditions.not_modified(version, modified_at) and self._complete(call, resource, projection):
                 return empty_response(304, {"ETag": etag(resource)})
-        return self.resource_response(call, resource, projection)
+        body = render(resource, projection, call.base)
+        return scim_response(body, headers=self.headers(call, resource, projection))
 
     def _complete(self, call: Call, resource: read.Resource, projection: Projection) -> bool:
         """True when the answer shows nothing that a version omits.
