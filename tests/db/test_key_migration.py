@@ -104,17 +104,19 @@ class Older:
         for name in names:
             self.run("INSERT INTO alias (app_id, name, user_uuid) VALUES (1, ?, ?)", name, uuid)
 
-    def entry(self, name: str, uuid: str | None = None, request: str | None = None, key: str | None = None) -> None:
+    def entry(
+        self, name: str, uuid: str | None = None, request: str | None = None, key: str | None = None, at: int = 1
+    ) -> None:
         self.run(
             "INSERT INTO journal (at, app_id, action, outcome, user_uuid, user_name, user_key, request_id) "
-            "VALUES (1, 1, 'created', 'ok', ?, ?, ?, ?)",
-            *(uuid, name, key, request),
+            "VALUES (?, 1, 'created', 'ok', ?, ?, ?, ?)",
+            *(at, uuid, name, key, request),
         )
 
-    def refusal(self, request: str, key: str) -> None:
+    def refusal(self, request: str, key: str, at: int = 1) -> None:
         self.run(
-            "INSERT INTO refusal (at, app_id, request_id, method, path, user_key) VALUES (1, 1, ?, 'POST', '/', ?)",
-            *(request, key),
+            "INSERT INTO refusal (at, app_id, request_id, method, path, user_key) VALUES (?, 1, ?, 'POST', '/', ?)",
+            *(at, request, key),
         )
 
     def keys(self) -> set[tuple[Any, ...]]:
@@ -174,15 +176,19 @@ def test_people_are_found_in_the_journal_by_their_own_names(older: Older) -> Non
     older.entry("ﬁn", sharp, request="r3")
     for request, key in (("r1", "weiss"), ("r2", "weiss"), ("r3", "fin")):
         older.refusal(request, key)
+    # Two operations of one bulk request.
+    older.entry("Weiß", request="r4", key="weiss", at=2)
+    older.entry("weiss", request="r4", key="weiss", at=3)
+    older.refusal("r4", "weiss", at=3)
     migration.upgrade(older.db)
     aliases = {tuple(row) for row in older.db.rows(AliasRow.select(AliasRow.user_uuid, AliasRow.name))}
     # "strasse" stays: one of the names was that.
     kept = {(renamed, name) for name in ("weiß", "ada", "strasse", "straße", "pruned ss")}
     assert aliases == {(weiss, "weiss"), (weiss, "e"), (sharp, "gross"), (sharp, "groß"), (sharp, "ﬁn"), *kept}
     keys = older.db.rows(JournalRow.select(JournalRow.user_key).where(JournalRow.user_key.is_null(False)))
-    assert sorted(row[0] for row in keys) == ["weiss", "weiß"]
+    assert sorted(row[0] for row in keys) == ["weiss", "weiss", "weiß", "weiß"]
     refusals = older.db.rows(RefusalRow.select(RefusalRow.request_id, RefusalRow.user_key))
-    assert {tuple(row) for row in refusals} == {("r1", "weiß"), ("r2", "weiss"), ("r3", "ﬁn")}
+    assert {tuple(row) for row in refusals} == {("r1", "weiß"), ("r2", "weiss"), ("r3", "ﬁn"), ("r4", "weiss")}
 
 
 def test_names_that_differ_only_in_width_are_named_and_nothing_is_done(older: Older) -> None:

@@ -244,12 +244,15 @@ def _other_names(db: Any, app: int, uuid: str) -> set[str]:
 
 
 def _rewrite_journal(db: Any) -> None:
-    """Rewrites the keys of names in refused requests: first of those that are kept whole, then of the journal."""
+    """Rewrites the keys of names in refused requests: first of those that are kept whole, then of the journal.
+
+    A bulk request may have entries of several names; that of a refusal has its time.
+    """
     beyond = _beyond_ascii(db, "j.user_name")
     kept = _run(
         db,
         "SELECT r.id, j.user_name, r.user_key FROM refusal r JOIN journal j ON j.request_id = r.request_id "
-        f"AND j.app_id = r.app_id WHERE r.user_key IS NOT NULL AND {beyond}",
+        f"AND j.app_id = r.app_id AND j.at = r.at WHERE r.user_key IS NOT NULL AND {beyond}",
     )
     entries = _run(db, f"SELECT j.id, j.user_name, j.user_key FROM journal j WHERE j.user_key IS NOT NULL AND {beyond}")
     for table, rows in (("refusal", kept), ("journal", entries)):
