@@ -18,6 +18,7 @@ from .app_show import (
     extent_of_deletion,
     feature_name,
     print_details,
+    print_features,
     print_overview,
     profile_text,
     state,
@@ -30,7 +31,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_first_installation, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
-from .kit.options import dry_run_option, json_option, yes_option
+from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json
 
 
@@ -117,6 +118,7 @@ def create(
 
 @app.command(name="list")
 @json_option
+@wide_option
 @with_installation
 def list_(context: Context, as_json: bool) -> None:
     """List the apps with their users, groups and last contact.
@@ -129,9 +131,11 @@ def list_(context: Context, as_json: bool) -> None:
 
 @app.command()
 @app_argument
+@click.option("--features", is_flag=True, help="Show the features with what they do.")
 @json_option
+@wide_option
 @with_installation
-def show(context: Context, slug: str, as_json: bool) -> None:
+def show(context: Context, slug: str, features: bool, as_json: bool) -> None:
     """Show an app: base URL, contents, tokens and features.
 
     \b
@@ -140,6 +144,8 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     details = overviews.details(context.db, slug)
     if as_json:
         print_json(details_data(context, details))
+    elif features:
+        print_features(details.app)
     else:
         print_details(context, details)
 
@@ -161,8 +167,8 @@ def edit(
 ) -> None:
     """Rename an app, or set its features one by one or by a profile.
 
-    `scimlite app show` says which features there are and what they do. Either everything that is asked for is
-    done, or nothing. Running services follow at once.
+    `scimlite app show --features` says which features there are and what they do. Either everything that is asked for
+    is done, or nothing. Running services follow at once.
 
     \b
     Examples: scimlite app edit entra-id --feature patch-answer=body

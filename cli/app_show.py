@@ -19,6 +19,7 @@ from scimlite.scim.leniency import Leniency
 from .brake import BRAKES, brake_text
 from .kit.columns import Column, Columns
 from .kit.context import Context
+from .kit.layout import Layout
 from .kit.output import print_fields, print_heading, print_json_lines, print_table, print_title
 from .kit.times import iso_time, local_time
 
@@ -35,29 +36,40 @@ _CONTACT = Columns[Contact](
 )
 _OVERVIEW = Columns[Overview](
     Column(heading="App", shown=lambda item: item.app.slug),
-    Column(heading="Name", shown=lambda item: item.app.name),
+    Column(heading="Name", shown=lambda item: item.app.name, rank=3),
     Column(heading="State", shown=lambda item: state(item.app)),
-    Column(heading="Users", shown=lambda item: _users(item.contents)),
-    Column(heading="Groups", shown=lambda item: f"{item.contents.groups:,}"),
+    Column(heading="Users", shown=lambda item: _users(item.contents), rank=1),
+    Column(heading="Groups", shown=lambda item: f"{item.contents.groups:,}", rank=2),
     Column(heading="Last contact", shown=lambda item: local_time(item.contact.last) or "never"),
 )
 _TOKENS = Columns[Token](
     Column("token_label", "Label", value=lambda token: token.label, old="label"),
     Column("state", "State", value=lambda token: token.state(clock.now())),
-    Column("issued_at", "Issued", lambda token: iso_time(token.issued_at), lambda token: local_time(token.issued_at)),
+    Column(
+        "issued_at",
+        "Issued",
+        value=lambda token: iso_time(token.issued_at),
+        shown=lambda token: local_time(token.issued_at, seconds=False),
+        rank=1,
+    ),
     Column(
         "expires_at",
         "Expires",
         value=lambda token: iso_time(token.expires_at),
-        shown=lambda token: local_time(token.expires_at) or "never",
+        shown=lambda token: local_time(token.expires_at, seconds=False) or "never",
     ),
     Column(
         "last_used_at",
         "Last used",
         value=lambda token: iso_time(token.last_used_at),
-        shown=lambda token: local_time(token.last_used_at) or "never",
+        shown=lambda token: local_time(token.last_used_at, seconds=False) or "never",
     ),
 )
+
+
+_DEFAULTS = {name.replace("_", "-"): value for name, value in AppSettings().spelled().items()}
+#: Tokens that `scimlite app show` lists, so that it fits a screen.
+_MOST_TOKENS = 3
 
 
 def summary(context: Context, app: App) -> dict[str, Any]:
@@ -114,7 +126,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
 
 
 def print_details(context: Context, details: Details) -> None:
-    """Print one app: its facts, its tokens, and its features with their meaning."""
+    """Print one app: its facts, its newest tokens, and the features that are not as by default."""
     app, contents, refusal = details.app, details.contents, details.last_refusal
     address = context.scim_address(app.slug)
     print_title(app.name)
@@ -136,26 +148,38 @@ def print_details(context: Context, details: Details) -> None:
         ]
     )
     print_heading("Tokens")
-    _TOKENS.print_table(details.tokens, empty=f"None. Issue one: scimlite token issue {app.slug}")
+    # Those that still work first, the newest before the others.
+    tokens = sorted(details.tokens, key=lambda token: (token.state(clock.now()) != "active", -token.issued_at))
+    _TOKENS.print_table(tokens[:_MOST_TOKENS], empty=f"None. Issue one: scimlite token issue {app.slug}")
+    if len(tokens) > _MOST_TOKENS:
+        click.echo(f"and {len(tokens) - _MOST_TOKENS} more: scimlite token list {app.slug}")
     if details.leniencies:
         print_heading("Leniencies (what the client needs and the RFCs do not have)")
         for name, times in details.leniencies.items():
             click.echo(f"{_words(name)}: {times:,} {'time' if times == 1 else 'times'} this week")
+    print_heading("Features")
+    spelled = {feature_name(name): value for name, value in app.settings.spelled().items()}
+    own = {name: value for name, value in spelled.items() if value != _DEFAULTS[name]}
+    print_fields(list(own.items()))
+    rest = f"{len(spelled) - len(own)} {'other ' if own else ''}features have their default"
+    click.echo(f"{rest}: scimlite app show {app.slug} --features")
+
+
+def print_features(app: App) -> None:
+    """Print the features of an app with what they do."""
     spelled = app.settings.spelled()
-    print_heading(f"Features (change one: scimlite app edit {app.slug} --feature name=value)")
-    print_table(
-        ("Feature", "Value", "Choices", "Meaning"),
-        [
-            (
-                feature_name(feature.name),
-                spelled[feature.name],
-                _choices(feature),
-                feature.metadata["help"],
-            )
-            for feature in fields(AppSettings)
-        ],
-        empty="None.",
-    )
+    print_title(f"Features of {app.name} (change one: scimlite app edit {app.slug} --feature name=value)")
+    layouts = [
+        Layout("Feature", whole=True),
+        Layout("Value"),
+        Layout("Choices", wraps=True, rank=1),
+        Layout("Meaning", wraps=True),
+    ]
+    rows = [
+        (feature_name(feature.name), spelled[feature.name], _choices(feature), feature.metadata["help"])
+        for feature in fields(AppSettings)
+    ]
+    print_table(layouts, rows, empty="None.")
 
 
 def extent_of_deletion(details: Details) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scimlite.admin.wording import wording_of_brake
 
 from .kit.columns import Column, Columns
-from .kit.times import iso_time, local_time
+from .kit.times import iso_time, spoken_time
 
 if TYPE_CHECKING:
     from scimlite.apps import App
@@ -28,4 +28,4 @@ BRAKES: Columns[Brake] = Columns(
 
 def brake_text(app: App, brake: Brake) -> str:
     """Return a brake in words, with its times in the local time zone."""
-    return wording_of_brake(app, brake, local_time(brake.tripped_at))
+    return wording_of_brake(app, brake, spoken_time(brake.tripped_at))

@@ -35,7 +35,7 @@ def _columns(resource_type: ResourceType, retention: int) -> Columns[Tombstone]:
         return tombstone.deleted_at + retention if tombstone.purgeable else None
 
     return Columns(
-        Column("app", "App", value=lambda tombstone: tombstone.app.slug),
+        Column("app", "App", value=lambda tombstone: tombstone.app.slug, rank=2),
         Column("id", "Id", value=lambda tombstone: tombstone.id),
         *names,
         Column(
@@ -49,17 +49,17 @@ def _columns(resource_type: ResourceType, retention: int) -> Columns[Tombstone]:
             "How",
             value=lambda tombstone: tombstone.ended,
             shown=lambda tombstone: _ENDED.get(tombstone.ended, "deleted"),
+            rank=3,
         ),
         Column(
             "purgeable_at",
-            "May be purged",
+            "May go from",
             value=lambda tombstone: iso_time(purgeable_from(tombstone)),
             old="purgeable_from",
-            shown=lambda tombstone: (
-                f"from {local_time(purgeable_from(tombstone), seconds=False)}" if tombstone.purgeable else "never"
-            ),
+            shown=lambda tombstone: local_time(purgeable_from(tombstone), seconds=False) or "never",
+            rank=1,
         ),
-        table=("Name", "App", "Deleted", "How", "May be purged", "Id"),
+        table=("Name", "App", "Deleted", "How", "May go from", "Id"),
     )
 
 

@@ -18,21 +18,19 @@ from .kit.choosing import chosen_apps, the_one
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import json_option, page_options
-from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_place, print_title, width
+from .kit.options import json_option, page_options, wide_option
+from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_place, print_title
 from .kit.times import iso_time, local_time
 from .user_output import GROUPS_OF_ONE
 
 if TYPE_CHECKING:
     from scimlite.directory.members import Link
 
-#: Columns of the terminal from which on the ids of members are shown.
-_WIDE = 120
 #: Groups whose members are counted by one query.
 _CHUNK = 500
 
 _MEMBERS = Columns[Member](
-    Column("id", "Id", value=lambda member: member.id),
+    Column("id", "Id", value=lambda member: member.id, rank=3),
     Column("type", "Type", lambda member: member.type, lambda member: member.type.lower()),
     Column("name", "Name", value=lambda member: member.name),
     Column(
@@ -41,6 +39,7 @@ _MEMBERS = Columns[Member](
         value=lambda member: member.display,
         shown=lambda member: member.display if member.display and member.display != member.name else "",
         old="display",
+        rank=2,
     ),
     Column("state", "State", lambda member: _state(member) or None, lambda member: _state(member)),
     Column("membership", "Membership", value=lambda member: "direct" if member.direct else "indirect"),
@@ -60,7 +59,7 @@ def _state(member: Member) -> str:
 def _columns(counts: Mapping[int, int]) -> Columns[Found]:
     """Return the columns of groups; `counts` is a group's row to its number of members."""
     return Columns(
-        Column("app", "App", value=lambda group: group.app.slug),
+        Column("app", "App", value=lambda group: group.app.slug, rank=1),
         Column("id", "Id", value=lambda group: group.id),
         Column("display_name", "Group", value=lambda group: group.name),
         Column("created_at", value=lambda group: iso_time(group.created_at)),
@@ -69,6 +68,7 @@ def _columns(counts: Mapping[int, int]) -> Columns[Found]:
             "Changed",
             value=lambda group: iso_time(group.modified_at),
             shown=lambda group: local_time(group.modified_at, seconds=False),
+            rank=2,
         ),
         Column(
             "members",
@@ -99,6 +99,7 @@ def group() -> None:
 )
 @page_options
 @json_option
+@wide_option
 @with_installation
 def list_(
     context: Context,
@@ -167,6 +168,7 @@ def restore_(context: Context, group: str, slug: str | None) -> None:
 @click.option("--nested", is_flag=True, help="List also the members of groups in it.")
 @page_options
 @json_option
+@wide_option
 @with_installation
 def show(
     context: Context,
@@ -197,8 +199,7 @@ def show(
     heading = "Members, those of its groups included" if nested else "Members"
     print_heading(heading + (", when it was deleted" if shown.deleted_at is not None else ""))
     if members.members or not members.total:
-        # A narrow table has no ids, which `scimlite user show` prints.
-        hidden = {*(() if nested else ("Membership",)), *(() if width() >= _WIDE else ("Id",))}
+        hidden = () if nested else ("Membership",)
         _MEMBERS.print_table(members.members, empty="No members.", hidden=hidden)
     print_place("member", number, per_page, len(members.members), members.total)
 

@@ -13,7 +13,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, yes_option
-from .kit.times import DURATION, local_time
+from .kit.times import DURATION, spoken_time
 
 
 @click.group(cls=Group)
@@ -50,13 +50,13 @@ def prune(context: Context, age: int, yes: bool, dry_run: bool) -> None:
     before = clock.now() - age
     count = pruning.prunable(context.db, before)
     if not count:
-        click.echo(f"No entry is from before {local_time(before)}.", err=True)
+        click.echo(f"No entry is from before {spoken_time(before)}.", err=True)
         return
     if dry_run:
-        click.echo(f"{count:,} entries are from before {local_time(before)} and would be deleted.")
+        click.echo(f"{count:,} entries are from before {spoken_time(before)} and would be deleted.")
         return
     if not yes:
-        click.echo(f"{count:,} entries are from before {local_time(before)}. It cannot be undone.", err=True)
+        click.echo(f"{count:,} entries are from before {spoken_time(before)}. It cannot be undone.", err=True)
     confirm("Delete them?", yes=yes)
     gone = 0
     with click.progressbar(length=count, label="Deleting", file=sys.stderr) as bar:

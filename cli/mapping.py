@@ -25,20 +25,25 @@ from .kit.columns import Column, Columns
 from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import dry_run_option, json_option, yes_option
+from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_fields, print_heading, print_json
 
 _ROWS = Columns[Row](
     Column(heading="Target", shown=lambda row: row.target),
-    Column(heading="Source", shown=lambda row: row.origin),
+    Column(heading="Source", shown=lambda row: row.origin, wraps=True),
     Column(
         heading="Default",
         shown=lambda row: "" if row.default is None else json.dumps(row.default, ensure_ascii=False),
+        rank=3,
     ),
-    Column(heading="Transform", shown=lambda row: ", ".join(row.transform)),
-    Column(heading="", shown=lambda row: "required" if row.required else ""),
-    table=("Target", "Source", "Default", "Transform", ""),
+    Column(heading="Transform", shown=lambda row: ", ".join(row.transform), rank=2),
+    Column(heading="Required", shown=lambda row: "required" if row.required else "", rank=1),
+    table=("Target", "Source", "Default", "Transform", "Required"),
 )
+
+
+#: Columns that are left out when no row has anything there.
+_EXTRAS = ("Default", "Transform", "Required")
 
 
 @click.group(cls=Group)
@@ -70,6 +75,7 @@ _SET_ALL_THE_SAME = "Set it all the same?"
 @mapping.command()
 @required_app_option
 @json_option
+@wide_option
 @with_installation
 def show(context: Context, slug: str, as_json: bool) -> None:
     """Show an app's mapping.
@@ -82,9 +88,9 @@ def show(context: Context, slug: str, as_json: bool) -> None:
     if as_json:
         print_json(current.as_dict())
         return
-    _ROWS.print_table(current.rows(core.USER.name), empty="No rows.")
+    _ROWS.print_table(current.rows(core.USER.name), empty="No rows.", hidden_when_empty=_EXTRAS)
     print_heading("Groups")
-    _ROWS.print_table(current.rows(core.GROUP.name), empty="No rows.")
+    _ROWS.print_table(current.rows(core.GROUP.name), empty="No rows.", hidden_when_empty=_EXTRAS)
     stale = remapping.stale(context.db, app)
     if stale:
         click.echo(f"\n{stale:,} stored profiles are out of date: scimlite mapping recompute --app {slug}", err=True)

@@ -17,7 +17,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.options import dry_run_option, json_option, yes_option
 from .kit.output import print_json
-from .kit.times import DURATION, local_time
+from .kit.times import DURATION, spoken_time
 
 _Counted = tuple[tuple[str, str], int]
 _COUNTS = Columns[_Counted](
@@ -58,11 +58,11 @@ def purge(context: Context, slug: str | None, age: int | None, yes: bool, dry_ru
     total = sum(counts.values())
     listed = sorted(counts.items())
     if not total and not as_json:
-        click.echo(f"Nothing that may go was deleted before {local_time(before)}.", err=True)
+        click.echo(f"Nothing that may go was deleted before {spoken_time(before)}.", err=True)
         return
     if not yes and not as_json:
         _COUNTS.print_table(listed, empty="")
-        click.echo(f"\nThis was deleted before {local_time(before)} and would go. Remove it: --yes", err=True)
+        click.echo(f"\nThis was deleted before {spoken_time(before)} and would go. Remove it: --yes", err=True)
     # Nobody to ask is no error here: to show what would go is half of what the command is for.
     asked = not (yes or dry_run or as_json) and sys.stdin.isatty()
     if asked:

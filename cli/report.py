@@ -20,8 +20,8 @@ from scimlite.journal.selection import Selection
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation
-from .kit.options import Choice, json_option
-from .kit.times import MOMENT, local_time
+from .kit.options import Choice, json_option, wide_option
+from .kit.times import MOMENT, spoken_time
 from .report_output import EntryTable, flushed, print_data
 
 #: Entries in the table unless --limit is given.
@@ -53,6 +53,7 @@ _PAUSE = 0.5
     help=f"The newest N entries; {_TABLE_LIMIT} in the table unless given, all with --json and --csv.",
 )
 @json_option
+@wide_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.option("--follow", "-f", is_flag=True, help="Print new entries as they come, until Ctrl-C.")
 @click.option("--summary", is_flag=True, help="Print counts instead: by action and outcome, and by reason of refusal.")
@@ -176,7 +177,7 @@ def _nothing(db: Database, selection: Selection) -> str:
     if selection.app_ids is not None:
         words.append("in this app")
     words += [f"with {kind} {value}" for kind in ("action", "outcome") if (value := getattr(selection, kind))]
-    words += [f"{kind} {local_time(value)}" for kind in ("since", "until") if (value := getattr(selection, kind))]
+    words += [f"{kind} {spoken_time(value)}" for kind in ("since", "until") if (value := getattr(selection, kind))]
     if selection.user is not None and not reporting.ever_seen(db, selection.user):
         return (
             f"Nobody called {visible(selection.user)!r} was ever seen, by id, externalId or userName. "

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scimlite import clock
 from scimlite.admin.wording import description_of, subject_of
 from scimlite.journal import Action, Outcome
 from scimlite.journal.report import Record
 
 from .kit.columns import Column, Columns
-from .kit.output import print_json_lines, width
+from .kit.output import print_json_lines, room, width
 from .kit.times import iso_time, local_time
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Columns of the terminal from which on the action has a column of its own.
 _WIDE = 120
+#: The length of an id, which stands for a person without a name and is not cut.
+_ID = 36
 _STYLES: dict[str, str] = {
     Action.CREATED: "green",
     Action.ENABLED: "green",
@@ -80,7 +83,10 @@ class EntryTable:
     def __init__(self, app: int, subject: int, action: int) -> None:
         """Take the width of the longest app, person and action; the description gets the rest of the line."""
         self._wide = width() >= _WIDE
-        first = [19, min(app, 24 if self._wide else 12), min(subject, 44 if self._wide else 24)]
+        if room() is not None:
+            app = min(app, 24 if self._wide else 12)
+            subject = subject if subject == _ID else min(subject, 44 if self._wide else 24)
+        first = [19, app, subject]
         first += [action] if self._wide else []
         self._widths = (*first, max(width() - sum(first) - 2 * len(first), 20))
 
@@ -105,6 +111,8 @@ class EntryTable:
         from rich.text import Text
 
         headings = [heading for heading in ENTRIES.headings if self._wide or heading != "Action"]
+        # The zone of now: entries of the other half of a year with summer time are written in theirs.
+        headings[0] += f" ({getattr(local_time(clock.now()), 'zone', '')})"
         self._print(
             [[Text(heading, "bold") for heading in headings], [Text("─" * columns, "dim") for columns in self._widths]]
         )
@@ -128,8 +136,9 @@ class EntryTable:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-        for columns in self._widths:
-            table.add_column(width=columns, overflow="fold")
+        for columns in self._widths[:-1]:
+            table.add_column(width=columns, overflow="ellipsis", no_wrap=True)
+        table.add_column(width=self._widths[-1], overflow="fold")
         for cells in rows:
             table.add_row(*cells)
         # rich colours a terminal only, and none when NO_COLOR is set.

@@ -19,7 +19,7 @@ from .kit.app_name import required_app_option
 from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import dry_run_option, json_option, yes_option
+from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_fields, print_json, print_json_lines
 from .schema_output import DIFFERENCES, ENTRIES, SCHEMAS, print_about_type, print_schema, print_type
 
@@ -113,6 +113,7 @@ def _contents(source: str) -> bytes:
 @schema.command(name="catalog")
 @click.argument("name", required=False)
 @json_option
+@wide_option
 def catalog_(name: str | None, as_json: bool) -> None:
     """List the ready-made declarations, or show the one under NAME.
 
@@ -155,6 +156,7 @@ def catalog_(name: str | None, as_json: bool) -> None:
 @click.argument("name")
 @required_app_option
 @json_option
+@wide_option
 @with_installation
 def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
     """Compare what an app declared from the catalogue with the catalogue.
@@ -181,6 +183,7 @@ def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
 @schema.command(name="list")
 @required_app_option
 @json_option
+@wide_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
     """List the schemas of an app, with the resource types that use each.
@@ -200,6 +203,7 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
 @click.argument("name", shell_complete=completing.schemas)
 @required_app_option
 @json_option
+@wide_option
 @with_installation
 def show(context: Context, name: str, slug: str, as_json: bool) -> None:
     """Show a schema by its URN, or a resource type by its name with its schemas.

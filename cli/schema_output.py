@@ -17,6 +17,7 @@ from scimlite.scim.declaration_diff import Difference
 from scimlite.scim.schema import Attribute, ResourceType, Schema
 
 from .kit.columns import Column, Columns
+from .kit.layout import Layout
 from .kit.output import print_fields, print_json, print_table
 
 _USES = Columns[Use](
@@ -27,8 +28,8 @@ _USES = Columns[Use](
 ENTRIES = Columns[CatalogEntry](
     Column("name", "Name", value=lambda entry: entry.name),
     Column("version", "Version", value=lambda entry: entry.version),
-    Column("title", "What it is for", value=lambda entry: entry.title),
-    Column("source", "Written from", value=lambda entry: entry.source),
+    Column("title", "What it is for", value=lambda entry: entry.title, wraps=True),
+    Column("source", "Written from", value=lambda entry: entry.source, wraps=True, rank=1),
     Column("date", value=lambda entry: entry.date),
     Column("url", value=lambda entry: entry.url),
     Column("resource_types", value=lambda entry: [kind.name for kind in entry.types]),
@@ -36,7 +37,7 @@ ENTRIES = Columns[CatalogEntry](
     table=("Name", "Version", "What it is for", "Written from"),
 )
 DIFFERENCES = Columns[Difference](
-    Column("path", "What", value=lambda difference: difference.path),
+    Column("path", "What", value=lambda difference: difference.path, whole=True),
     Column(
         "characteristic",
         "Characteristic",
@@ -44,13 +45,18 @@ DIFFERENCES = Columns[Difference](
         shown=lambda difference: difference.characteristic,
     ),
     Column(
-        "here", "Here", value=lambda difference: difference.before, shown=lambda difference: _side(difference.before)
+        "here",
+        "Here",
+        value=lambda difference: difference.before,
+        shown=lambda difference: _side(difference.before),
+        wraps=True,
     ),
     Column(
         "catalog",
         "In the catalogue",
         value=lambda difference: difference.after,
         shown=lambda difference: _side(difference.after),
+        wraps=True,
     ),
 )
 
@@ -63,13 +69,14 @@ def _side(value: Any) -> str:
 
 
 SCHEMAS = Columns[Listed](
-    Column("schema", "Schema", value=lambda listed: listed.schema.id),
+    Column("schema", "Schema", value=lambda listed: listed.schema.id, whole=True),
     Column("name", value=lambda listed: listed.schema.name),
     Column(
         "declared",
         "Declared",
         value=lambda listed: listed.declared,
         shown=lambda listed: _declared(listed),
+        rank=2,
     ),
     Column(
         "catalog",
@@ -83,8 +90,9 @@ SCHEMAS = Columns[Listed](
         "Of",
         value=lambda listed: [_USES.data(use) for use in listed.uses],
         shown=lambda listed: ", ".join(map(_use, listed.uses)),
+        wraps=True,
     ),
-    Column(heading="Attributes", shown=lambda listed: f"{len(_own_attributes(listed.schema))}"),
+    Column(heading="Attributes", shown=lambda listed: f"{len(_own_attributes(listed.schema))}", rank=3),
     table=("Schema", "Of", "Attributes", "Declared"),
 )
 
@@ -142,7 +150,13 @@ def print_schema(schema: Schema) -> None:
     """Print a schema with its attributes."""
     print_fields([("Schema", schema.id), ("Name", schema.name), ("About", schema.description)])
     rows = [_row(line, prefix) for attribute in _own_attributes(schema) for line, prefix in _lines(attribute)]
-    print_table(("Attribute", "Type", "Characteristics", "Description"), rows, empty="None.")
+    layouts = [
+        Layout("Attribute", whole=True),
+        Layout("Type"),
+        Layout("Characteristics", wraps=True),
+        Layout("Description", wraps=True, rank=1),
+    ]
+    print_table(layouts, rows, empty="None.")
 
 
 def _own_attributes(schema: Schema) -> list[Attribute]:

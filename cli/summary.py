@@ -14,6 +14,7 @@ from scimlite.journal.summary import Reason, Summary
 
 from .brake import BRAKES, brake_text
 from .kit.columns import Column, Columns
+from .kit.layout import Layout
 from .kit.output import print_fields, print_heading, print_json, print_table
 from .kit.times import iso_time, local_time
 
@@ -28,7 +29,7 @@ _COUNTS = Columns[_Counted](
 )
 _REASONS = Columns[Reason](
     Column("status", "Status", lambda reason: reason.status, lambda reason: str(reason.status or "")),
-    Column("reason", "Reason", lambda reason: reason.text),
+    Column("reason", "Reason", lambda reason: reason.text, wraps=True),
     Column("count", "Count", lambda reason: reason.count, lambda reason: f"{reason.count:,}"),
     Column("last_at", "Last", lambda reason: iso_time(reason.last_at), lambda reason: local_time(reason.last_at)),
     table=("Count", "Status", "Last", "Reason"),
@@ -67,7 +68,7 @@ def _print_tables(summary: Summary) -> None:
     print_heading("Actions")
     outcomes = [str(outcome) for outcome in Outcome]
     print_table(
-        ("Action", *outcomes),
+        [Layout("Action"), *map(Layout, outcomes)],
         [
             (action, *(_cell(summary.actions.get((action, outcome))) for outcome in outcomes))
             for action in sorted({action for action, _ in summary.actions})

@@ -18,9 +18,9 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, identity_provider, idp_option
-from .kit.options import dry_run_option, json_option, yes_option
+from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json, print_json_lines
-from .kit.times import DEADLINE, DURATION, iso_time, local_time
+from .kit.times import DEADLINE, DURATION, iso_time, local_time, spoken_time
 
 
 def _columns(context: Context, app: App) -> Columns[Token]:
@@ -34,6 +34,7 @@ def _columns(context: Context, app: App) -> Columns[Token]:
             "Issued",
             value=lambda token: iso_time(token.issued_at),
             shown=lambda token: local_time(token.issued_at, seconds=False),
+            rank=2,
         ),
         Column(
             "expires_at",
@@ -56,12 +57,14 @@ def _columns(context: Context, app: App) -> Columns[Token]:
             shown=lambda token: (
                 tokens.key_state(token, keyring) + (f" ({token.key_id})" if token.key_id != keyring.newest else "")
             ),
+            rank=1,
         ),
         Column(
             "subject",
             "Subject",
             value=lambda token: token.subject,
             shown=lambda token: tokens.subject_name(context.db, app, token),
+            rank=3,
         ),
         table=("Label", "State", "Subject", "Issued", "Expires", "Last used", "Secret key"),
     )
@@ -121,6 +124,7 @@ def issue(
 @token.command(name="list")
 @app_argument
 @json_option
+@wide_option
 @with_installation
 def list_(context: Context, slug: str, as_json: bool) -> None:
     """List an app's tokens, and which secret key each one needs.
@@ -192,7 +196,7 @@ def rotate(context: Context, slug: str, label: str | None, overlap: int, idp: st
     made, text = tokens.rotate(context.workspace(app), context.keyring, old, overlap=overlap)
     retired = next(token for token in tokens.every(context.db, app) if token.id == old.id)
     if retired.state(clock.now()) == "active":
-        lead = f"Paste the new token; the old one works until {local_time(retired.expires_at)}."
+        lead = f"Paste the new token; the old one works until {spoken_time(retired.expires_at)}."
     else:
         lead = "Paste the new token; the old one has stopped working."
     _print(context, app, made, text, idp=idp, as_json=as_json, lead=lead)
@@ -215,9 +219,9 @@ def revoke(context: Context, slug: str, label: str | None, yes: bool, dry_run: b
     revoked = tokens.get(context.db, app, label)
     name = f"The token {visible(revoked.label)!r}"
     if revoked.revoked_at is not None:
-        click.echo(f"{name} was already revoked at {local_time(revoked.revoked_at)}.", err=True)
+        click.echo(f"{name} was already revoked at {spoken_time(revoked.revoked_at)}.", err=True)
         return
-    used_at = local_time(revoked.last_used_at)
+    used_at = spoken_time(revoked.last_used_at)
     use = f"{name} of {app.slug} was {f'last used at {used_at}' if used_at else 'never used'}."
     if dry_run:
         click.echo(f"{use} It would be revoked: clients that have it would be refused.")
@@ -246,7 +250,7 @@ def _print(
         click.echo(f"\n  For {user} alone, at {url}/Me{context.server.remark}\n", err=True)
         if lead:
             click.echo(f"  {lead}", err=True)
-    ends = f"It ends at {local_time(made.expires_at)}." if made.expires_at is not None else ""
+    ends = f"It ends at {spoken_time(made.expires_at)}." if made.expires_at is not None else ""
     disabled = f"{app.slug} is disabled and refuses it: scimlite app enable {app.slug}" if not app.enabled else ""
     remarks = [line for line in (ends, disabled) if line]
     for line in remarks:

@@ -17,7 +17,7 @@ from .kit.choosing import chosen_apps, the_one
 from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import dry_run_option, json_option, page_options, yes_option
+from .kit.options import dry_run_option, json_option, page_options, wide_option, yes_option
 from .kit.output import print_csv, print_json, print_json_lines, print_place
 from .kit.times import MOMENT, local_time
 from .report_output import ENTRIES
@@ -47,6 +47,7 @@ def user() -> None:
 @page_options
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@wide_option
 @with_installation
 def list_(
     context: Context,
@@ -97,6 +98,7 @@ def list_(
 @click.argument("user")
 @app_option
 @json_option
+@wide_option
 @with_installation
 def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
     """Show a user: attributes, groups, state, and the last entries of the report.
@@ -171,7 +173,8 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
     for entry in entries:
         subject = f"{visible(entry.user or entry.user_id or user)} in {entry.app or ''}"
         if subject != heading:
-            click.echo(("\n" if heading else "") + click.style(subject, bold=True))
+            zone = getattr(local_time(entry.at), "zone", "")
+            click.echo(("\n" if heading else "") + click.style(f"{subject} ({zone})", bold=True))
         heading = subject
         click.echo(f"{local_time(entry.at)}  {sentence_about(entry)}  [{actor_of(entry)}]")
     if not heading:

@@ -25,16 +25,17 @@ RECENT = 10
 _NOT_ATTRIBUTES = ("schemas", "id")
 
 USERS = Columns[Found](
-    Column("app", "App", value=lambda user: user.app.slug),
-    Column("id", value=lambda user: user.id),
+    Column("app", "App", value=lambda user: user.app.slug, rank=2),
+    Column("id", "Id", value=lambda user: user.id, rank=5),
     Column("user_name", "userName", value=lambda user: user.name),
-    Column("display_name", "Name", lambda user: user.display, lambda user: user.display or ""),
+    Column("display_name", "Name", lambda user: user.display, lambda user: user.display or "", rank=4),
     Column(
         "email",
         "E-mail",
         value=lambda user: _email(user) or None,
         # Most userNames are the e-mail address: then it says nothing new.
         shown=lambda user: "" if _email(user).lower() == user.name.lower() else _email(user),
+        rank=3,
     ),
     Column("external_id", value=lambda user: user.attributes.get("externalId")),
     Column("state", "State", value=lambda user: user.state),
@@ -44,8 +45,9 @@ USERS = Columns[Found](
         "Changed",
         value=lambda user: iso_time(user.modified_at),
         shown=lambda user: local_time(user.modified_at, seconds=False),
+        rank=1,
     ),
-    table=("userName", "Name", "E-mail", "State", "App", "Changed"),
+    table=("userName", "Name", "E-mail", "State", "App", "Changed", "Id"),
 )
 GROUPS_OF_ONE: Columns[Link] = Columns(
     Column("id", "Id", value=lambda group: group.id),
@@ -56,9 +58,9 @@ GROUPS_OF_ONE: Columns[Link] = Columns(
 _HISTORY = Columns[Record](
     Column(heading="Time", shown=lambda entry: local_time(entry.at)),
     Column(heading="Action", shown=lambda entry: entry.action),
-    Column(heading="Outcome", shown=lambda entry: entry.outcome),
-    Column(heading="What", shown=description_of),
-    Column(heading="By", shown=actor_of),
+    Column(heading="Outcome", shown=lambda entry: entry.outcome, rank=1),
+    Column(heading="What", shown=description_of, wraps=True),
+    Column(heading="By", shown=actor_of, rank=2),
 )
 
 

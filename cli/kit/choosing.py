@@ -13,7 +13,7 @@ from scimlite.scim import core
 from scimlite.scim.schema import ResourceType
 
 from .context import Context
-from .times import local_time
+from .times import spoken_time
 
 
 def chosen_apps(context: Context, slug: str | None) -> list[App]:
@@ -48,5 +48,5 @@ def the_one(context: Context, resource_type: ResourceType, slug: str | None, tex
 
 
 def _line(match: Found) -> str:
-    ended = f" {local_time(match.deleted_at)}" if match.deleted_at is not None else ""
+    ended = f" {spoken_time(match.deleted_at)}" if match.deleted_at is not None else ""
     return f"{match.app.slug}  {visible(match.name)}  {match.id}  {match.state}{ended}"

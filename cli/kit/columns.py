@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from .layout import Layout
 from .output import print_csv, print_json_lines, print_table
 
 T = TypeVar("T")
@@ -16,7 +17,8 @@ class Column(Generic[T]):
     """One fact of a noun: its key for programs, its heading for people, or both.
 
     `value` gives the fact as JSON data, `shown` as the text of a table's cell; without `shown` the value is the text.
-    `old` is the key that it had before; JSON and CSV have both for one release, the older one at the end.
+    `old` is the key that it had before; JSON and CSV have both for one release, the older one at the end. `rank`,
+    `wraps` and `whole` say how the column gives way in a narrow table: see Layout.
     """
 
     key: str = ""
@@ -24,6 +26,9 @@ class Column(Generic[T]):
     value: Callable[[T], Any] = lambda item: None
     shown: Callable[[T], str] | None = None
     old: str = ""
+    rank: int = 0
+    wraps: bool = False
+    whole: bool = False
 
     def cell(self, item: T) -> str:
         """The text of the table's cell."""
@@ -79,6 +84,8 @@ class Columns(Generic[T]):
         """
         cells = {heading: [self.cell_of(heading)(item) for item in items] for heading in self._table}
         left_out = {*hidden, *(heading for heading in hidden_when_empty if not any(cells[heading]))}
-        headings = [heading for heading in self._table if heading not in left_out]
-        rows = list(zip(*(cells[heading] for heading in headings), strict=True)) if items else []
-        print_table(headings, rows, empty=empty)
+        by_heading = {column.heading: column for column in self._columns if column.heading or column.shown}
+        shown = [by_heading[heading] for heading in self._table if heading not in left_out]
+        layouts = [Layout(column.heading, column.rank, column.wraps, column.whole) for column in shown]
+        rows = list(zip(*(cells[column.heading] for column in shown), strict=True)) if items else []
+        print_table(layouts, rows, empty=empty)

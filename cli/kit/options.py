@@ -12,6 +12,8 @@ from scimlite.suggestions import did_you_mean
 _PER_PAGE = 50
 _MOST_PER_PAGE = 1000
 
+_WIDE = "scimlite.wide"
+
 _Command = Callable[..., Any]
 
 
@@ -38,6 +40,22 @@ class _Renamed(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
         return record and (self.opts[0], record[1])
+
+
+def wide_option(command: _Command) -> _Command:
+    """The `--wide` option of commands that print tables."""
+    text = "Print all columns in full, however wide."
+    return click.option("--wide", is_flag=True, expose_value=False, callback=_keep_wide, help=text)(command)
+
+
+def _keep_wide(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[_WIDE] = value
+
+
+def is_wide() -> bool:
+    """True when the command was given `--wide`."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_WIDE))
 
 
 def yes_option(command: _Command, *, old: Sequence[str] = (), text: str = "Do not ask for confirmation.") -> _Command:

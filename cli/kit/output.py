@@ -14,7 +14,10 @@ import click
 
 from scimlite.admin.wording import visible
 
+from .layout import Layout
+from .options import is_wide
 from .streams import takes_unicode
+from .times import LocalTime
 
 #: Columns of a table that goes into a pipe or a file, which no terminal limits.
 _PIPE_WIDTH = 200
@@ -39,8 +42,8 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer.writerows(rows)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """Print a table as wide as the terminal (COLUMNS counts) with long cells wrapped.
+def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """Print a table that fits the terminal, and on stderr which columns had no room.
 
     Prints `empty` to stderr when there are no rows.
     """
@@ -48,23 +51,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty
     if not listed:
         click.echo(empty, err=True)
         return
-    # Imported here, because rich takes 50 ms and most commands without rows need none of it.
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    # Imported here, because rich takes some 20 ms that commands without rows need not.
+    from . import tables
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in listed:
-        table.add_row(*(Text("\n".join(map(visible, cell.split("\n")))) for cell in row))
-    Console(width=width(), highlight=False, soft_wrap=False).print(table)
+    lines, left_out = tables.lines(layouts, listed, room())
+    click.echo("\n".join(lines))
+    if left_out:
+        click.echo(f"Left out: {', '.join(left_out)}. All columns: --wide, or a wider terminal.", err=True)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print one labelled value a line, without empty ones; never wrapped, so that an address can be copied."""
     listed = [(label, value) for label, value in fields if value]
+    times = [number for number, (_, value) in enumerate(listed) if isinstance(value, LocalTime)]
+    if times:
+        label, first = listed[times[0]]
+        listed[times[0]] = (f"{label} ({getattr(first, 'zone', '')})", first)
     longest = max((len(label) for label, _ in listed), default=0)
     for label, value in listed:
         click.echo(f"{visible(label):<{longest}}  {visible(value)}")
@@ -90,8 +92,13 @@ def print_place(noun: str, number: int, size: int, shown: int, total: int) -> No
         click.echo(f"\n{first:,} to {first + shown - 1:,} of {total:,} {noun}s.{more}", err=True)
 
 
+def room() -> int | None:
+    """Return the columns to write in: those of COLUMNS, else the terminal's; None with `--wide` and in a pipe."""
+    if is_wide() or not (os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty()):
+        return None
+    return shutil.get_terminal_size().columns
+
+
 def width() -> int:
-    """Return the columns to write in: those of COLUMNS, else the terminal's, else 200."""
-    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
-        return shutil.get_terminal_size().columns
-    return _PIPE_WIDTH
+    """Return the columns to write in; 200 where there is room for all."""
+    return room() or _PIPE_WIDTH

@@ -81,12 +81,32 @@ def _microseconds(when: datetime) -> int:
     return (when.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+class LocalTime(str):
+    """A time as text in the local time zone, which a table or a list of fields names once."""
+
+    zone: str
+
+    def __new__(cls, text: str, zone: str) -> LocalTime:
+        """A text with the name of its zone."""
+        time = super().__new__(cls, text)
+        time.zone = zone
+        return time
+
+
 def local_time(microseconds: int | None, *, seconds: bool = True) -> str:
-    """Write a stored time in the local time zone; an empty text for None."""
+    """Write a stored time in the local time zone, as a LocalTime; an empty text for None."""
     if microseconds is None:
         return ""
     form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
-    return datetime.fromtimestamp(microseconds / 1e6).astimezone().strftime(form)
+    when = datetime.fromtimestamp(microseconds / 1e6).astimezone()
+    name = when.tzname() or ""
+    return LocalTime(when.strftime(form), name if name.isalpha() else f"UTC{when.strftime('%z')}")
+
+
+def spoken_time(microseconds: int | None) -> str:
+    """Write a stored time with its zone, for a sentence; an empty text for None."""
+    time = local_time(microseconds)
+    return f"{time} {time.zone}" if isinstance(time, LocalTime) else ""
 
 
 def iso_time(microseconds: int | None) -> str | None:

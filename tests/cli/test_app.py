@@ -98,10 +98,12 @@ def test_show_tells_features_with_what_they_do(site):
     slug = site.app("Shown")
     printed = site.ok("app", "show", slug)
     assert "http://127.0.0.1:8000/scim/v2/shown" in printed
+    assert re.search(r"^default +active +", printed, re.MULTILINE)
+    assert f"features have their default: scimlite app show {slug} --features" in printed
+    printed = site.ok("app", "show", slug, "--features")
     for feature in apps.AppSettings.__dataclass_fields__.values():
         line = next(line for line in printed.splitlines() if line.startswith(feature.name.replace("_", "-")))
         assert feature.metadata["help"][:40] in line
-    assert re.search(r"^default +active +", printed, re.MULTILINE)
 
 
 def test_show_for_programs(site):
@@ -259,7 +261,9 @@ def test_show_spells_features_as_they_are_set(site):
     site.ok(
         "app", "edit", slug, "--feature", "revive=on", "--feature", "brake-users=off", "--feature", "brake-window=90m"
     )
-    rows = [line.split() for line in site.ok("app", "show", slug).splitlines()]
+    own = site.ok("app", "show", slug)
+    assert re.search(r"^Features\nrevive +on\nbrake-users +off\nbrake-window +90m\n", own, re.MULTILINE)
+    rows = [line.split() for line in site.ok("app", "show", slug, "--features").splitlines()]
     values = {row[0]: row[1] for row in rows if (len(row) > 1 and "-" in row[0]) or row[:1] == ["revive"]}
     assert (values["revive"], values["brake-users"], values["brake-window"]) == ("on", "off", "90m")
     assert (values["create-users"], values["patch-answer"], values["brake-percent"]) == ("on", "auto", "20")

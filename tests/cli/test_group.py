@@ -84,8 +84,8 @@ def test_show_with_the_members_of_its_groups(site, nested):
 
 def test_show_for_people(site, nested):
     printed = site.ok("group", "show", "COMPANY")
-    assert "Users in all  3, those in its groups included" in printed
-    assert "In groups     Circle" in printed
+    assert "Users in all   3, those in its groups included" in printed
+    assert "In groups      Circle" in printed
     assert site.json("group", "show", "g-1")["display_name"] == "Engineering"
     narrow = site.ok("group", "show", "company", "--nested", columns=80)
     assert max(map(len, narrow.splitlines())) <= 80

@@ -337,12 +337,13 @@ class TestTable:
         ):
             assert line in folded.replace("\n", " ")
 
-    def test_long_names_are_folded_not_cut(self, command, app):
+    def test_long_names_are_cut_on_a_terminal_and_whole_in_a_pipe(self, command, app):
         name = "a.person.with.a.rather.long.name@a-company-with-a-long-name.onmicrosoft.example"
         app.client.user(name).ok()
         ran = command("report", "--app", app.slug, "--action", "created", COLUMNS="100").ok()
-        column = ran.out.splitlines()[0].index("Who")
-        assert "".join(line[column : column + 24].strip() for line in ran.out.splitlines()[2:]) == name
+        assert f"{name[:23]}… " in ran.out
+        for options, env in (((), {"COLUMNS": ""}), (("--wide",), {"COLUMNS": "100"})):
+            assert name in command("report", "--app", app.slug, "--action", "created", *options, **env).ok().out
 
     def test_complex_values_are_told_in_words_and_long_ones_cut(self, command, app):
         work = {"value": "alice@example.com", "type": "work"}
@@ -414,7 +415,7 @@ class TestFollow:
         with command.started(
             "report", "--app", app.slug, "--action", "created", "--since", "1h", "--follow", COLUMNS="100"
         ) as follower:
-            assert follower.line().split() == ["Time", "App", "Who", "What"]
+            assert [word for word in follower.line().split() if "(" not in word] == ["Time", "App", "Who", "What"]
             assert set(follower.line()) == {"─", " "}
             assert follower.line().split()[3:] == ["before", "created"]
             app.client.user("after").ok()
