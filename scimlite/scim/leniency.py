@@ -34,7 +34,9 @@ class Leniency(StrEnum):
     # --- values ---
     STRING_BOOLEAN = "string-boolean", "booleans as text"
     STRING_NUMBER = "string-number", "numbers as text"
+    NUMBER_AS_TEXT = "number-as-text", "numbers where texts belong"
     WRAPPED_SINGLE = "wrapped-single", "lists of one for a single value"
+    WRAPPED_VALUE = "wrapped-value", "objects with a value for values without sub-attributes"
     BARE_VALUE = "bare-value", "a text for an attribute with sub-attributes"
     LEGACY_MANAGER = "legacy-manager", "managerId of SCIM 1.1"
     DISPLAY_NAME = "display-name", "displayName in place of display"

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from ..errors import InvalidSyntax, InvalidValue
-from . import named_schemas, quirks
+from . import named_schemas, quirks, written
 from .leniency import Leniency, note
 from .patch import Operation
 from .path import quote
@@ -59,6 +59,7 @@ def load_json(raw: bytes) -> Json:
         raise InvalidValue("The body holds a NUL character.")
     if _count_strings(raw.replace(b"\\\\", b"")) != _count_strings(rendered):
         json.loads(raw, object_pairs_hook=_refuse_twins)
+    written.remember(raw, parsed)
     return parsed
 
 

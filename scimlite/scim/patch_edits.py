@@ -141,7 +141,7 @@ def _clean_item(step: Step, item: Json) -> Json:
     """
     attribute = step.attribute
     value = values.clean_item(attribute, item, step.ignored)
-    if value is None and isinstance(item, dict) and not _names_writable(attribute, item):
+    if value is None and attribute.complex and isinstance(item, dict) and not _names_writable(attribute, item):
         raise InvalidValue(f"{attribute.path}: the value has none of the sub-attributes that can be set.")
     return value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import leniency, numbers, path
+from . import leniency, numbers, path, written
 from .leniency import Leniency
 from .schema import Attribute
 
@@ -55,13 +55,40 @@ def unwrap_single(value: Json) -> Json:
     return value
 
 
+def number_as_text(value: Json) -> Json:
+    """A number stands for its text, exactly as it is written in the body, where an attribute is a string.
+
+    HR sources have employee numbers and phone numbers as numbers, and authentik sends ids of members so
+    (goauthentik/authentik#15533).
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        leniency.note(Leniency.NUMBER_AS_TEXT)
+        return written.text(value)
+    return value
+
+
+def wrapped_value(attribute: Attribute, value: Json) -> Json:
+    """An object with a `value` stands for the value, in attributes with several simple values.
+
+    Entra's Multi-Value attributes can arrive so, as UnboundID's SDK sends lists of texts (pingidentity/scim#37) and
+    Keycloak sends attributes named "….value" (keycloak/keycloak#50865). What else describes the value, such as a
+    `type`, has no place.
+    """
+    if isinstance(value, dict) and attribute.multi_valued:
+        named = {name.lower(): inner for name, inner in value.items()}
+        if "value" in named and len(named) == len(value) and named.keys() <= {"value", "type", "primary", "display"}:
+            leniency.note(Leniency.WRAPPED_VALUE)
+            return named["value"]
+    return value
+
+
 def bare_value(attribute: Attribute, value: Json) -> Json:
-    """A plain string stands for an object with this `value`, in complex attributes that have one.
+    """A plain string, or a number, stands for an object with this `value`, in complex attributes that have one.
 
     Entra sends `manager` as the bare id (Captain-P-Goldfish/SCIM-SDK#541); Microsoft's Postman collection sends
     group members as strings (AzureAD/SCIMReferenceCode).
     """
-    if isinstance(value, str) and attribute.value_sub is not None:
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and attribute.value_sub is not None:
         leniency.note(Leniency.BARE_VALUE)
         return {"value": value}
     return value

@@ -399,7 +399,8 @@ class ResourceType:
                     note(Leniency.UNQUALIFIED_EXTENSION)
         if attribute is None:
             return None
-        if path.sub is None:
+        if path.sub is None or (path.sub.lower() == "value" and attribute.multi_valued and not attribute.complex):
+            # Simple values are known as their own `value` (RFC 7643 section 2.4).
             return Target(urn, attribute)
         sub = attribute.subs.get(path.sub.lower())
         return Target(urn, attribute, sub) if sub else None

@@ -126,6 +126,10 @@ def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = No
         return None
     if attribute.complex:
         return _clean_complex(attribute, value, ignored)
+    if type(value) is dict:
+        value = quirks.wrapped_value(attribute, value)
+        if value is None or value == "":
+            return None
     return _CHECKS[attribute.type](attribute, value)
 
 
@@ -202,6 +206,10 @@ def _kind(value: Json) -> str:
 
 
 def _check_string(attribute: Attribute, value: Json) -> Json:
+    return _check_text(attribute, quirks.number_as_text(value))
+
+
+def _check_text(attribute: Attribute, value: Json) -> Json:
     if not isinstance(value, str):
         raise InvalidValue(f"{attribute.path} takes a string, not {_kind(value)}.")
     if not attribute.takes(value):
@@ -258,7 +266,7 @@ def _check_binary(attribute: Attribute, value: Json) -> Json:
 
 _CHECKS: dict[str, Callable[[Attribute, Json], Json]] = {
     "string": _check_string,
-    "reference": _check_string,
+    "reference": _check_text,
     "boolean": _check_boolean,
     "integer": _check_integer,
     "decimal": _check_decimal,

@@ -76,7 +76,8 @@ def test_bare_value() -> None:
     assert quirks.bare_value(GROUP.core["members"], "77") == {"value": "77"}
     assert quirks.bare_value(NAME, "Ada") == "Ada"
     assert quirks.bare_value(MANAGER, {"value": "77"}) == {"value": "77"}
-    assert quirks.bare_value(MANAGER, 77) == 77
+    assert quirks.bare_value(MANAGER, 77) == {"value": 77}
+    assert quirks.bare_value(MANAGER, True) is True
 
 
 def test_legacy_manager() -> None:
@@ -177,3 +178,24 @@ def test_every_quirk_says_where_it_was_seen_and_has_a_test() -> None:
         source = inspect.getdoc(function) or ""
         assert any(word in source for word in ("#", "Microsoft", "scim2-")), name
         assert inspect.getdoc(globals()[f"test_{name}"]), name
+
+
+def test_number_as_text() -> None:
+    """Numbers of HR sources, and goauthentik/authentik#15533."""
+    assert quirks.number_as_text(701984) == "701984"
+    for value in (True, "5", None, [5], {}):
+        assert quirks.number_as_text(value) is value
+
+
+def test_wrapped_value() -> None:
+    """Entra ID's Multi-Value attributes; pingidentity/scim#37, keycloak/keycloak#50865."""
+    many, one = Attribute("projects", multi_valued=True), Attribute("project")
+    assert quirks.wrapped_value(many, {"Value": "red", "type": "x", "primary": False}) == "red"
+    for attribute, value in (
+        (many, {"value": "red", "colour": 1}),
+        (many, {"value": "red", "VALUE": "blue"}),
+        (many, {"type": "x"}),
+        (one, {"value": "red"}),
+        (many, "red"),
+    ):
+        assert quirks.wrapped_value(attribute, value) is value

@@ -62,8 +62,12 @@ def whole_value(sub: Attribute, value: Json) -> Json:
 
 
 def complex_value(attribute: Attribute, value: Json) -> Document:
-    """A complex value; a string stands for its `value`."""
-    if isinstance(value, str) and sub_attribute(attribute, "value") is not None:
+    """A complex value; a string or a number stands for its `value`."""
+    if (
+        isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+        and sub_attribute(attribute, "value") is not None
+    ):
         return {"value": value}
     if not isinstance(value, dict):
         raise RefusedError("invalidValue")
@@ -90,7 +94,14 @@ def item_value(attribute: Attribute, value: Json) -> Json:
 
 
 def simple_value(attribute: Attribute, value: Json) -> Json:
-    """A value of the right type; booleans and numbers may be strings, as Entra ID sends them."""
+    """A value of the right type; booleans and numbers may be strings, as Entra ID sends them.
+
+    A number stands for its text, and in a list an object for its `value`.
+    """
+    if attribute.multi_valued and isinstance(value, dict) and [name.lower() for name in value] == ["value"]:
+        value = next(iter(value.values()))
+    if attribute.type == "string" and type(value) in (int, float):
+        value = json.dumps(value)
     if attribute.type == "boolean" and isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
     if attribute.type in ("integer", "decimal"):

@@ -22,7 +22,10 @@ Json = Any
 SEARCH_URN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 BULK_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 CREW = "urn:example:schemas:extension:crew:2.0:User"
-CREW_SCHEMA = {"id": CREW, "attributes": [{"name": "level", "type": "integer"}]}
+CREW_SCHEMA = {
+    "id": CREW,
+    "attributes": [{"name": "level", "type": "integer"}, {"name": "badges", "multiValued": True}],
+}
 USER = {"schemas": [USER_URN], "userName": "new"}
 STAFF = {"schemas": [USER_URN, ENTERPRISE_URN], "userName": "new"}
 
@@ -94,7 +97,15 @@ CASES = [
     create("string-boolean", emails=[{"value": "a@example.com", "primary": "False"}]),
     patch("string-boolean operation-case", {"op": "Replace", "path": "active", "value": "False"}),
     Case("POST", "/Users", {**USER, "schemas": [USER_URN, CREW], CREW: {"level": "3"}}, ("string-number",), 201),
+    create("number-as-text", externalId=701984),
     create("wrapped-single", title=["T"]),
+    Case(
+        "POST",
+        "/Users",
+        {**USER, "schemas": [USER_URN, CREW], CREW: {"badges": [{"value": "red"}]}},
+        ("wrapped-value",),
+        201,
+    ),
     create("bare-value", emails=["a@example.com"]),
     patch("bare-value", replace(f"{ENTERPRISE_URN}:manager", "m")),
     patch("legacy-manager", replace(f"{ENTERPRISE_URN}:manager", {"managerId": "m"})),

@@ -17,7 +17,7 @@ from ...apps.keyring import Keyring
 from ...config import Limits
 from ...db import Database
 from ...journal import tallies
-from ...scim import leniency
+from ...scim import leniency, written
 from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
@@ -111,6 +111,7 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
 def finish_request(response: Response) -> Response:
     """Adds the X-Request-Id header to a response and writes the request's line to the access log."""
     call = current_call()
+    written.forget()
     response.headers["X-Request-Id"] = call.id
     if call.leniencies and call.caller is not None:
         for name in call.leniencies:
