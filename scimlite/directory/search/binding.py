@@ -17,7 +17,7 @@ from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from ...scim.path import AttrPath
 from ...scim.schema import Attribute, ResourceType
 from .columns import COLUMNS
-from .shapes import Comparison, Complement, Every, Fixed, OfTypes, SameItem, Schemas, Shape, Some
+from .shapes import Comparison, Complement, Every, Fixed, OfKind, OfTypes, SameItem, Schemas, Shape, Some
 
 
 @dataclass(slots=True)
@@ -162,7 +162,11 @@ class _Binder:
         if leaf.path == "meta.resourceType":
             return Fixed(comparison.OPERATORS[bound.op](self.resource_type.name, bound.key))
         if holder.derived and leaf.key == "type":
-            raise InvalidFilter(f"{leaf.path} cannot be used in a filter, because it is not stored.")
+            kind = self.kind(leaf, bound)
+            if in_item:
+                return kind
+            matching = SameItem(holder, kind)
+            return matching if bound.op != "ne" else Some((Complement(Comparison(holder, leaf, "any")), matching))
         if leaf.assumed is not None:
             return self.primary(holder, leaf, bound, in_item=in_item)
         slot, long, last = self.slots(bound, term)
@@ -184,6 +188,11 @@ class _Binder:
             return marked if wants_true else Complement(marked)
         some = marked if wants_true else SameItem(holder, Complement(marked))
         return some if bound.op == "eq" else Some((Complement(Comparison(holder, holder, "any")), some))
+
+    def kind(self, leaf: Attribute, bound: comparison.Bound) -> OfKind:
+        """The shape of a comparison with the kind of a link, which is computed and not stored."""
+        test = comparison.OPERATORS[bound.op]
+        return OfKind(frozenset(kind for kind in leaf.canonical_values if test(kind, bound.key)))
 
     def slots(self, bound: comparison.Bound, term: Compare) -> tuple[str, bool, bool]:
         """Binds the key of a comparison; returns the common name of its Slots, and `long` and `last` of Comparison."""

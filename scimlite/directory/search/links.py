@@ -11,8 +11,8 @@ from ...db.tables import MemberRow, ResourceRow, ValueRow
 from ...scim import core
 from ...scim.schema import Attribute
 from .cost import terms_of
-from .expressions import ALWAYS, all_of, any_of, compared, exists, hidden, joined, negated
-from .shapes import Comparison, Complement, Every, Shape, Some
+from .expressions import ALWAYS, NEVER, all_of, any_of, compared, exists, hidden, joined, negated
+from .shapes import Comparison, Complement, Every, Fixed, OfKind, Shape, Some
 
 
 def linked_set(db: Database, holder: Attribute, term: Shape) -> Any:
@@ -20,6 +20,9 @@ def linked_set(db: Database, holder: Attribute, term: Shape) -> Any:
     member = MemberRow.alias()
     if holder.links:
         return member.select(member.group_id).where(_among_others(db, member.member_id, term))
+    if _names_kind(term):
+        row = ResourceRow.alias()
+        return row.select(row.id).where(_of_either_kind(db, term, row))
     return member.select(member.member_id).where(member.group_id.in_(_groups_below(db, term)))
 
 
@@ -28,7 +31,67 @@ def linked(db: Database, holder: Attribute, term: Shape, row: Any) -> Any:
     member = MemberRow.alias()
     if holder.links:
         return exists(member, member.group_id == row.id, _among_others(db, member.member_id, term))
+    if _names_kind(term):
+        return _of_either_kind(db, term, row)
     return exists(member, member.member_id == row.id, member.group_id.in_(_groups_below(db, term)))
+
+
+def _of_either_kind(db: Database, term: Shape, row: Any) -> Any:
+    """The condition that a resource is in a group, directly or indirectly, with which the term about the link holds."""
+    direct, indirect = (_of_kind(term, kind) for kind in ("direct", "indirect"))
+    return any_of([row.id.in_(_direct(db, direct)), row.id.in_(_indirect(db, indirect))])
+
+
+def _direct(db: Database, term: Shape) -> Any:
+    """A query of the ids of the members of living groups that satisfy the term."""
+    member = MemberRow.alias()
+    return member.select(member.member_id).where(member.group_id.in_(_others(db, term, core.GROUP.name)))
+
+
+def _indirect(db: Database, term: Shape) -> Any:
+    """A query of the ids of those who are in a living group that satisfies the term through another group only."""
+    start, member, inner = ResourceRow.alias(), MemberRow.alias(), ResourceRow.alias()
+    first = start.select(start.id, start.id).where(start.id.in_(_others(db, term, core.GROUP.name)))
+    down = first.cte("down", recursive=True, columns=("top", "id"))
+    step = (
+        member.select(down.c.top, member.member_id)
+        .join(down, on=(member.group_id == down.c.id))
+        .join(inner, on=(inner.id == member.member_id))
+        .where(inner.type == core.GROUP.name, inner.deleted_at.is_null())
+    )
+    pairs = down.union(step)
+    lower, upper = MemberRow.alias(), MemberRow.alias()
+    direct = exists(upper, upper.group_id == pairs.c.top, upper.member_id == lower.member_id)
+    return (
+        lower.select(lower.member_id)
+        .join(pairs, on=(lower.group_id == pairs.c.id))
+        .where(negated(direct))
+        .with_cte(pairs)
+    )
+
+
+def _names_kind(shape: Shape) -> bool:
+    """True when a term says whether the link is direct."""
+    match shape:
+        case Every(terms) | Some(terms):
+            return any(_names_kind(term) for term in terms)
+        case Complement(term):
+            return _names_kind(term)
+    return isinstance(shape, OfKind)
+
+
+def _of_kind(shape: Shape, kind: str) -> Shape:
+    """The term about the other end of a link of this kind."""
+    match shape:
+        case OfKind(kinds):
+            return Fixed(kind in kinds)
+        case Every(terms):
+            return Every(tuple(_of_kind(term, kind) for term in terms))
+        case Some(terms):
+            return Some(tuple(_of_kind(term, kind) for term in terms))
+        case Complement(term):
+            return Complement(_of_kind(term, kind))
+    return shape
 
 
 def _among_others(db: Database, column: Any, term: Shape) -> Any:
@@ -79,6 +142,8 @@ def other_end(db: Database, shape: Shape, other: Any) -> Any:
             return any_of(other_end(db, term, other) for term in terms)
         case Complement(term):
             return negated(other_end(db, term, other))
+        case Fixed(holds):
+            return ALWAYS if holds else NEVER
     assert isinstance(shape, Comparison)
     if shape.op == "any" or (shape.op == "pr" and shape.leaf.key != "display"):
         return ALWAYS

@@ -44,6 +44,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class OfKind:
+    """A link of a derived attribute is of one of these kinds: `direct`, `indirect`; only inside a SameItem."""
+
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     """All of the terms hold."""
 
@@ -79,4 +86,4 @@ class OfTypes:
     terms: tuple[tuple[ResourceType, Shape], ...]
 
 
-Shape = Fixed | Schemas | Comparison | Every | Some | Complement | SameItem
+Shape = Fixed | Schemas | Comparison | OfKind | Every | Some | Complement | SameItem
