@@ -30,7 +30,7 @@ from scimlite.config import Settings
 from scimlite.db import Database, Insert, chunks
 from scimlite.db.tables import AliasRow, MemberRow, ResourceRow, ValueRow
 from scimlite.directory import value_index
-from scimlite.scim import core, document
+from scimlite.scim import core, document, intake
 from scimlite.scim.names import fold
 from scimlite.scim.schema import ResourceType
 
@@ -96,7 +96,7 @@ def _group(db: Database, app: App, row: int, members: int) -> Rows:
 
 def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, Any], made: Rows) -> dict[str, Any]:
     """Add the rows of one resource; returns its document."""
-    cleaned = document.clean(resource_type, body).document
+    cleaned = intake.clean(resource_type, body).document
     whole = {"schemas": cleaned["schemas"], "id": str(uuid.uuid4()), **cleaned}
     names, at = document.names(resource_type, whole), clock.now()
     text = orjson.dumps(whole).decode()

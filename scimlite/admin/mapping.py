@@ -18,7 +18,7 @@ from ..db.tables import AppRow, ResourceRow
 from ..directory import profiles
 from ..errors import ScimError
 from ..journal import Action, Entry, Scope
-from ..scim import core
+from ..scim import core, intake
 from ..scim import document as documents
 from ..scim.schema import ResourceType
 from .rehearsal import ConfirmationNeeded
@@ -102,7 +102,7 @@ def preview(app: App, resource_type: ResourceType, body: Any) -> dict[str, Any]:
     Raises AppError when the app would refuse the resource.
     """
     try:
-        cleaned = documents.with_defaults(resource_type, documents.clean(resource_type, body).document)
+        cleaned = documents.with_defaults(resource_type, intake.clean(resource_type, body).document)
     except ScimError as error:
         raise AppError(f"This would be refused: {error.detail}") from None
     compiled = compiled_mapping.compiled(app.mapping, resource_type)

@@ -15,7 +15,8 @@ from ..db.tables import ResourceRow
 from ..journal import Action
 from ..scim import document as documents
 from ..scim import patch_plan
-from ..scim.document import Cleaned, Document
+from ..scim.document import Document
+from ..scim.intake import Cleaned
 from ..scim.schema import ResourceType
 from . import member_changes, passwords, profiles, tombstones, value_index
 from .attempt import Attempt

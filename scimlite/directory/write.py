@@ -18,7 +18,7 @@ from ..apps import features
 from ..apps.workspace import Workspace
 from ..journal import Action
 from ..scim import document as documents
-from ..scim import messages, patch_apply, patch_plan
+from ..scim import intake, messages, patch_apply, patch_plan
 from ..scim import patch as patching
 from ..scim.document import Document
 from ..scim.preconditions import UNCONDITIONAL, Preconditions
@@ -60,7 +60,7 @@ def create(
     """
     with attempt or Attempt(workspace, Action.CREATED, resource_type, method="POST", body=body) as attempt:
         _check(workspace, resource_type, body)
-        cleaned = documents.clean(resource_type, body)
+        cleaned = intake.clean(resource_type, body)
         return Written(Creation(attempt, resource_type, cleaned, revive_since).carry_out(), cleaned.document)
 
 
@@ -80,7 +80,7 @@ def replace(
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
         _check(workspace, resource_type, body)
-        cleaned = documents.clean(resource_type, body, replacing=True)
+        cleaned = intake.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
             steps=[patch_plan.whole(cleaned.links)] if resource_type.links else [],

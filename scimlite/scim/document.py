@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import InvalidSyntax, InvalidValue, Mutability
-from . import immutable, named_schemas, quirks, values
-from .leniency import Leniency
-from .leniency import note as note_leniency
+from ..errors import InvalidValue, Mutability
+from . import immutable, quirks, values
 from .names import check_user_name
-from .normal import normal_form
 from .schema import Attribute, ResourceType
 
 Json = Any
@@ -21,8 +17,6 @@ Document = dict[str, Json]
 _NOT_INDEXED = ("schemas", "id", "meta")
 #: Characters of the name that a client may give a member.
 _LONGEST_DISPLAY = 1000
-#: Attributes of this mutability keep their value when a PUT does not send one.
-_KEPT = ("immutable", "writeOnly")
 
 
 class ValueRow(NamedTuple):
@@ -34,113 +28,7 @@ class ValueRow(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """A checked body: the document to store, the ids it links to, and the names that were left out.
-
-    `secrets` holds, by path, the values of attributes that no document holds (a password).
-    """
-
-    document: Document
-    links: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    secrets: dict[str, Json] = field(default_factory=dict, repr=False)
-    #: What the client calls linked resources, by id.
-    displays: dict[str, str] = field(default_factory=dict)
-
-
 # --- a body becomes a document ------------------------------------------------------------------------------------
-
-
-def clean(resource_type: ResourceType, body: Json, *, replacing: bool = False) -> Cleaned:
-    """Checks a resource sent with POST or PUT (`replacing`).
-
-    readOnly and unknown attributes are left out (RFC 7644 section 3.3) and listed in `ignored`, except those that the
-    service itself puts into its answers, because clients send them back. Values of the linking attribute become ids
-    in `links`. Raises InvalidSyntax when the body is no object or names an attribute twice, InvalidValue when a value
-    is wrong or a required one is missing.
-    """
-    if not isinstance(body, dict):
-        raise InvalidSyntax(f"A {resource_type.name} is a JSON object.")
-    intake = _Intake(resource_type)
-    intake.take(body)
-    finished = finish(resource_type, intake.document)
-    require(resource_type, finished, kept=_KEPT if replacing else ())
-    if not replacing:
-        check_name(finished, {})
-    return Cleaned(finished, list(dict.fromkeys(intake.links)), intake.ignored, intake.secrets, intake.displays)
-
-
-class _Intake:
-    """Reads a body attribute by attribute; its fields are those of `Cleaned`, as far as the body is read."""
-
-    def __init__(self, resource_type: ResourceType) -> None:
-        self.resource_type = resource_type
-        self.document: Document = {}
-        self.links: list[str] = []
-        self.displays: dict[str, str] = {}
-        self.ignored: list[str] = []
-        self.secrets: dict[str, Json] = {}
-        self._paths: set[str] = set()
-
-    def take(self, body: Document) -> None:
-        """Reads the whole resource."""
-        named: Json = None
-        for name, value in values.unique_names(body, "The resource"):
-            if name == "schemas" or name.lower() == "schemas":
-                named = value
-            extension = self.resource_type.extension(name)
-            if extension is not None:
-                self._schema(extension.id, extension.by_key, value)
-            elif name.lower() == self.resource_type.schema.id.lower():
-                self._schema(None, self.resource_type.core, value)
-            else:
-                self._attribute(None, self.resource_type.core.get(name.lower()), name, value)
-        used = [extension.id for extension in self.resource_type.extensions if extension.id in self.document]
-        named_schemas.check(named, self.resource_type.schema.id, self.resource_type.urns, used)
-
-    def _schema(self, urn: str | None, attributes: dict[str, Attribute], body: Json) -> None:
-        """Reads the object under a schema's URN; `urn` is None for the core schema."""
-        owner = urn or self.resource_type.schema.id
-        if body is None:
-            return
-        if not isinstance(body, dict):
-            raise InvalidValue(f"{owner} takes an object.")
-        for name, value in values.unique_names(quirks.without_nested_schemas(body) if urn else body, owner):
-            self._attribute(urn, attributes.get(name.lower()), f"{owner}:{name}", value)
-
-    def _attribute(self, urn: str | None, attribute: Attribute | None, name: str, value: Json) -> None:
-        """Reads one attribute; None stands for one that the schema does not know."""
-        if attribute is None:
-            if value is not None:
-                values.note(self.ignored, name)
-                note_leniency(Leniency.UNKNOWN_ATTRIBUTE)
-            return
-        if attribute.path in self._paths:
-            raise InvalidSyntax(f"The resource names {attribute.path} twice.")
-        self._paths.add(attribute.path)
-        if attribute.read_only:
-            if value is not None and not attribute.derived and attribute not in self.resource_type.common:
-                values.note(self.ignored, name)
-        elif attribute.key == "schemas":
-            _check_schemas(value)
-        elif attribute.links:
-            self.links += link_ids(attribute, value, self.ignored, self.displays)
-        else:
-            cleaned = values.clean(attribute, value, self.ignored)
-            if attribute.composed and cleaned is not None:
-                cleaned = normal_form(attribute, cleaned)
-            if cleaned is not None and attribute.apart:
-                self.secrets[attribute.path] = cleaned
-            elif cleaned is not None:
-                holder = self.document if urn is None else self.document.setdefault(urn, {})
-                holder[attribute.name] = cleaned
-
-
-def _check_schemas(value: Json) -> None:
-    if value is None or (isinstance(value, list) and all(isinstance(urn, str) for urn in value)):
-        return
-    raise InvalidValue("schemas takes an array of strings.")
 
 
 def link_ids(attribute: Attribute, value: Json, ignored: list[str], displays: dict[str, str]) -> list[str]:

@@ -26,6 +26,14 @@ def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document)
     would change or a required one be removed, InvalidValue when a required one would be blank or a new userName
     cannot be one.
     """
+    finished = document.finish(resource_type, edited(edits, current))
+    document.require(resource_type, finished)
+    document.check_name(finished, current)
+    return finished
+
+
+def edited(edits: Sequence[Edit], current: Document) -> Document:
+    """Like `apply`, before what is required is checked and `schemas` follows."""
     changed = dict(current)
     for edit in edits:
         if edit.urn is None:
@@ -37,10 +45,7 @@ def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document)
     for urn, attribute in {(edit.urn, edit.attribute): None for edit in edits}:
         if attribute.composed:
             _settle(changed if urn is None else changed[urn], attribute)
-    finished = document.finish(resource_type, changed)
-    document.require(resource_type, finished)
-    document.check_name(finished, current)
-    return finished
+    return changed
 
 
 def _apply_to(holder: Document, edit: Edit) -> None:

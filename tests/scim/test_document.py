@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scimlite.errors import InvalidValue, ScimError
-from scimlite.scim import document, messages
+from scimlite.scim import document, intake, messages
 from scimlite.scim.core import USER
 from scimlite.scim.schema import ResourceType
 
@@ -33,20 +33,20 @@ def test_reads(case: dict[str, Any], resource_types: dict[str, ResourceType]) ->
     resource_type = resource_types[case.get("type", "User")]
     body = messages.load_json(json.dumps(case["body"]).encode())
     before = copy.deepcopy(body)
-    cleaned = document.clean(resource_type, body)
+    cleaned = intake.clean(resource_type, body)
     assert cleaned.document == document.finish(resource_type, case["document"])
     assert cleaned.document["schemas"] == case.get("schemas", cleaned.document["schemas"])
     assert cleaned.links == case.get("links", [])
     assert cleaned.ignored == case.get("ignored", [])
     assert cleaned.secrets == case.get("secrets", {})
     assert body == before
-    assert document.clean(resource_type, cleaned.document).document == cleaned.document
+    assert intake.clean(resource_type, cleaned.document).document == cleaned.document
 
 
 @pytest.mark.parametrize("case", rows("clean", refused=True))
 def test_refuses(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     with pytest.raises(ScimError) as refused:
-        document.clean(resource_types[case.get("type", "User")], case["body"])
+        intake.clean(resource_types[case.get("type", "User")], case["body"])
     assert (refused.value.status, refused.value.scim_type) == (400, case["error"]["scimType"])
     assert case["error"]["detail"] in refused.value.detail
 
@@ -62,7 +62,7 @@ def test_indexes(case: dict[str, Any], resource_types: dict[str, ResourceType]) 
 def test_renews(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
     current = document.finish(resource_type, {"id": "1", **case["current"]})
-    cleaned = document.clean(resource_type, case["body"])
+    cleaned = intake.clean(resource_type, case["body"])
     renewed = document.renewed(resource_type, current, cleaned.document)
     assert renewed == document.finish(resource_type, {"id": "1", **case["document"]})
     assert list(renewed)[:2] == ["schemas", "id"]
@@ -72,7 +72,7 @@ def test_renews(case: dict[str, Any], resource_types: dict[str, ResourceType]) -
 def test_does_not_renew(case: dict[str, Any], resource_types: dict[str, ResourceType]) -> None:
     resource_type = resource_types[case.get("type", "User")]
     current = document.finish(resource_type, {"id": "1", **case["current"]})
-    cleaned = document.clean(resource_type, case["body"])
+    cleaned = intake.clean(resource_type, case["body"])
     with pytest.raises(ScimError) as refused:
         document.renewed(resource_type, current, cleaned.document)
     assert refused.value.scim_type == case["error"]["scimType"]
@@ -80,7 +80,7 @@ def test_does_not_renew(case: dict[str, Any], resource_types: dict[str, Resource
 
 
 def test_what_has_no_value_gets_its_default() -> None:
-    sent = document.clean(USER, {"userName": "ada"}).document
+    sent = intake.clean(USER, {"userName": "ada"}).document
     assert document.with_defaults(USER, sent)["active"] is True
     assert document.with_defaults(USER, sent, {"active": False})["active"] is False
     assert "active" not in document.with_defaults(USER, sent, {"userName": "ada"})
@@ -89,7 +89,7 @@ def test_what_has_no_value_gets_its_default() -> None:
 
 def test_what_was_not_taken_is_listed_shortly() -> None:
     body = {"userName": "ada", "x" * 1000: 1, **{f"attribute{number}": 1 for number in range(1000)}}
-    ignored = document.clean(USER, body).ignored
+    ignored = intake.clean(USER, body).ignored
     assert len(ignored) == 20
     assert ignored[0] == "x" * 200 + "…"
 
@@ -108,10 +108,10 @@ def test_an_empty_display_name_is_one() -> None:
 def test_a_required_extension_must_have_a_value(device: ResourceType) -> None:
     lease = device.extensions[0]
     strict = replace(device, required_extensions=frozenset({lease.id}))
-    assert document.clean(strict, {"name": "Laptop", lease.id: {"lender": "x"}}).document[lease.id] == {"lender": "x"}
+    assert intake.clean(strict, {"name": "Laptop", lease.id: {"lender": "x"}}).document[lease.id] == {"lender": "x"}
     for body in ({"name": "Laptop"}, {"name": "Laptop", lease.id: {}}):
         with pytest.raises(InvalidValue, match=f"{lease.id} is required"):
-            document.clean(strict, body)
+            intake.clean(strict, body)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from examples import tries
 from hostile_json import hostile
 from scimlite.errors import ScimError
-from scimlite.scim import bulk, document, messages, patch, patch_apply
+from scimlite.scim import bulk, document, intake, messages, patch, patch_apply
 from scimlite.scim.core import ENTERPRISE_URN, GROUP, USER, USER_URN
 from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.patch_path import parse_patch_path
@@ -63,11 +63,11 @@ BULK_BODY = {
 
 
 def _resource(resource_type: ResourceType) -> Callable[[Json], Any]:
-    return lambda body: document.value_rows(resource_type, document.clean(resource_type, body).document)
+    return lambda body: document.value_rows(resource_type, intake.clean(resource_type, body).document)
 
 
 def _patch(resource_type: ResourceType, stored: Json) -> Callable[[Json], Any]:
-    current = document.clean(resource_type, stored).document
+    current = intake.clean(resource_type, stored).document
     return lambda body: patch_apply.apply(
         patch.plan(messages.load_patch(body), resource_type).edits, resource_type, {"id": "1", **current}
     )

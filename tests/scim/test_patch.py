@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from scimlite.errors import ScimError
-from scimlite.scim import document, messages, patch, patch_apply, versions
+from scimlite.scim import document, intake, messages, patch, patch_apply, versions
 from scimlite.scim.core import GROUP, USER
 from scimlite.scim.filter import unparse
 from scimlite.scim.patch import Operation
@@ -205,7 +205,7 @@ def operations(draw: st.DrawFn, resource_type: ResourceType) -> Operation:
 
 def stored(resource_type: ResourceType, body: dict[str, Any]) -> dict[str, Any]:
     """The document that a body is stored as, or the least one when it is refused."""
-    cleaned = tried(lambda: document.clean(resource_type, {**COMMON[resource_type.name], **body}).document)
+    cleaned = tried(lambda: intake.clean(resource_type, {**COMMON[resource_type.name], **body}).document)
     if cleaned is None:
         return filled(resource_type, {})
     return document.with_defaults(resource_type, {"schemas": cleaned["schemas"], "id": "1", **cleaned})
@@ -250,7 +250,7 @@ def test_any_operations_apply_or_are_refused(
         if "primary" in attribute.subs:
             assert sum(item.get("primary") is True for item in value or ()) <= 1
     # A stored document is one that a client could have sent: it can be read, indexed and compared.
-    cleaned = document.clean(resource_type, result)
+    cleaned = intake.clean(resource_type, result)
     assert document.finish(resource_type, {"id": result["id"], **cleaned.document}) == result
     assert cleaned.ignored == []
     rows = document.value_rows(resource_type, result)
@@ -268,10 +268,10 @@ def test_any_body_is_read_or_refused(type_named: Callable[[str], ResourceType], 
     resource_type = type_named(kind)
     body = data.draw(bodies(resource_type) | st.dictionaries(st.text(max_size=3), ANYTHING))
     before = repr(body)
-    cleaned = tried(lambda: document.clean(resource_type, body))
+    cleaned = tried(lambda: intake.clean(resource_type, body))
     assert repr(body) == before
     if cleaned is not None:
-        assert document.clean(resource_type, cleaned.document).document == cleaned.document
+        assert intake.clean(resource_type, cleaned.document).document == cleaned.document
         assert len(document.value_rows(resource_type, cleaned.document)) >= 1
 
 

@@ -25,7 +25,7 @@ from scimlite.directory import members, read, write
 from scimlite.directory.read import Resource
 from scimlite.errors import ScimError
 from scimlite.journal import Scope
-from scimlite.scim import document, messages, patch, patch_apply
+from scimlite.scim import document, intake, messages, patch, patch_apply
 from scimlite.scim.core import GROUP, USER
 from scimlite.scim.document import Document
 from scimlite.scim.patch_plan import Plan
@@ -34,9 +34,9 @@ from scimlite.scim.schema import ResourceType
 Json = Any
 
 
-def drawn(data: st.DataObject, resource_type: ResourceType) -> tuple[document.Cleaned, list[Operation]]:
+def drawn(data: st.DataObject, resource_type: ResourceType) -> tuple[intake.Cleaned, list[Operation]]:
     """A new resource, and operations on it."""
-    cleaned = document.clean(resource_type, data.draw(bodies(resource_type)))
+    cleaned = intake.clean(resource_type, data.draw(bodies(resource_type)))
     return cleaned, data.draw(st.lists(operations(resource_type), min_size=1, max_size=4))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scimlite.errors import InvalidPath, InvalidValue
-from scimlite.scim import document
+from scimlite.scim import intake
 from scimlite.scim.core import ENTERPRISE_URN, GROUP, USER, USER_URN
 from scimlite.scim.patch import Operation, plan
 from scimlite.scim.projection import Projection, of_document, of_edits, parse
@@ -182,7 +182,7 @@ def test_attributes_on_request_are_shown_to_the_client_that_wrote_them(device: R
     """RFC 7643 section 7, returned: request."""
     body = {"name": "Laptop", "remark": "r", "owner": {"value": "7", "hint": "h"}, "parts": [{"model": "m"}]}
     stored = {**LAPTOP, **body, LEASE_URN: {"lender": "x"}}
-    cleaned = document.clean(device, {**body, LEASE_URN: {"lender": "x"}}).document
+    cleaned = intake.clean(device, {**body, LEASE_URN: {"lender": "x"}}).document
     shown = asked(device).after_writing(of_document(device, cleaned)).apply(stored)
     assert (shown["remark"], shown["owner"]) == ("r", {"value": "7", "hint": "h"})
     assert shown[LEASE_URN] == {"lender": "x"}

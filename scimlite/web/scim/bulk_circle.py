@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ... import errors
-from ...scim import bulk, document
+from ...scim import bulk, intake
 from ...scim.bulk import BulkOperation
 from ...scim.messages import PATCH_URN
 from ...scim.preconditions import UNCONDITIONAL
@@ -85,9 +85,9 @@ def _resource_id(answer: Answer) -> str:
 def _check_part(resource_type: ResourceType, part: Json, whole: Json) -> None:
     """Raises Conflict when a resource is valid, but not without its postponed references."""
     try:
-        document.clean(resource_type, part)
+        intake.clean(resource_type, part)
     except errors.InvalidValue:
-        document.clean(resource_type, whole)
+        intake.clean(resource_type, whole)
         raise errors.Conflict(
             "This resource refers to others in a circle, and cannot be created first without that reference."
         ) from None
