@@ -12,7 +12,7 @@ from scimlite.admin.contents import Contents
 from scimlite.admin.overview import Contact, Details, Overview
 from scimlite.admin.tokens import Token
 from scimlite.admin.wording import visible
-from scimlite.apps import App, app_profile
+from scimlite.apps import App, app_profile, refused_tokens
 from scimlite.apps.features import AppSettings
 from scimlite.scim.leniency import Leniency
 
@@ -122,6 +122,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         "features": {feature_name(name): value for name, value in details.app.settings.spelled().items()},
         "tokens": [_TOKENS.data(token) for token in details.tokens],
         "leniencies_this_week": details.leniencies,
+        "refused_tokens_this_week": details.refused_tokens,
     }
 
 
@@ -153,6 +154,10 @@ def print_details(context: Context, details: Details) -> None:
     _TOKENS.print_table(tokens[:_MOST_TOKENS], empty=f"None. Issue one: scimlite token issue {app.slug}")
     if len(tokens) > _MOST_TOKENS:
         click.echo(f"and {len(tokens) - _MOST_TOKENS} more: scimlite token list {app.slug}")
+    if details.refused_tokens:
+        print_heading("Refused tokens (a client came with one that is not valid here)")
+        for cause, times in details.refused_tokens.items():
+            click.echo(f"{cause}, {refused_tokens.words(cause)}: {_count(times, 'time')} this week")
     if details.leniencies:
         print_heading("Leniencies (what the client needs and the RFCs do not have)")
         for name, times in details.leniencies.items():

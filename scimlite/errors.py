@@ -154,8 +154,10 @@ class Unauthorized(ScimError):
 
     status = 401
 
-    def __init__(self, detail: str = "The bearer token is missing or not valid here.") -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="scimlite"'})
+    def __init__(self) -> None:
+        super().__init__(
+            "The bearer token is missing or not valid here.", headers={"WWW-Authenticate": 'Bearer realm="scimlite"'}
+        )
 
 
 class Forbidden(ScimError):

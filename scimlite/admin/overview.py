@@ -54,6 +54,8 @@ class Details:
     tokens: list[Token]
     #: How many requests of the last seven days needed a leniency, by its name, the most first.
     leniencies: dict[str, int]
+    #: How many requests of the last seven days had a token that was refused, by its cause, the most first.
+    refused_tokens: dict[str, int]
 
 
 def overview(db: Database) -> list[Overview]:
@@ -82,6 +84,7 @@ def details(db: Database, slug: str) -> Details:
         brakes.every(db, app),
         tokens.every(db, app),
         tallies.last_week(db, app.id, tallies.Kind.LENIENCY),
+        tallies.last_week(db, app.id, tallies.Kind.REFUSED_TOKEN),
     )
 
 

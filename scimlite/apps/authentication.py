@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import orjson
 from peewee import fn
 
 from .. import clock, journal
@@ -18,11 +19,12 @@ from ..journal import Action, Entry, Origin, Outcome
 from . import App
 from . import app as apps_app
 from .keyring import Keyring
+from .refused_tokens import Cause
 from .workspace import Workspace
 
 #: Microseconds between two writes of `last_used_at`, so that most reads stay reads.
 _LAST_USED_EVERY = 5 * 60 * 1_000_000
-#: Microseconds in which a signed token that is not valid makes one journal entry.
+#: Microseconds in which a signed token that is not valid makes one journal entry for each cause.
 _REFUSED_EVERY = 3600 * 1_000_000
 
 
@@ -30,15 +32,22 @@ _REFUSED_EVERY = 3600 * 1_000_000
 class Caller:
     """The app and the token of a request.
 
-    `subject` is the id of the user for whom the token was issued, `refused_at` the time of the token's last refusal in
-    the journal, in microseconds since 1970 UTC.
+    `subject` is the id of the user for whom the token was issued, `refusals` the JSON of `TokenRow.refusals`.
     """
 
     app: App
     token_row: int
     label: str
     subject: str | None
-    refused_at: int | None
+    refusals: str | None
+
+
+class RefusedToken(Unauthorized):
+    """The error for a token that is not valid for the app in the URL; `cause` is for the operator alone."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__()
+        self.cause = cause
 
 
 class _Token(NamedTuple):
@@ -49,7 +58,7 @@ class _Token(NamedTuple):
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
-    refused_at: int | None
+    refusals: str | None
     subject: str | None
 
 
@@ -69,51 +78,71 @@ def _token_with_app(db: Database) -> object:
 def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]) -> Caller:
     """The caller that an Authorization header names, read with one SELECT.
 
-    Raises Unauthorized without a reason; a token with a wrong signature is refused before the SELECT. In: `origin`,
-    which makes the origin of the journal entry about a refused token.
+    Raises RefusedToken, whose text has no reason; a token with a wrong signature is refused before the SELECT. In:
+    `origin`, which makes the origin of the journal entry about a refused token.
     """
     scheme, _, text = (header or "").partition(" ")
     token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
     row = db.row(_token_with_app, token_id=token_id) if token_id else None
     if row is None:
-        raise Unauthorized()
+        raise RefusedToken(_why_unknown(keyring, header, token_id))
     app = apps_app.load(*row[:_APP_COLUMNS])
     token = _Token._make(row[_APP_COLUMNS:])
-    caller = Caller(app, token.id, token.label, token.subject, token.refused_at)
+    caller = Caller(app, token.id, token.label, token.subject, token.refusals)
     at = clock.now()
-    reason = _refusal(app, slug, token, at)
-    if reason is not None:
-        note_refusal(db, caller, origin, reason, 401)
-        raise Unauthorized()
+    refusal = _refusal(app, slug, token, at)
+    if refusal is not None:
+        cause, reason = refusal
+        note_refusal(db, caller, origin, cause, reason, 401)
+        raise RefusedToken(cause)
     if at - (token.last_used_at or 0) >= _LAST_USED_EVERY:
         _note_use(db, token.id, at)
     return caller
 
 
-def _refusal(app: App, slug: str, token: _Token, at: int) -> str | None:
-    """Why a signed token is not valid for the app of a request, in words for the journal; None for a valid token."""
+def _why_unknown(keyring: Keyring, header: str | None, token_id: str | None) -> Cause:
+    """Why a request names no token of this database."""
+    scheme, _, text = (header or "").strip().partition(" ")
+    if not scheme or (scheme.lower() == "bearer" and not text.strip()):
+        return Cause.MISSING
+    if scheme.lower() != "bearer":
+        return Cause.NOT_BEARER
+    if token_id is not None:
+        return Cause.UNKNOWN
+    return Cause.BAD_SIGNATURE if keyring.is_token(text.strip()) else Cause.MALFORMED
+
+
+def _refusal(app: App, slug: str, token: _Token, at: int) -> tuple[Cause, str] | None:
+    """Why a signed token is not valid for the app of a request, also in words for the journal; None for a valid one."""
     if app.slug != slug:
-        return f"the token belongs to {app.slug}, the request was for {slug[:63]}"
+        return Cause.WRONG_APP, f"the token belongs to {app.slug}, the request was for {slug[:63]}"
     if token.revoked_at is not None and token.revoked_at <= at:
-        return "the token was revoked"
+        return Cause.REVOKED, "the token was revoked"
     if token.expires_at is not None and token.expires_at <= at:
-        return "the token has expired"
-    return None if app.enabled else "the app is disabled"
+        return Cause.EXPIRED, "the token has expired"
+    return None if app.enabled else (Cause.APP_DISABLED, "the app is disabled")
 
 
-def note_refusal(db: Database, caller: Caller, origin: Callable[[], Origin], reason: str, status: int) -> None:
-    """Records in the journal why a signed token was refused; at most one entry an hour for each token."""
-    if (caller.refused_at or 0) <= clock.now() - _REFUSED_EVERY:
+def note_refusal(
+    db: Database, caller: Caller, origin: Callable[[], Origin], cause: Cause, reason: str, status: int
+) -> None:
+    """Records in the journal why a signed token was refused; at most one entry an hour for each token and cause."""
+    at = clock.now()
+    refusals: dict[str, int] = orjson.loads(caller.refusals) if caller.refusals else {}
+    if refusals.get(cause, 0) <= at - _REFUSED_EVERY:
         entry = Entry(Action.AUTHENTICATED, Outcome.REFUSED, detail=f"token {caller.label}: {reason}")
         workspace = Workspace(db, origin(), caller.app)
-        _write_if_possible(db, partial(_record_refusal, workspace, caller.token_row, entry, status))
+        _write_if_possible(
+            db, partial(_record_refusal, workspace, caller, {**refusals, cause.value: at}, entry, status)
+        )
 
 
-def _record_refusal(workspace: Workspace, token: int, entry: Entry, status: int) -> None:
+def _record_refusal(workspace: Workspace, caller: Caller, refusals: dict[str, int], entry: Entry, status: int) -> None:
     at = clock.now()
     # The condition of the UPDATE decides which of several workers writes the entry.
-    due = (TokenRow.id == token) & (TokenRow.refused_at.is_null() | (TokenRow.refused_at <= at - _REFUSED_EVERY))
-    if workspace.db.touch(TokenRow.update(refused_at=at).where(due)):
+    unchanged = TokenRow.refusals.is_null() if caller.refusals is None else TokenRow.refusals == caller.refusals
+    updated = TokenRow.update(refusals=orjson.dumps(refusals).decode())
+    if workspace.db.touch(updated.where(TokenRow.id == caller.token_row, unchanged)):
         journal.record(workspace, [entry], at=at, status=status)
 
 

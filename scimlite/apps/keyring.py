@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ from ..errors import OperatorError
 
 _PREFIX = "scimlite_"
 _SALT = "scimlite.token"
+#: 128 bits and a signature of 256 bits, in base64url.
+_FORM = re.compile(_PREFIX + r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 
 
 class TokenError(OperatorError):
@@ -59,6 +62,11 @@ class Keyring:
         """A serializer that signs data kept by clients, such as cursors; each salt verifies only its own signatures."""
         kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
         return URLSafeSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
+
+    @staticmethod
+    def is_token(text: str) -> bool:
+        """True for a text in the form of a token, whatever its signature."""
+        return _FORM.fullmatch(text) is not None
 
     def token_id(self, text: str) -> str | None:
         """The id in a token with a valid signature, else None; it does not ask the database."""

@@ -57,8 +57,8 @@ class TokenRow(Table):
     expires_at = BigIntegerField(null=True)
     revoked_at = BigIntegerField(null=True)
     last_used_at = BigIntegerField(null=True)
-    #: When a refusal of this token was last journalled.
-    refused_at = BigIntegerField(null=True)
+    #: When a refusal of this token was last journalled, by cause: a JSON object.
+    refusals = TextField(null=True)
     #: The id, as clients see it, of the user that `/Me` is for this token.
     subject = TextField(null=True)
 

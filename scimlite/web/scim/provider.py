@@ -118,12 +118,13 @@ def finish_request(response: Response) -> Response:
             tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)
     if access_log.isEnabledFor(logging.INFO):
         access_log.info(
-            "request=%s app=%s method=%s route=%s status=%d ms=%.1f",
+            "request=%s app=%s method=%s route=%s status=%d ms=%.1f%s",
             call.id,
-            call.caller.app.slug if call.caller else "-",
+            call.caller.app.slug if call.caller else call.app_in_url or "-",
             call.request.method,
             route_of(call.request.url_rule.rule) if call.request.url_rule else "-",
             response.status_code,
             (time.perf_counter() - call.started) * 1000,
+            f" token={call.token_fault}" if call.token_fault else "",
         )
     return response

@@ -1,0 +1,80 @@
+"""Why tokens are refused: a cause for the operator's log and counts, which no client is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+from ..db import Database, DatabaseError
+from ..db.tables import AppRow
+from ..errors import ScimError
+from ..journal import tallies
+
+#: Seconds between two looks at the apps for a slug that is not among them. A flood of requests without a valid token
+#: costs one SELECT in that time, and no write.
+LOOK_EVERY = 1.0
+#: Seconds after which the slugs are read again.
+_KNOWN_FOR = 5.0
+
+
+class Cause(StrEnum):
+    """A cause, with its words; the text is what the log and the counts show."""
+
+    words: str
+
+    def __new__(cls, name: str, words: str) -> Cause:
+        cause = str.__new__(cls, name)
+        cause._value_ = name
+        cause.words = words
+        return cause
+
+    MISSING = "missing", "no token came"
+    NOT_BEARER = "not-bearer", 'the Authorization header does not begin with "Bearer"'
+    MALFORMED = "malformed", "cut off, or no token of scimlite at all"
+    BAD_SIGNATURE = "bad-signature", "mistyped, or signed with another secret key"
+    UNKNOWN = "unknown", "signed here, and not in this database: its app was deleted, or it is of another database"
+    WRONG_APP = "wrong-app", "of another app than the one in the address"
+    REVOKED = "revoked", "revoked"
+    EXPIRED = "expired", "expired"
+    APP_DISABLED = "app-disabled", "the app is disabled"
+    ONE_USER = "one-user", "issued for one user, and used for more than /Me"
+
+
+class _Slugs:
+    """The ids of the apps of a database by slug, read now and then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        self._read_at = float("-inf")
+
+    def id(self, db: Database, slug: str) -> int | None:
+        with self._lock:
+            age = time.monotonic() - self._read_at
+            if age >= (_KNOWN_FOR if slug in self._ids else LOOK_EVERY):
+                self._read_at = time.monotonic()
+                rows: list[Any] = db.rows(AppRow.select(AppRow.slug, AppRow.id))
+                self._ids = dict(rows)
+            return self._ids.get(slug)
+
+
+_slugs: dict[Database, _Slugs] = {}
+
+
+def count(db: Database, slug: str, cause: Cause) -> bool:
+    """Counts a refused token for the app in a request's URL, in memory; returns False when there is no such app."""
+    app_id = None
+    # The database is away: the request is refused all the same, and not counted.
+    with suppress(ScimError, DatabaseError):
+        app_id = _slugs.setdefault(db, _Slugs()).id(db, slug)
+    if app_id is not None:
+        tallies.count(db, app_id, tallies.Kind.REFUSED_TOKEN, cause.value)
+    return app_id is not None
+
+
+def words(name: str) -> str:
+    """The words for a cause; its name when a newer version of scimlite counted it."""
+    return next((cause.words for cause in Cause if cause == name), name)
