@@ -85,7 +85,7 @@ def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -
     wrong.
     """
     if type(value) is str and attribute.plain_text:
-        return value or None
+        return value if value or attribute.apart else None
     if attribute.multi_valued:
         return clean_items(attribute, items_of(value), ignored) or None
     return clean_item(attribute, quirks.unwrap_single(value), ignored)
@@ -122,7 +122,8 @@ def unknown_subs(attribute: Attribute, value: Json) -> Iterator[str]:
 
 def clean_item(attribute: Attribute, value: Json, ignored: list[str] | None = None) -> Json:
     """Like `clean` for one item of a multi-valued attribute, or the value of a single-valued one."""
-    if value is None or value == "":
+    # A blank password is no way to remove one: it is too short.
+    if value is None or (value == "" and not attribute.apart):
         return None
     if attribute.complex:
         return _clean_complex(attribute, value, ignored)

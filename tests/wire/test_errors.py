@@ -61,7 +61,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
         (b'{"userName": "a", "USERNAME": "b"}', "invalidSyntax", "twice"),
         (b"{}", "invalidValue", "userName"),
         (b'{"userName": ""}', "invalidValue", "userName"),
-        (b'{"userName": 7}', "invalidValue", "userName takes a string"),
+        (b'{"userName": true}', "invalidValue", "userName takes a string"),
         (b'{"userName": "a", "schemas": 7}', "invalidValue", "schemas"),
     ],
 )
