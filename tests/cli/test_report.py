@@ -264,7 +264,8 @@ class TestData:
         assert second["changes"] == {"title": ["Dr", "Prof"]}
 
     def test_csv_has_the_same(self, command, app):
-        alice = app.client.user('Alice "the", first\nof her name', title="Dr").ok().id
+        alice = app.client.user('Alice "the", first', title="Dr").ok().id
+        app.client.group('Friends of "Alice",\nthe first').ok()
         app.client.patch(f"/Users/{alice}", {"op": "replace", "path": "title", "value": "Prof"}).ok()
         rows = command("report", "--app", app.slug, "--json").ok().json_lines
         found = list(csv.DictReader(io.StringIO(command("report", "--app", app.slug, "--csv").ok().out, newline="")))
@@ -356,7 +357,7 @@ class TestTable:
         assert f"displayName: {'x' * 79}… → Al" in re.sub(r"\s*\n\s+", "", out)
 
     def test_what_a_client_sends_cannot_steer_the_terminal(self, command, app):
-        app.client.user("alice\x1b[31m\u202eevil\nline", title="\x07").ok()
+        app.client.group("alice\x1b[31m\u202eevil\nline", externalId="\x07").ok()
         out = command("report", "--app", app.slug, "--action", "created", COLUMNS="200").ok().out
         assert r"alice\x1b[31m\u202eevil\nline" in out
         assert len(out.splitlines()) == 3

@@ -74,7 +74,7 @@ def test_what_is_done_has_no_status(installation: Installation) -> None:
     [
         ({"title": "Dr"}, InvalidValue, "userName is required"),
         ({"userName": "ANN"}, Uniqueness, "already has this userName"),
-        ({"userName": 7}, InvalidValue, "userName"),
+        ({"userName": True}, InvalidValue, "userName"),
         (["ann"], InvalidSyntax, "object"),
     ],
 )

@@ -254,7 +254,7 @@ def test_the_clear_text_is_nowhere(installation: Installation, keeping: Connecte
         client.put(path, {"userName": "ann", **nested}).ok(200),
         client.patch(path, replace("password", SECRET), replace("title", "b")).ok(200),
         client.patch(path, {"op": "add", "value": {"password": SECRET, "title": "c"}}).ok(200),
-        client.patch(path, {"op": "remove", "path": "password", "value": SECRET}).ok(200),
+        client.patch(path, {"op": "remove", "path": "password", "value": SECRET}).ok(400),
         client.patch(path, replace("password", SECRET)).ok(200),
         client.get(f"{path}?attributes=password,title").ok(200),
         client.get("/Users?attributes=password").ok(200),
