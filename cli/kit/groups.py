@@ -11,6 +11,8 @@ import click
 
 from scimlite.suggestions import did_you_mean
 
+from . import streams
+
 
 class Group(click.Group):
     """A group of commands that answers a wrong name with the one that was meant, and with all there are."""
@@ -48,4 +50,4 @@ class Program(Group):
 
 
 def _print_error(text: str) -> None:
-    click.echo(json.dumps({"error": text}, ensure_ascii=False), err=True)
+    click.echo(json.dumps({"error": text}, ensure_ascii=not streams.takes_unicode(sys.stderr)), err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from typing import TextIO
 
 import click
 
@@ -41,9 +42,9 @@ def _found(name: str) -> codecs.CodecInfo | None:
     )
 
 
-def takes_unicode() -> bool:
-    """True when stdout is written in UTF-8."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+def takes_unicode(stream: TextIO | None = None) -> bool:
+    """True when a stream is written in UTF-8; stdout when none is given."""
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "utf-8"
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 

@@ -109,3 +109,10 @@ def test_a_full_disk_is_one_sentence(filled, arguments):
     assert ran.returncode != 0
     assert b"No space left on device" in ran.stderr
     assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("env", ASCII, ids=str)
+def test_an_error_in_json_is_exact(filled, env):
+    ran = run(filled, env, "app", "show", NAME, "--json")
+    assert ran.returncode == 1
+    assert NAME in json.loads(ran.stderr.decode("ascii"))["error"]
