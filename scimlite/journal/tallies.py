@@ -20,7 +20,7 @@ from peewee import EXCLUDED, fn
 from .. import clock
 from ..clock import DAY
 from ..db import Database, DatabaseError, Insert
-from ..db.tables import TallyRow
+from ..db.tables import AppRow, TallyRow
 from ..errors import ScimError, Unavailable
 
 #: Seconds from the first count to the write of all counts.
@@ -124,8 +124,12 @@ def _keep(db: Database, counts: Counter[_Counter]) -> None:
 
 
 def _add(db: Database, counts: Counter[_Counter]) -> None:
+    # An app may have been deleted since, or be missing from a database that was restored.
+    present = {row[0] for row in db.rows(AppRow.select(AppRow.id).where(AppRow.deleted_at.is_null()))}
     # In one order, so that two processes do not wait for each other.
-    db.insert(_add_counts, [(*counter, times) for counter, times in sorted(counts.items())])
+    rows = [(*counter, times) for counter, times in sorted(counts.items()) if counter[1] in present]
+    if rows:
+        db.insert(_add_counts, rows)
     # Also where no housekeeping runs, such as in an embedding application.
     db.execute(_old_counts())
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from people import People
+from people import ORIGIN, People
 from scimlite import clock
-from scimlite.admin import housekeeping
+from scimlite.admin import apps, housekeeping
 from scimlite.clock import DAY
 from scimlite.db import open_database
 from scimlite.db.tables import TallyRow
 from scimlite.errors import Unavailable
-from scimlite.journal import tallies
+from scimlite.journal import Scope, tallies
 from scimlite.journal.tallies import Kind
 
 
@@ -112,6 +112,25 @@ def test_a_database_that_cannot_be_written_gets_them_later(people: People, monke
     monkeypatch.undo()
     tallies.write_all()
     assert counted(people) == {"bare-literal": 2}
+
+
+def test_counts_of_a_deleted_app_are_left_out(people: People, caplog: pytest.LogCaptureFixture) -> None:
+    other = People.in_new_app(people.db, "other")
+    for app in (other.app, people.app):
+        tallies.count(people.db, app.id, Kind.LENIENCY, "bare-literal")
+    apps.delete(Scope(people.db, ORIGIN), other.app.slug)
+    tallies.write_all()
+    assert counted(people) == {"bare-literal": 1}
+    assert counted(other) == {}
+    assert caplog.records == []
+
+
+def test_counts_of_an_app_that_never_was_cost_no_other_count(people: People, caplog: pytest.LogCaptureFixture) -> None:
+    for app_id in (people.app.id + 1000, people.app.id):
+        tallies.count(people.db, app_id, Kind.LENIENCY, "bare-literal")
+    tallies.write_all()
+    assert counted(people) == {"bare-literal": 1}
+    assert caplog.records == []
 
 
 def test_memory_is_bounded(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
