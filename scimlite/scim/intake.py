@@ -74,16 +74,20 @@ class _Intake:
     def take(self, body: Document) -> None:
         """Reads the whole resource."""
         named: Json = None
+        core = self.resource_type.core
         for name, value in values.unique_names(body, "The resource"):
-            if name == "schemas" or name.lower() == "schemas":
-                named = value
-            extension = self.resource_type.extension(name)
-            if extension is not None:
+            key = name.lower()
+            attribute = core.get(key)
+            if attribute is not None:
+                if key == "schemas":
+                    named = value
+                self._attribute(None, attribute, name, value)
+            elif (extension := self.resource_type.extension(name)) is not None:
                 self._schema(extension.id, extension.by_key, value)
-            elif name.lower() == self.resource_type.schema.id.lower():
-                self._schema(None, self.resource_type.core, value)
+            elif key == self.resource_type.schema.id.lower():
+                self._schema(None, core, value)
             else:
-                self._attribute(None, self.resource_type.core.get(name.lower()), name, value)
+                self._attribute(None, None, name, value)
         used = [extension.id for extension in self.resource_type.extensions if extension.id in self.document]
         named_schemas.check(named, self.resource_type.schema.id, self.resource_type.urns, used)
 

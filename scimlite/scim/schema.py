@@ -255,8 +255,9 @@ class ResourceType:
 
     def extension(self, urn: str) -> Schema | None:
         """The extension with this URN, perhaps misspelled; None when the type has none."""
-        extension = self.extension_by_key.get(urn.lower())
-        if extension is not None and urn.lower() in self._aliases:
+        key = urn.lower()
+        extension = self.extension_by_key.get(key)
+        if extension is not None and key in self._aliases:
             note(Leniency.URN_ALIAS)
         return extension
 

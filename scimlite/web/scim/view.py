@@ -12,7 +12,7 @@ from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
-from ...scim import content_coding, leniency, messages
+from ...scim import content_coding, core, leniency, messages
 from ...scim.leniency import Leniency
 from .call import Call, Service, current_call
 from .conditions import conditions_of
@@ -23,6 +23,10 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 #: The argument for the part of a URL that stands in another case than the route's, and the routes' fixed parts.
 ANY_CASE = "any_case"
 _FIXED_PART = re.compile(r"/([A-Za-z.]+)(?=/|$)")
+#: The part of a rule that names a resource type's endpoint, and the endpoints that every app has.
+_ENDPOINT = "<endpoint>"
+_USUAL_ENDPOINTS = (core.USER.endpoint, core.GROUP.endpoint)
+_USUAL_PART = re.compile(rf"(?<=/)(?:{'|'.join(_USUAL_ENDPOINTS)})(?=/|$)")
 _FOLDED_PART = re.compile(rf"<anycase\('([^']+)'\):{ANY_CASE}>")
 _JSON_TYPES = ("application/scim+json", "application/json")
 
@@ -149,10 +153,19 @@ def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[st
         view_func = view.as_view(name, service)
         # The rule in any case is one more, because Werkzeug finds fixed parts in a dictionary.
         folded = _FIXED_PART.sub(rf"/<anycase('\1'):{ANY_CASE}>", rule)
-        for form in dict.fromkeys((rule, folded)):
+        forms: dict[str, dict[str, str]] = {rule: {}, folded: {}}
+        if _ENDPOINT in rule:
+            # So do the usual endpoints; else each request would be tried with all parts in any case before.
+            forms |= {
+                form.replace(_ENDPOINT, usual): {"endpoint": usual}
+                for form in (rule, folded)
+                for usual in _USUAL_ENDPOINTS
+            }
+        for form, defaults in forms.items():
             blueprint.add_url_rule(
                 form,
                 view_func=view_func,
+                defaults=defaults,
                 methods=METHODS,
                 strict_slashes=False,
                 merge_slashes=False,
@@ -163,4 +176,4 @@ def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[st
 @lru_cache(maxsize=256)
 def route_of(rule: str) -> str:
     """Returns a URL rule as `add_routes` got it, for the log."""
-    return _FOLDED_PART.sub(r"\1", rule)
+    return _USUAL_PART.sub(_ENDPOINT, _FOLDED_PART.sub(r"\1", rule))
