@@ -46,8 +46,9 @@ def connection_test(context: Context, slug: str, url: SplitResult | None, token:
     """Play an identity provider against the running service, and show which steps work.
 
     The first steps are those of Entra ID's Test Connection. Then a user named scimlite-test-… is created, found, put
-    into a group, disabled and deleted. The test removes what it created, also after a failure. Exits with 1 when a
-    step does not work, and says what that means and what to do.
+    into a group, disabled and deleted, with all that the app's mapping and schemas require. The test removes what it
+    created, also after a failure, without a tombstone; the report keeps entries, by `scimlite app test`. Exits with 1
+    when a step does not work, and says what that means and what to do.
 
     \b
     Examples: scimlite app test entra-id

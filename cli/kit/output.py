@@ -94,7 +94,7 @@ def print_place(noun: str, number: int, size: int, shown: int, total: int) -> No
 
 def room() -> int | None:
     """Return the columns to write in: those of COLUMNS, else the terminal's; None with `--wide` and in a pipe."""
-    if is_wide() or not (os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty()):
+    if is_wide() or not (os.environ.get("COLUMNS", "").isdigit() or (sys.stdout and sys.stdout.isatty())):
         return None
     return shutil.get_terminal_size().columns
 

@@ -73,7 +73,7 @@ class ConnectionTest:
     def run(self, report: Callable[[Step], None]) -> Result:
         """Tries all steps and calls `report` after each; removes what it created, also after a failure."""
         wire = Wire(self._base, self._text, why_unauthorized=self._why_unauthorized)
-        requests = ProviderRequests(wire)
+        requests = ProviderRequests(wire, self._workspace)
         trials = _Trials(report)
         try:
             _try_all(trials, requests)

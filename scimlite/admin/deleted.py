@@ -15,7 +15,7 @@ from .. import clock, journal
 from ..apps import App, AppError
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
-from ..db.tables import DepartureRow, MemberRow, ResourceRow, ValueRow
+from ..db.tables import AliasRow, DepartureRow, MemberRow, PasswordRow, ResourceRow, ValueRow
 from ..directory import member_changes, members, tombstones, value_index
 from ..directory.attempt import Attempt
 from ..directory.identity import Subject, entry
@@ -237,8 +237,35 @@ def purge(scope: Scope, apps: Sequence[App], before: int) -> Iterator[int]:
 
 
 def _purge_some(scope: Scope, apps: Sequence[App], query: Any) -> int:
+    tombstones_found = [_tombstone(row, apps) for row in scope.db.rows(scope.db.locking(query))]
+    _remove(scope, apps, tombstones_found)
+    return len(tombstones_found)
+
+
+def purge_named(workspace: Workspace, resource_type: ResourceType, name: str) -> int:
+    """Purges resources of a type with this name, living or deleted, and their aliases; returns how many there were.
+
+    The journal stays, and gets an entry for each. For what the connection test made; its names are used once.
+    """
+    return workspace.db.transact(partial(_purge_named, workspace, resource_type, name))
+
+
+def _purge_named(workspace: Workspace, resource_type: ResourceType, name: str) -> int:
+    db, app = workspace.db, workspace.app
+    query = ResourceRow.select(*_COLUMNS).where(
+        ResourceRow.app_id == app.id, ResourceRow.type == resource_type.name, ResourceRow.name == name
+    )
+    found = [_tombstone(row, [app]) for row in db.rows(db.locking(query))]
+    rows, ids = [one.row for one in found], [one.id for one in found]
+    db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid.in_(ids)))
+    db.execute(PasswordRow.delete().where(PasswordRow.resource_id.in_(rows)))
+    _remove(workspace, [app], found)
+    return len(found)
+
+
+def _remove(scope: Scope, apps: Sequence[App], tombstones_found: list[Tombstone]) -> None:
+    """Removes resources with what refers to them, and records it."""
     db = scope.db
-    tombstones_found = [_tombstone(row, apps) for row in db.rows(db.locking(query))]
     rows = [tombstone.row for tombstone in tombstones_found]
     for table, column in (
         (MemberRow, MemberRow.member_id),
@@ -252,7 +279,6 @@ def _purge_some(scope: Scope, apps: Sequence[App], query: Any) -> int:
         entries = [_purged(tombstone) for tombstone in tombstones_found if tombstone.app.id == app.id]
         if entries:
             journal.record(Workspace.of(scope, app), entries)
-    return len(tombstones_found)
 
 
 def _purged(tombstone: Tombstone) -> Entry:

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from ..apps.workspace import Workspace
+from ..errors import ScimError
 from ..scim import core
+from ..scim.schema import ResourceType
+from . import deleted
+from .example_resource import example
 from .wire import Answer, Wire, WireError, wrong_address
 
 _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -17,10 +22,11 @@ _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 class ProviderRequests:
     """Requests about one test user and one test group; each raises WireError when the answer is not right."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, workspace: Workspace) -> None:
         #: Remarks on answers that are right and may still not be what the operator wants.
         self.notes: list[str] = []
         self._wire = wire
+        self._workspace = workspace
         self._name = f"scimlite-test-{uuid.uuid4().hex[:12]}"
         # RFC 2606 section 2: nobody has an address there.
         self._user_name = f"{self._name}@example.invalid"
@@ -31,7 +37,11 @@ class ProviderRequests:
         self._group = ""
 
     def clean_up(self) -> None:
-        """Removes the user and the group that are still there; adds a note when that fails."""
+        """Removes the user and the group that are still there, then every trace but the report's entries.
+
+        Adds a note when that fails.
+        """
+        kept = []
         for endpoint, condition in reversed(self._created.items()):
             self._wire.close()
             try:
@@ -39,7 +49,13 @@ class ProviderRequests:
                 for resource in _resources(answer):
                     self._wire.ask("DELETE", f"/{endpoint}/{quote(resource['id'])}", expect=(204, 404))
             except WireError:
-                self.notes.append(f"{self._name} may still be in {endpoint}: remove it when the service works again.")
+                kept.append(endpoint)
+        # Tombstones of users would stay for ever; what a feature forbids to delete would stay as well.
+        for resource_type, name in ((core.GROUP, self._name), (core.USER, self._user_name)):
+            if not deleted.purge_named(self._workspace, resource_type, name) and resource_type.endpoint in kept:
+                self.notes.append(
+                    f"{self._name} may still be in {resource_type.endpoint}: remove it when the service works again."
+                )
 
     # --- reading the service --------------------------------------------------------------------------------------
 
@@ -79,18 +95,28 @@ class ProviderRequests:
             answer = self._wire.ask(
                 "POST",
                 "/Users",
-                {
-                    "schemas": [core.USER.schema.id],
-                    "userName": self._user_name,
-                    "displayName": "scimlite connection test, may be deleted",
-                    "externalId": self._name,
-                    "active": True,
-                },
+                self._example(
+                    core.USER,
+                    userName=self._user_name,
+                    displayName="scimlite connection test, may be deleted",
+                    externalId=self._name,
+                    active=True,
+                ),
                 expect=(201,),
             )
             self._user = _id(answer)
         self._compare_address(answer)
         return answer
+
+    def _example(self, kind: ResourceType, **values: Any) -> dict[str, Any]:
+        """Returns a resource with what the app's mapping and schemas require."""
+        app = self._workspace.app
+        body = {"schemas": [kind.schema.id], **values}
+        try:
+            return example(app, app.resource_types[kind.endpoint], body, self._name)
+        except ScimError as error:
+            advice = f"Compare `scimlite schema list --app {app.slug}` and `scimlite mapping show --app {app.slug}`."
+            raise WireError(f"The test cannot make such a resource: {error.detail}", advice) from None
 
     def _compare_address(self, answer: Answer) -> None:
         """Adds a note when the service does not know the address that the request was sent to."""
@@ -133,7 +159,7 @@ class ProviderRequests:
 
     def create_group(self) -> Answer:
         """Creates the test group."""
-        body = {"schemas": [core.GROUP.schema.id], "displayName": self._name}
+        body = self._example(core.GROUP, displayName=self._name)
         with self._creating("Groups", f'displayName eq "{self._name}"'):
             answer = self._wire.ask("POST", "/Groups", body, expect=(201,))
             self._group = _id(answer)

@@ -137,7 +137,7 @@ class Wire:
             return WireError(answer.detail, "Look for the request id in the service's log.", status=status)
         return WireError(
             answer.detail,
-            "`scimlite report --outcome refused` has the request, `scimlite app show` what the app allows.",
+            f"`scimlite explain {answer.headers['x-request-id']}` says why, and what to change.",
             status=status,
         )
 

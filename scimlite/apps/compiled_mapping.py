@@ -163,6 +163,13 @@ def _path(text: str, resource_type: ResourceType) -> Reader:
     return read
 
 
+def paths(row: Row) -> list[str]:
+    """The paths that give a row a value: those of its template, or the first alternative of its source."""
+    if row.template is not None:
+        return [_alternatives(place)[0].strip() for place in _PLACE.findall(row.template)]
+    return [] if row.source is None else [_alternatives(row.source)[0].strip()]
+
+
 def _alternatives(text: str) -> list[str]:
     """The paths in a source, which `|` separates outside of strings."""
     if "|" not in text:
@@ -181,7 +188,7 @@ def _single_path(text: str, resource_type: ResourceType) -> Reader:
 
     Of several values it takes the first that the filter matches; without a filter the primary one, or the first.
     """
-    path, target = _target(text, resource_type)
+    path, target = resolve(text, resource_type)
     attribute = target.attribute
     assert attribute is not None
     matches = comparison.matcher(path.filter, attribute) if path.filter is not None else None
@@ -218,7 +225,7 @@ def _pick(items: list[Json], matches: Callable[[Json], bool] | None) -> Json:
     return None
 
 
-def _target(text: str, resource_type: ResourceType) -> tuple[PatchPath, Target]:
+def resolve(text: str, resource_type: ResourceType) -> tuple[PatchPath, Target]:
     """The path and the attribute that a source names; InvalidPath says why it cannot be a source."""
     path = parse_patch_path(text, resource_type.urns)
     target = resource_type.find(path.attr)

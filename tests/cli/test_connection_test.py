@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import json
 import re
 import socket
 import ssl
@@ -67,6 +68,9 @@ class TestWhatWorks:
     def test_leaves_nothing_but_the_journal(self, run, app, installation, command):
         run().ok()
         assert left_behind(app) == (0, 0)
+        for kind in ("user", "group"):
+            assert command.ok(kind, "list", "--app", app.slug, "--deleted", "--json").strip() in ("", "[]")
+        assert [row.action for row in installation.journal(app, wire=False, action="purged")] == ["purged"] * 2
         rows = [row for row in installation.journal(app) if row.client == "scimlite app test"]
         assert [row.action for row in rows] == [
             "created",
@@ -88,6 +92,40 @@ class TestWhatWorks:
     def test_with_every_kind_of_patch_answer(self, installation, command, answer):
         app = installation.app(**{"patch-answer": answer})
         command("app", "test", app.slug).ok()
+
+    def test_with_what_the_mapping_requires(self, run, app, command):
+        department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"
+        rows = {"email": 'emails[type eq "work"].value', "familyName": "name.familyName", "department": department}
+        for target, source in rows.items():
+            command.ok("mapping", "set", "--app", app.slug, target, source, "--required")
+        run().ok()
+        assert left_behind(app) == (0, 0)
+
+    @pytest.mark.parametrize("source", ["emails", "emails.value", 'emails[type eq "work"]', "name.formatted"])
+    def test_with_every_kind_of_source(self, run, app, command, source):
+        command.ok("mapping", "set", "--app", app.slug, "email", source, "--required")
+        run().ok()
+
+    def test_with_what_the_schemas_require(self, run, app, command, tmp_path):
+        kinds = ["string", "integer", "decimal", "boolean", "dateTime", "binary", "reference"]
+        attributes: list[dict[str, Any]] = [{"name": f"x{kind}", "type": kind, "required": True} for kind in kinds]
+        attributes[-1]["referenceTypes"] = ["external"]
+        attributes += [
+            {"name": "color", "type": "string", "required": True, "canonicalValues": ["red", "green"]},
+            {"name": "number", "type": "string", "required": True, "uniqueness": "server"},
+            {"name": "codes", "type": "string", "required": True, "multiValued": True},
+            {"name": "badge", "type": "string", "required": True, "pattern": "[0-9]{5}"},
+        ]
+        file = tmp_path / "schema.json"
+        urn = "urn:example:hr:2.0:User"
+        file.write_text(json.dumps({"id": urn, "name": "HR", "attributes": attributes}))
+        command.ok("schema", "add", str(file), "--app", app.slug, "--to", "User", "--required")
+        for _ in range(2):
+            run().ok()
+
+    def test_with_the_strict_profile(self, run, app, command):
+        command.ok("app", "edit", app.slug, "--profile", "strict")
+        run().ok()
 
     def test_with_entras_switch_behind_the_address(self, run, app, installation):
         run(url=f"{installation.url}/scim/v2/{app.slug}/?aadOptscim062020").ok()
@@ -290,12 +328,19 @@ class TestCleanUp:
         assert ran.json["notes"] == [] or "calls itself" in ran.json["notes"][0]
         assert left_behind(app) == (0, 0)
 
-    def test_that_is_impossible_is_said(self, run, app, installation):
+    def test_also_when_the_service_is_out_of_reach(self, run, app, installation):
         with losing_one_answer(installation, "PATCH", f"/scim/v2/{app.slug}/Users/", for_ever=True) as (port, _):
             ran = run(url=f"http://127.0.0.1:{port}/scim/v2/{app.slug}")
         assert ran.code == 1
-        assert re.search(r"Note: scimlite-test-[0-9a-f]{12} may still be in Users: remove it", ran.err)
-        assert left_behind(app) == (1, 0)
+        assert "may still be in" not in ran.err
+        assert left_behind(app) == (0, 0)
+
+    def test_of_what_the_service_may_not_delete(self, run, app, command):
+        command.ok("app", "edit", app.slug, "--feature", "delete-users=off", "--feature", "delete-groups=off")
+        ran = run()
+        assert ran.code == 1
+        assert re.search(r"The feature delete-users is off .*\n.*`scimlite explain [0-9a-f]{16}`", ran.out)
+        assert left_behind(app) == (0, 0)
 
     def test_other_users_and_groups_are_left_alone(self, run, app):
         alice = app.client.user("alice").ok().id
