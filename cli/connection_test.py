@@ -78,6 +78,8 @@ def connection_test(context: Context, slug: str, url: SplitResult | None, token:
 
 
 def _conclusion(result: Result) -> str:
+    if not result.failed and any(step.forbidden for step in result.steps):
+        return "Everything works that the features of the app allow."
     if not result.failed:
         return "Everything works."
     text = f"{result.failed} of {len(result.steps)} steps did not work"
@@ -86,12 +88,13 @@ def _conclusion(result: Result) -> str:
 
 def _print_step(step: Step) -> None:
     """Print one line; for a failure also what it means and what to do. Prints nothing for a step that was not tried."""
-    if step.works is None:
+    if step.works is None and not step.forbidden:
         return
     duration = f"{step.milliseconds:.0f} ms"
     if step.works:
         click.echo(f"  {click.style('ok', fg='green')}   {step.name:<62}{duration:>9}")
         return
-    click.echo(f"  {click.style('FAIL', fg='red')} {step.name:<62}{duration:>9}")
+    word = click.style("off ", fg="yellow") if step.forbidden else click.style("FAIL", fg="red")
+    click.echo(f"  {word} {step.name:<62}{duration:>9}")
     click.echo(f"       {visible(step.meaning or '')}")
     click.echo(f"       {visible(step.advice or '')}")

@@ -29,6 +29,8 @@ class Step:
     #: Why it does not work, and what to do about it.
     meaning: str | None = None
     advice: str | None = None
+    #: A feature that is off forbids it; then `works` is None.
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Result:
     @property
     def untried(self) -> int:
         """How many steps were not tried."""
-        return sum(step.works is None for step in self.steps)
+        return sum(step.works is None and not step.forbidden for step in self.steps)
 
 
 class ConnectionTest:
@@ -146,7 +148,9 @@ class _Trials:
             answer = request()
         except WireError as trouble:
             self._stopped = trouble.final
-            return Step(name, False, _milliseconds(began), trouble.status, trouble.meaning, trouble.advice)
+            works = None if trouble.forbidden else False
+            why = (trouble.status, trouble.meaning, trouble.advice, trouble.forbidden)
+            return Step(name, works, _milliseconds(began), *why)
         return Step(name, True, _milliseconds(began), answer.status)
 
 

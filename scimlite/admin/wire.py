@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,17 +16,23 @@ MEDIA_TYPE = "application/scim+json"
 _JSON_TYPES = (MEDIA_TYPE, "application/json")
 #: Seconds; an identity provider waits about a minute, an operator at a terminal does not.
 _TIMEOUT = 30.0
+#: What `apps.features` says of a feature that is off.
+_FEATURE_OFF = re.compile(r"The feature ([a-z-]+) is off for the app ([^:\s]+):")
 
 
 class WireError(Exception):
     """Why a request did not succeed, and what to do about it; `final` when no other request can succeed either."""
 
-    def __init__(self, meaning: str, advice: str, *, status: int | None = None, final: bool = False) -> None:
+    def __init__(
+        self, meaning: str, advice: str, *, status: int | None = None, final: bool = False, forbidden: bool = False
+    ) -> None:
         super().__init__(meaning)
         self.meaning = meaning
         self.advice = advice
         self.status = status
         self.final = final
+        #: The operator has turned the feature off: the connection works.
+        self.forbidden = forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,10 @@ class Wire:
             return wrong_address(answer)
         if status >= 500:
             return WireError(answer.detail, "Look for the request id in the service's log.", status=status)
+        off = _FEATURE_OFF.match(answer.detail)
+        if off:
+            advice = f"If clients may do this: scimlite app edit {off[2]} --feature {off[1]}=on"
+            return WireError(answer.detail, advice, status=status, forbidden=True)
         return WireError(
             answer.detail,
             f"`scimlite explain {answer.headers['x-request-id']}` says why, and what to change.",
