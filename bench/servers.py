@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -104,10 +103,16 @@ def scimlite(env: dict[str, str], *words: str, program: str = _PROGRAM) -> str:
     return done.stdout
 
 
+def _has_app(env: dict[str, str], program: str) -> bool:
+    """True when the installation has the app to measure; a new installation has no database yet."""
+    words = [program, "app", "show", "bench"]
+    return not subprocess.run(words, env={**os.environ, **env}, capture_output=True, check=False).returncode
+
+
 @contextmanager
 def service(env: dict[str, str], program: str = _PROGRAM) -> Iterator[Server]:
     """scimlite on an installation, running, with an app to measure; default settings."""
-    if not json.loads(scimlite(env, "app", "list", "--json", program=program)):
+    if not _has_app(env, program):
         scimlite(env, "app", "create", "Bench", program=program)
         # The targets are for an app without brakes.
         off = ["--feature", "brake-users=off", "--feature", "brake-percent=off"]
