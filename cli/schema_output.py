@@ -12,9 +12,10 @@ from scimlite.admin import catalog
 from scimlite.admin.catalog import CatalogEntry
 from scimlite.admin.schemas import Listed, Use
 from scimlite.apps import App
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.declaration import DeclaredType
 from scimlite.scim.declaration_diff import Difference
-from scimlite.scim.schema import Attribute, ResourceType, Schema
+from scimlite.scim.schema import ResourceType, Schema
 
 from .kit.columns import Column, Columns
 from .kit.layout import Layout

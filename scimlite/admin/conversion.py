@@ -20,8 +20,9 @@ from ..db.tables import MemberRow, ResourceRow, ValueRow
 from ..directory import value_index
 from ..errors import InvalidValue
 from ..scim import document as documents
+from ..scim.attribute import Attribute
 from ..scim.document import Document
-from ..scim.schema import Attribute, ResourceType
+from ..scim.schema import ResourceType
 from .rehearsal import ConfirmationNeeded
 
 _CHUNK = 500

@@ -10,7 +10,8 @@ from typing import Any
 from ..apps import App, compiled_mapping
 from ..scim import document as documents
 from ..scim import intake
-from ..scim.schema import Attribute, ResourceType
+from ..scim.attribute import Attribute
+from ..scim.schema import ResourceType
 
 Json = Any
 

@@ -10,9 +10,10 @@ from ..db import Database, Slot, prepared
 from ..db.tables import AppRow
 from ..errors import OperatorError
 from ..scim import core, declared
+from ..scim.attribute import Attribute
 from ..scim.declared import Declared
 from ..scim.names import fold
-from ..scim.schema import Attribute, ResourceType, schema
+from ..scim.schema import ResourceType, schema
 from ..scim.strictness import Strictness
 from ..suggestions import did_you_mean
 from . import app_profile

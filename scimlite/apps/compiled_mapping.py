@@ -12,9 +12,10 @@ import orjson
 
 from ..errors import InvalidPath, InvalidValue, Remedy, ScimError
 from ..scim import comparison, core
+from ..scim.attribute import Attribute
 from ..scim.document import Document
 from ..scim.patch_path import PatchPath, parse_patch_path
-from ..scim.schema import Attribute, ResourceType, Target
+from ..scim.schema import ResourceType, Target
 from .mapping import TRANSFORMS, Mapping, MappingError, Row, from_json
 
 Json = Any

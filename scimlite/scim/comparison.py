@@ -10,10 +10,10 @@ from typing import Any
 
 from ..errors import InvalidFilter
 from . import numbers, quirks, values
+from .attribute import Attribute
 from .filter import And, Bare, Compare, Filter, Not, Or, Scalar
 from .leniency import Leniency, note
 from .path import AttrPath, quote
-from .schema import Attribute
 
 _EQUALITY = ("eq", "ne")
 _SUBSTRING = ("co", "sw", "ew")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema import Attribute, LinkEnd, ResourceType, schema
+from .attribute import Attribute, LinkEnd
+from .schema import ResourceType, schema
 
 USER_URN = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP_URN = "urn:ietf:params:scim:schemas:core:2.0:Group"

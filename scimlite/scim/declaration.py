@@ -9,8 +9,9 @@ from typing import Any
 
 from ..errors import OperatorError
 from . import core
+from .attribute import Attribute
 from .path import is_attribute_name, is_urn, quote
-from .schema import RESOURCE_TYPE_URN, Attribute, ResourceType, Schema
+from .schema import RESOURCE_TYPE_URN, ResourceType, Schema
 
 Json = Any
 

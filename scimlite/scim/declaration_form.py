@@ -8,9 +8,10 @@ from marshmallow import RAISE, fields, post_load, validate
 
 from ..errors import InvalidSyntax
 from . import declaration, forms
+from .attribute import Attribute
 from .declaration import DeclarationError, DeclaredType
 from .path import quote
-from .schema import SCHEMA_URN, Attribute, Schema
+from .schema import SCHEMA_URN, Schema
 
 Json = Any
 

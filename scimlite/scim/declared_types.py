@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from . import core
+from .attribute import Attribute, LinkEnd
 from .declaration import DeclarationError, DeclaredType
-from .schema import Attribute, LinkEnd, ResourceType, Schema, schema
+from .schema import ResourceType, Schema, schema
 
 #: The resource types that every app has, by lower-case name.
 BUILT_IN = {resource_type.name.lower(): resource_type for resource_type in core.RESOURCE_TYPES.values()}

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from ..errors import InvalidValue, Mutability
 from . import immutable, quirks, values
+from .attribute import Attribute
 from .names import check_user_name
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = Any
 Document = dict[str, Json]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import Mutability
 from . import values
-from .schema import Attribute
+from .attribute import Attribute
 
 Json = Any
 

@@ -8,9 +8,10 @@ from typing import Any
 from ..errors import BadRequest, InvalidSyntax, InvalidValue
 from . import document as documents
 from . import key_paths, named_schemas, quirks, values
+from .attribute import Attribute
 from .document import Document
 from .normal import normal_form
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = Any
 

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from ..errors import ScimError
+from .attribute import Attribute
 from .filter import And, Filter, Not, Or, ValuePath, unparse
 from .filter_parser import parse_filter
 from .patch_path import PatchPath, parse_patch_path
 from .path import AttrPath, split_attr_path
-from .schema import Attribute, ResourceType, Schema
+from .schema import ResourceType, Schema
 
 Json = Any
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from . import values
-from .schema import Attribute
+from .attribute import Attribute
 
 Json = Any
 Document = dict[str, Json]

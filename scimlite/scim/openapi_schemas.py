@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import ERROR_URN
+from .attribute import Attribute
 from .messages import LIST_URN, PATCH_URN
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = dict[str, Any]
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from ..errors import BadRequest, InvalidPath, InvalidValue, Mutability, NoTarget, Remedy
 from . import comparison, document, leniency, quirks, values
+from .attribute import Attribute
 from .filter import Compare, Filter, Or
 from .leniency import Leniency
 from .patch_edits import Step, edit_of
 from .patch_path import PatchPath, parse_patch_path
 from .patch_plan import Edit, Plan
 from .path import AttrPath, quote
-from .schema import Attribute, ResourceType, Target
+from .schema import ResourceType, Target
 
 Json = Any
 

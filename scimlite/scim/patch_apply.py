@@ -10,10 +10,11 @@ from typing import Any
 
 from ..errors import Mutability, NoTarget
 from . import comparison, document, immutable, values
+from .attribute import Attribute
 from .leniency import Leniency, note
 from .normal import identity, key, normal_form
 from .patch_plan import Edit
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = Any
 Document = dict[str, Json]

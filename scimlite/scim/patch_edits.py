@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from ..errors import InvalidValue
 from . import quirks, values
+from .attribute import Attribute
 from .filter import Filter
 from .patch_plan import Edit
-from .schema import Attribute, Target
+from .schema import Target
 
 Json = Any
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .attribute import Attribute
 from .filter import Filter
-from .schema import Attribute
 
 Json = Any
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..errors import InvalidValue
 from . import values
+from .attribute import Attribute
 from .leniency import Leniency, note
 from .patch_path import parse_patch_path
 from .patch_plan import Edit
-from .schema import Attribute, ResourceType, Target
+from .schema import ResourceType, Target
 
 Json = Any
 

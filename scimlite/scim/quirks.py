@@ -10,8 +10,8 @@ from collections.abc import Collection
 from typing import Any
 
 from . import leniency, numbers, path, written
+from .attribute import Attribute
 from .leniency import Leniency
-from .schema import Attribute
 
 Json = Any
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ..errors import InvalidFilter
+from .attribute import Attribute
 from .filter import And, Compare, Filter, Not, Or
 from .path import quote
-from .schema import Attribute
 
 #: Characters of a URL that an error repeats.
 _LONGEST_URL = 120

@@ -12,12 +12,13 @@ from typing import Any
 
 from ..errors import InvalidPath, InvalidSyntax, Remedy
 from . import named_schemas, values
+from .attribute import Attribute
 from .filter import And, Compare, Filter
 from .messages import PATCH_URN
 from .patch import Operation
 from .patch_path import PatchPath, parse_patch_path
 from .path import AttrPath, quote
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = Any
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from ..errors import InvalidSyntax, InvalidValue
 from . import leniency, numbers, quirks
+from .attribute import Attribute
 from .leniency import Leniency
 from .names import fold
 from .path import quote
-from .schema import Attribute
 
 Json = Any
 

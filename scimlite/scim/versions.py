@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from . import document
+from .attribute import Attribute
 from .document import Document, ValueRow
-from .schema import Attribute, ResourceType
+from .schema import ResourceType
 
 Json = Any
 

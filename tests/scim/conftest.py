@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import COMMON, GROUP, USER
-from scimlite.scim.schema import Attribute, ResourceType, schema
+from scimlite.scim.schema import ResourceType, schema
 
 DEVICE_URN = "urn:example:schemas:2.0:Device"
 LEASE_URN = "urn:example:schemas:extension:2.0:Lease"

@@ -11,12 +11,13 @@ import pytest
 
 from scimlite.errors import InvalidFilter, InvalidValue
 from scimlite.scim import comparison, values
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.comparison import Bound, bind, matches, required_values
 from scimlite.scim.core import USER
 from scimlite.scim.filter import Bare, Filter, ValuePath
 from scimlite.scim.filter_parser import parse_value_path
 from scimlite.scim.path import AttrPath
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.schema import ResourceType
 
 EMAILS = USER.core["emails"]
 ITEM = {"value": "Ada@Example.com", "type": "work", "primary": True, "display": ""}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from scimlite.scim import core
-from scimlite.scim.schema import Attribute, ResourceType, Schema
+from scimlite.scim.attribute import Attribute
+from scimlite.scim.schema import ResourceType, Schema
 
 PLURAL = "value:string display:string type:string primary:boolean"
 

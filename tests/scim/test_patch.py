@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from scimlite.errors import ScimError
 from scimlite.scim import document, intake, messages, patch, patch_apply, versions
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import GROUP, USER
 from scimlite.scim.filter import unparse
 from scimlite.scim.patch import Operation
 from scimlite.scim.patch_plan import LinkStep, Plan
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.schema import ResourceType
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("patch.json").read_text("utf-8"))
 DONE = [pytest.param(case, id=case["name"]) for case in CASES if "error" not in case]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from scimlite.scim import quirks
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import ENTERPRISE_SCHEMA, ENTERPRISE_URN, GROUP, URN_ALIASES, USER, USER_URN
 from scimlite.scim.path import AttrPath
-from scimlite.scim.schema import Attribute, schema
+from scimlite.scim.schema import schema
 
 MANAGER = ENTERPRISE_SCHEMA.by_key["manager"]
 EMAILS = USER.core["emails"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from scimlite.errors import InvalidSyntax, InvalidValue
 from scimlite.scim import values
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import USER
-from scimlite.scim.schema import Attribute
 
 TEXT = Attribute("text", path="text")
 EXACT = Attribute("text", case_exact=True, path="text")

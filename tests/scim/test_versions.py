@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from scimlite.scim import document, versions
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import COMMON, USER
-from scimlite.scim.schema import Attribute, ResourceType, schema
+from scimlite.scim.schema import ResourceType, schema
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("documents.json").read_text("utf-8"))["differences"]
 

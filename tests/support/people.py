@@ -17,10 +17,11 @@ from scimlite.db import Database, migration
 from scimlite.directory import read, search, write
 from scimlite.journal import Origin, Scope
 from scimlite.scim import core
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter_parser import parse_filter
 from scimlite.scim.path import parse_attr_path
 from scimlite.scim.projection import Projection
-from scimlite.scim.schema import Attribute, ResourceType, schema
+from scimlite.scim.schema import ResourceType, schema
 from scimlite.web.scim.rendering import render
 
 Json = Any

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from random_searches import POOLS, in_item, literal, named, spelled, tree
 from reference_patch import Step
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter import Compare, Filter
 from scimlite.scim.path import AttrPath
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.schema import ResourceType
 
 Json = Any
 #: An operation as a client sends it, and its steps.

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from people import STAFF_URN, USER
 from scimlite.scim import core
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter import And, Bare, Compare, Filter, Not, Or, Scalar, ValuePath, unparse
 from scimlite.scim.path import AttrPath
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.schema import ResourceType
 
 Json = Any
 T = TypeVar("T")

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reference_values import written_number
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from scimlite.scim.path import AttrPath
-from scimlite.scim.schema import Attribute, ResourceType, Schema
+from scimlite.scim.schema import ResourceType, Schema
 
 Json = Any
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from reference_filter import comparable
 from reference_values import listed, sub_attribute
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.attribute import Attribute
+from scimlite.scim.schema import ResourceType
 
 Json = Any
 Document = dict[str, Json]

@@ -27,8 +27,9 @@ from reference_values import (
     unwrapped,
     whole_value,
 )
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter import And, Compare, Filter
-from scimlite.scim.schema import Attribute, ResourceType
+from scimlite.scim.schema import ResourceType
 
 Json = Any
 Document = dict[str, Json]

@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter import And, Compare, Filter, Not, Or
-from scimlite.scim.schema import Attribute
 
 Json = Any
 Document = dict[str, Json]

@@ -13,9 +13,10 @@ from typing import Any
 from ...db.tables import PREFIX
 from ...errors import InvalidFilter
 from ...scim import comparison, values
+from ...scim.attribute import Attribute
 from ...scim.filter import And, Compare, Filter, Not, Or, ValuePath
 from ...scim.path import AttrPath
-from ...scim.schema import Attribute, ResourceType
+from ...scim.schema import ResourceType
 from .columns import COLUMNS
 from .shapes import Comparison, Complement, Every, Fixed, OfKind, OfTypes, SameItem, Schemas, Shape, Some
 

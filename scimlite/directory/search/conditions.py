@@ -16,7 +16,8 @@ from peewee import SQL, fn
 
 from ...db import Database, Slot
 from ...db.tables import PREFIX, ResourceRow, ValueRow, sought
-from ...scim.schema import Attribute, ResourceType
+from ...scim.attribute import Attribute
+from ...scim.schema import ResourceType
 from . import links
 from .columns import COLUMNS
 from .cost import driver, item_driver, small, terms_of

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import SQL, Expression, NodeList, fn
 
 from ...db import Database, Slot
-from ...scim.schema import Attribute
+from ...scim.attribute import Attribute
 
 NEVER = SQL("(1 = 0)")
 ALWAYS = SQL("(1 = 1)")

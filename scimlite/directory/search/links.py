@@ -9,7 +9,7 @@ from peewee import SQL, Case, Cast, Value, fn
 from ...db import Database, Slot
 from ...db.tables import MemberRow, ResourceRow, ValueRow
 from ...scim import core
-from ...scim.schema import Attribute
+from ...scim.attribute import Attribute
 from .cost import terms_of
 from .expressions import ALWAYS, NEVER, all_of, any_of, compared, exists, hidden, joined, negated
 from .shapes import Comparison, Complement, Every, Fixed, OfKind, Shape, Some

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...scim.schema import Attribute, ResourceType
+from ...scim.attribute import Attribute
+from ...scim.schema import ResourceType
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from peewee import SQL, Asc, Desc, Expression, fn
 from ...db import Database, Slot
 from ...db.tables import ResourceRow, ValueRow
 from ...errors import InvalidPath
+from ...scim.attribute import Attribute
 from ...scim.path import AttrPath
-from ...scim.schema import Attribute, ResourceType
+from ...scim.schema import ResourceType
 from .columns import COLUMNS
 
 

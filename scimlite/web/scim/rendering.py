@@ -12,8 +12,8 @@ import orjson
 from ...directory.members import Link
 from ...directory.read import Resource
 from ...scim import core
+from ...scim.attribute import Attribute
 from ...scim.projection import Projection
-from ...scim.schema import Attribute
 
 Json = Any
 
