@@ -113,6 +113,7 @@ def test_a_full_disk_is_one_sentence(filled, arguments):
 
 @pytest.mark.parametrize("env", ASCII, ids=str)
 def test_an_error_in_json_is_exact(filled, env):
-    ran = run(filled, env, "app", "show", NAME, "--json")
+    unknown = f"{NAME} ü"
+    ran = run(filled, env, "app", "show", unknown, "--json")
     assert ran.returncode == 1
-    assert NAME in json.loads(ran.stderr.decode("ascii"))["error"]
+    assert unknown in json.loads(ran.stderr.decode("ascii"))["error"]
