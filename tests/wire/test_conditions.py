@@ -56,6 +56,16 @@ def test_a_malformed_if_none_match_keeps_a_write_back(app: Connected) -> None:
     app.client.get(f"/Users/{made.id}", headers={"If-None-Match": "1"}).ok(200)
 
 
+def test_conditions_on_what_is_not_there(app: Connected) -> None:
+    path = "/Users/7d0f1b0e-0f0c-4d0a-9a35-000000000000"
+    for headers in ({"If-None-Match": "*"}, {"If-None-Match": STALE}, {"If-Match": "*"}, {"If-Match": "malformed"}):
+        for answer in (*_writes(app.client, path, headers), app.client.get(path, headers=headers)):
+            assert_scim_error(answer, 404)
+    for answer in _writes(app.client, path, {"If-None-Match": "malformed"}):
+        assert_scim_error(answer, 400, "invalidValue", "If-None-Match")
+    assert_scim_error(app.client.get(path, headers={"If-None-Match": "malformed"}), 404)
+
+
 def test_if_unmodified_since(app: Connected) -> None:
     made = app.client.user("u").ok(201)
     path = f"/Users/{made.id}"
