@@ -47,17 +47,7 @@ def required_app_option(command: _Command) -> _Command:
             raise click.UsageError(f"Name the app: --app SLUG, or {_VARIABLE} in the environment.", ctx)
         return value
 
-    text = "The app, by slug or name."
-    return click.option(
-        "--app",
-        "slug",
-        metavar="SLUG",
-        envvar=_VARIABLE,
-        show_envvar=True,
-        shell_complete=completing.apps,
-        callback=needed,
-        help=text,
-    )(command)
+    return _option("slug", "The app, by slug or name.", callback=needed)(command)
 
 
 def app_argument(command: _Command) -> _Command:
@@ -92,16 +82,7 @@ def app_and_label(command: _Command) -> _Command:
 
 
 def _named(command: _Command) -> _Command:
-    text = "The app, by slug or name, in place of SLUG."
-    return click.option(
-        "--app",
-        "app_option",
-        metavar="SLUG",
-        envvar=_VARIABLE,
-        show_envvar=True,
-        shell_complete=completing.apps,
-        help=text,
-    )(command)
+    return _option("app_option", "The app, by slug or name, in place of SLUG.")(command)
 
 
 def _typed() -> bool:
