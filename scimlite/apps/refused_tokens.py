@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any
 
 from ..db import Database, DatabaseError
 from ..db.tables import AppRow
 from ..errors import ScimError
 from ..journal import tallies
+from ..worded import Worded
 
 #: Seconds between two looks at the apps for a slug that is not among them. A flood of requests without a valid token
 #: costs one SELECT in that time, and no write.
@@ -20,16 +20,8 @@ LOOK_EVERY = 1.0
 _KNOWN_FOR = 5.0
 
 
-class Cause(StrEnum):
+class Cause(Worded):
     """A cause, with its words; the text is what the log and the counts show."""
-
-    words: str
-
-    def __new__(cls, name: str, words: str) -> Cause:
-        cause = str.__new__(cls, name)
-        cause._value_ = name
-        cause.words = words
-        return cause
 
     MISSING = "missing", "no token came"
     NOT_BEARER = "not-bearer", 'the Authorization header does not begin with "Bearer"'

@@ -7,20 +7,12 @@ gets the names of what the request needed; without that a note goes nowhere.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from enum import StrEnum
+
+from ..worded import Worded
 
 
-class Leniency(StrEnum):
+class Leniency(Worded):
     """A deviation that is understood; the closed list that the counts of an app have their names from."""
-
-    words: str
-
-    def __new__(cls, name: str, words: str) -> Leniency:
-        """A member with its name and the words that an operator reads, such as `bare filter literals`."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.words = words
-        return member
 
     # --- filters and paths ---
     BARE_LITERAL = "bare-literal", "bare filter literals"
