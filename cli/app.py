@@ -13,6 +13,7 @@ from scimlite.admin.wording import visible
 from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings, FeatureError
 
+from .app_file import export, import_
 from .app_show import (
     details_data,
     extent_of_deletion,
@@ -262,6 +263,8 @@ def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
 
 
 app.add_command(connection_test, "test")
+app.add_command(export)
+app.add_command(import_)
 
 
 def _print_present(context: Context, app: App, *, as_json: bool) -> None:

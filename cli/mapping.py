@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
@@ -27,6 +26,7 @@ from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_fields, print_heading, print_json
+from .kit.recomputing import recompute_profiles
 
 _ROWS = Columns[Row](
     Column(heading="Target", shown=lambda row: row.target),
@@ -266,13 +266,13 @@ def recompute(context: Context, slug: str) -> None:
     \b
     Example: scimlite mapping recompute --app entra-id
     """
-    _recompute(context, apps.get(context.db, slug))
+    recompute_profiles(context, apps.get(context.db, slug))
 
 
 def _print_changes(context: Context, app: App, changes: dict[str, list[Any]]) -> None:
     """Print the rows that changed, and recompute the stored profiles."""
     _print_rows(changes)
-    _recompute(context, apps.get(context.db, app.slug))
+    recompute_profiles(context, apps.get(context.db, app.slug))
 
 
 def _print_rows(changes: dict[str, list[Any]]) -> None:
@@ -289,18 +289,6 @@ def _change(row: Any) -> str:
     marks = [*row.get("transform", []), *(["required"] if row.get("required") else [])]
     marks += [f"default {json.dumps(row['default'], ensure_ascii=False)}"] if "default" in row else []
     return f"<- {origin}" + (f" ({', '.join(marks)})" if marks else "")
-
-
-def _recompute(context: Context, app: App) -> None:
-    stale = remapping.stale(context.db, app)
-    if not stale:
-        return
-    total = 0
-    with click.progressbar(length=stale, label="Profiles", file=sys.stderr) as bar:
-        for count in remapping.recompute(context.db, app):
-            total += count
-            bar.update(count)
-    click.echo(f"{total:,} profiles were recomputed.", err=True)
 
 
 def _cell(value: Any) -> str:

@@ -117,6 +117,12 @@ def _with_features(settings: AppSettings, features: dict[str, str]) -> AppSettin
     return settings
 
 
+def checked_feature(name: str, text: str) -> str:
+    """Returns the name of a feature as operators write it. Raises AppError for an unknown one, or for a wrong value."""
+    _with_features(AppSettings(), {name: text})
+    return name.strip().lower().replace("_", "-").replace(" ", "-")
+
+
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():

@@ -124,6 +124,15 @@ def compare(app: App, name: str) -> Comparison:
     return Comparison(item.name, origin.version, item.version, list(differences(current, item.declared)))
 
 
+def replace_all(scope: Scope, slug: str, new: Declared, *, force: bool = False) -> list[str]:
+    """Puts checked declarations in place of all that an app has; returns the changes, a sentence each.
+
+    Raises AppError when the mapping or stored resources contradict them; `force` as for `add`.
+    """
+    entry = Entry(Action.SCHEMA_DECLARED, detail=_names([*new.types.values(), *new.schemas.values()]) or "nothing")
+    return _change(scope, slug, entry, lambda _: new, force)
+
+
 def remove(scope: Scope, slug: str, name: str, *, force: bool = False) -> list[str]:
     """Removes the declaration of a schema (by URN) or resource type (by name); returns the changes, a sentence each.
 
