@@ -32,6 +32,9 @@ Row = tuple[Any, ...]
 
 #: How often a transaction is tried before a deadlock or a serialization failure is raised.
 _ATTEMPTS = 6
+#: Chooses the waits between tries. It is not the global generator, whose numbers belong to the host application, and
+#: forked processes do not share its state.
+_JITTER = random.SystemRandom()
 #: Totals kept for each thread; a client that reads page by page asks for the same total again and again.
 _MOST_TOTALS = 100
 
@@ -301,7 +304,7 @@ class Database(Dialect):
                 again = self._retryable(error) or (lost and not finished)
                 if not again or attempt + 1 == _ATTEMPTS:
                     raise self.translated(error) from error
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # jitter, not a secret
+                time.sleep(_JITTER.uniform(0, 0.02 * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _transaction(self) -> AbstractContextManager[Any]:
