@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from scimlite.admin import app_file, apps
+from scimlite.admin import apps
 from scimlite.admin.rehearsal import rehearse
 from scimlite.admin.wording import visible
 from scimlite.errors import InvalidSyntax, InvalidValue
 from scimlite.scim import messages
 
 from .app_show import summary
-from .kit import completing
-from .kit.app_name import app_argument
+from .kit.app_name import app_argument, app_of_file_option, from_environment
 from .kit.confirming import confirmed
 from .kit.context import Context, with_first_installation, with_installation
 from .kit.options import json_option, yes_option
 from .kit.output import print_json
-from .kit.recomputing import recompute_profiles
+
+if TYPE_CHECKING:
+    from scimlite.admin.app_file import Imported
 
 
 @click.command(name="export")
@@ -34,14 +35,15 @@ def export(context: Context, slug: str) -> None:
     \b
     Example: scimlite app export entra-id > entra-id.json
     """
+    # Imported here and below, because marshmallow takes 50 ms that the other commands of `app` need not.
+    from scimlite.admin import app_file
+
     print_json(app_file.export(apps.get(context.db, slug)))
 
 
 @click.command(name="import")
 @click.argument("file", type=click.File("rb"))
-@click.option(
-    "--app", "slug", metavar="SLUG", shell_complete=completing.apps, help="The app, in place of the file's slug."
-)
+@app_of_file_option
 @click.option("--create", is_flag=True, help="Make the app when it is missing; it gets no token.")
 @yes_option
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
@@ -65,13 +67,20 @@ def import_(
     Examples: scimlite app import entra-id.json --dry-run
               scimlite app import entra-id.json --app entra-test --create
     """
+    from scimlite.admin import app_file
+
+    from .kit.recomputing import recompute_profiles
+
     try:
         wanted = app_file.read(messages.load_json(file.read()))
     except (InvalidSyntax, InvalidValue) as error:
         raise click.ClickException(error.detail) from None
 
-    def act(sure: bool) -> app_file.Imported:
-        return app_file.load(context.scope, wanted, slug, create=create, force=sure)
+    # A file that names its app is part of the command line, which wins over the environment.
+    target = wanted.slug if wanted.slug and from_environment("slug") else slug
+
+    def act(sure: bool) -> Imported:
+        return app_file.load(context.scope, wanted, target, create=create, force=sure)
 
     done = rehearse(context.scope, lambda: act(True)) if dry_run else confirmed(act, "Go on?", yes=yes)
     if not dry_run:

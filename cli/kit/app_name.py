@@ -50,6 +50,16 @@ def required_app_option(command: _Command) -> _Command:
     return _option("slug", "The app, by slug or name.", callback=needed)(command)
 
 
+def app_of_file_option(command: _Command) -> _Command:
+    """The `--app` option of a command whose file names an app."""
+    return _option("slug", "The app, in place of the file's slug.")(command)
+
+
+def from_environment(parameter: str) -> bool:
+    """True when the environment gave a parameter of the running command."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.ENVIRONMENT
+
+
 def app_argument(command: _Command) -> _Command:
     """The app as the argument SLUG, as `--app`, or from SCIMLITE_APP; the command gets `slug`."""
 

@@ -155,3 +155,11 @@ def test_files_that_are_none(site: Site, tmp_path: Path) -> None:
     absent = site.run("app", "import", str(tmp_path / "nowhere.json"))
     assert absent.exit_code == 2
     assert "nowhere.json" in absent.stderr
+
+
+def test_the_file_names_its_app_before_the_environment_does(site: Site, slug: str) -> None:
+    other = site.app("Other", "--slug", f"other-{slug}")
+    renamed = {**exported(site, slug), "name": "Renamed"}
+    assert "Kept -> Renamed" in site.run("app", "import", "-", input=json.dumps(renamed), SCIMLITE_APP=other).stderr
+    del renamed["slug"]
+    assert "Other -> Renamed" in site.run("app", "import", "-", input=json.dumps(renamed), SCIMLITE_APP=other).stderr
