@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,12 @@ import scimlite_cli
 from commands import COMMAND, Commands
 from postgres_server import free_port
 from scimlite import installation
+from scimlite.admin import apps, schemas
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
-from scimlite.scim import core
+from scimlite.db.tables import ResourceRow, ValueRow
+from scimlite.journal import Origin, Scope
+from scimlite.scim import core, document
 
 NEXT = "9999_what_comes_next"
 
@@ -169,6 +174,69 @@ def test_the_default_mapping_of_before_is_stale(db, monkeypatch, tmp_path):
     assert migration.upgrade(db)[0] == "0010_the_default_email"
     rows = run("SELECT mapping_version, version FROM app ORDER BY id").fetchall()
     assert [tuple(row) for row in rows] == [(4, 6), (3, 5)]
+
+
+ENTERPRISE = core.ENTERPRISE_URN
+ACME = "urn:example:acme"
+#: Attributes of users as earlier versions stored them, and as they are after migration 0012.
+MENDED = [
+    (case["stored"], case["mended"])
+    for case in json.loads((Path(__file__).parent / "cases" / "empty_values.json").read_text())
+]
+ACME_SCHEMA = {
+    "id": ACME,
+    "name": "Acme",
+    "attributes": [
+        {"name": "tags", "multiValued": True},
+        {"name": "must", "required": True},
+        {
+            "name": "badges",
+            "type": "complex",
+            "multiValued": True,
+            "subAttributes": [{"name": "value"}, {"name": "type"}],
+        },
+    ],
+}
+
+
+def _document(name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    extensions = [urn for urn in (ENTERPRISE, ACME) if urn in attributes]
+    return {"schemas": [core.USER_URN, *extensions], "id": name, "userName": name, "active": True, **attributes}
+
+
+def test_empty_values_of_before_are_mended(db, monkeypatch, tmp_path):
+    """An installation of before migration 0012, with users as earlier versions stored them."""
+    for path in sorted(Path(migration._DIRECTORY).glob("00*.py")):
+        if path.name < "0012":
+            shutil.copy(path, tmp_path)
+    monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
+    migration.upgrade(db)
+    monkeypatch.undo()
+    scope = Scope(db, Origin("test"))
+    app = apps.create(scope, "Old")
+    schemas.add(scope, app.slug, ACME_SCHEMA, to=["User"])
+    user = apps.get(db, app.slug).resource_types["Users"]
+    ids: dict[str, int] = {}
+    for number, (stored, _) in enumerate(MENDED):
+        name = f"user{number}"
+        text = json.dumps(_document(name, stored))
+        values = {"app_id": app.id, "type": "User", "uuid": name, "name": name, "active": 1, "version": 7}
+        times = {"created_at": 1, "modified_at": 1, "profile_version": 1}
+        db.execute(ResourceRow.insert(**values, **times, document=text))
+        ids[name] = db.scalar(ResourceRow.select(ResourceRow.id).where(ResourceRow.uuid == name))
+        for row in document.value_rows(user, json.loads(text)):
+            place = {"app_id": app.id, "type": "User", "resource_id": ids[name], "sought": 1}
+            db.execute(ValueRow.insert(**place, **row._asdict()))
+    assert migration.upgrade(db)[0] == "0012_no_empty_values"
+    for number, (stored, wanted) in enumerate(MENDED):
+        name = f"user{number}"
+        columns = (ResourceRow.document, ResourceRow.version, ResourceRow.profile_version, ResourceRow.modified_at)
+        text, version, profile, modified = db.row(ResourceRow.select(*columns).where(ResourceRow.uuid == name))
+        assert json.loads(text) == _document(name, wanted)
+        assert (version, profile, modified > 1) == ((7, 1, False) if stored == wanted else (8, 0, True))
+        place = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
+        rows = db.rows(ValueRow.select(*place).where(ValueRow.resource_id == ids[name]))
+        assert {tuple(row) for row in rows} == {tuple(row) for row in document.value_rows(user, json.loads(text))}
 
 
 class TestOtherVersions:
