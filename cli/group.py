@@ -239,7 +239,7 @@ def _print(group: Found, holding: Holding, holders: Sequence[Link]) -> None:
             ("Created", local_time(group.created_at)),
             ("Changed", f"{local_time(group.modified_at)}, version {group.version}"),
             ("Deleted", local_time(group.deleted_at)),
-            ("In groups", ", ".join(link.display + (" (indirect)" * (link.kind == "indirect")) for link in holders)),
+            ("In groups", ", ".join(link.name + (" (indirect)" * (link.kind == "indirect")) for link in holders)),
             ("Users", f"{holding.users:,}"),
             ("Groups in it", f"{holding.groups:,}" if holding.groups else ""),
             ("Others in it", f"{holding.others:,}" if holding.others else ""),

@@ -51,7 +51,7 @@ USERS = Columns[Found](
 )
 GROUPS_OF_ONE: Columns[Link] = Columns(
     Column("id", "Id", value=lambda group: group.id),
-    Column("display_name", "Group", value=lambda group: group.display, old="name"),
+    Column("display_name", "Group", value=lambda group: group.name, old="name"),
     Column("membership", "Membership", value=lambda group: group.kind),
     table=("Group", "Membership", "Id"),
 )

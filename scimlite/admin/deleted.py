@@ -127,7 +127,7 @@ def _regained(db: Database, resource_type: ResourceType, row: int, who: Subject)
     if resource_type.links is not None:
         entries = member_changes.regained_by_restore(db, row, who.pair)
         return entries, f"{len(entries)} members" if len(entries) != 1 else "1 member"
-    names = [group.display for group in members.groups_of(db, [row]).get(row, []) if group.kind == "direct"]
+    names = [group.name for group in members.groups_of(db, [row]).get(row, []) if group.kind == "direct"]
     if not names:
         return [], "in no group"
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""

@@ -256,4 +256,4 @@ def groups_of(db: Database, found: Found) -> list[Link]:
     from ..directory import members as links
 
     groups = links.groups_of(db, [found.row]).get(found.row, [])
-    return sorted(groups, key=lambda group: fold(group.display))
+    return sorted(groups, key=lambda group: fold(group.name))

@@ -12,11 +12,15 @@ from ..db.tables import MemberRow, ResourceRow
 
 
 class Link(NamedTuple):
-    """The other end of a link: `kind` is its type, or for a user's groups `direct` or `indirect`."""
+    """The other end of a link: `kind` is its type, or for a user's groups `direct` or `indirect`.
+
+    `display` is what the client called a member, else its displayName; None without one, and for groups.
+    """
 
     id: str
     kind: str
-    display: str
+    name: str
+    display: str | None = None
 
 
 # --- the members of groups ----------------------------------------------------------------------------------------
@@ -25,8 +29,8 @@ class Link(NamedTuple):
 def members_of(db: Database, groups: list[int]) -> dict[int, list[Link]]:
     """The living members of groups, by the group's row."""
     members: dict[int, list[Link]] = {}
-    for group, id, kind, display in db.rows(_members_of_groups, groups=groups):
-        members.setdefault(group, []).append(Link(id, kind, display))
+    for group, *link in db.rows(_members_of_groups, groups=groups):
+        members.setdefault(group, []).append(Link(*link))
     return members
 
 
@@ -35,7 +39,7 @@ def _members_of_groups(db: Database) -> Any:
     other = ResourceRow.alias()
     return (
         MemberRow.select(
-            MemberRow.group_id, other.uuid, other.type, fn.coalesce(MemberRow.display, other.display, other.name)
+            MemberRow.group_id, other.uuid, other.type, other.name, fn.coalesce(MemberRow.display, other.display)
         )
         .join(other, on=(other.id == MemberRow.member_id))
         .where(db.one_of(MemberRow.group_id, "groups"), other.deleted_at.is_null())

@@ -134,7 +134,7 @@ def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str,
     compiled = compiled_mapping.compiled(app.mapping, group_type)
     row = next((row for row in compiled.rows if row.target == "name"), None) if compiled else None
     if compiled is None or row is None or (row.source == "displayName" and not row.transform):
-        return {user: [(link.id, link.display) for link in links] for user, links in groups.items()}
+        return {user: [(link.id, link.name) for link in links] for user, links in groups.items()}
     ids = sorted({link.id for links in groups.values() for link in links})
     resources = [_Stored._make(row) for row in db.rows(_by_id, app=app.id, ids=ids)]
     names = {resource.id: _values(app, compiled, resource).get("name") for resource in resources}

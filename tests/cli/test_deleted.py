@@ -179,7 +179,7 @@ def test_a_user_comes_back_with_memberships(site, slug, how):
     assert "active, in the group Sales" in said.stderr
     after = read(site, slug, ann)
     assert after.document == before.document
-    assert {each.display: each.kind for each in after.derived} == {"Sales": "direct", "Everyone": "indirect"}
+    assert {each.name: each.kind for each in after.derived} == {"Sales": "direct", "Everyone": "indirect"}
     assert after.version > before.version
     assert site.json_lines("user", "list", "--search", "a@example.com", "--app", slug)[0]
     assert site.json_lines("user", "list", "--deleted", "--app", slug) == []

@@ -205,7 +205,8 @@ class People:
 def _shown(resource: read.Resource, resource_type: ResourceType) -> dict[str, Json]:
     shown: dict[str, Json] = orjson.loads(render(resource, Projection(resource_type), BASE))
     for member, link in zip(shown.get("members", []), resource.links or [], strict=True):
-        member["display"] = link.display
+        # What filters compare: the userName stands for a displayName.
+        member["display"] = link.display or link.name
     return shown
 
 

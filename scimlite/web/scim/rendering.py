@@ -56,7 +56,8 @@ def render(resource: Resource, projection: Projection, base: str, *, written: bo
 class Renderer:
     """Renders resources of one type; its constructor computes what all resources of a page share.
 
-    The answer to a write leaves out the names of members, which the client did not send: strict clients compare.
+    The answer to a write leaves out the names of members, which the client did not send: strict clients compare. The
+    userName of a member stands for a displayName only where the client asks for names.
     """
 
     def __init__(self, projection: Projection, base: str, *, written: bool = False) -> None:
@@ -66,7 +67,8 @@ class Renderer:
         self._base = base
         self._plain = projection.plain
         self._links = links if projection.wants(links) else None
-        self._with_display = links is not None and (not written or _echoes_display(projection, links.subs["display"]))
+        self._asked = links is not None and _asks_for_names(projection, links.subs["display"])
+        self._with_display = self._asked or not written
         self._derived = derived if projection.wants(derived) else None
         self._type = resource_type.name
         # The JSON string of the URI without its last quotation mark. An id is a UUID and needs no escaping.
@@ -96,32 +98,31 @@ class Renderer:
         linked: dict[str, Json] = {}
         if self._links is not None and resource.links is not None:
             linked[self._links.name] = _members(
-                resource.links, self._links, self._base, with_display=self._with_display
+                resource.links, self._links, self._base, with_display=self._with_display, asked=self._asked
             )
         if self._derived is not None and resource.derived:
             linked[self._derived.name] = _groups(resource.derived, self._base)
         return linked
 
 
-def _echoes_display(projection: Projection, display: Attribute) -> bool:
-    """True when the answer to a write has the names of members: `attributes` asks for them, or clients set them."""
+def _asks_for_names(projection: Projection, display: Attribute) -> bool:
+    """True when every answer has the names of members: `attributes` asks for them, or clients set them."""
     return not display.read_only or projection.names(display)
 
 
-def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool) -> list[Json]:
+def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool, asked: bool) -> list[Json]:
     urls = {end.type: f"{base}/{end.endpoint}/" for end in attribute.ends}
-    try:
-        if with_display:
-            return [
-                {"value": id, "$ref": urls[kind] + id, "type": kind, "display": display} for id, kind, display in links
-            ]
-        return [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _ in links]
-    except KeyError:
-        # A member that was added while its type was taken from the declarations.
-        links = [link for link in links if link.kind in urls]
-        return _members(links, attribute, base, with_display=with_display)
+    # A type is missing for a member that was added while its type was taken from the declarations.
+    links = [link for link in links if link.kind in urls]
+    members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _, _ in links]
+    if with_display:
+        for member, link in zip(members, links, strict=True):
+            display = link.display or (link.name if asked else None)
+            if display is not None:
+                member["display"] = display
+    return members
 
 
 def _groups(links: Sequence[Link], base: str) -> list[Json]:
     url = f"{base}/{core.GROUP.endpoint}/"
-    return [{"value": id, "$ref": url + id, "display": display, "type": kind} for id, kind, display in links]
+    return [{"value": id, "$ref": url + id, "display": name, "type": kind} for id, kind, name, _ in links]
