@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import random
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -15,90 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import click
-import gunicorn.util
-import orjson
-from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from scimlite import create_app
-from scimlite.admin import housekeeping
 from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
-from scimlite.db import DatabaseError
-from scimlite.errors import ScimError, Unavailable
-from scimlite.installation import SCIM_PREFIX, database
-from scimlite.scim.messages import MEDIA_TYPE
+from scimlite.installation import SCIM_PREFIX
 
 from .kit import address, listener
 from .kit.address import Address
 from .kit.context import Context, open_context
 from .kit.idp import connection_block, identity_provider
+from .server import housekeeper
+from .server.application import Application
 
-#: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
-_LONGEST_REQUEST_LINE = 8190
 _STDERR = 2
-#: Seconds between two rounds of housekeeping.
-_HOUSEKEEPING_EVERY = 3600
 _TRACEBACKS = logging.Formatter()
-
-
-class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type information
-    """gunicorn's thread worker, in which a new connection gets a thread only when its first bytes have arrived.
-
-    gunicorn gives it a thread for five seconds, so that a few idle connections would stop the service for all clients.
-    """
-
-    def handle(self, conn: Any) -> Any:
-        if not conn.initialized and not conn.wait_for_data(0):
-            return _DEFER
-        return super().handle(conn)
-
-
-def _write_error(sock: Any, status: int, reason: str, _message: str) -> None:
-    """Answer with a SCIM error when gunicorn refuses a request that it cannot read (a long line, malformed HTTP).
-
-    gunicorn's own message would repeat parts of the request.
-    """
-    refusal = ScimError(f"{reason}: this is not a request that the server takes.")
-    refusal.status = status
-    body = orjson.dumps(refusal.body())
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
-    gunicorn.util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-
-class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
-    """gunicorn with settings from this program in place of a configuration file."""
-
-    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
-        self.settings = settings
-        self._options = options
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        return create_app(self.settings)
-
-
-#: gunicorn's settings that do not depend on ours.
-_GUNICORN = {
-    "worker_class": _Worker,
-    # One import for all workers; each opens its own connections.
-    "preload_app": True,
-    "limit_request_line": _LONGEST_REQUEST_LINE,
-    # X-Forwarded-* is ours to judge (SCIMLITE_TRUSTED_PROXIES).
-    "forwarded_allow_ips": "",
-    "control_socket_disable": True,
-    "timeout": 120,
-    "keepalive": 75,
-    "graceful_timeout": 10,
-    "errorlog": "-",
-    "loglevel": "info",
-    "proc_name": "scimlite",
-}
 
 
 @click.command()
@@ -150,12 +79,9 @@ def serve(
     welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
     _log_to_stderr()
-    # The only way: gunicorn has no setting for its error pages.
-    gunicorn.util.write_error = _write_error
-    server = _Server(
+    server = Application(
         settings,
         {
-            **_GUNICORN,
             "bind": bind,
             "workers": workers or settings.workers,
             "threads": threads or settings.threads,
@@ -218,28 +144,7 @@ def _begin_work(welcome: str, worker: Any) -> None:
         # The reader of stdout may have gone away, which is no reason to end.
         with suppress(OSError):
             click.echo(welcome)
-    threading.Thread(target=_tidy_regularly, args=(worker.app.settings,), name="housekeeping", daemon=True).start()
-
-
-def _tidy_regularly(settings: Settings) -> None:
-    """Run the housekeeping within seconds of the start and then every hour; several workers may run it at once."""
-    # Jitter, so that the workers of several servers do not begin together.
-    pause = random.uniform(0, 5)
-    while True:
-        time.sleep(pause)
-        pause = random.uniform(0.9, 1.1) * _HOUSEKEEPING_EVERY
-        db = database(settings)
-        try:
-            # A missing SQLite file is not made anew.
-            if db.exists():
-                housekeeping.tidy(db)
-        except Unavailable:
-            # No fault of ours, and nothing is lost by waiting.
-            logging.getLogger("scimlite.error").error("housekeeping: no answer from the database; again in an hour")
-        except (ScimError, DatabaseError):
-            logging.getLogger("scimlite.error").exception("housekeeping failed; it is tried again in an hour")
-        finally:
-            db.close()
+    housekeeper.start(worker.app.settings)
 
 
 def _welcome(context: Context, first_app: str, url: str) -> str:

@@ -39,7 +39,7 @@ LIBRARIES = {
     "werkzeug": {"scimlite.web", "scimlite.web.*"},
     "click": {"scimlite_cli", "scimlite_cli.*"},
     "rich": {"scimlite_cli", "scimlite_cli.*"},
-    "gunicorn": {"scimlite_cli.serve"},
+    "gunicorn": {"scimlite_cli.server.*"},
     "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "admin", "events")},
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
@@ -53,7 +53,7 @@ LIBRARIES = {
 #: What imports upwards, or by a public name, and why.
 EXCEPTIONS = {
     # The command that serves builds the application, by its public name.
-    ("scimlite_cli.serve", "scimlite"),
+    ("scimlite_cli.server.application", "scimlite"),
     # An embedding application gets the blueprint from its installation, which loads it then.
     ("scimlite.installation", "scimlite.web.scim.provider"),
 }
