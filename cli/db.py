@@ -11,7 +11,7 @@ import click
 from scimlite.admin import apps
 from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
-from scimlite.db import Database, migration
+from scimlite.db import Database, drift, migration
 from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
@@ -36,7 +36,8 @@ def upgrade() -> None:
     """Bring the database to this version's schema, or make it when it is empty.
 
     Safe to run at every deployment, and on several servers at once: one of them does the work. All of it
-    happens in one transaction, so a failure leaves the database as it was.
+    happens in one transaction, so a failure leaves the database as it was. Exits with 1 when the tables are not as
+    this version needs them although all migrations ran, and names what is missing.
 
     \b
     Example: scimlite db backup before.db && scimlite db upgrade
@@ -46,6 +47,12 @@ def upgrade() -> None:
         if before.unknown:
             raise StartupError(migration.advice(opened, before))
         applied = migration.upgrade(opened)
+        different = drift.differences(opened)
+    if different:
+        _print_trouble(opened, [], different)
+        raise click.ClickException(
+            f"{opened.described} is not as this version needs it (applied now: {', '.join(applied) or 'nothing'})."
+        )
     if not applied:
         click.echo(f"{opened.described} is up to date; nothing was changed.")
     elif before.empty:
@@ -60,13 +67,16 @@ def upgrade() -> None:
 def status(ctx: click.Context, as_json: bool) -> None:
     """Show which database is used, its migrations, and how much it holds.
 
-    Exits with 1 when the database is not at this version's schema, and says on stderr what to do.
+    Exits with 1 when the database is not at this version's schema, and says on stderr what to do. Tables, columns,
+    keys and indexes are compared with what this version needs, and migrations with those that were applied.
 
     \b
     Example: scimlite db status --json
     """
     with closing(database(Settings.from_environment())) as opened:
         found = migration.status(opened)
+        changed = migration.changed(opened)
+        different = drift.differences(opened) if found.current else []
         facts: dict[str, Any] = {
             "database": opened.described,
             "kind": opened.kind,
@@ -74,8 +84,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
             "applied": found.applied,
             "pending": found.pending,
             "unknown": found.unknown,
+            "changed": changed,
+            "differences": different,
             "bytes": opened.size(),
-            **(_contents(opened) if found.current else {}),
+            **(_contents(opened) if found.current and not different else {}),
         }
     if as_json:
         print_json(facts)
@@ -83,7 +95,26 @@ def status(ctx: click.Context, as_json: bool) -> None:
         _print(facts)
     if not found.current:
         click.echo(migration.advice(opened, found), err=True)
+    _print_trouble(opened, changed, different)
+    if changed or different or not found.current:
         ctx.exit(1)
+
+
+def _print_trouble(opened: Database, changed: list[str], different: list[str]) -> None:
+    """Print on stderr what is wrong with a database although its migrations were applied, and what to do."""
+    if changed:
+        click.echo(str(migration.ChangedMigrationError(opened, changed)), err=True)
+    if different:
+        click.echo(
+            f"{opened.described} differs from what this version needs, although its migrations were applied:", err=True
+        )
+        for sentence in different:
+            click.echo(f"  {sentence}", err=True)
+        click.echo(
+            "It was made by a version between two releases, or changed by hand. Restore a backup from before that, or "
+            "change these tables to what is said here.",
+            err=True,
+        )
 
 
 def _contents(opened: Database) -> dict[str, int]:
@@ -99,9 +130,10 @@ def _contents(opened: Database) -> dict[str, int]:
 
 
 def _print(facts: dict[str, Any]) -> None:
+    schema = "up to date" if facts["current"] else "not up to date"
     lines = {
         "Database": facts["database"],
-        "Schema": "up to date" if facts["current"] else "not up to date",
+        "Schema": "not as this version needs it" if facts["changed"] or facts["differences"] else schema,
         "Applied": ", ".join(facts["applied"]) or "nothing",
         "Pending": ", ".join(facts["pending"]) or "nothing",
     }

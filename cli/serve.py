@@ -17,6 +17,7 @@ import click
 from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
+from scimlite.db import drift, migration
 from scimlite.installation import SCIM_PREFIX
 
 from .kit import address, listener
@@ -76,9 +77,10 @@ def serve(
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
+    _log_to_stderr()
+    _warn_of_schema(context)
     welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
-    _log_to_stderr()
     server = Application(
         settings,
         {
@@ -98,6 +100,15 @@ def serve(
         if error.errno != errno.EADDRINUSE:
             raise
         raise listener.refusal(host, port, error) from None
+
+
+def _warn_of_schema(context: Context) -> None:
+    """Log what is not as this version needs it although all migrations were applied: some requests may fail."""
+    log = logging.getLogger("scimlite.error")
+    for name in migration.changed(context.db):
+        log.warning("the migration %s was changed after it had been applied here; see `scimlite db status`", name)
+    for sentence in drift.differences(context.db):
+        log.warning("the database differs from what this version needs: %s", sentence)
 
 
 def _folder_for_workers(state_dir: Path) -> str | None:

@@ -1,0 +1,59 @@
+"""The indexes and foreign keys that the migrations make, as `drift` looks for them; a test compares the two."""
+
+from __future__ import annotations
+
+#: On both databases, each as the statement that creates it.
+INDEXES: tuple[str, ...] = (
+    "CREATE UNIQUE INDEX app_slug ON app (slug) WHERE deleted_at IS NULL",
+    "CREATE UNIQUE INDEX token_token_id ON token (token_id)",
+    "CREATE INDEX token_app ON token (app_id)",
+    "CREATE UNIQUE INDEX resource_uuid ON resource (app_id, uuid)",
+    "CREATE UNIQUE INDEX resource_app ON resource (app_id, id)",
+    "CREATE INDEX resource_modified ON resource (app_id, type, modified_at)",
+    "CREATE INDEX resource_deleted ON resource (app_id, type, deleted_at) WHERE deleted_at IS NOT NULL",
+    "CREATE INDEX value_key ON value (app_id, type, path, substr(key, 1, 200)) WHERE sought = 1",
+    "CREATE UNIQUE INDEX value_unique_key ON value (app_id, type, path, unique_key) WHERE unique_key IS NOT NULL",
+    "CREATE INDEX member_member ON member (member_id, group_id)",
+    "CREATE INDEX password_app ON password (app_id)",
+    "CREATE INDEX departure_resource ON departure (resource_id)",
+    "CREATE INDEX refusal_request ON refusal (request_id)",
+    "CREATE INDEX refusal_client ON refusal (client_request_id) WHERE client_request_id IS NOT NULL",
+    "CREATE INDEX refusal_at ON refusal (at)",
+    "CREATE INDEX refusal_app ON refusal (app_id)",
+    "CREATE INDEX refusal_user ON refusal (user_uuid) WHERE user_uuid IS NOT NULL",
+    "CREATE INDEX refusal_user_key ON refusal (user_key) WHERE user_key IS NOT NULL",
+    "CREATE INDEX journal_at ON journal (at, id)",
+    "CREATE INDEX journal_app ON journal (app_id, at, id)",
+    "CREATE INDEX journal_user ON journal (user_uuid, at, id, app_id) WHERE user_uuid IS NOT NULL",
+    "CREATE INDEX journal_user_key ON journal (user_key, at) WHERE user_key IS NOT NULL",
+    "CREATE INDEX journal_request ON journal (request_id)",
+    "CREATE INDEX journal_action ON journal (action, at, id, app_id)",
+    "CREATE INDEX journal_refused ON journal (outcome, at, id, app_id, action) WHERE outcome <> 'ok'",
+)
+
+#: On one database only, by its kind.
+INDEXES_OF: dict[str, tuple[str, ...]] = {
+    "sqlite": ("CREATE INDEX resource_living ON resource (app_id, type, deleted_at, id)",),
+    "postgresql": ("CREATE INDEX resource_living ON resource (app_id, type, id) WHERE deleted_at IS NULL",),
+}
+
+_OF_APP = "(app_id) REFERENCES app (id)"
+_OF_RESOURCE = "(app_id, resource_id) REFERENCES resource (app_id, id)"
+
+#: Foreign keys by table: the columns, and what they refer to.
+FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
+    "token": (_OF_APP,),
+    "resource": (_OF_APP,),
+    "value": (_OF_RESOURCE,),
+    "member": (
+        "(app_id, group_id) REFERENCES resource (app_id, id)",
+        "(app_id, member_id) REFERENCES resource (app_id, id)",
+    ),
+    "password": (_OF_RESOURCE,),
+    "brake": (_OF_APP,),
+    "departure": (_OF_RESOURCE,),
+    "refusal": (_OF_APP,),
+    "journal": (_OF_APP,),
+    "alias": (_OF_APP,),
+    "tally": (_OF_APP,),
+}
