@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import logging
-import os
 import tempfile
-import time
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,14 @@ from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import drift, migration
 from scimlite.installation import SCIM_PREFIX
+from scimlite.redaction import error_log
 
 from .kit import address, listener
 from .kit.address import Address
 from .kit.context import Context, open_context
 from .kit.idp import connection_block, identity_provider
-from .server import housekeeper
+from .server import housekeeper, logs
 from .server.application import Application
-
-_STDERR = 2
-_TRACEBACKS = logging.Formatter()
 
 
 @click.command()
@@ -77,7 +72,7 @@ def serve(
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
-    _log_to_stderr()
+    logs.write_to_stderr()
     _warn_of_schema(context)
     welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
@@ -104,11 +99,10 @@ def serve(
 
 def _warn_of_schema(context: Context) -> None:
     """Log what is not as this version needs it although all migrations were applied: some requests may fail."""
-    log = logging.getLogger("scimlite.error")
     for name in migration.changed(context.db):
-        log.warning("the migration %s was changed after it had been applied here; see `scimlite db status`", name)
+        error_log.warning("the migration %s was changed after it had been applied here; see `scimlite db status`", name)
     for sentence in drift.differences(context.db):
-        log.warning("the database differs from what this version needs: %s", sentence)
+        error_log.warning("the database differs from what this version needs: %s", sentence)
 
 
 def _folder_for_workers(state_dir: Path) -> str | None:
@@ -138,7 +132,7 @@ def _remember(state_dir: Path, url: str) -> None:
     try:
         address.remember(state_dir, url)
     except OSError as error:
-        logging.getLogger("scimlite.error").warning(
+        error_log.warning(
             "the commands will not know the address %s, as %s cannot be written (%s)", url, state_dir, error.strerror
         )
 
@@ -151,6 +145,7 @@ def _forget(state_dir: Path, url: str) -> None:
 
 def _begin_work(welcome: str, worker: Any) -> None:
     """Start the housekeeping of a worker process; print the welcome once the first worker can answer."""
+    logs.take_stderr()
     if welcome and worker.age == 1:
         # The reader of stdout may have gone away, which is no reason to end.
         with suppress(OSError):
@@ -168,37 +163,3 @@ def _welcome(context: Context, first_app: str, url: str) -> str:
     if connection.apps > 1:
         block += f"\nThere are {connection.apps} apps; `scimlite app list` shows all."
     return block
-
-
-class _Lines(logging.Handler):
-    """Writes each record with one write(2), so that the lines of several workers never mix.
-
-    The standard handler and formatter would cost, for each request, as much as a SELECT by key.
-    """
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        stamp = f"{_stamp(int(record.created))},{int(record.msecs):03d}"
-        trace = f"\n{_TRACEBACKS.formatException(record.exc_info)}" if record.exc_info else ""
-        # An error means that the reader of the log went away, and there is no other place to report it.
-        with suppress(OSError):
-            os.write(
-                _STDERR, f"{stamp} {record.levelname} {record.getMessage()}{trace}\n".encode(errors="backslashreplace")
-            )
-        return True
-
-
-@lru_cache(maxsize=1)
-def _stamp(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-def _log_to_stderr() -> None:
-    # The lines show neither caller, thread nor process, so logging need not look them up: https://docs.python.org/3/howto/logging.html#optimization
-    logging._srcfile = None
-    logging.logThreads = logging.logMultiprocessing = False
-    handler = _Lines()
-    for name in ("scimlite.access", "scimlite.error"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False

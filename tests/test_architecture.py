@@ -27,7 +27,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
     ("scimlite.config_values",),
-    ("scimlite.errors", "scimlite.clock", "scimlite.obstacles", "scimlite.suggestions", "scimlite.worded"),
+    (
+        "scimlite.errors",
+        "scimlite.clock",
+        "scimlite.obstacles",
+        "scimlite.redaction",
+        "scimlite.suggestions",
+        "scimlite.worded",
+    ),
 )
 #: The names that applications import; each hands on what a room makes.
 PUBLIC = ("scimlite", "scimlite.signals", "scimlite.passwords")

@@ -13,6 +13,7 @@ from scimlite.config import Settings
 from scimlite.errors import ScimError
 from scimlite.scim.messages import MEDIA_TYPE
 
+from .logs import ServerLog
 from .worker import Worker
 
 #: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
@@ -30,7 +31,7 @@ _OPTIONS = {
     "timeout": 120,
     "keepalive": 75,
     "graceful_timeout": 10,
-    "errorlog": "-",
+    "logger_class": ServerLog,
     "loglevel": "info",
     "proc_name": "scimlite",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -12,6 +11,7 @@ from scimlite.config import Settings
 from scimlite.db import DatabaseError
 from scimlite.errors import ScimError, Unavailable
 from scimlite.installation import database
+from scimlite.redaction import error_log
 
 #: Seconds between two rounds of housekeeping.
 _EVERY = 3600
@@ -36,8 +36,8 @@ def _tidy_regularly(settings: Settings) -> None:
                 housekeeping.tidy(db)
         except Unavailable:
             # No fault of ours, and nothing is lost by waiting.
-            logging.getLogger("scimlite.error").error("housekeeping: no answer from the database; again in an hour")
+            error_log.error("housekeeping: no answer from the database; again in an hour")
         except (ScimError, DatabaseError):
-            logging.getLogger("scimlite.error").exception("housekeeping failed; it is tried again in an hour")
+            error_log.exception("housekeeping failed; it is tried again in an hour")
         finally:
             db.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -16,13 +15,12 @@ from typing import Any, TypeVar
 import peewee
 
 from ..errors import Unavailable
+from ..redaction import error_log
 from .dialect import Dialect
 from .statements import Insert, Place, Statement
 
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
 peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
-
-_log = logging.getLogger("scimlite.error")
 
 #: The root of all errors that a database raises.
 DatabaseError = peewee.PeeweeException
@@ -389,7 +387,7 @@ def _logged(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:
-        _log.exception("A callback that follows a transaction failed")
+        error_log.exception("A callback that follows a transaction failed")
 
 
 def _rows_of(cursor: Any) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,9 @@ import peewee
 from peewee import SQL, fn
 from psycopg import ClientCursor
 
+from ..redaction import error_log
 from .database import Database, Row, chunks, peewee_errors
 from .statements import Insert, Slot, prepared
-
-_log = logging.getLogger("scimlite.error")
 
 #: Rows of one INSERT statement.
 _MOST_ROWS = 2000
@@ -130,7 +128,7 @@ class PostgresDatabase(Database):
         try:
             self._settle()
         except peewee.PeeweeException:
-            _log.debug("The pipeline failed after another error, which is raised", exc_info=True)
+            error_log.debug("The pipeline failed after another error, which is raised", exc_info=True)
 
     # --- errors ---------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,11 +22,10 @@ from ..errors import (
 from ..journal import Action, Entry, Outcome, refusals
 from ..journal import record as record_entries
 from ..journal.refusals import Received, Refused
+from ..redaction import error_log
 from ..scim import core
 from ..scim.schema import ResourceType
 from .read import Resource
-
-_log = logging.getLogger("scimlite.error")
 
 #: Errors that leave no row: the request reached no resource, or the database cannot be written.
 _UNRECORDED = (Unauthorized, NotFound, MethodNotAllowed, Unavailable)
@@ -127,7 +125,7 @@ class Attempt:
             refusals.record(scope, refused)
         except Exception as failure:
             # The caller gets the error of the write, whatever happens to its record.
-            _log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)
+            error_log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)
 
     def _entry(self, error: ScimError) -> Entry:
         kind = self.resource_type.name if self.resource_type else None

@@ -18,7 +18,6 @@ The module observes the journal from its import on, so that it sees every entry.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -29,9 +28,8 @@ from .. import journal
 from ..apps.workspace import Workspace
 from ..directory import profiles
 from ..journal import Action, Entry, Outcome, Scope
+from ..redaction import error_log
 from ..scim import core
-
-_log = logging.getLogger("scimlite.error")
 
 user_created = Signal("A user was created, restored or revived.")
 user_updated = Signal("A user was changed.")
@@ -126,4 +124,4 @@ def _send(signal: Signal, *, app: str, **arguments: Any) -> None:
             receiver(app, app=app, **arguments)
         except Exception:
             name = getattr(receiver, "__qualname__", repr(receiver))
-            _log.exception("request=%s the receiver %s failed", arguments.get("request_id"), name)
+            error_log.exception("request=%s the receiver %s failed", arguments.get("request_id"), name)

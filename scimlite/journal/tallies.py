@@ -7,7 +7,6 @@ process writes the rest when it ends (docs/adr/0008-tallies.md). A process that 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from collections import Counter
@@ -22,6 +21,7 @@ from ..clock import DAY
 from ..db import Database, DatabaseError, Insert
 from ..db.tables import AppRow, TallyRow
 from ..errors import ScimError, Unavailable
+from ..redaction import error_log
 
 #: Seconds from the first count to the write of all counts.
 WRITE_AFTER = 5.0
@@ -31,8 +31,6 @@ KEPT_DAYS = 35
 _WEEK = 7
 #: Counters that a process keeps while the database cannot be written; what is new beyond that is not counted.
 _MOST_COUNTERS = 10_000
-
-_log = logging.getLogger("scimlite.error")
 
 
 class Kind(StrEnum):
@@ -111,7 +109,7 @@ def write_all() -> None:
         except Unavailable:
             _keep(db, counts)
         except (ScimError, DatabaseError):
-            _log.exception("Some counts of an app were lost")
+            error_log.exception("Some counts of an app were lost")
         finally:
             db.close()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import orjson
 from flask import Response
 from werkzeug.exceptions import HTTPException
@@ -11,11 +9,10 @@ from werkzeug.routing import RequestRedirect
 
 from ... import errors
 from ...errors import ScimError
+from ...redaction import error_log
 from .call import Call, current_call
 from .responses import scim_response
 from .view import METHODS
-
-error_log = logging.getLogger("scimlite.error")
 
 
 def error_response(error: Exception) -> Response:
