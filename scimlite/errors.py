@@ -231,9 +231,13 @@ class NotImplementedHere(ScimError):
 
 
 class Unavailable(ScimError):
-    """503: the database is locked or cannot be reached; the same request may work in a moment."""
+    """503: the database is locked or cannot be used; the same request may work later.
+
+    `reason` says what is wrong, for the log and the commands; clients never get it.
+    """
 
     status = 503
 
-    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
+    def __init__(self, detail: str, *, retry_after: int = 5, reason: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+        self.reason = reason

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import peewee
 
-from ..errors import Unavailable
 from ..redaction import error_log
 from .dialect import Dialect
 from .statements import Insert, Place, Statement
+from .troubles import Trouble, unavailable
 
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
 peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
@@ -28,8 +28,6 @@ DatabaseError = peewee.PeeweeException
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-#: How often a transaction is tried before a deadlock or a serialization failure is raised.
-_ATTEMPTS = 6
 #: Chooses the waits between tries. It is not the global generator, whose numbers belong to the host application, and
 #: forked processes do not share its state.
 _JITTER = random.SystemRandom()
@@ -61,8 +59,8 @@ class Database(Dialect):
     """
 
     kind: str
-    #: Exceptions that mean the database is locked or out of reach.
-    _unreachable = (peewee.OperationalError, peewee.InterfaceError)
+    #: All errors of a driver; `translated` tells those of a database that cannot be used from faults of ours.
+    _unreachable = (peewee.DatabaseError, peewee.InterfaceError)
 
     def __init__(self, peewee_database: Any, described: str) -> None:
         self.peewee = peewee_database
@@ -114,7 +112,7 @@ class Database(Dialect):
         if self.in_transaction:
             raise error
         if not self._connection_lost(error):
-            raise self.translated(error) from error
+            self._fail(error)
         self.close()
 
     def _read_again(self, sql: str, params: tuple[Any, ...], kept: bool, fetch: Callable[[Any], Any]) -> Any:
@@ -123,7 +121,7 @@ class Database(Dialect):
             with peewee_errors:
                 return fetch(self._run(sql, params, kept=kept))
         except self._unreachable as error:
-            raise self.translated(error) from error
+            self._fail(error)
 
     def row(self, query: Any, **binds: Any) -> Row | None:
         """Returns the first row, or None."""
@@ -285,7 +283,8 @@ class Database(Dialect):
             return result
 
     def _transact(self, work: Callable[[], T]) -> T:
-        for attempt in range(_ATTEMPTS):
+        attempt = 0
+        while True:
             finished = False
             self._thread.committed.clear()
             try:
@@ -294,16 +293,13 @@ class Database(Dialect):
                     finished = True
                 return result
             except self._unreachable as error:
-                lost = self._connection_lost(error)
-                if lost:
+                attempt += 1
+                last = attempt >= self._tries(error, committing=finished)
+                if self._connection_lost(error):
                     self.close()
-                # A connection that is lost in COMMIT may have lost no more than the answer; only the client can find
-                # out, so the work is not repeated. A connection that is lost earlier has written nothing.
-                again = self._retryable(error) or (lost and not finished)
-                if not again or attempt + 1 == _ATTEMPTS:
-                    raise self.translated(error) from error
-                time.sleep(_JITTER.uniform(0, 0.02 * 2**attempt))
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                if last:
+                    self._fail(error)
+                time.sleep(_JITTER.uniform(0, 0.02 * 2 ** (attempt - 1)))
 
     def _transaction(self) -> AbstractContextManager[Any]:
         """Returns a context that is one transaction of this thread's connection."""
@@ -315,17 +311,32 @@ class Database(Dialect):
     def _recover(self) -> None:
         """After an error, make the connection accept the statements that roll back."""
 
-    def _retryable(self, error: Exception) -> bool:
-        """True when the same transaction may succeed on the next try."""
-        return False
+    def _tries(self, error: Exception, *, committing: bool) -> int:
+        """Returns how often in all a transaction may be tried that failed with this error.
+
+        In: `committing`, True when COMMIT was sent. A connection that is lost then may have lost no more than the
+        answer; only the client can find out, so the work is not repeated. One that is lost earlier has written nothing.
+        """
+        return 1
 
     def _connection_lost(self, error: Exception) -> bool:
         """True when this thread's connection can no longer be used."""
         return False
 
     def translated(self, error: Exception) -> Exception:
-        """Returns Unavailable for a database that is locked or out of reach, else the error itself: a fault of ours."""
-        return Unavailable("The database cannot be reached or is busy; try again in a moment.")
+        """Returns Unavailable for a database that cannot be used, else the error itself: a fault of ours."""
+        return unavailable(Trouble.UNREACHABLE)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raises the error in the form that callers get."""
+        translated = self.translated(error)
+        if translated is error:
+            raise error
+        raise translated from error
+
+    def check_health(self) -> None:
+        """Raises Unavailable, whose reason an operator understands, when the database cannot be read or written."""
+        self.scalar(peewee.Select(columns=[peewee.SQL("1")]))
 
     def close(self) -> None:
         """Closes this thread's connection; the next statement opens a new one."""

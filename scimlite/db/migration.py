@@ -146,8 +146,3 @@ def advice(db: Database, status: SchemaStatus) -> str:
         return f"There is no scimlite database in {db.described}. Run `scimlite db upgrade` to make one there."
     pending = ", ".join(status.pending)
     return f"{db.described} needs an upgrade ({pending}): run `scimlite db upgrade`, or `scimlite serve --upgrade`."
-
-
-def ping(db: Database) -> None:
-    """Asks the database for something; raises Unavailable when it does not answer."""
-    db.scalar(peewee.Select(columns=[peewee.SQL("1")]))

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import peewee
+import psycopg
 from peewee import SQL, fn
 from psycopg import ClientCursor
 
 from ..redaction import error_log
 from .database import Database, Row, chunks, peewee_errors
+from .sqlstates import OURS, State, state_of
 from .statements import Insert, Slot, prepared
+from .tables import TABLES
+from .troubles import Trouble, unavailable
 
 #: Rows of one INSERT statement.
 _MOST_ROWS = 2000
-#: PostgreSQL SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock.
-_RETRYABLE = {"40001", "40P01"}
 #: Seconds to wait for a PostgreSQL server that does not answer.
 _CONNECT_TIMEOUT = 5
 #: The key of the advisory lock around migrations: a number that other software on the same server hardly takes.
@@ -29,6 +31,23 @@ _MIGRATION_LOCK = 76_437_644
 def snapshot(db: Database) -> Any:
     """Which transactions this one sees, as text."""
     return peewee.Select(columns=[fn.pg_current_snapshot().cast("TEXT")])
+
+
+@prepared
+def health(db: Database) -> Any:
+    """Whether transactions only read, and whether the role may write to all tables; names every column of every table.
+
+    A table or a column that is missing, and a table that may not be read, are errors.
+    """
+    rights = " AND ".join(f"has_table_privilege(name, '{right}')" for right in ("INSERT", "UPDATE", "DELETE"))
+    names = ", ".join(f"('{table._meta.table_name}')" for table in TABLES)
+    return peewee.Select(
+        columns=[
+            SQL("current_setting('transaction_read_only')::BOOLEAN"),
+            SQL(f"(SELECT bool_and({rights}) FROM (VALUES {names}) AS tables (name))"),
+            *[fn.EXISTS(table.select(*table._meta.sorted_fields)) for table in TABLES],
+        ]
+    )
 
 
 class PostgresDatabase(Database):
@@ -64,6 +83,15 @@ class PostgresDatabase(Database):
 
     def dump_command(self, target: Path) -> str | None:
         return f'pg_dump --format=custom --file={target} "$SCIMLITE_DATABASE_URL"'
+
+    def check_health(self) -> None:
+        ((read_only, may_write, *_),) = self.rows(health)
+        if read_only:
+            # The next connection may find the primary, where the URL has several hosts.
+            self.close()
+            raise unavailable(Trouble.READ_ONLY)
+        if not may_write:
+            raise unavailable(Trouble.BROKEN, "the role lacks a privilege")
 
     # --- running statements ---------------------------------------------------------------------------------------
 
@@ -139,23 +167,31 @@ class PostgresDatabase(Database):
             error = error.__cause__ or error.__context__
         return error
 
-    def _state(self, error: BaseException) -> str:
-        """Returns the SQLSTATE of an error, or an empty string."""
-        return getattr(self._cause(error), "sqlstate", None) or ""
+    def _state(self, error: Exception) -> State:
+        """Returns what an error means."""
+        cause = self._cause(error)
+        sqlstate = getattr(cause, "sqlstate", None)
+        if not sqlstate and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+            # The driver was given something that it cannot send, or Peewee something that it cannot say.
+            return OURS
+        return state_of(sqlstate or "")
 
-    def _retryable(self, error: Exception) -> bool:
-        return self._state(error) in _RETRYABLE
+    def _tries(self, error: Exception, *, committing: bool) -> int:
+        state = self._state(error)
+        return state.tries if state.rolled_back or not committing else 1
 
     def _connection_lost(self, error: Exception) -> bool:
         connection = self.peewee._state.conn
-        return self._state(error)[:2] in ("08", "57") or connection is None or connection.closed
+        return connection is None or connection.closed or self._state(error).lost
 
     def translated(self, error: Exception) -> Exception:
-        # 55P03 lock_not_available, 53 out of resources, 57 operator intervention, 08 connection, 25006 read only;
-        # no SQLSTATE at all: the server was not reached.
         state = self._state(error)
-        unavailable = not state or state[:2] in ("08", "53", "57", "58") or state in ("55P03", "25006", *_RETRYABLE)
-        return super().translated(error) if unavailable else error
+        if state.trouble is None:
+            return error
+        cause = self._cause(error)
+        # Without a code it is about the connection: the text says which, and holds no stored value.
+        code = f"{cause.sqlstate} {type(cause).__name__}" if cause.sqlstate else " ".join(str(cause).split())[:300]
+        return unavailable(state.trouble, f"{state.words or state.trouble.value} ({code})")
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
         diagnosis = getattr(self._cause(error), "diag", None)

@@ -28,8 +28,9 @@ def to_scim_error(error: Exception, call: Call) -> ScimError:
     if isinstance(scim_error, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
     elif isinstance(scim_error, errors.Unavailable):
-        # The log holds the error's class only, because its text may quote stored values.
-        error_log.error("request=%s database unavailable: %s", call.id, type(error.__cause__ or error).__name__)
+        # Without a reason only the error's class, because its text may quote stored values.
+        reason = scim_error.reason or type(error.__cause__ or error).__name__
+        error_log.error("request=%s database unavailable: %s", call.id, reason)
     return scim_error
 
 
