@@ -22,6 +22,8 @@ BRAKES: Columns[Brake] = Columns(
     Column("released_at", value=lambda brake: iso_time(brake.released_at)),
     Column("counted", value=lambda brake: brake.counted),
     Column("active_before", value=lambda brake: brake.active_before),
+    Column("newcomers", value=lambda brake: brake.newcomers),
+    Column("active_now", value=lambda brake: brake.active_now),
     Column("can_trip", value=lambda brake: brake.limits.on and brake.can_trip),
 )
 

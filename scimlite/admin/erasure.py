@@ -13,6 +13,7 @@ from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
+from ..directory import brakes
 from ..journal import Action, Entry
 from ..scim.names import fold
 
@@ -77,6 +78,7 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
     ):
         if row is not None:
             db.execute(table.delete().where(column == row))
+    brakes.forget_count(db, app)
     journal.record(workspace, [Entry(Action.ERASED, user=(id, None))])
 
 

@@ -139,7 +139,7 @@ def _text(value: Any) -> str:
 def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
     """Returns whether a brake is on, what trips it, and how near it is; `tripped_at` is that time as text."""
     # Imported here, because few commands show brakes.
-    from ..directory.brakes import USERS
+    from ..directory.departures import USERS
 
     if brake.tripped_at is not None:
         state = f"HOLDS since {tripped_at}: {brake.reason}. Release: scimlite app release {app.slug}"
@@ -149,9 +149,14 @@ def wording_of_brake(app: App, brake: Brake, tripped_at: str) -> str:
     act = "disabled or deleted" if brake.kind == USERS else "removed from groups"
     condition = f"trips when {_condition(brake)} are {act} within {app.settings.spelled()['brake_window']}"
     if not brake.can_trip:
-        users = "active user" if brake.active_before == 1 else "active users"
-        return f"{condition}; it cannot trip, because the app has only {brake.active_before:,} {users}"
-    return f"{condition}; so far {brake.counted:,} of {brake.active_before:,}"
+        active = max(brake.active_before, brake.active_now)
+        users = "active user" if active == 1 else "active users"
+        return f"{condition}; it cannot trip, because the app has only {active:,} {users}"
+    count = f"{condition}; so far {brake.counted:,} of {brake.active_before:,}"
+    # Newcomers are worth a word once some went, or when nobody else could trip the brake.
+    if brake.newcomers or (brake.kind == USERS and not brake.active_before):
+        count += f", and {brake.newcomers:,} newcomers of {brake.active_now:,}"
+    return count
 
 
 def _condition(brake: Brake) -> str:

@@ -161,8 +161,8 @@ class AppSettings:
         20,
         _PERCENT,
         "0 to 100 or off",
-        "The brake's share of the users who were active when its window began; when this and brake-users are off, "
-        "there is no brake.",
+        "The brake's share of the users who were active when its window began, and for those who came later of all "
+        "active users; when this and brake-users are off, there is no brake.",
     )
     brake_window: timedelta = _feature(  # noqa: RUF009  # a Span cannot be changed
         Span("1h"), _SPAN, "a time such as 30m, 1h or 2d", "The time before now for which the brakes count."

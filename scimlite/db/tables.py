@@ -164,6 +164,13 @@ class BrakeRow(Table):
     released_at = BigIntegerField(null=True)
     #: Why it tripped, in words.
     detail = TextField(null=True)
+    #: How many more departures are within the limits for certain, so that nothing has to be counted; NULL: count.
+    spare = IntegerField(null=True)
+    #: The version of the app for which `spare` was found: another one may have other limits.
+    spare_version = IntegerField(null=True)
+    #: `spare` holds while the window begins between these times.
+    spare_from = BigIntegerField(null=True)
+    spare_until = BigIntegerField(null=True)
 
     class Meta:
         table_name = "brake"

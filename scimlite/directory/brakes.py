@@ -10,26 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from math import ceil
 from typing import Any, NamedTuple, TypeVar
-
-from peewee import SQL, Cast, Select, fn
 
 from .. import apps, clock, journal
 from ..apps import App
 from ..apps.features import AppSettings
 from ..apps.workspace import Workspace
-from ..db import Database, Slot, chunks, prepared
-from ..db.tables import AppRow, BrakeRow, DepartureRow, ResourceRow
+from ..db import Database, Slot, prepared
+from ..db.tables import AppRow, BrakeRow, DepartureRow
 from ..errors import Remedy, TooManyRequests
 from ..journal import Action, Entry, Scope
-from ..scim import core
+from . import departures
+from .brake_limits import Census, Limits
+from .departures import MEMBERS, USERS
 
 T = TypeVar("T")
 
-#: The brake on disabling and deleting users, and the brake on removing users from groups.
-USERS = "users"
-MEMBERS = "members"
 KINDS = (USERS, MEMBERS)
 #: The brakes as journal entries name them.
 _NAMES = {USERS: "users disabled and deleted", MEMBERS: "users removed from groups"}
@@ -37,7 +33,13 @@ _NAMES = {USERS: "users disabled and deleted", MEMBERS: "users removed from grou
 _MICROSECOND = timedelta(microseconds=1)
 #: Seconds after which a client should ask again; an operator has to release the brake before.
 _RETRY_AFTER = 900
-_CHUNK = 1000
+#: No moment is later.
+_ALWAYS = 2**62
+#: The part of its window for which a brake counts ahead while newcomers have departed, who change sides as it moves.
+_AHEAD = 64
+#: A brake that has to count looks at as many users as it takes to be sure for as many departures as there were until
+#: now, and at least this number.
+_FEWEST_AHEAD = 500
 
 
 class Tripped(TooManyRequests):
@@ -49,21 +51,6 @@ class Tripped(TooManyRequests):
         self.kind = kind
         self.reason = reason
         self.at = at
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of a brake; None is no limit, and a brake without limits is off."""
-
-    number: int | None
-    percent: int | None
-    #: How far back the brake counts, in microseconds.
-    window: int
-
-    @property
-    def on(self) -> bool:
-        """True when the brake can trip."""
-        return self.number is not None or self.percent is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +66,15 @@ class Brake:
     #: How many different users the brake counts, and how many users were active when its window began.
     counted: int
     active_before: int
+    #: How many users who came after that departed, and how many users of any age are active, they included; the brake
+    #: on members knows no newcomers.
+    newcomers: int = 0
+    active_now: int = 0
 
     @property
     def can_trip(self) -> bool:
         """True when the app has enough users to exceed the limit."""
-        return self.active_before > (self.limits.number or 0)
+        return max(self.active_before, self.active_now) > (self.limits.number or 0)
 
 
 class _State(NamedTuple):
@@ -92,6 +83,16 @@ class _State(NamedTuple):
     tripped_at: int | None = None
     reason: str | None = None
     released_at: int | None = None
+    spare: int | None = None
+    spare_version: int | None = None
+    spare_from: int | None = None
+    spare_until: int | None = None
+
+    def allows(self, app: App, number: int, since: int) -> bool:
+        """True when so many departures are within the limits for certain, in a window that begins at `since`."""
+        if self.spare is None or self.spare_version != app.version or number > self.spare:
+            return False
+        return (self.spare_from or 0) <= since <= (self.spare_until or 0)
 
 
 def limits(settings: AppSettings, kind: str) -> Limits:
@@ -102,6 +103,9 @@ def limits(settings: AppSettings, kind: str) -> Limits:
     return Limits(settings.brake_users, settings.brake_percent, window)
 
 
+_SPARE = (BrakeRow.spare, BrakeRow.spare_version, BrakeRow.spare_from, BrakeRow.spare_until)
+
+
 def _state(db: Database, app: App, kind: str) -> _State:
     row = db.row(_brake_state, app=app.id, kind=kind)
     return _State(*row) if row else _State()
@@ -110,9 +114,8 @@ def _state(db: Database, app: App, kind: str) -> _State:
 @prepared
 def _brake_state(db: Database) -> Any:
     """The columns in the order of _State."""
-    return BrakeRow.select(BrakeRow.tripped_at, BrakeRow.detail, BrakeRow.released_at).where(
-        BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind")
-    )
+    columns = (BrakeRow.tripped_at, BrakeRow.detail, BrakeRow.released_at, *_SPARE)
+    return BrakeRow.select(*columns).where(BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind"))
 
 
 # --- counting -----------------------------------------------------------------------------------------------------
@@ -135,39 +138,33 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
         raise TooManyRequests(refusal, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     at = clock.now()
     since = max(at - limit.window, state.released_at or 0)
-    db.execute(_delete_old_departures, app=app.id, kind=kind, before=at - limit.window)
-    for chunk in chunks(rows, _CHUNK):
-        db.execute(_insert_departures, app=app.id, kind=kind, at=at, rows=chunk)
-    reason = _excess(workspace, kind, limit, since)
+    departures.add(db, app, kind, rows, at=at, window=limit.window)
+    if state.allows(app, len(rows), since):
+        db.execute(_use_spare, app=app.id, kind=kind, number=len(rows))
+        return
+    census = _census(db, app, kind, limit, since, rows)
+    reason = limit.excess(census, of_members=kind == MEMBERS)
     if reason is not None:
         raise Tripped(app, kind, reason, at)
+    spare = limit.spare(census)
+    until = since + limit.window // _AHEAD if spare.ages else _ALWAYS
+    values = {"spare": spare.number, "version": app.version, "from": since, "until": until}
+    db.execute(_keep_spare, app=app.id, kind=kind, **values)
 
 
-def _excess(workspace: Workspace, kind: str, limit: Limits, since: int) -> str | None:
-    """How the departures since a time exceed the limits, in words; None when they do not."""
-    number = _departed(workspace.db, workspace.app, kind, since)
-    if number == 0 or (limit.number is not None and number <= limit.number):
-        return None
-    if kind == MEMBERS:
-        return f"more than {limit.number} users would have been removed from groups within the window"
-    if limit.percent is None:
-        return f"more than {limit.number} users would have been disabled or deleted within the window"
-    # Counting stops at the number of active users from which on the share is not too large.
-    enough = ceil(number * 100 / limit.percent) if limit.percent else 1
-    active = number + _still_active(workspace.db, workspace.app, kind, since, enough)
-    if number * 100 <= limit.percent * active:
-        return None
-    users = f"{number} users" if number != 1 else "1 user"
-    return f"{users} of {active:,} would have been disabled or deleted within the window"
-
-
-def _departed(db: Database, app: App, kind: str, since: int) -> int:
-    query = _count_departed_users if kind == USERS else _count_departed_members
-    return int(db.scalar(query, app=app.id, kind=kind, since=since))
-
-
-def _still_active(db: Database, app: App, kind: str, since: int, limit: int) -> int:
-    return int(db.scalar(_count_active_users, app=app.id, kind=kind, since=since, limit=limit))
+def _census(db: Database, app: App, kind: str, limit: Limits, since: int, leaving: Sequence[int]) -> Census:
+    """Counts what the limits are compared with, while these rows are about to go; not more than matters."""
+    until = since + limit.window // _AHEAD
+    departed = departures.departed(db, app, kind, since, until)
+    if kind == MEMBERS or limit.percent is None or not limit.exceeded_by(departed.before + departed.newcomers):
+        return Census(departed)
+    ahead = 2 * max(departed.before + departed.newcomers, limit.number or 0, _FEWEST_AHEAD)
+    most = ahead * 100 // (limit.percent or 100) + 1
+    before = departed.before + departures.still_active(db, app, since, leaving, most)
+    now = departed.newcomers + before - departed.before
+    if limit.exceeded_by(departed.newcomers):
+        now = departures.active_with(db, app, since, departed.newcomers, leaving, most)
+    return Census(departed, before, now)
 
 
 def _refusal(app: App, kind: str, reason: str | None) -> str:
@@ -184,74 +181,24 @@ def _locked_app(db: Database) -> Any:
 
 
 @prepared
-def _delete_old_departures(db: Database) -> Any:
-    return DepartureRow.delete().where(
-        DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind"), DepartureRow.at <= Slot("before")
+def _use_spare(db: Database) -> Any:
+    return BrakeRow.update(spare=BrakeRow.spare - Slot("number")).where(
+        BrakeRow.app_id == Slot("app"), BrakeRow.kind == Slot("kind")
     )
 
 
 @prepared
-def _insert_departures(db: Database) -> Any:
-    """Departures of users: groups inside groups do not count, and deleting a disabled user loses no active user."""
-    columns = [
-        Cast(Slot("app"), "BIGINT"),
-        Slot("kind").typed(),
-        Cast(Slot("at"), "BIGINT"),
-        ResourceRow.id,
-        ResourceRow.active_since,
-    ]
-    users = ResourceRow.select(*columns).where(
-        db.one_of(ResourceRow.id, "rows"),
-        ResourceRow.type == core.USER.name,
-        (ResourceRow.active == 1) | (Slot("kind").typed() == MEMBERS),
-    )
-    fields = [
-        DepartureRow.app_id,
-        DepartureRow.kind,
-        DepartureRow.at,
-        DepartureRow.resource_id,
-        DepartureRow.active_since,
-    ]
-    return DepartureRow.insert_from(users, fields).on_conflict_ignore()
+def _keep_spare(db: Database) -> Any:
+    columns = (BrakeRow.app_id, BrakeRow.kind, *_SPARE)
+    slots = [Slot(name) for name in ("app", "kind", "spare", "version", "from", "until")]
+    row = BrakeRow.insert(dict(zip(columns, slots, strict=True)))
+    return row.on_conflict(conflict_target=[BrakeRow.app_id, BrakeRow.kind], preserve=_SPARE)
 
 
-def _departures() -> Any:
-    return DepartureRow.select(fn.count(fn.DISTINCT(DepartureRow.resource_id))).where(
-        DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind"), DepartureRow.at > Slot("since")
-    )
-
-
-@prepared
-def _count_departed_users(db: Database) -> Any:
-    """Only users who were active when the window began: users who came later do not count."""
-    return _departures().where(DepartureRow.active_since <= Slot("since"))
-
-
-@prepared
-def _count_departed_members(db: Database) -> Any:
-    return _departures()
-
-
-@prepared
-def _count_active_users(db: Database) -> Any:
-    """Users who were active when the window began and have no departure since; at most `limit`."""
-    departed = DepartureRow.select(SQL("1")).where(
-        DepartureRow.app_id == Slot("app"),
-        DepartureRow.kind == Slot("kind"),
-        DepartureRow.at > Slot("since"),
-        DepartureRow.resource_id == ResourceRow.id,
-        DepartureRow.active_since <= Slot("since"),
-    )
-    users = ResourceRow.select(ResourceRow.id).where(
-        ResourceRow.app_id == Slot("app"),
-        ResourceRow.type == core.USER.name,
-        ResourceRow.deleted_at.is_null(),
-        ResourceRow.active == 1,
-        ResourceRow.active_since <= Slot("since"),
-        ~fn.EXISTS(departed),
-    )
-    limited = users.limit(Slot("limit")).alias("found")
-    return Select([limited], [fn.count(SQL("*"))])
+def forget_count(db: Database, app: App) -> None:
+    """Has the brakes count at the next departure, because users went who do not count; in the caller's transaction."""
+    db.rows(_locked_app, app=app.id)
+    db.execute(BrakeRow.update(spare=None).where(BrakeRow.app_id == app.id))
 
 
 # --- tripping and releasing ---------------------------------------------------------------------------------------
@@ -280,7 +227,7 @@ def _trip(workspace: Workspace, tripped: Tripped) -> None:
 
 
 def _write(db: Database, app: App, kind: str, state: _State) -> None:
-    values = {"tripped_at": state.tripped_at, "detail": state.reason, "released_at": state.released_at}
+    values = {"tripped_at": state.tripped_at, "detail": state.reason, "released_at": state.released_at, "spare": None}
     row = BrakeRow.insert(app_id=app.id, kind=kind, **values)
     db.execute(row.on_conflict(conflict_target=[BrakeRow.app_id, BrakeRow.kind], update=values))
 
@@ -314,8 +261,11 @@ def every(db: Database, app: App) -> list[Brake]:
 def _brake(db: Database, app: App, kind: str) -> Brake:
     limit, state = limits(app.settings, kind), _state(db, app, kind)
     since = max(clock.now() - limit.window, state.released_at or 0)
-    counted = _departed(db, app, kind, since)
-    active = _still_active(db, app, kind, since, 2**62)
+    departed = departures.departed(db, app, kind, since, since)
+    before = departures.still_active(db, app, since, [], _ALWAYS)
+    now = 0
     if kind == USERS:
-        active += counted
-    return Brake(kind, limit, *state, counted, active)
+        before += departed.before
+        now = departures.active_with(db, app, since, departed.newcomers, [], _ALWAYS)
+    held = (state.tripped_at, state.reason, state.released_at)
+    return Brake(kind, limit, *held, departed.before, before, departed.newcomers, now)

@@ -18,7 +18,7 @@ from ..scim import patch_plan, versions
 from ..scim.document import Document
 from ..scim.preconditions import Preconditions
 from ..scim.schema import ResourceType
-from . import brakes, member_changes, passwords, profiles, tombstones, value_index
+from . import brakes, departures, member_changes, passwords, profiles, tombstones, value_index
 from .attempt import Attempt
 from .identity import Subject, entry, remember
 from .read import Resource, lock
@@ -112,9 +112,9 @@ class Change:
             members=linked.changed,
         )
         if deactivates:
-            brakes.count(self._workspace, brakes.USERS, [resource.row])
+            brakes.count(self._workspace, departures.USERS, [resource.row])
             resource.gone = tombstones.deprovisions(settings)
-        brakes.count(self._workspace, brakes.MEMBERS, linked.removed)
+        brakes.count(self._workspace, departures.MEMBERS, linked.removed)
 
     def _entries(
         self,

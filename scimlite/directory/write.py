@@ -23,7 +23,7 @@ from ..scim import patch as patching
 from ..scim.document import Document
 from ..scim.preconditions import UNCONDITIONAL, Preconditions
 from ..scim.schema import ResourceType
-from . import brakes, member_changes, passwords, tombstones
+from . import brakes, departures, member_changes, passwords, tombstones
 from .attempt import Attempt
 from .change import Change, Revision
 from .creation import Creation
@@ -162,13 +162,13 @@ def _delete(attempt: Attempt, resource_type: ResourceType, id: str, precondition
     subject = Subject(resource_type, id, orjson.loads(resource.document))
     reason, ended = None, tombstones.DELETED
     if subject.is_user:
-        brakes.count(workspace, brakes.USERS, [resource.row])
+        brakes.count(workspace, departures.USERS, [resource.row])
         reason = tombstones.why(settings, deactivated=False)
         ended = tombstones.DEPROVISIONED if tombstones.deprovisions(settings) else ended
     entries = [entry(Action.DELETED, subject, {}, note=reason)]
     if subject.is_group:
         lost = member_changes.lost_by_deletion(workspace.db, resource.row, subject.pair)
-        brakes.count(workspace, brakes.MEMBERS, lost.removed)
+        brakes.count(workspace, departures.MEMBERS, lost.removed)
         entries += lost.entries
     at = clock.now()
     tombstones.bury(workspace.db, resource.row, at, resource.version + 1, ended)

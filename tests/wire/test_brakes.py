@@ -170,12 +170,24 @@ def test_people_are_counted_and_not_requests(make: Callable[..., Connected]) -> 
     assert [app.client.delete(f"/Users/{id}").status for id in all_ids[1:5]] == [204] * 2 + [429] * 2
 
 
-def test_who_came_within_the_window_does_not_count(make: Callable[..., Connected]) -> None:
+def test_newcomers_are_counted_by_themselves(make: Callable[..., Connected]) -> None:
+    """Two of each are within the limits: of those who were here when the window began, and of those who came later."""
     app = make(10, brake_users="2", brake_percent="10")
     new = [app.client.user(f"new-{n}").ok(201).id for n in range(8)]
     old = [id for id in ids(app) if id not in new]
-    assert {app.client.delete(f"/Users/{id}").status for id in new} == {204}
-    assert [app.client.delete(f"/Users/{id}").status for id in old[:4]] == [204] * 2 + [429] * 2
+    assert [app.client.delete(f"/Users/{id}").status for id in (*new[:2], *old[:3])] == [204] * 4 + [429]
+
+
+def test_a_filter_that_takes_an_import_away_again_is_held(installation: Installation) -> None:
+    app = installation.app("imported", brake_users="5", brake_percent="20")
+    new = [app.client.user(f"new-{n}").ok(201).id for n in range(40)]
+    # 20 % of all 40 who are active now are 8.
+    assert together(app, [disabling(id)[n % 3] for n, id in enumerate(new)])[429] == 32
+    (tripped,) = [row for row in installation.journal(app) if row.action == "brake_tripped"]
+    assert "9 users who are new in it, of 40 active, would have been disabled or deleted" in (tripped.detail or "")
+    brakes.release(installation.scope, app.slug)
+    users = brakes.every(installation.db, installation.app_row(app))[0]
+    assert (users.newcomers, users.active_now, users.can_trip) == (0, 32, True)
 
 
 def test_the_window_moves_on(installation: Installation, make: Callable[..., Connected]) -> None:
