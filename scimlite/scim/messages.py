@@ -44,7 +44,7 @@ def load_json(raw: bytes) -> Json:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        if raw.startswith(codecs.BOM_UTF8 + b"{"):
+        if raw.startswith(codecs.BOM_UTF8) and not raw.startswith(codecs.BOM_UTF8 * 2):
             note(Leniency.BYTE_ORDER_MARK)
             return load_json(raw.removeprefix(codecs.BOM_UTF8))
         if b"\0" in raw[:2] or raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):

@@ -24,8 +24,8 @@ def normal_form(attribute: Attribute, value: Json) -> Json:
     """
     if not attribute.multi_valued:
         return _one(attribute, value)
-    items = [item for item in (_one(attribute, item) for item in value) if not _is_husk(attribute, item)]
-    return values.one_primary(attribute, _distinct(attribute, items) if len(items) > 1 else items) or None
+    items = [item for item in (_one(attribute, item) for item in value) if not values.is_husk(attribute, item)]
+    return values.one_primary(attribute, distinct(attribute, items)) or None
 
 
 def identity(attribute: Attribute, item: Json) -> tuple[str, str]:
@@ -57,24 +57,18 @@ def _one(attribute: Attribute, value: Json) -> Json:
     return {name: part for name, part in {**value, **parts}.items() if part is not None} or None
 
 
-def _is_husk(attribute: Attribute, item: Json) -> bool:
-    """True for an item without a value: nothing is left of it, or only what describes a `value`.
-
-    An address may have a type only: ssosync creates users with such a one (awslabs/ssosync internal/aws/users.go).
-    """
-    return item is None or (attribute.value_sub is not None and item.keys() <= attribute.labels)
-
-
-def _distinct(attribute: Attribute, items: list[Json]) -> list[Json]:
+def distinct(attribute: Attribute, items: list[Json]) -> list[Json]:
     """The items, with equal ones merged into the first of them."""
-    distinct: dict[tuple[str, str], Json] = {}
+    if len(items) < 2:
+        return items
+    merged: dict[tuple[str, str], Json] = {}
     for item in items:
         known = identity(attribute, item)
-        if known not in distinct:
-            distinct[known] = item
+        if known not in merged:
+            merged[known] = item
         elif attribute.complex:
-            distinct[known] = _union(attribute, distinct[known], item)
-    return list(distinct.values())
+            merged[known] = _union(attribute, merged[known], item)
+    return list(merged.values())
 
 
 def _union(attribute: Attribute, first: Document, second: Document) -> Document:

@@ -34,12 +34,9 @@ def number(text: str) -> int | Decimal | None:
     return _EXACT.create_decimal(text) if fraction or exponent else int(text)
 
 
-def integer(value: float | Decimal) -> int | None:
-    """The integer of at most 64 bits that a number equals; None when it equals none.
-
-    A float of -2**63 may come from a smaller integer in JSON, so it counts as none.
-    """
-    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT or (isinstance(value, float) and value == -_INTEGER_LIMIT):
+def integer(value: int | Decimal) -> int | None:
+    """The integer of at most 64 bits that a number equals; None when it equals none."""
+    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
         return None
     whole = int(value)
     return whole if whole == value else None

@@ -10,6 +10,7 @@ from ..errors import InvalidValue
 from . import quirks, values
 from .attribute import Attribute
 from .filter import Filter
+from .normal import distinct
 from .patch_plan import Edit
 from .schema import Target
 
@@ -100,7 +101,7 @@ def _edit_many(step: Step) -> Edit | None:
     urn, attribute = step.target.urn, step.attribute
     items = _clean_items(step, values.items_of(step.value))
     if step.op == "add":
-        return Edit(urn, attribute, "append", value=items) if items else None
+        return Edit(urn, attribute, "append", value=distinct(attribute, items)) if items else None
     if not items:
         return _removal(step)
     return Edit(urn, attribute, "set", value=values.one_primary(attribute, items))
@@ -182,7 +183,9 @@ def _removal(step: Step) -> Edit | None:
         raise InvalidValue(f"{attribute.path} cannot be compared: remove it without a value.")
     if attribute.complex and not attribute.multi_valued:
         return _partial_removal(step, items[0])
-    return Edit(urn, attribute, "remove", step.filter, listed=tuple(_clean_items(step, items)))
+    # An empty object names nothing.
+    listed = _clean_items(step, [item for item in items if item != {}])
+    return Edit(urn, attribute, "remove", step.filter, listed=tuple(listed))
 
 
 def _partial_removal(step: Step, value: Json) -> Edit | None:

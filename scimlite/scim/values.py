@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import InvalidSyntax, InvalidValue
-from . import leniency, numbers, quirks
+from . import leniency, numbers, quirks, written
 from .attribute import Attribute
 from .leniency import Leniency
 from .names import fold
@@ -154,11 +154,22 @@ def _last_twin(value: dict[str, Json]) -> str:
     return next(name for name in reversed(value) if counts[name.lower()] > 1)
 
 
+def is_husk(attribute: Attribute, item: Json) -> bool:
+    """True for an item without a value: nothing is left of it, or only what describes a `value`.
+
+    An address may have a type only: ssosync creates users with such a one (awslabs/ssosync internal/aws/users.go).
+    """
+    return item is None or (attribute.value_sub is not None and item.keys() <= attribute.labels)
+
+
 def one_primary(attribute: Attribute, items: list[Json], newest: int | None = None) -> list[Json]:
-    """The items with at most one primary (RFC 7643 section 2.4): the item at index `newest`, else the last one."""
+    """The items with at most one primary (RFC 7643 section 2.4): the item at index `newest`, else the last one.
+
+    An item without a value takes the mark from no other one: it goes, unless a later edit gives it a value.
+    """
     if "primary" not in attribute.subs:
         return items
-    marked = [index for index, item in enumerate(items) if item.get("primary") is True]
+    marked = [i for i, item in enumerate(items) if item.get("primary") is True and not is_husk(attribute, item)]
     if len(marked) < 2:
         return items
     keep = newest if newest in marked else marked[-1]
@@ -226,7 +237,8 @@ def _check_boolean(attribute: Attribute, value: Json) -> Json:
 
 
 def _check_integer(attribute: Attribute, value: Json) -> Json:
-    number = quirks.text_number(value)
+    # As it is written, because a parser makes 0.0 of 1e-400, and an even number of 9007199254740993.0.
+    number = numbers.number(written.text(value)) if isinstance(value, float) else quirks.text_number(value)
     whole = numbers.integer(number) if _is_number(number) else None
     if whole is None:
         raise InvalidValue(f"{attribute.path} takes an integer of at most 64 bits.")
@@ -241,7 +253,8 @@ def _check_decimal(attribute: Attribute, value: Json) -> Json:
         number = float(number)
     if not (math.isfinite(number) if isinstance(number, float) else abs(number) < 2**64):
         raise InvalidValue(f"{attribute.path} takes a smaller number.")
-    return number
+    # -0.0 is no other number than 0.0.
+    return number + 0.0 if isinstance(number, float) else number
 
 
 def _is_number(value: Json) -> bool:

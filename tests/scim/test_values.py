@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scimlite.errors import InvalidSyntax, InvalidValue
-from scimlite.scim import values
+from scimlite.scim import messages, values
 from scimlite.scim.attribute import Attribute
 from scimlite.scim.core import USER
 
@@ -64,6 +64,45 @@ def test_decimal_keys_of_what_is_equal() -> None:
 def test_no_integer(value: Any) -> None:
     with pytest.raises(InvalidValue, match=r"^whole takes an integer"):
         values.clean(INTEGER, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("5.0", 5),
+        ("-0.0", 0),
+        ("0e9", 0),
+        ("1e2", 100),
+        ("9007199254740993.0", 9007199254740993),
+        ("9223372036854775807.0", 2**63 - 1),
+        ("-9223372036854775808.0", -(2**63)),
+        ("1e-400", None),
+        ("4.0000000000000000001", None),
+        ("0.99999999999999999999", None),
+        ("9223372036854775807.5", None),
+        ("-9223372036854775809", None),
+        ("1.0e400", None),
+        (f"1.{'0' * 100}", None),
+    ],
+)
+def test_an_integer_is_what_is_written(text: str, whole: int | None) -> None:
+    """A number with a point or an exponent is read from its text: a parser rounds it."""
+    for written in (text, f'"{text}"'):
+        try:
+            sent = messages.load_json(f"[{written}]".encode())[0]
+        except InvalidSyntax:
+            assert whole is None
+            continue
+        if whole is None:
+            with pytest.raises(InvalidValue, match=r"^whole takes an integer"):
+                values.clean(INTEGER, sent)
+        else:
+            assert repr(values.clean(INTEGER, sent)) == str(whole)
+
+
+def test_a_decimal_has_one_zero() -> None:
+    for value in (-0.0, 0.0, "-0.0", "-0e5", "-1e-400"):
+        assert repr(values.clean(DECIMAL, value)) == "0.0"
 
 
 @pytest.mark.parametrize("value", [False, "1,5", {}, math.nan, math.inf, "1e999", -math.inf, 10**400, [1, 2]])

@@ -37,18 +37,23 @@ def _settled(attributes: tuple[Attribute, ...], name: str, value: Json) -> Json:
 def _whole(attribute: Attribute, value: Json) -> Json:
     if not attribute.multi_valued:
         return _item(attribute, value)
+    items = [_item(attribute, item) for item in value]
+    kept = each_once(attribute, [item for item in items if says_something(attribute, item)])
+    primary = [place for place, item in enumerate(kept) if isinstance(item, dict) and item.get("primary") is True]
+    for place in primary[:-1]:
+        kept[place] = {**kept[place], "primary": False}
+    return kept
+
+
+def each_once(attribute: Attribute, items: list[Json]) -> list[Json]:
+    """The items, those that are the same together in the place of the first."""
     kept: list[Json] = []
-    for item in (_item(attribute, item) for item in value):
-        if not _says_something(attribute, item):
-            continue
+    for item in items:
         same = next((place for place, other in enumerate(kept) if alike(attribute, item, other)), None)
         if same is None:
             kept.append(item)
         elif attribute.type == "complex":
             kept[same] = _together(attribute, kept[same], item)
-    primary = [place for place, item in enumerate(kept) if isinstance(item, dict) and item.get("primary") is True]
-    for place in primary[:-1]:
-        kept[place] = {**kept[place], "primary": False}
     return kept
 
 
@@ -59,7 +64,8 @@ def _item(attribute: Attribute, item: Json) -> Json:
     return {name: value for name, value in inner.items() if value not in (None, [], {})}
 
 
-def _says_something(attribute: Attribute, item: Json) -> bool:
+def says_something(attribute: Attribute, item: Json) -> bool:
+    """True for an item with a value, and not only words about one."""
     if attribute.type != "complex" or sub_attribute(attribute, "value") is None:
         return item not in (None, {})
     return _more_than_labels(item)

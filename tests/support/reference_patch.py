@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference_filter import comparable, item_matches
-from reference_normal import alike, emptied, equal, settled
+from reference_normal import alike, each_once, emptied, equal, says_something, settled
 from reference_values import (
     RefusedError,
     assign,
@@ -257,7 +257,8 @@ def _several(step: Step, before: Json) -> list[Json]:
         return _all_values(step, attribute, items)
     chosen = [place for place, item in enumerate(items) if _picked(step, attribute, item)]
     if step.sub is None and _names_values(step):
-        sent = [(value, item_value(attribute, value)) for value in listed(step.value) if not blank(value)]
+        named = [value for value in listed(step.value) if not blank(value) and value != {}]
+        sent = [(value, item_value(attribute, value)) for value in named]
         wanted = [value for before, value in sent if value != {} and not emptied(attribute, before, value)]
         gone = [place for place in chosen if any(_means(attribute, value, items[place]) for value in wanted)]
         return [item for place, item in enumerate(items) if place not in gone]
@@ -283,7 +284,7 @@ def _several(step: Step, before: Json) -> list[Json]:
     if not chosen:
         items.append(_new_item(step, attribute))
         chosen = [len(items) - 1]
-    return _with_one_primary([item for item in items if item != {}], items[chosen[-1]])
+    return _with_one_primary(attribute, [item for item in items if item != {}], items[chosen[-1]])
 
 
 def _removes(step: Step, attribute: Attribute) -> bool:
@@ -382,15 +383,15 @@ def _all_values(step: Step, attribute: Attribute, items: list[Json]) -> list[Jso
     """An operation on a multi-valued attribute as a whole."""
     if step.op == "remove" and step.value is None:
         return []
-    sent = [(value, item_value(attribute, value)) for value in listed(step.value) if not blank(value)]
+    named = [value for value in listed(step.value) if not blank(value) and not (step.op == "remove" and value == {})]
+    sent = [(value, item_value(attribute, value)) for value in named]
     new = [value for before, value in sent if value != {} and not emptied(attribute, before, value)]
     if step.op == "remove":
         return [item for item in items if not any(_means(attribute, wanted, item) for wanted in new)]
     if step.op == "replace":
-        marked = [item for item in new if isinstance(item, dict) and item.get("primary") is True]
-        return _with_one_primary(new, marked[-1] if marked else None)
+        return _with_one_primary(attribute, new, None)
     newest = None
-    for added in new:
+    for added in each_once(attribute, new):
         same = next((place for place, item in enumerate(items) if _same(attribute, added, item)), None)
         if same is None:
             items.append(copy.deepcopy(added))
@@ -401,7 +402,7 @@ def _all_values(step: Step, attribute: Attribute, items: list[Json]) -> list[Jso
             items[same] = merged
         if isinstance(added, dict) and added.get("primary") is True:
             newest = items[same]
-    return _with_one_primary(items, newest)
+    return _with_one_primary(attribute, items, newest)
 
 
 def _same(attribute: Attribute, new: Json, old: Json) -> bool:
@@ -422,13 +423,14 @@ def _means(attribute: Attribute, wanted: Json, item: Json) -> bool:
     return all(equal(attribute, name, wanted, item) for name in wanted)
 
 
-def _with_one_primary(items: list[Json], newest: Json) -> list[Json]:
-    """At most one value is primary: the one written last (RFC 7643 section 2.4)."""
-    marked = [item for item in items if isinstance(item, dict) and item.get("primary") is True]
-    if len(marked) < 2:
+def _with_one_primary(attribute: Attribute, items: list[Json], newest: Json) -> list[Json]:
+    """At most one value is primary: the one written last (RFC 7643 section 2.4), if it is a value."""
+    if attribute.type != "complex":
         return items
-    keep = newest if any(item is newest for item in marked) else marked[-1]
-    return [{**item, "primary": False} if item.get("primary") is True and item is not keep else item for item in items]
+    marked = [item for item in items if item.get("primary") is True and says_something(attribute, item)]
+    keep = newest if any(item is newest for item in marked) else marked[-1] if marked else None
+    others = [item for item in marked if item is not keep]
+    return [{**item, "primary": False} if any(item is other for other in others) else item for item in items]
 
 
 # --- sub-attributes -----------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def test_a_byte_order_mark_is_skipped(app: Connected) -> None:
     for request in _requests(app):
         body = codecs.BOM_UTF8 + json.dumps(request[2], ensure_ascii=False).encode()
         _send(app, request, body, None).ok()
+    app.client.post("/Users", raw=codecs.BOM_UTF8 + b'\r\n {"userName": "spaced"}').ok(201)
     body = codecs.BOM_UTF8 + b'{"userName": "zipped"}'
     app.client.post("/Users", raw=gzip.compress(body), headers={"Content-Encoding": "gzip"}).ok(201)
     twice = codecs.BOM_UTF8 * 2 + b"{}"

@@ -195,6 +195,35 @@ def test_other_values_without_quotation_marks_are_refused(app: Connected, text: 
 # --- numbers as texts -----------------------------------------------------------------------------------------------
 
 
+def test_integers_are_stored_as_they_are_written_whatever_writes_them(crew: Connected) -> None:
+    """No request stores what a parser made of an integer with a point or an exponent."""
+    client = crew.client
+    made = client.user("ada").ok(201).id
+    path = f'"path": "{CREW}:level"'
+    whole = f'{{"userName": "ada", "{CREW}": {{"level": %s}}}}'
+    operation = f'{{"Operations": [{{"op": "replace", {path}, "value": %s}}]}}'
+    without_path = f'{{"Operations": [{{"op": "add", "value": {{"{CREW}:level": %s}}}}]}}'
+    for method, endpoint, body in (
+        ("PUT", f"/Users/{made}", whole),
+        ("PATCH", f"/Users/{made}", operation),
+        ("PATCH", f"/Users/{made}", without_path),
+    ):
+        bulk = f'{{"Operations": [{{"method": "{method}", "path": "{endpoint}", "data": {body}}}]}}'
+        for number, stored in (("9007199254740993.0", 9007199254740993), ("2e1", 20), ("7.0", 7)):
+            for target, text in ((("PUT" if method == "PUT" else "PATCH", endpoint), body), (("POST", "/Bulk"), bulk)):
+                client.request(*target, raw=(text % "0").encode()).ok(200)
+                client.request(*target, raw=(text % number).encode()).ok(200)
+                assert client.get(f"/Users/{made}").json[CREW] == {"level": stored}
+            assert found(crew, f"{CREW}:level eq {stored}") == ["ada"]
+        before = client.get(f"/Users/{made}").etag
+        for number in ("1e-400", "4.00000000000000000001", "9223372036854775807.9"):
+            refused = client.request(method, endpoint, raw=(body % number).encode())
+            assert_scim_error(refused, 400, "invalidValue", "integer")
+            answer = client.post("/Bulk", raw=(bulk % number).encode()).ok(200).json["Operations"][0]
+            assert (answer["status"], answer["response"]["scimType"]) == ("400", "invalidValue")
+        assert client.get(f"/Users/{made}").etag == before
+
+
 def test_numbers_as_texts_are_stored_as_numbers_whatever_writes_them(crew: Connected) -> None:
     sent = {"level": "3", "score": "4.5", "levels": ["1", "2.0", "1e2"], "badges": [{"value": "a", "rank": "-7"}]}
     stored = {"level": 3, "score": 4.5, "levels": [1, 2, 100], "badges": [{"value": "a", "rank": -7}]}
