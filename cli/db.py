@@ -165,7 +165,8 @@ def _size(count: int) -> str:
 def backup(file: Path) -> None:
     """Copy the SQLite database to FILE while it is in use.
 
-    The copy is one consistent state. The service goes on meanwhile; nothing that exists is written over. To
+    The copy is one consistent state, and is checked before it gets its name. The service goes on meanwhile; nothing
+    that exists is written over. A damaged database exits with 1, and leaves no file. To
     restore, stop the service, put the copy in the database's place, and remove the files beside it whose names
     end in -wal and -shm.
 

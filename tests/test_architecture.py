@@ -50,7 +50,7 @@ LIBRARIES = {
     "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "admin", "events")},
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
-    "sqlite3": {"scimlite.db.sqlite"},
+    "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
     "http": {"scimlite.admin.wire"},
     "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener"},
     "ssl": {"scimlite.admin.wire"},

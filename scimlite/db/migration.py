@@ -11,7 +11,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from ..errors import OperatorError, Unavailable
-from . import Database
+from . import Database, refusal
 
 _DIRECTORY = str(Path(__file__).parent / "migrations")
 #: The table in which the runner notes what it applied; the column `checksum` is ours (migration 0013).
@@ -72,7 +72,7 @@ def status(db: Database) -> SchemaStatus:
 
 def _unusable(db: Database, error: Exception) -> Exception:
     """The error for an operator, who may know which database it is and what its driver says."""
-    if not isinstance(db.translated(error), Unavailable):
+    if not isinstance(db.translated(error), Unavailable) and refusal(error) is None:
         return error
     reason = db.obstacle() or " ".join(str(error).split()) or "no reason is known"
     return Unavailable(f"{db.described} cannot be used: {reason}.")

@@ -85,24 +85,13 @@ class SqliteDatabase(Database):
         return sum(file.stat().st_size for file in files if file.exists())
 
     def backup(self, target: Path) -> None:
-        import sqlite3
+        from . import sqlite_copy
 
-        # Only the owner may read the copy.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
             with peewee_errors:
-                copy = sqlite3.connect(target)
-                try:
-                    # In one step: between steps a busy writer would make it begin again and again. In WAL mode it
-                    # holds up neither readers nor writers.
-                    self.peewee.connection().backup(copy)
-                finally:
-                    copy.close()
-        except BaseException as error:
-            target.unlink()
-            if isinstance(error, peewee.DatabaseError):
-                raise self.translated(error) from error
-            raise
+                sqlite_copy.write(self.peewee.connection(), target, self.described)
+        except peewee.DatabaseError as error:
+            raise self.translated(error) from error
 
     # --- running statements ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,6 +197,55 @@ class TestBackup:
         ran = Commands(sqlite.env)("db", "backup", str(tmp_path / "nowhere" / "copy.db"))
         assert ran.code == 1
         assert "cannot be written: No such file or directory" in ran.err
+
+    def test_of_a_damaged_file_fails_and_leaves_nothing(self, tmp_path, file):
+        command = Commands({"SCIMLITE_STATE_DIR": str(tmp_path / "state")})
+        command("app", "create", "Entra ID").ok()
+        source = tmp_path / "state" / "scimlite.db"
+        with sqlite3.connect(source) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'journal_at'").fetchone()[0]
+        connection.close()
+        sound = source.read_bytes()
+        # A page of an index, the root of a table, and the first page.
+        for at in ((page - 1) * 4096, 2 * 4096, 40):
+            source.write_bytes(sound[:at] + b"\xa5" * 4000 + sound[at + 4000 :])
+            ran = command("db", "backup", str(file))
+            assert ran.code == 1
+            assert "Traceback" not in ran.err
+            assert str(source) in ran.err
+            assert list(tmp_path.iterdir()) == [tmp_path / "state"], ran.err
+        source.write_bytes(sound)
+        command("db", "backup", str(file)).ok()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can make a small file system.")
+    def test_without_room_says_so_and_leaves_nothing(self, tmp_path):
+        command = Commands({"SCIMLITE_STATE_DIR": str(tmp_path / "state")})
+        command("app", "create", "Entra ID").ok()
+        small = tmp_path / "small"
+        small.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(small)], check=False)
+        if mounted.returncode != 0:
+            pytest.skip("This machine lets nobody mount a file system.")
+        try:
+            ran = command("db", "backup", str(small / "copy.db"))
+            assert ran.code == 1
+            assert f"There is not enough free space in {small}: the copy needs" in ran.err
+            assert list(small.iterdir()) == []
+        finally:
+            subprocess.run(["umount", str(small)], check=True)
+
+    def test_that_cannot_be_written_to_its_end_says_so_and_leaves_nothing(self, tmp_path):
+        command = Commands({"SCIMLITE_STATE_DIR": str(tmp_path / "state")})
+        command("app", "create", "Entra ID").ok()
+        folder = tmp_path / "copies"
+        folder.mkdir()
+        # No file may grow beyond 64 kB.
+        text = f'ulimit -f 64; exec "{COMMAND}" db backup "{folder / "copy.db"}"'
+        done = subprocess.run(["bash", "-c", text], env=command.environ(), capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f"cannot be copied to {folder}: disk I/O error. Nothing was written." in done.stderr
+        assert list(folder.iterdir()) == []
 
     def test_of_nothing_is_refused(self, settings_env, tmp_path, file):
         env = {**settings_env, "SCIMLITE_DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}
