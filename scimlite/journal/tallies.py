@@ -77,7 +77,7 @@ def count(db: Database, app_id: int, kind: Kind, name: str, times: int = 1) -> N
 
     In: `name`, one of the kind's closed list, never a text that a client chose.
     """
-    counter = (_today(), app_id, kind.value, name)
+    counter = (_today(), app_id, kind, name)
     with _memory.lock:
         counts = _memory.counts.setdefault(db, Counter())
         if counter in counts or len(counts) < _MOST_COUNTERS:
@@ -125,7 +125,11 @@ def _add(db: Database, counts: Counter[_Counter]) -> None:
     # An app may have been deleted since, or be missing from a database that was restored.
     present = {row[0] for row in db.rows(AppRow.select(AppRow.id).where(AppRow.deleted_at.is_null()))}
     # In one order, so that two processes do not wait for each other.
-    rows = [(*counter, times) for counter, times in sorted(counts.items()) if counter[1] in present]
+    rows = [
+        (day, app_id, str(kind), str(name), times)
+        for (day, app_id, kind, name), times in sorted(counts.items())
+        if app_id in present
+    ]
     if rows:
         db.insert(_add_counts, rows)
     # Also where no housekeeping runs, such as in an embedding application.

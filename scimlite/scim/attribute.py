@@ -91,7 +91,7 @@ class Attribute:
         """True for a boolean `primary`, which marks the preferred item of a multi-valued attribute."""
         return self.key == "primary" and self.type == "boolean" and not self.multi_valued
 
-    @property
+    @cached_property
     def value_sub(self) -> Attribute | None:
         """The sub-attribute `value`, which filters compare when they name the complex attribute; None without one."""
         return self.subs.get("value")

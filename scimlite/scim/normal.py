@@ -24,6 +24,9 @@ def normal_form(attribute: Attribute, value: Json) -> Json:
     """
     if not attribute.multi_valued:
         return _one(attribute, value)
+    if len(value) == 1 and not attribute.plural_subs:
+        # Most e-mails and addresses are the only ones.
+        return None if values.is_husk(attribute, value[0]) else value
     items = [item for item in (_one(attribute, item) for item in value) if not values.is_husk(attribute, item)]
     return values.one_primary(attribute, distinct(attribute, items)) or None
 

@@ -57,7 +57,10 @@ def key(attribute: Attribute, value: Json) -> str:
     convert = _KEYS.get(attribute.type)
     if convert is not None:
         return convert(value)
-    return str(value) if attribute.case_exact else fold(value)
+    if attribute.case_exact:
+        return str(value)
+    # What `fold` does with such a text; a call for each value would cost as much again.
+    return value.lower() if value.isascii() else fold(value)
 
 
 def _boolean_key(value: bool) -> str:
@@ -181,7 +184,10 @@ def one_primary(attribute: Attribute, items: list[Json], newest: int | None = No
 
 def _clean_complex(attribute: Attribute, value: Json, ignored: list[str] | None) -> Json:
     """An object as it is stored; None when all its sub-attributes are left out."""
-    value = quirks.legacy_manager(attribute, quirks.bare_value(attribute, quirks.display_name(attribute, value)))
+    if isinstance(value, dict):
+        value = quirks.legacy_manager(attribute, quirks.display_name(attribute, value))
+    else:
+        value = quirks.bare_value(attribute, value)
     if not isinstance(value, dict):
         raise InvalidValue(f"{attribute.path} takes an object, not {_kind(value)}.")
     if quirks.blank_reference(attribute, value):

@@ -111,15 +111,16 @@ def _asks_for_names(projection: Projection, display: Attribute) -> bool:
 
 
 def _members(links: Sequence[Link], attribute: Attribute, base: str, *, with_display: bool, asked: bool) -> list[Json]:
-    urls = {end.type: f"{base}/{end.endpoint}/" for end in attribute.ends}
     # A type is missing for a member that was added while its type was taken from the declarations.
-    links = [link for link in links if link.kind in urls]
-    members: list[Json] = [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _, _ in links]
-    if with_display:
-        for member, link in zip(members, links, strict=True):
-            display = link.display or (link.name if asked else None)
-            if display is not None:
-                member["display"] = display
+    urls = {end.type: f"{base}/{end.endpoint}/" for end in attribute.ends}
+    if not with_display:
+        return [{"value": id, "$ref": urls[kind] + id, "type": kind} for id, kind, _, _ in links if kind in urls]
+    members: list[Json] = []
+    for id, kind, name, display in links:
+        if kind in urls:
+            members.append({"value": id, "$ref": urls[kind] + id, "type": kind})
+            if display or asked:
+                members[-1]["display"] = display or name
     return members
 
 

@@ -161,9 +161,11 @@ def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[st
                 for form in (rule, folded)
                 for usual in _USUAL_ENDPOINTS
             }
-        for form, defaults in forms.items():
+        for number, (form, defaults) in enumerate(forms.items()):
             blueprint.add_url_rule(
                 form,
+                # Each its own name: Werkzeug looks for redirects among all rules of one name, for each request.
+                f"{name}-{number}" if number else name,
                 view_func=view_func,
                 defaults=defaults,
                 methods=METHODS,
