@@ -73,6 +73,7 @@ def serve(
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
     logs.write_to_stderr()
+    _log_session(context)
     _warn_of_schema(context)
     welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
@@ -95,6 +96,15 @@ def serve(
         if error.errno != errno.EADDRINUSE:
             raise
         raise listener.refusal(host, port, error) from None
+
+
+def _log_session(context: Context) -> None:
+    """Log what a connection to PostgreSQL has, and what it lacks of what was asked for."""
+    session = context.db.session()
+    if session is not None:
+        error_log.info("%s", session)
+        for sentence in session.warnings:
+            error_log.warning("%s", sentence)
 
 
 def _warn_of_schema(context: Context) -> None:

@@ -94,9 +94,9 @@ class Settings(Limits):
     #: SCIMLITE_BUSY_TIMEOUT: how many seconds to wait for a locked database before answering 503.
     busy_timeout: float = 5.0
 
-    #: SCIMLITE_PREPARE_THRESHOLD: after how many uses PostgreSQL prepares a statement; None, spelled `off`,
-    #: never does, as PgBouncer in transaction mode needs.
-    prepare_threshold: int | None = 5
+    #: SCIMLITE_PREPARE_THRESHOLD: after how many uses PostgreSQL prepares a statement; None, spelled `off`, never does;
+    #: `auto` does after 5 uses, and never behind a pooler.
+    prepare_threshold: int | str | None = "auto"
 
     #: SCIMLITE_HOST: the address on which `scimlite serve` listens.
     host: str = "127.0.0.1"

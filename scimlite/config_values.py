@@ -157,10 +157,12 @@ def days(text: str) -> int:
     return int(text.rstrip("d")) * DAY
 
 
-def threshold(text: str) -> int | None:
-    """A whole number of at least 0, or None for `off`."""
+def threshold(text: str) -> int | str | None:
+    """A whole number of at least 0, None for `off`, or `auto`."""
     if text.lower() == "off":
         return None
+    if text.lower() == "auto":
+        return "auto"
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise UnusableValueError(f"is {text!r}: give a whole number, at least 0, or off")
+        raise UnusableValueError(f"is {text!r}: give a whole number, at least 0, or auto, or off")
     return int(text)

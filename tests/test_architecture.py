@@ -49,7 +49,7 @@ LIBRARIES = {
     "gunicorn": {"scimlite_cli.server.*"},
     "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "admin", "events")},
     "playhouse": {"scimlite.db.*"},
-    "psycopg": {"scimlite.config_values", "scimlite.db.postgresql"},
+    "psycopg": {"scimlite.config_values", "scimlite.db.postgresql*"},
     "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
     "http": {"scimlite.admin.wire"},
     "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener"},

@@ -42,7 +42,7 @@ def test_an_empty_environment_is_a_working_sqlite_installation():
     assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
     assert settings.max_operations == 1000
     assert settings.retention == 30 * DAY
-    assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, 5)
+    assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, "auto")
 
 
 def test_every_variable_is_read(tmp_path):

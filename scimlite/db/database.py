@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import peewee
 
@@ -18,6 +18,10 @@ from ..redaction import error_log
 from .dialect import Dialect
 from .statements import Insert, Place, Statement
 from .troubles import Trouble, unavailable
+
+if TYPE_CHECKING:
+    # psycopg takes 0.2 s to load, and SQLite does not need it.
+    from .postgresql_session import Session
 
 #: Turns the drivers' exceptions into Peewee's, as `execute_sql` does; Peewee has no `executemany` of its own.
 peewee_errors: Any = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in its type information
@@ -337,6 +341,10 @@ class Database(Dialect):
     def check_health(self) -> None:
         """Raises Unavailable, whose reason an operator understands, when the database cannot be read or written."""
         self.scalar(peewee.Select(columns=[peewee.SQL("1")]))
+
+    def session(self) -> Session | None:
+        """Returns what this thread's connection to a server has; None for a file. Raises Unavailable."""
+        return None
 
     def close(self) -> None:
         """Closes this thread's connection; the next statement opens a new one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from psycopg import ClientCursor
 
 from ..redaction import error_log
 from .database import Database, Row, chunks, peewee_errors
+from .postgresql_session import Connection, Session, connect, describe, set_settings
 from .sqlstates import OURS, State, state_of
 from .statements import Insert, Slot, prepared
 from .tables import TABLES
@@ -21,8 +22,6 @@ from .troubles import Trouble, unavailable
 
 #: Rows of one INSERT statement.
 _MOST_ROWS = 2000
-#: Seconds to wait for a PostgreSQL server that does not answer.
-_CONNECT_TIMEOUT = 5
 #: The key of the advisory lock around migrations: a number that other software on the same server hardly takes.
 _MIGRATION_LOCK = 76_437_644
 
@@ -50,33 +49,32 @@ def health(db: Database) -> Any:
     )
 
 
+class _Connections(peewee.PostgresqlDatabase):
+    """Peewee's database, whose connections are opened by `postgresql_session.connect`."""
+
+    def __init__(self, url: str, wanted: Mapping[str, str], prepare_threshold: int | str | None) -> None:
+        super().__init__(url, prefer_psycopg3=True)
+        self._wanted = wanted
+        self._prepare_threshold = prepare_threshold
+
+    def _connect(self) -> Connection:
+        return connect(self.database, self._wanted, self._prepare_threshold)
+
+
 class PostgresDatabase(Database):
     """PostgreSQL through psycopg 3."""
 
     kind = "postgresql"
 
-    def __init__(self, url: str, described: str, *, busy_timeout: float, prepare_threshold: int | None) -> None:
-        super().__init__(
-            peewee.PostgresqlDatabase(
-                url,
-                prefer_psycopg3=True,
-                connect_timeout=_CONNECT_TIMEOUT,
-                tcp_user_timeout=20_000,
-                prepare_threshold=prepare_threshold,
-                options=" ".join(
-                    f"-c {name}={value}"
-                    for name, value in (
-                        ("lock_timeout", int(busy_timeout * 1000)),
-                        ("timezone", "UTC"),
-                        # Planning a look-up takes five times as long as running it, and by its own rule PostgreSQL
-                        # goes on planning it each time. The text of a Statement decides about the plan, its values
-                        # do not (docs/adr/0003-prepared-texts.md).
-                        ("plan_cache_mode", "force_generic_plan"),
-                    )
-                ),
-            ),
-            described,
-        )
+    def __init__(self, url: str, described: str, *, busy_timeout: float, prepare_threshold: int | str | None) -> None:
+        self._wanted = {
+            "lock_timeout": str(int(busy_timeout * 1000)),
+            # Planning a look-up takes five times as long as running it, and by its own rule PostgreSQL goes on planning
+            # it each time. The text of a Statement decides about the plan, its values do not
+            # (docs/adr/0003-prepared-texts.md).
+            "plan_cache_mode": "force_generic_plan",
+        }
+        super().__init__(_Connections(url, self._wanted, prepare_threshold), described)
 
     def exists(self) -> bool:
         return True
@@ -92,6 +90,13 @@ class PostgresDatabase(Database):
             raise unavailable(Trouble.READ_ONLY)
         if not may_write:
             raise unavailable(Trouble.BROKEN, "the role lacks a privilege")
+
+    def session(self) -> Session:
+        def work() -> Session:
+            with peewee_errors:
+                return describe(self.peewee.connection(), self._wanted)
+
+        return self.transact(work)
 
     # --- running statements ---------------------------------------------------------------------------------------
 
@@ -128,6 +133,8 @@ class PostgresDatabase(Database):
         try:
             with peewee_errors, connection.pipeline() as self._thread.pipeline:
                 self.peewee.begin()
+                if connection.local:
+                    set_settings(connection, connection.local, local=True)
                 self.peewee.push_transaction(self.peewee.transaction())
                 try:
                     yield

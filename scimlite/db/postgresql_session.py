@@ -1,0 +1,158 @@
+"""A session of PostgreSQL: how it is opened, what it is asked to be, and what it is.
+
+What the operator asks for, in the URL or in libpq's environment, comes before what scimlite asks for. Nothing is put
+into the start packet, which poolers refuse: the settings follow in a statement. Behind a pooler a session has no
+connection of its own, so there they are set in each transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
+
+#: Spelled `auto`: what SCIMLITE_PREPARE_THRESHOLD is when nobody sets it.
+AUTOMATIC = "auto"
+#: With `auto`, after how many uses a statement is prepared; behind a pooler never.
+_PREPARE_AFTER = 5
+#: libpq's parameters, unless the operator gives them: seconds until a server has to accept a connection, milliseconds
+#: until it has to acknowledge what was sent.
+_PARAMETERS = {"connect_timeout": 5, "tcp_user_timeout": 20_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: what scimlite asks for, in PostgreSQL's base units, and what the session has."""
+
+    name: str
+    asked: str
+    #: In base units; None for a server that does not know the setting.
+    has: str | None
+    #: As PostgreSQL shows it, with a unit.
+    shown: str
+    #: True when the operator's URL or environment sets it.
+    by_operator: bool
+
+    @property
+    def fits(self) -> bool:
+        """True when the session has what scimlite asked for, or what the operator wants."""
+        return self.by_operator or self.has == self.asked
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a connection really has, for people to read."""
+
+    version: str
+    pooled: bool
+    prepare_threshold: int | None
+    #: libpq's parameters about time, as they hold.
+    parameters: dict[str, str]
+    settings: list[Setting]
+
+    def __str__(self) -> str:
+        uses = self.prepare_threshold
+        facts = [
+            f"PostgreSQL {self.version}",
+            *(f"{name}={value}" for name, value in self.parameters.items()),
+            *(f"{setting.name}={setting.shown}" for setting in self.settings if setting.has is not None),
+            "nothing is prepared" if uses is None else f"statements are prepared after {uses} uses",
+        ]
+        if self.pooled:
+            facts.append("behind a pooler, so that these settings hold in transactions only")
+        return "; ".join(facts)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the session lacks of what scimlite asks for; empty when it has all."""
+        return [
+            f"the session of PostgreSQL has {setting.name}={setting.shown} in place of {setting.asked}"
+            if setting.has is not None
+            else f"PostgreSQL {self.version} has no {setting.name}"
+            for setting in self.settings
+            if not setting.fits
+        ]
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that knows whether it leads to a pooler."""
+
+    #: True behind a pooler such as PgBouncer, which gives statements of one session to several connections.
+    pooled = False
+    #: The values of the settings to be set in each transaction, by their names; empty without a pooler.
+    local: Mapping[str, str] = MappingProxyType({})
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """Returns those of libpq's parameters that the operator gives neither in the URL nor in the environment."""
+    given = {name for name, value in conninfo_to_dict(url).items() if value is not None}
+    given |= {
+        default.keyword.decode()
+        for default in pq.Conninfo.get_defaults()
+        if default.envvar and default.val is not None and default.val != default.compiled
+    }
+    # A service's file may say anything, and libpq reads it after us.
+    return {} if "service" in given else {name: _PARAMETERS[name] for name in _PARAMETERS if name not in given}
+
+
+def connect(url: str, wanted: Mapping[str, str], prepare_threshold: int | str | None) -> Connection:
+    """Opens a session with the settings that are wanted, each as far as the operator does not set it.
+
+    In: `prepare_threshold`, after how many uses a statement is prepared; None for never, AUTOMATIC for what fits.
+    Raises the driver's OperationalError.
+    """
+    connection = Connection.connect(url, autocommit=True, prepare_threshold=None, **parameters(url))
+    try:
+        _configure(connection, wanted)
+    except BaseException:
+        connection.close()
+        raise
+    if prepare_threshold == AUTOMATIC:
+        prepare_threshold = None if connection.pooled else _PREPARE_AFTER
+    assert not isinstance(prepare_threshold, str)
+    connection.prepare_threshold = prepare_threshold
+    return connection
+
+
+def _configure(connection: Connection, wanted: Mapping[str, str]) -> None:
+    # A pooler makes up the process id that a client gets when it connects.
+    found = connection.execute(
+        "SELECT pg_backend_pid(), array_agg(name) FROM pg_settings WHERE name = ANY(%s) AND source <> 'client'",
+        (list(wanted),),
+    ).fetchone()
+    assert found is not None
+    pid, names = found
+    settings = {name: value for name, value in wanted.items() if name in (names or ())}
+    connection.pooled = pid != connection.info.backend_pid
+    if connection.pooled:
+        connection.local = settings
+    else:
+        set_settings(connection, settings, local=False)
+
+
+def set_settings(connection: psycopg.Connection[Any], settings: Mapping[str, str], *, local: bool) -> None:
+    """Sets settings, for the transaction when they are `local`, else for the session."""
+    if settings:
+        calls = ", ".join(["set_config(%s, %s, %s)"] * len(settings))
+        binds = [bind for name, value in settings.items() for bind in (name, value, local)]
+        connection.execute(f"SELECT {calls}", binds)
+
+
+def describe(connection: Connection, wanted: Mapping[str, str]) -> Session:
+    """Returns what a connection has at this moment; behind a pooler it has to be in a transaction."""
+    rows = connection.execute(
+        "SELECT name, setting, current_setting(name), source FROM pg_settings WHERE name = ANY(%s)", (list(wanted),)
+    ).fetchall()
+    found = {name: rest for name, *rest in rows}
+    settings = []
+    for name, asked in wanted.items():
+        has, shown, source = found.get(name, (None, "", ""))
+        settings.append(Setting(name, asked, has, shown, source == "client"))
+    times = {name: value for name, value in connection.info.get_parameters().items() if name in _PARAMETERS}
+    version = connection.info.parameter_status("server_version") or "of an unknown version"
+    return Session(version, connection.pooled, connection.prepare_threshold, times, settings)
