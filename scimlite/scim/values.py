@@ -244,7 +244,7 @@ def _check_boolean(attribute: Attribute, value: Json) -> Json:
 
 def _check_integer(attribute: Attribute, value: Json) -> Json:
     # As it is written, because a parser makes 0.0 of 1e-400, and an even number of 9007199254740993.0.
-    number = numbers.number(written.text(value)) if isinstance(value, float) else quirks.text_number(value)
+    number: Json = numbers.number(written.text(value)) if isinstance(value, float) else quirks.text_number(value)
     whole = numbers.integer(number) if _is_number(number) else None
     if whole is None:
         raise InvalidValue(f"{attribute.path} takes an integer of at most 64 bits.")
