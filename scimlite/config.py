@@ -110,6 +110,21 @@ class Settings(Limits):
     #: SCIMLITE_THREADS: the number of threads in each of these processes.
     threads: int = 4
 
+    #: SCIMLITE_HEADER_TIMEOUT: how many seconds the head of a request may take to arrive.
+    header_timeout: float = 10.0
+
+    #: SCIMLITE_BODY_TIMEOUT: how many seconds a body, or an answer, may take; 16 kB that go through give one more.
+    body_timeout: float = 20.0
+
+    #: SCIMLITE_QUEUE_TIMEOUT: how many seconds a request may wait for a thread.
+    queue_timeout: float = 10.0
+
+    #: SCIMLITE_APP_THREADS: the most threads of a process that work for one app; None for all but one.
+    app_threads: int | None = None
+
+    #: SCIMLITE_DRAIN_SECONDS: how long a service that stops says so in /readyz before it takes no more connections.
+    drain: float = 1.0
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -333,6 +348,11 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_PORT": ("port", config_values.port),
     "SCIMLITE_WORKERS": ("workers", config_values.small_number),
     "SCIMLITE_THREADS": ("threads", config_values.small_number),
+    "SCIMLITE_HEADER_TIMEOUT": ("header_timeout", config_values.positive_seconds),
+    "SCIMLITE_BODY_TIMEOUT": ("body_timeout", config_values.positive_seconds),
+    "SCIMLITE_QUEUE_TIMEOUT": ("queue_timeout", config_values.positive_seconds),
+    "SCIMLITE_APP_THREADS": ("app_threads", config_values.small_number),
+    "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
     "SCIMLITE_APP": ("app", str),
 }
 

@@ -150,6 +150,14 @@ def seconds(text: str) -> float:
     return float(text)
 
 
+def positive_seconds(text: str) -> float:
+    """Seconds above 0, at most 3600."""
+    value = seconds(text)
+    if value == 0:
+        raise UnusableValueError(f"is {text!r}: give more than 0 seconds")
+    return value
+
+
 def days(text: str) -> int:
     """Days, such as `30` or `30d`, as microseconds."""
     if not re.fullmatch(r"[0-9]{1,5}d?", text):

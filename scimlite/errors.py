@@ -5,8 +5,8 @@ ScimError               an answer that is not a success; one class per status an
 ├── BadRequest          400
 │   ├── InvalidFilter, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
 │   └── InvalidCursor, InvalidCount (RFC 9865)
-├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, Conflict 409, Uniqueness 409,
-│   PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
+├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, RequestTimeout 408, Conflict 409,
+│   Uniqueness 409, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
 └── InternalError 500, NotImplementedHere 501, Unavailable 503
 """
 
@@ -178,6 +178,12 @@ class MethodNotAllowed(ScimError):
     status = 405
 
 
+class RequestTimeout(ScimError):
+    """408: the request did not arrive whole in its time."""
+
+    status = 408
+
+
 class Conflict(ScimError):
     """409: the stored data contradict the request."""
 
@@ -210,7 +216,7 @@ class UnsupportedMediaType(ScimError):
 
 
 class TooManyRequests(ScimError):
-    """429: the brake of the app refuses the write until an operator releases it; other requests still work."""
+    """429: the brake of the app refuses the write until an operator releases it, or the app has too many requests."""
 
     status = 429
 

@@ -51,8 +51,8 @@ LIBRARIES = {
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql*"},
     "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
-    "http": {"scimlite.admin.wire"},
-    "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener"},
+    "http": {"scimlite.admin.wire", "scimlite_cli.server.refusal"},
+    "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener", "scimlite_cli.server.*"},
     "ssl": {"scimlite.admin.wire"},
 }
 

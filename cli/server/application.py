@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gunicorn.util
-import orjson
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from scimlite import create_app
 from scimlite.config import Settings
-from scimlite.errors import ScimError
-from scimlite.scim.messages import MEDIA_TYPE
 
+from . import refusal
+from .arrival import LONGEST_LINE
+from .census import Census
 from .logs import ServerLog
 from .worker import Worker
 
-#: gunicorn's default of 4094 is short for a long filter; 8190 is its maximum.
-_LONGEST_REQUEST_LINE = 8190
+#: Seconds that running requests have to end, once the service takes no others.
+_GRACE = 10
 
 #: gunicorn's settings that do not depend on ours.
 _OPTIONS = {
     "worker_class": Worker,
     # One import for all workers; each opens its own connections.
     "preload_app": True,
-    "limit_request_line": _LONGEST_REQUEST_LINE,
+    # gunicorn's default of 4094 is short for a long filter.
+    "limit_request_line": LONGEST_LINE,
     # X-Forwarded-* is ours to judge (SCIMLITE_TRUSTED_PROXIES).
     "forwarded_allow_ips": "",
     "control_socket_disable": True,
     "timeout": 120,
     "keepalive": 75,
-    "graceful_timeout": 10,
+    # A process may often open 1024 files, of which the database needs some.
+    "worker_connections": 800,
     "logger_class": ServerLog,
     "loglevel": "info",
     "proc_name": "scimlite",
@@ -45,9 +49,16 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
         self.settings = settings
-        self._options = {**_OPTIONS, **options}
+        self._census = Census()
+        self._options = {
+            **_OPTIONS,
+            "graceful_timeout": math.ceil(settings.drain) + _GRACE,
+            "pre_fork": self._count_in,
+            "child_exit": self._count_out,
+            **options,
+        }
         # The only way: gunicorn has no setting for its error pages.
-        gunicorn.util.write_error = _write_error
+        gunicorn.util.write_error = refusal.write_error
         super().__init__()
 
     def load_config(self) -> None:
@@ -59,14 +70,25 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         """Makes the WSGI application."""
         return create_app(self.settings)
 
+    def run(self) -> None:
+        """Serves until the service is told to stop."""
+        _Arbiter(self, self._census).run()
 
-def _write_error(sock: Any, status: int, reason: str, _message: str) -> None:
-    """Answer with a SCIM error when gunicorn refuses a request that it cannot read (a long line, malformed HTTP).
+    def _count_in(self, _arbiter: Any, worker: Any) -> None:
+        worker.census, worker.place = self._census, self._census.enter()
 
-    gunicorn's own message would repeat parts of the request.
-    """
-    refusal = ScimError(f"{reason}: this is not a request that the server takes.")
-    refusal.status = status
-    body = orjson.dumps(refusal.body())
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
-    gunicorn.util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    def _count_out(self, _arbiter: Any, worker: Any) -> None:
+        self._census.leave(worker.place)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
+    """gunicorn's master process, which tells its workers when the whole service ends."""
+
+    def __init__(self, application: Application, census: Census) -> None:
+        self._census = census
+        super().__init__(application)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stops all workers."""
+        self._census.announce_end()
+        super().stop(graceful)

@@ -1,19 +1,192 @@
-"""The worker process of `scimlite serve`: how connections are accepted and read."""
+"""The worker process of `scimlite serve`: new connections, the threads that answer, and the end in order."""
 
 from __future__ import annotations
 
+import errno
+import os
+import time
+from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.workers.base import Worker as GunicornWorker
+
+from scimlite.errors import ScimError
+
+from . import exchange, refusal
+from .connection import Connection
+from .loop import Loop
+from .pool import Pool
+
+#: Seconds between two looks at all connections, and while the worker stops.
+_TICK, _TICK_AT_END = 1.0, 0.1
+#: Seconds for which a worker leaves a new connection to another one that has fewer.
+_STEP_BACK = 0.02
+#: Seconds from the signal for which a worker that stops keeps connections on which nothing happens.
+_LAST_CHANCE = 2.0
+#: Seconds before the master would kill it in which a worker ends by itself.
+_MARGIN = 0.5
+#: The paths that threads of their own answer, because all others may be at work.
+_LIVE, _HEALTH = b"/livez", (b"/readyz", b"/healthz")
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type information
-    """gunicorn's thread worker, in which a new connection gets a thread only when its first bytes have arrived.
+class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type information
+    """A worker of gunicorn with a loop of its own, in place of gunicorn's thread worker.
 
-    gunicorn gives it a thread for five seconds, so that a few idle connections would stop the service for all clients.
+    A thread gets a request when all of it is here, and hands back what the client does not take at once, so that no
+    client holds a thread by being slow (docs/adr/0007-a-worker-of-our-own.md). `census` and `place` are set
+    before the fork.
     """
 
-    def handle(self, conn: Any) -> Any:
-        if not conn.initialized and not conn.wait_for_data(0):
-            return _DEFER
-        return super().handle(conn)
+    def init_process(self) -> None:
+        """Begins the work of the process, and returns when it ends."""
+        settings = self.app.settings
+        self._settings = settings
+        self._loop = Loop(settings, self.cfg.keepalive, self._submit)
+        self._next_tick = 0.0
+        self._listening = False
+        #: When the worker looks for new connections again, which it has left to another one.
+        self._listen_again = float("inf")
+        #: How many connections are to move to other workers.
+        self._surplus = 0
+        threads, queue = self.cfg.threads, self.cfg.worker_connections
+        share = settings.app_threads or max(1, threads - 1)
+        self._pool: Pool[Connection] = Pool("request", threads, self._answer, share=share, queue=queue)
+        self._live: Pool[Connection] = Pool("livez", 1, self._answer, share=1, queue=queue)
+        self._health: Pool[Connection] = Pool("readyz", 1, self._answer, share=1, queue=queue)
+        super().init_process()
+
+    def run(self) -> None:
+        """Serves until the worker is told to stop, and then ends what was begun."""
+        # Signals write to it.
+        self._loop.watch(self.PIPE[0], self._signalled)
+        self._listen(True)
+        while self.alive:
+            self._turn()
+        self._end()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: stops in order."""
+        self.alive = False
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    def _turn(self, until: float = float("inf")) -> None:
+        """Waits for something to happen, at most until the next tick or a moment of `time.monotonic`, and does it."""
+        self._loop.turn(min(self._next_tick, self._listen_again, until))
+        now = time.monotonic()
+        if now >= self._listen_again:
+            self._listen(True)
+            # No other worker took them.
+            for listener in self.sockets:
+                self._take(listener)
+        if now >= self._next_tick:
+            self._next_tick = now + (_TICK if self.alive else _TICK_AT_END)
+            self._tick(now)
+
+    def _tick(self, now: float) -> None:
+        self.notify()
+        if self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
+        self._count()
+        least = self.census.least_of_others(self.place)
+        self._surplus = max(0, (len(self._loop.connections) - least) // 2) if least is not None else 0
+        for pool in (self._pool, self._health, self._live):
+            for connection, has_its_share in pool.overdue(now - self._settings.queue_timeout):
+                self._loop.refuse(connection, refusal.too_many() if has_its_share else refusal.too_busy())
+        self._loop.expire(now)
+
+    def _signalled(self) -> None:
+        os.read(self.PIPE[0], 4096)
+
+    # --- new connections ------------------------------------------------------------------------------------------
+
+    def _listen(self, wanted: bool) -> None:
+        """Begins or ends to look for new connections."""
+        self._listen_again = float("inf")
+        if wanted == self._listening:
+            return
+        self._listening = wanted
+        for listener in self.sockets:
+            if wanted:
+                listener.setblocking(False)
+                self._loop.watch(listener, partial(self._accept, listener))
+            else:
+                self._loop.unwatch(listener)
+
+    def _accept(self, listener: Any) -> None:
+        """Takes a new connection, unless another worker with fewer connections is there to take it."""
+        least = self.census.least_of_others(self.place)
+        if least is None or least >= len(self._loop.connections):
+            self._take(listener)
+        elif self._listening:
+            self._listen(False)
+            self._listen_again = time.monotonic() + _STEP_BACK
+
+    def _take(self, listener: Any) -> bool:
+        """Takes one new connection; returns False when there is none."""
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._loop.make_room()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO):
+                raise
+            return False
+        if len(self._loop.connections) >= self.cfg.worker_connections:
+            self._loop.make_room()
+        try:
+            self._loop.add(sock, client)
+        except OSError:
+            # The client is gone already.
+            sock.close()
+        self._count()
+        return True
+
+    def _count(self) -> None:
+        self.census.write(self.place, len(self._loop.connections))
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def _submit(self, connection: Connection) -> ScimError | None:
+        """Gives a whole request to a thread, or lets it wait for one; returns the error when too many wait."""
+        arrival = connection.arrival
+        pool = self._pool
+        if arrival.path == _LIVE:
+            pool = self._live
+        elif arrival.path in _HEALTH:
+            pool = self._health
+        return None if pool.submit(arrival.app, connection) else refusal.too_many()
+
+    def _answer(self, connection: Connection) -> None:
+        """Answers a request; the threads run it."""
+        last = not self.alive
+        if self._surplus > 0:
+            self._surplus -= 1
+            last = True
+        exchange.answer(connection, self.cfg, self.wsgi, last=last, failed=partial(self._failed, connection))
+        self._loop.finish(connection)
+
+    def _failed(self, connection: Connection, request: Any, error: Exception) -> None:
+        self.handle_error(request, connection, connection.client, error)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Stops in order: no request that has come is left without its answer."""
+        began = time.monotonic()
+        until = began + self.cfg.graceful_timeout - _MARGIN
+        self._next_tick = began
+        if self.census.ending:
+            drained = min(began + self._settings.drain, until)
+            while time.monotonic() < drained:
+                self._turn(drained)
+        for listener in self.sockets:
+            while self._take(listener):
+                pass
+        self._listen(False)
+        for listener in self.sockets:
+            listener.close()
+        while self._loop.connections and time.monotonic() < until:
+            self._loop.shorten_silence(began + _LAST_CHANCE)
+            self._turn(until)

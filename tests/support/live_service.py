@@ -44,7 +44,8 @@ class LiveService:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**environ, **settings_env},
+                # Nobody balances load between the services of tests.
+                env={**environ, "SCIMLITE_DRAIN_SECONDS": "0", **settings_env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -131,6 +131,14 @@ class ScimClient:
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, data)
         raise AssertionError("the second attempt returns or raises")
 
+    @property
+    def port(self) -> int | None:
+        """This end's port of the open connection; None when there is none."""
+        if self._connection is None or self._connection.sock is None:
+            return None
+        port: int = self._connection.sock.getsockname()[1]
+        return port
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         if self._connection is not None:

@@ -112,8 +112,11 @@ class View(MethodView):
 
     def _read_body(self, call: Call) -> bytes:
         request, length, limit = call.request, call.request.content_length, call.limits.max_body
+        if length is not None and length > limit:
+            # Not read at all, and `scimlite serve` does not wait for it.
+            raise self.too_large(call)
         try:
-            if length is None or length > limit or "stream" in vars(request):
+            if length is None or "stream" in vars(request):
                 raw = request.get_data(cache=False)
             else:
                 # The length is known and nothing is read yet, so Werkzeug's search for the end is not needed.

@@ -1,0 +1,222 @@
+"""Clients that are slow, silent or many: none of them keeps a thread, or another client, waiting."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
+
+from installation import Connected, Installation
+from scim_client import ERROR_URN, MEDIA_TYPE, ScimClient, assert_scim_error
+from scimlite.db.tables import ResourceRow
+from worker_sockets import clients, workers
+
+MAX_BODY = 256 * 1024
+SETTINGS = {"HEADER_TIMEOUT": "1", "BODY_TIMEOUT": "1.5", "QUEUE_TIMEOUT": "1", "MAX_BODY": str(MAX_BODY)}
+
+HEAD = (
+    "POST {path}/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/scim+json\r\n"
+)
+USER = b'{"userName": "slow"}'
+
+
+@contextmanager
+def opened(app: Connected, count: int, *sent: bytes) -> Iterator[list[socket.socket]]:
+    """Connections on which a client has sent something and then waits."""
+    parts = urllib.parse.urlsplit(app.client.base)
+    with ExitStack() as stack:
+        made = []
+        for _ in range(count):
+            connection = stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 80), 10))
+            for part in sent:
+                connection.sendall(part)
+            made.append(connection)
+        yield made
+
+
+def head(app: Connected, *more: str) -> bytes:
+    path = urllib.parse.urlsplit(app.client.base).path
+    return (HEAD.format(path=path, token=app.text) + "".join(f"{line}\r\n" for line in more) + "\r\n").encode()
+
+
+def answer_of(connection: socket.socket) -> tuple[bytes, bytes]:
+    """The head and the body of what comes until the server ends the connection."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    first, _, rest = received.partition(b"\r\n\r\n")
+    return first, rest
+
+
+def assert_refused(connection: socket.socket, status: int) -> None:
+    first, body = answer_of(connection)
+    assert first.startswith(f"HTTP/1.1 {status} ".encode()), first
+    assert b"Connection: close" in first
+    assert f"Content-Type: {MEDIA_TYPE}".encode() in first
+    error = json.loads(body)
+    assert (error["schemas"], error["status"]) == ([ERROR_URN], str(status))
+
+
+def seconds_of(client: ScimClient) -> float:
+    started = time.monotonic()
+    client.another().get("/Users?count=1").ok(200)
+    return time.monotonic() - started
+
+
+def test_clients_without_a_token_stop_nobody(app: Connected) -> None:
+    halves = [b"G", b"GET /scim/v2/x/Users HTT", b"POST /scim/v2/x/Users HTTP/1.1\r\nHost: x\r\n"]
+    with ExitStack() as stack:
+        stack.enter_context(opened(app, 20))
+        slow = [each for half in halves for each in stack.enter_context(opened(app, 15, half))]
+        assert max(seconds_of(app.client) for _ in range(6)) < 1
+        for connection in slow:
+            assert_refused(connection, 408)
+
+
+def test_slow_bodies_stop_nobody(app: Connected) -> None:
+    bodies = [
+        ("Content-Length: 1000", USER),
+        ("Content-Length: 20", b""),
+        ("Transfer-Encoding: chunked", b"14\r\n" + USER + b"\r\n"),
+        ("Transfer-Encoding: chunked", b"fff\r\n" + USER),
+    ]
+    expecting = head(app, "Content-Length: 20", "Expect: 100-continue")
+    with ExitStack() as stack:
+        slow = [each for line, body in bodies for each in stack.enter_context(opened(app, 6, head(app, line), body))]
+        told = stack.enter_context(opened(app, 6, expecting))
+        # What is large has longer, by its size.
+        stack.enter_context(opened(app, 3, head(app, f"Content-Length: {MAX_BODY}"), b" " * 200_000))
+        assert max(seconds_of(app.client) for _ in range(6)) < 1
+        for connection in told:
+            assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for connection in (*slow, *told):
+            assert_refused(connection, 408)
+    assert app.client.find("Users")["totalResults"] == 0
+
+
+def test_a_body_in_small_parts_is_taken_within_its_time(app: Connected) -> None:
+    with opened(app, 1, head(app, f"Content-Length: {len(USER)}", "Connection: close")) as (connection,):
+        for start in range(0, len(USER), 4):
+            connection.sendall(USER[start : start + 4])
+            time.sleep(0.05)
+        assert answer_of(connection)[0].startswith(b"HTTP/1.1 201 ")
+    with opened(app, 1, head(app, "Transfer-Encoding: chunked", "Connection: close")) as (connection,):
+        for number in range(5):
+            part = USER.replace(b"slow", b"chunk")[number * 5 : number * 5 + 5]
+            connection.sendall(b"%x;part=%d\r\n%s\r\n" % (len(part), number, part))
+            time.sleep(0.05)
+        connection.sendall(b"0\r\nX-Trailer: 1\r\n\r\n")
+        assert answer_of(connection)[0].startswith(b"HTTP/1.1 201 ")
+    assert app.client.find("Users")["totalResults"] == 2
+
+
+def test_more_large_bodies_than_there_is_room_for(app: Connected) -> None:
+    """Four of the largest fit into a process; the slowest of the others are refused, and a quick one is taken."""
+    with opened(app, 24, head(app, f"Content-Length: {MAX_BODY}"), b" " * 200_000) as slow:
+        time.sleep(0.3)
+        padded = b'{"userName": "quick"' + b" " * (MAX_BODY - 21) + b"}"
+        assert app.client.post("/Users", raw=padded).status == 201
+        refused = 0
+        for connection in slow:
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                refused += connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+        assert refused >= 10
+
+
+def test_a_body_above_the_limit_is_not_waited_for(app: Connected) -> None:
+    with opened(app, 1, head(app, f"Content-Length: {MAX_BODY + 1}", "Expect: 100-continue")) as (connection,):
+        assert_refused(connection, 413)
+
+
+def test_clients_that_do_not_take_their_answers_stop_nobody(installation: Installation, app: Connected) -> None:
+    for number in range(120):
+        app.client.user(f"u{number}", title="x" * 30_000).ok(201)
+    path = urllib.parse.urlsplit(app.client.base).path
+    request = f"GET {path}/Users?count=120 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {app.text}\r\n\r\n".encode()
+    other = installation.app()
+    with opened(app, 10, request):
+        time.sleep(0.3)
+        assert max(seconds_of(other.client) for _ in range(4)) < 1
+    # Who takes it slowly, but takes it, gets all of it.
+    with opened(app, 1, request.replace(b"Host: x", b"Host: x\r\nConnection: close")) as (connection,):
+        first, body = answer_of(connection)
+        assert len(json.loads(body)["Resources"]) == 120, first
+
+
+@contextmanager
+def writers_held(installation: Installation) -> Iterator[None]:
+    """No write is made meanwhile: another process has SQLite's lock, or all resources of PostgreSQL."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        if installation.kind == "postgresql":
+            installation.db.touch(ResourceRow.update(version=ResourceRow.version))
+        held.set()
+        done.wait(20)
+
+    def run() -> None:
+        installation.db.transact(hold)
+        installation.db.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert held.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_one_app_has_only_a_share_of_the_threads(installation: Installation, app: Connected) -> None:
+    other = installation.app()
+    other.client.user("there").ok(201)
+    made = app.client.group("held").ok(201)
+
+    def write(number: int) -> int:
+        answer = app.client.another().patch(f"/Groups/{made.id}", {"op": "add", "path": "externalId", "value": "x"})
+        if answer.status == 429:
+            assert_scim_error(answer, 429)
+            assert int(answer.headers["retry-after"]) > 0
+        return answer.status
+
+    with ThreadPoolExecutor(24) as pool, writers_held(installation):
+        written = [pool.submit(write, number) for number in range(24)]
+        time.sleep(0.2)
+        assert max(seconds_of(other.client) for _ in range(8)) < 1
+        # The first to end are those that waited in vain for a thread.
+        assert next(as_completed(written)).result() == 429
+    statuses = {each.result() for each in written}
+    assert 429 in statuses, statuses
+    assert statuses <= {200, 204, 429, 503}
+
+
+def test_connections_are_spread_over_the_workers(installation: Installation, app: Connected) -> None:
+    service = installation.start(workers=2, threads=2)
+    port = urllib.parse.urlsplit(service.url).port or 0
+    client = installation.client(app.slug, app.text, service.url)
+    while len(workers(service.pid)) < 2:
+        time.sleep(0.01)
+    one, two = workers(service.pid)
+    kept = [client.another() for _ in range(6)]
+    for each in kept:
+        each.get("/Users?count=1").ok(200)
+    first, second = clients(one, port), clients(two, port)
+    assert (len(first) + len(second), max(len(first), len(second)) <= 4) == (6, True)
+    # The clients of one worker go: some of the others move, each after an answer.
+    for each in [each for each in kept if each.port in first]:
+        each.close()
+        kept.remove(each)
+    until = time.monotonic() + 10
+    while len(clients(two, port)) - len(clients(one, port)) > 1:
+        assert time.monotonic() < until, (clients(one, port), clients(two, port))
+        for each in kept:
+            each.get("/Users?count=1").ok(200)
+        time.sleep(0.05)
+    service.stop()
