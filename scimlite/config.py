@@ -64,6 +64,10 @@ class Limits:
     #: SCIMLITE_MAX_OPERATIONS: the most operations in one bulk request; a larger one is answered with 413.
     max_operations: int = 1000
 
+    #: SCIMLITE_MAX_COMPARISONS: the most comparisons of a query that no index saves (terms times resources); a query
+    #: that needs more is answered with 400 and `tooMany`.
+    max_comparisons: int = 1_000_000
+
     #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
     retention: int = 30 * DAY
 
@@ -341,6 +345,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_MAX_RESULTS": ("max_results", config_values.whole_number),
     "SCIMLITE_DEFAULT_COUNT": ("default_count", config_values.whole_number),
     "SCIMLITE_MAX_OPERATIONS": ("max_operations", config_values.whole_number),
+    "SCIMLITE_MAX_COMPARISONS": ("max_comparisons", config_values.whole_number),
     "SCIMLITE_RETENTION": ("retention", config_values.days),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", config_values.seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", config_values.threshold),

@@ -3,7 +3,7 @@
 OperatorError           an operator asked for something that cannot be done
 ScimError               an answer that is not a success; one class per status and scimType (RFC 7644 section 3.12)
 ├── BadRequest          400
-│   ├── InvalidFilter, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
+│   ├── InvalidFilter, TooMany, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
 │   └── InvalidCursor, InvalidCount (RFC 9865)
 ├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, RequestTimeout 408, Conflict 409,
 │   Uniqueness 409, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
@@ -105,6 +105,12 @@ class InvalidFilter(BadRequest):
     """The filter does not parse, or compares an attribute in a way that its type does not allow."""
 
     scim_type = "invalidFilter"
+
+
+class TooMany(BadRequest):
+    """The query needs more work than the server is willing to do (RFC 7644 section 3.12)."""
+
+    scim_type = "tooMany"
 
 
 class InvalidSyntax(BadRequest):

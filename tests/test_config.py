@@ -40,7 +40,7 @@ def test_an_empty_environment_is_a_working_sqlite_installation():
     assert settings.base_url is None
     assert settings.trusted_proxies == ()
     assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
-    assert settings.max_operations == 1000
+    assert (settings.max_operations, settings.max_comparisons) == (1000, 1_000_000)
     assert settings.retention == 30 * DAY
     assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, "auto")
 
@@ -57,6 +57,7 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_MAX_RESULTS": "500",
             "SCIMLITE_DEFAULT_COUNT": "50",
             "SCIMLITE_MAX_OPERATIONS": "200",
+            "SCIMLITE_MAX_COMPARISONS": "5000",
             "SCIMLITE_RETENTION": "7d",
             "SCIMLITE_BUSY_TIMEOUT": "0.5",
             "SCIMLITE_PREPARE_THRESHOLD": "off",
@@ -78,6 +79,7 @@ def test_every_variable_is_read(tmp_path):
         max_results=500,
         default_count=50,
         max_operations=200,
+        max_comparisons=5000,
         retention=7 * DAY,
         busy_timeout=0.5,
         prepare_threshold=None,
@@ -267,7 +269,14 @@ def test_trusted_proxies_are_addresses_and_networks(value):
 
 class TestNumbers:
     @pytest.mark.parametrize(
-        "name", ["SCIMLITE_MAX_BODY", "SCIMLITE_MAX_RESULTS", "SCIMLITE_DEFAULT_COUNT", "SCIMLITE_MAX_OPERATIONS"]
+        "name",
+        [
+            "SCIMLITE_MAX_BODY",
+            "SCIMLITE_MAX_RESULTS",
+            "SCIMLITE_DEFAULT_COUNT",
+            "SCIMLITE_MAX_OPERATIONS",
+            "SCIMLITE_MAX_COMPARISONS",
+        ],
     )
     @pytest.mark.parametrize("value", ["0", "-1", "+5", "1_000", "1e3", "16M", "٥", "ten", "9" * 13])
     def test_a_limit_is_a_whole_number_of_at_least_one(self, name, value):

@@ -1,6 +1,7 @@
 """Compiles filters and sort orders into the conditions and terms of database queries."""
 
 from .binding import BoundFilter, bind, bind_across, bind_item
+from .budget import require_affordable
 from .conditions import condition
 from .cost import few, narrow
 from .links import other_end
@@ -20,5 +21,6 @@ __all__ = [
     "other_end",
     "rank",
     "ranked_order",
+    "require_affordable",
     "sort",
 ]

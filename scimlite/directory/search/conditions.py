@@ -38,6 +38,19 @@ def condition(db: Database, shape: Shape | OfTypes, types: Sequence[ResourceType
     return ResourceRow.id.in_(functools.reduce(operator.add, sets)) if sets else NEVER
 
 
+def matches(db: Database, term: Comparison, resource_type: ResourceType, suffix: str = "") -> Any:
+    """A query of the ids of resources that an index finds for a comparison; `suffix` as for the compiler.
+
+    It reads the index alone, and so may find a few more than satisfy the comparison.
+    """
+    compiler = _Compiler(db, resource_type, suffix)
+    if term.leaf.path in COLUMNS or term.holder.links or term.holder.derived:
+        return compiler.set(term)
+    value = ValueRow.alias()
+    covered = compiler.covered(value, term)
+    return compiler.value_set(value, term.leaf, [] if covered is None else [covered])
+
+
 class _Compiler:
     """Builds the condition on resources of one type; `row` in its methods is the resource's alias of ResourceRow.
 
@@ -170,19 +183,23 @@ class _Compiler:
 
     def indexed(self, value: Any, term: Comparison) -> Any:
         """The condition of `key_test`, led by a condition on the key's beginning, which the index covers."""
+        covered = self.covered(value, term)
+        if covered is None:
+            return self.key_test(value, term)
+        exact = term.op in ("eq", "sw") and not term.long
+        return covered if exact else covered & self.key_test(value, term)
+
+    def covered(self, value: Any, term: Comparison) -> Any:
+        """The condition on the key's beginning that every key of `key_test` satisfies; None when there is none."""
         prefix = fn.substr(value.key, SQL("1"), SQL(str(PREFIX)))
         start = Slot(f"{term.slot}p")
         match term.op:
             case "eq":
-                covered = prefix == start
-                return covered & self.key_test(value, term) if term.long else covered
+                return prefix == start
             case "sw":
-                covered = prefix >= start
-                if not term.last:
-                    covered &= prefix < Slot(f"{term.slot}n")
-                return covered & self.key_test(value, term) if term.long else covered
+                return prefix >= start if term.last else (prefix >= start) & (prefix < Slot(f"{term.slot}n"))
             case "gt" | "ge":
-                return (prefix >= start) & self.key_test(value, term)
+                return prefix >= start
             case "lt" | "le":
-                return (prefix <= start) & self.key_test(value, term)
-        return self.key_test(value, term)
+                return prefix <= start
+        return None

@@ -59,8 +59,10 @@ def _search_request(
     if query.sort_by is not None:
         sort = search.sort(parse_attr_path(query.sort_by, urns), types, descending=query.descending)
     projections_of_types = projection_by_type.values()
+    bound = search.bind(term, types[0]) if len(types) == 1 else search.bind_across(term, types)
+    search.require_affordable(call.db, call.app, types, bound, sort, call.base, call.limits.max_comparisons)
     return SearchRequest(
-        search.bind(term, types[0]) if len(types) == 1 else search.bind_across(term, types),
+        bound,
         sort,
         query.start_index,
         min(call.limits.default_count if query.count is None else query.count, call.limits.max_results),
