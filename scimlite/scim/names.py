@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from ..errors import InvalidValue
@@ -21,6 +22,14 @@ def _widths() -> dict[int, str]:
 _WIDTHS = _widths()
 
 
+#: Characters that nobody sees in a name (RFC 8264 section 9.13): two people could look the same, and a copied name
+#: would be another one. Joiners, variation selectors and tags are no such ones: letters and emoji are made with them.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001]"
+)
+
+
 def fold(text: str) -> str:
     """The text as it is compared without case: UsernameCaseMapped of RFC 8265 section 3.3.
 
@@ -35,11 +44,13 @@ def fold(text: str) -> str:
 
 
 def check_user_name(name: str) -> None:
-    """Raises InvalidValue for a userName with white space at an end, or with a control character.
+    """Raises InvalidValue for a userName with white space at an end, or with a control or invisible character.
 
-    RFC 8265 section 3.3 forbids both, and blanks inside too, which real directories have: those are allowed.
+    RFC 8265 section 3.3 forbids them, and blanks inside too, which real directories have: those are allowed.
     """
     if name != name.strip():
         raise InvalidValue(f"userName {quote(name)} begins or ends with white space.")
     if not name.isprintable() and any(unicodedata.category(char) == "Cc" for char in name):
         raise InvalidValue(f"userName {quote(name)} has a control character.")
+    if not name.isascii() and (invisible := _INVISIBLE.search(name)):
+        raise InvalidValue(f"userName {quote(name)} has the invisible character U+{ord(invisible[0]):04X}.")

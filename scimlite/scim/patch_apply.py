@@ -181,10 +181,10 @@ def _new_item(edit: Edit) -> Json:
     (Captain-P-Goldfish/scim-for-keycloak#73). Only a filter of `eq` joined by `and` tells how to make one.
     """
     attribute = edit.attribute
-    start: dict[str, Any] | None = {}
-    if edit.filter is not None:
+    start: dict[str, Any] | None = {} if attribute.complex else None
+    if edit.filter is not None and attribute.complex:
         start = comparison.required_values(edit.filter, attribute)
-    if start is not None and attribute.complex:
+    if start is not None:
         made = values.clean_item(attribute, {**start, **edit.value})
         if made is not None and _selected(edit, made):
             note(Leniency.NEW_ITEM)

@@ -99,7 +99,16 @@ def test_a_key_of_ascii_is_lower_case(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ada", "a b", "a  b", "a\u00a0b", "Zoë", "ß", "🙂", "a\u200db", "o'malley", "a\u200b"]
+    "name",
+    [
+        *("ada", "a b", "a  b", "a\u00a0b", "Zoë", "ß", "🙂", "o'malley"),
+        "علی\u200cرضا",  # a Persian name with its non-joiner
+        "ശ്രീ\u0d28\u0d4d\u200d",  # a Malayalam letter that ends with a joiner
+        "👩\u200d💻",
+        "❤\ufe0f",
+        "葛\U000e0100城",  # the variant of a letter
+        "🏴\U000e0067\U000e0062\U000e007f",  # a flag that is made of tags
+    ],
 )
 def test_a_user_name(name: str) -> None:
     check_user_name(name)
@@ -116,3 +125,29 @@ def test_white_space_at_an_end_is_refused(blank: str) -> None:
 def test_a_control_character_is_refused(control: str) -> None:
     with pytest.raises(InvalidValue, match=r"^userName “.*” has a control character\.$"):
         check_user_name(f"a{control}b")
+
+
+@pytest.mark.parametrize(
+    "invisible",
+    [
+        *("\u00ad", "\u034f", "\u061c", "\u180e", "\u200b", "\u200e", "\u200f", "\u2028", "\u202a", "\u202e"),
+        *("\u2060", "\u2064", "\u2066", "\u3164", "\ufeff", "\uffa0", "\ufffb", "\U000e0001"),
+    ],
+)
+def test_an_invisible_character_is_refused(invisible: str) -> None:
+    with pytest.raises(InvalidValue, match=rf"^userName “.*” has the invisible character U\+{ord(invisible):04X}\.$"):
+        check_user_name(f"a{invisible}b")
+    if not invisible.isspace():
+        for name in (f"{invisible}a", f"a{invisible}"):
+            with pytest.raises(InvalidValue, match="invisible"):
+                check_user_name(name)
+
+
+def test_what_is_invisible_is_what_no_identifier_can_have() -> None:
+    """Each format character but the joiners, tags and signs that are seen, as Unicode's own database has them."""
+    seen = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+    formed = {0x200C, 0x200D, *range(0xE0020, 0xE0080)}
+    for code in range(0xA0, sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) == "Cf" and code not in seen | formed:
+            with pytest.raises(InvalidValue, match="invisible"):
+                check_user_name(f"a{chr(code)}b")

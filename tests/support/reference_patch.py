@@ -97,7 +97,10 @@ def _complete(resource_type: ResourceType, document: Document) -> bool:
 
 
 def _named(before: Document, after: Document) -> bool:
-    """True unless a new userName has white space at an end or a control character (RFC 8265 section 3.3)."""
+    """True unless a new userName has white space at an end or a control character (RFC 8265 section 3.3).
+
+    Names with invisible characters are not among the examples.
+    """
     name = after.get("userName", "")
     return name == before.get("userName") or not (
         name[:1].isspace() or name[-1:].isspace() or any(unicodedata.category(char) == "Cc" for char in name)
