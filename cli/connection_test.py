@@ -47,8 +47,9 @@ def connection_test(context: Context, slug: str, url: SplitResult | None, token:
 
     The first steps are those of Entra ID's Test Connection. Then a user named scimlite-test-… is created, found, put
     into a group, disabled and deleted, with all that the app's mapping and schemas require. The test removes what it
-    created, also after a failure, without a tombstone; the report keeps entries, by `scimlite app test`. Exits with 1
-    when a step does not work, and says what that means and what to do.
+    created, also after a failure, without a tombstone; the report keeps what it did, marked `by scimlite app test`.
+    That is no contact of a client, and no brake counts it. Exits with 1 when a step does not work, and says what that
+    means and what to do.
 
     \b
     Examples: scimlite app test entra-id

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 from .. import clock
-from ..apps.keyring import Keyring
+from ..apps.keyring import Keyring, TokenError
 from ..apps.workspace import Workspace
 from . import tokens
 from .provider_requests import ProviderRequests
@@ -64,8 +64,10 @@ class ConnectionTest:
         self._workspace = workspace
         self._base = base
         self._app_url = app_url
-        self._token = token
+        self._token = token = token if token is None else _pasted(token)
         if token is not None and token.startswith(_TOKEN_PREFIX):
+            if not token.isascii() or not token.isprintable():
+                raise TokenError("The given token has a character that no token has: copy it again.")
             self._text, self.token_name = token, "the given token"
         else:
             chosen = tokens.get(workspace.db, workspace.app, token)
@@ -107,6 +109,14 @@ class ConnectionTest:
             "The service does not accept a token that is right here: it runs on another database or with another key.",
             "Compare SCIMLITE_DATABASE_URL, SCIMLITE_STATE_DIR and SCIMLITE_SECRET_KEY of the service with those here.",
         )
+
+
+def _pasted(text: str) -> str:
+    """Returns a token without what comes along when it is copied: blanks, quotation marks, the word Bearer."""
+    bare = text.strip(" \t\r\n\"'").removeprefix("Authorization:").strip()
+    bare = bare[len("Bearer") :].strip() if bare.lower().startswith("bearer ") else bare
+    # A label is taken as it is.
+    return bare if bare.startswith(_TOKEN_PREFIX) else text
 
 
 def _try_all(trials: _Trials, requests: ProviderRequests) -> None:

@@ -11,7 +11,7 @@ from ..apps import App, every, get
 from ..db import Database
 from ..db.tables import JournalRow, TokenRow
 from ..journal import Action
-from ..journal.entries import OPERATORS
+from ..journal.entries import CONNECTION_TEST, OPERATORS
 from . import tokens
 from .contents import Contents, contents, contents_of
 from .tokens import Token
@@ -96,6 +96,7 @@ def contact(db: Database, app: App) -> Contact:
         JournalRow.action != Action.AUTHENTICATED.value,
         # A refused command has a request id, with which it is explained.
         ~JournalRow.client.startswith(OPERATORS),
+        JournalRow.client != CONNECTION_TEST,
     )
     first = db.scalar(accepted.order_by(JournalRow.at, JournalRow.id).limit(1))
     last = db.scalar(accepted.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))

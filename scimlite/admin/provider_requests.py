@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..apps.workspace import Workspace
 from ..errors import ScimError
+from ..journal.entries import CONNECTION_TEST_NAMES
 from ..scim import core
 from ..scim.schema import ResourceType
 from . import deleted
@@ -27,7 +28,7 @@ class ProviderRequests:
         self.notes: list[str] = []
         self._wire = wire
         self._workspace = workspace
-        self._name = f"scimlite-test-{uuid.uuid4().hex[:12]}"
+        self._name = f"{CONNECTION_TEST_NAMES}{uuid.uuid4().hex[:12]}"
         # RFC 2606 section 2: nobody has an address there.
         self._user_name = f"{self._name}@example.invalid"
         self._by_user_name = f'userName eq "{self._user_name}"'

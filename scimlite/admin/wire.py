@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ..journal.entries import CONNECTION_TEST
+
 MEDIA_TYPE = "application/scim+json"
 _JSON_TYPES = (MEDIA_TYPE, "application/json")
 #: Seconds; an identity provider waits about a minute, an operator at a terminal does not.
 _TIMEOUT = 30.0
+#: The path of a URL as it goes over the wire (RFC 3986 section 3.3).
+_PATH = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
 #: What `apps.features` says of a feature that is off.
 _FEATURE_OFF = re.compile(r"The feature ([a-z-]+) is off for the app ([^:\s]+):")
 
@@ -68,13 +72,20 @@ def split_url(url: str) -> SplitResult:
     """Splits a SCIM base URL, without its query and final slash. Raises ValueError with an example."""
     try:
         parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and _is_host(parts.hostname or "")
+        usable = usable and parts.username is None and _PATH.fullmatch(parts.path) is not None
     except ValueError:
         usable = False
     if not usable:
         raise ValueError(f"{url!r} is not a SCIM base URL: give one such as https://scim.example.com/scim/v2/entra-id.")
     # Entra ID's own switches (?aadOptscim062020) stay with Entra ID.
     return parts._replace(path=parts.path.rstrip("/"), query="", fragment="")
+
+
+def _is_host(name: str) -> bool:
+    """True for a host name or an address that can be asked for; UnicodeError, which is a ValueError, otherwise."""
+    # What socket does with a name before it asks the resolver.
+    return bool(name.encode("idna")) and name.isprintable() and " " not in name
 
 
 class Wire:
@@ -96,7 +107,7 @@ class Wire:
 
     def ask(self, method: str, path: str, body: Any = None, *, expect: tuple[int, ...] = (200,)) -> Answer:
         """Sends a request to a path below the base URL. Raises WireError unless an expected JSON answer comes back."""
-        headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": "scimlite app test"}
+        headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": CONNECTION_TEST}
         content = None
         if body is not None:
             content = json.dumps(body).encode()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
 from ..journal import Action, Outcome
-from ..journal.entries import OPERATORS
+from ..journal.entries import CONNECTION_TEST, OPERATORS
 from ..journal.report import Record
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def description_of(record: Record) -> str:
         # One sentence with the request id to look for in the logs, the client's included.
         request = f" (request {record.request_id})" if record.request_id else ""
         lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
-    elif record.client and record.client.startswith(OPERATORS):
+    elif record.client and (record.client.startswith(OPERATORS) or record.client == CONNECTION_TEST):
         lines = [", ".join([*lines, f"by {record.client}"])]
     return "\n".join(map(visible, lines))
 

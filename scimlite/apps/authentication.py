@@ -75,11 +75,20 @@ def _token_with_app(db: Database) -> object:
     )
 
 
-def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, origin: Callable[[], Origin]) -> Caller:
+def authenticate(
+    db: Database,
+    keyring: Keyring,
+    header: str | None,
+    slug: str,
+    origin: Callable[[], Origin],
+    *,
+    trial: bool = False,
+) -> Caller:
     """The caller that an Authorization header names, read with one SELECT.
 
     Raises RefusedToken, whose text has no reason; a token with a wrong signature is refused before the SELECT. In:
-    `origin`, which makes the origin of the journal entry about a refused token.
+    `origin`, which makes the origin of the journal entry about a refused token; `trial`, True for an operator's test
+    of the connection, which is no use of the token.
     """
     scheme, _, text = (header or "").partition(" ")
     token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
@@ -95,7 +104,7 @@ def authenticate(db: Database, keyring: Keyring, header: str | None, slug: str, 
         cause, reason = refusal
         note_refusal(db, caller, origin, cause, reason, 401)
         raise RefusedToken(cause)
-    if at - (token.last_used_at or 0) >= _LAST_USED_EVERY:
+    if at - (token.last_used_at or 0) >= _LAST_USED_EVERY and not trial:
         _note_use(db, token.id, at)
     return caller
 

@@ -136,6 +136,8 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
     if state.tripped_at is not None:
         refusal = _refusal(app, kind, state.reason)
         raise TooManyRequests(refusal, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
+    if departures.of_connection_test(workspace, rows):
+        return
     at = clock.now()
     since = max(at - limit.window, state.released_at or 0)
     departures.add(db, app, kind, rows, at=at, window=limit.window)

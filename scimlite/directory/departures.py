@@ -9,8 +9,10 @@ from typing import Any
 from peewee import SQL, Case, Cast, Select, fn
 
 from ..apps import App
+from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import DepartureRow, ResourceRow
+from ..journal.entries import CONNECTION_TEST, CONNECTION_TEST_NAMES
 from ..scim import core
 
 #: The brake on disabling and deleting users, and the brake on removing users from groups.
@@ -40,6 +42,16 @@ def add(db: Database, app: App, kind: str, rows: Sequence[int], *, at: int, wind
     db.execute(_delete_old_departures, app=app.id, kind=kind, before=at - window)
     for chunk in chunks(rows, _CHUNK):
         db.execute(_insert_departures, app=app.id, kind=kind, at=at, rows=chunk)
+
+
+def of_connection_test(workspace: Workspace, rows: Sequence[int]) -> bool:
+    """True when a connection test takes away nobody but the user whom it made, who does not count."""
+    if workspace.origin.client != CONNECTION_TEST:
+        return False
+    names = ResourceRow.select(ResourceRow.name).where(
+        ResourceRow.app_id == workspace.app.id, ResourceRow.id.in_(list(rows))
+    )
+    return all(name.startswith(CONNECTION_TEST_NAMES) for (name,) in workspace.db.rows(names))
 
 
 def departed(db: Database, app: App, kind: str, since: int, until: int) -> Departed:

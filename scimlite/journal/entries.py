@@ -21,6 +21,10 @@ _LONGEST_TEXT = 1000
 
 #: How the client of an origin begins that is an operator's command.
 OPERATORS = "cli:"
+#: The client of an origin that is the operator's own test of a connection: no contact, and no need of leniencies.
+CONNECTION_TEST = "scimlite app test"
+#: How the names begin of what that test creates.
+CONNECTION_TEST_NAMES = "scimlite-test-"
 
 
 class Action(StrEnum):

@@ -13,7 +13,7 @@ from peewee import SQL, Select, fn
 
 from ..db import Database
 from ..db.tables import JournalRow
-from .entries import OPERATORS, Action, Outcome
+from .entries import CONNECTION_TEST, OPERATORS, Action, Outcome
 from .selection import Selection, apps_of, conditions, parts
 
 _OK, *_BAD = map(str, Outcome)
@@ -137,6 +137,7 @@ def _contact(db: Database, selection: Selection) -> tuple[int | None, int | None
             db.unindexed(JournalRow.action) != Action.AUTHENTICATED.value,
             # A refused command has a request id, with which it is explained.
             ~JournalRow.client.startswith(OPERATORS),
+            JournalRow.client != CONNECTION_TEST,
         )
         first += db.rows(served.order_by(JournalRow.at, JournalRow.id).limit(1))
         last += db.rows(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import http.server
 import json
 import re
@@ -83,6 +84,32 @@ class TestWhatWorks:
         ]
         assert {row.outcome for row in rows} == {"ok"}
         assert all((row.user or row.group).startswith("scimlite-test-") for row in rows)
+        listed = [line for line in command.ok("report", "--app", app.slug).splitlines() if " scimlite-test-" in line]
+        assert len(listed) == 9
+        assert all(line.endswith(("by scimlite app test", f"by cli:{getpass.getuser()}")) for line in listed)
+
+    def test_is_no_contact_of_a_client(self, run, app, command):
+        run().ok()
+        shown = command("app", "show", app.slug, "--json").ok().json
+        assert (shown["first_contact_at"], shown["last_contact_at"]) == (None, None)
+        assert shown["tokens"][0]["last_used_at"] is None
+        assert command("report", "--app", app.slug, "--summary", "--json").ok().json["first_contact"] is None
+
+    def test_never_trips_a_brake(self, installation, command):
+        limits = {"brake-users": "0", "brake-percent": "off", "brake-members": "0"}
+        app = installation.app(**limits)
+        for _ in range(2):
+            command("app", "test", app.slug).ok()
+        assert not any(brake["holds"] for brake in command("app", "show", app.slug, "--json").json["brakes"])
+
+    def test_of_a_brake_that_holds_names_the_command_that_explains(self, installation, command):
+        app = installation.app(**{"brake-users": "0", "brake-percent": "off"})
+        user = app.client.user("ann").ok(201)
+        app.client.delete(f"/Users/{user.id}").ok(429)
+        ran = command("app", "test", app.slug)
+        assert ran.code == 1
+        request_id = re.search(r"`scimlite explain ([0-9a-f]{16})` says why", ran.out)[1]
+        assert f"scimlite app release {app.slug}" in command("explain", request_id).ok().out
 
     def test_with_the_address_that_the_service_noted_when_it_started(self, command, app, installation):
         ran = command("app", "test", app.slug).ok()
@@ -106,6 +133,30 @@ class TestWhatWorks:
         command.ok("mapping", "set", "--app", app.slug, "email", source, "--required")
         run().ok()
 
+    def test_with_every_kind_of_filter(self, run, app, command):
+        rows = {
+            "mail": 'emails[type eq "work"].value',
+            "home": 'emails[type eq "home" and primary eq true].value',
+            "other": 'emails[not (type eq "work") and primary eq false].value',
+            "shown": "emails[display pr].value",
+            "mobile": 'phoneNumbers[type eq "mobile" or type eq "pager"].value',
+            "inner": 'phoneNumbers[value sw "+49" and value ew "#" and value co "7"].value',
+            "photo": 'photos[value co "/large/"].value',
+            "role": 'roles[value gt "b" and value lt "c" and type ne "x"].value',
+            "boss": 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager[value sw "m"].value',
+        }
+        for target, source in rows.items():
+            command.ok("mapping", "set", "--app", app.slug, target, source, "--required")
+        run().ok()
+        assert left_behind(app) == (0, 0)
+
+    def test_a_filter_that_selects_nothing_is_told(self, run, app, command):
+        source = 'phoneNumbers[type eq "a" and type eq "b"].value'
+        command.ok("mapping", "set", "--app", app.slug, "phone", source, "--required")
+        ran = run()
+        assert ran.code == 1
+        assert 'no value of phoneNumbers was found that type eq "a" and type eq "b" selects' in ran.out
+
     def test_with_what_the_schemas_require(self, run, app, command, tmp_path):
         kinds = ["string", "integer", "decimal", "boolean", "dateTime", "binary", "reference"]
         attributes: list[dict[str, Any]] = [{"name": f"x{kind}", "type": kind, "required": True} for kind in kinds]
@@ -114,7 +165,8 @@ class TestWhatWorks:
             {"name": "color", "type": "string", "required": True, "canonicalValues": ["red", "green"]},
             {"name": "number", "type": "string", "required": True, "uniqueness": "server"},
             {"name": "codes", "type": "string", "required": True, "multiValued": True},
-            {"name": "badge", "type": "string", "required": True, "pattern": "[0-9]{5}"},
+            {"name": "badge", "type": "string", "required": True, "pattern": "^[A-Z]{2}-(19|20)[0-9]{2}(/[a-f]+)?$"},
+            {"name": "mac", "type": "string", "required": True, "pattern": "[0-9A-F]{2}(:[0-9A-F]{2}){5}"},
         ]
         file = tmp_path / "schema.json"
         urn = "urn:example:hr:2.0:User"
@@ -352,7 +404,20 @@ class TestCleanUp:
 
 class TestUsage:
     @pytest.mark.parametrize(
-        "url", ["scim.example.com/scim/v2/app", "ftp://scim.example.com/", "http://", "http://a:b/"]
+        "url",
+        [
+            "scim.example.com/scim/v2/app",
+            "ftp://scim.example.com/",
+            "http://",
+            "http://a:b/",
+            "http://a..b/scim/v2/app",
+            f"http://{'a' * 64}.example/",
+            "http://a b/",
+            "http://a.example/scim v2/app",
+            "http://a.example/scim/v2/ä",
+            "http://a.example/%zz",
+            "http://ann:secret@a.example/scim/v2/app",
+        ],
     )
     def test_an_address_that_is_none(self, run, url):
         ran = run(url=url)
@@ -374,6 +439,16 @@ class TestUsage:
         ran = run("--token", "nothing like it")
         assert (ran.code, ran.out) == (1, "")
         assert "'default'" in ran.err
+
+    @pytest.mark.parametrize("form", ["Bearer {}", " {}\n", '"{}"', "Authorization: Bearer {}"])
+    def test_a_token_that_was_copied_with_more(self, run, app, form):
+        run("--token", form.format(app.text)).ok()
+
+    @pytest.mark.parametrize("token", ["scimlite_ä", "scimlite_a\nb"])
+    def test_a_token_that_cannot_be_sent(self, run, token):
+        ran = run("--token", token)
+        assert (ran.code, ran.out) == (1, "")
+        assert "a character that no token has" in ran.err
 
     def test_help_has_an_example(self, command):
         assert "scimlite app test entra-id" in command("app", "test", "--help").ok().out

@@ -46,6 +46,7 @@ class Case:
     needs: tuple[str, ...] = ()
     status: int = 200
     content_type: str | None = MEDIA_TYPE
+    agent: str | None = None
 
 
 def create(needs: str, **attributes: Json) -> Case:
@@ -145,6 +146,8 @@ CASES = [
     find("bare-literal", "userName eq known or userName eq other"),
     Case("POST", "/Bulk", {"schemas": [BULK_URN], "Operations": THREE_CREATES}, ("string-boolean",)),
     patch("operation-case", {"op": "Replace", "path": "title"}, status=400),
+    # The operator's own test plays a client, and is none.
+    Case("GET", "/Users?filter=userName%20eq%20known", agent="scimlite app test"),
 ]
 
 
@@ -162,6 +165,7 @@ def send(app: Connected, case: Case) -> None:
     if isinstance(case.body, bytes):
         options = {"raw": case.body}
     headers = {"Content-Type": case.content_type} if case.body is not None else {}
+    headers["User-Agent"] = case.agent
     app.client.request(case.method, case.path.format(**ids), headers=headers, **options).ok(case.status)
 
 

@@ -23,6 +23,7 @@ from ...directory.attempt import Attempt
 from ...directory.read import Resource
 from ...errors import Forbidden, InvalidValue, NotFound, ScimError
 from ...journal import Action, Origin
+from ...journal.entries import CONNECTION_TEST
 from ...journal.refusals import Received
 from ...scim.escapes import from_wsgi, unescaped
 from ...scim.leniency import Leniency, note
@@ -128,6 +129,11 @@ class Call:
         query = tuple(self.request.args.items())
         return Received(self.request.method, path, query, self.body_size, self.body_is_json, self.body)
 
+    @property
+    def is_trial(self) -> bool:
+        """True for a request of `scimlite app test`, which is neither contact nor a need of leniencies."""
+        return self.request.environ.get("HTTP_USER_AGENT") == CONNECTION_TEST
+
     @cached_property
     def origin(self) -> Origin:
         """The client, token and request ids for the journal."""
@@ -201,7 +207,9 @@ class Call:
         """
         header = self.request.environ.get("HTTP_AUTHORIZATION")
         try:
-            self.caller = authentication.authenticate(self.db, self.keyring, header, self.slug, lambda: self.origin)
+            self.caller = authentication.authenticate(
+                self.db, self.keyring, header, self.slug, lambda: self.origin, trial=self.is_trial
+            )
         except RefusedToken as refused:
             self._note_token(refused.cause)
             raise

@@ -113,7 +113,7 @@ def finish_request(response: Response) -> Response:
     call = current_call()
     written.forget()
     response.headers["X-Request-Id"] = call.id
-    if call.leniencies and call.caller is not None:
+    if call.leniencies and call.caller is not None and not call.is_trial:
         for name in call.leniencies:
             tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)
     if access_log.isEnabledFor(logging.INFO):
