@@ -72,7 +72,7 @@ def serve(
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
-    logs.write_to_stderr()
+    logs.write_to_stderr(as_json=settings.log == "json")
     _log_session(context)
     _warn_of_schema(context)
     welcome = _welcome(context, first_app, url) if first_app else ""

@@ -129,6 +129,9 @@ class Settings(Limits):
     #: SCIMLITE_DRAIN_SECONDS: how long a service that stops says so in /readyz before it takes no more connections.
     drain: float = 1.0
 
+    #: SCIMLITE_LOG: the form of the log's lines, `text` or `json`.
+    log: str = "text"
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -358,6 +361,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_QUEUE_TIMEOUT": ("queue_timeout", config_values.positive_seconds),
     "SCIMLITE_APP_THREADS": ("app_threads", config_values.small_number),
     "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
+    "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_APP": ("app", str),
 }
 

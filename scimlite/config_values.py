@@ -101,7 +101,11 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
-        return ip_network(text)
+        network = ip_network(text)
+        if isinstance(network, IPv6Network) and (mapped := network.network_address.ipv4_mapped):
+            # Addresses of clients are compared as IPv4 (web/client_address.py).
+            return ip_network(f"{mapped}/{max(network.prefixlen - 96, 0)}")
+        return network
     except ValueError as error:
         raise UnusableValueError(
             f"holds {text!r}: give IP addresses or networks separated by commas, such as "
@@ -141,6 +145,13 @@ def host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._%:-]+", plain) or plain.count(":") == 1:
         raise UnusableValueError(f"is {text!r}: give an address such as 127.0.0.1, 0.0.0.0 or ::, without a port")
     return plain
+
+
+def log_form(text: str) -> str:
+    """`text` or `json`."""
+    if text not in ("text", "json"):
+        raise UnusableValueError(f"is {text!r}: give text or json")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -65,6 +65,7 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_PORT": "8080",
             "SCIMLITE_WORKERS": "8",
             "SCIMLITE_THREADS": "16",
+            "SCIMLITE_LOG": "json",
             "SCIMLITE_APP": "entra-id",
         }
     )
@@ -87,6 +88,7 @@ def test_every_variable_is_read(tmp_path):
         port=8080,
         workers=8,
         threads=16,
+        log="json",
         app="entra-id",
     )
 

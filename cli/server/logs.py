@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
+import orjson
 from gunicorn.glogging import Logger as GunicornLogger
 
 from scimlite import redaction
@@ -24,30 +26,66 @@ from scimlite.redaction import error_log
 _STDERR = 2
 #: The logger of requests; its lines hold checked fields only (web/scim/provider.py).
 _REQUESTS = "scimlite.access"
+_OF_A_REQUEST = re.compile(r"request=(?P<id>[0-9a-f]{1,64}) ")
 
 
 class _Lines(logging.Handler):
     """Writes each record with one write(2), so that the lines of several workers never mix.
 
-    The standard handler and formatter would cost, for each request, as much as a SELECT by key.
+    The standard handler and formatter would cost, for each request, as much as a SELECT by key. Subclasses say how a
+    record is written.
     """
 
     def handle(self, record: logging.LogRecord) -> bool:
         if record.name != _REQUESTS:
             redaction.redact(record)
-        stamp = f"{_stamp(int(record.created))},{int(record.msecs):03d}"
-        trace = f"\n{record.exc_text}" if record.exc_text else ""
         # An error means that the reader of the log went away, and there is no other place to report it.
         with suppress(OSError):
-            os.write(
-                _STDERR, f"{stamp} {record.levelname} {record.getMessage()}{trace}\n".encode(errors="backslashreplace")
-            )
+            os.write(_STDERR, self.line(record))
         return True
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        """Returns a record as text, its traceback on lines of its own."""
+        stamp = f"{_stamp(int(record.created))},{int(record.msecs):03d}"
+        trace = f"\n{record.exc_text}" if record.exc_text else ""
+        return f"{stamp} {record.levelname} {record.getMessage()}{trace}\n".encode(errors="backslashreplace")
+
+
+class _JsonLines(_Lines):
+    """Writes each record as one JSON object a line; a request's has the fields of its line as members."""
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        fields: dict[str, Any] = {
+            "time": f"{_utc_stamp(int(record.created))}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+        }
+        if record.name == _REQUESTS and isinstance(record.args, dict):
+            fields |= record.args
+            fields["ms"] = round(fields["ms"], 1)
+        else:
+            message = record.getMessage()
+            if request := _OF_A_REQUEST.match(message):
+                fields["request"] = request["id"]
+                message = message[request.end() :]
+            fields["message"] = _encodable(message)
+            if record.exc_text:
+                fields["traceback"] = _encodable(record.exc_text)
+        return orjson.dumps(fields) + b"\n"
+
+
+def _encodable(text: str) -> str:
+    """Returns a text with lone surrogates, which UTF-8 does not have, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 @lru_cache(maxsize=1)
 def _stamp(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+@lru_cache(maxsize=1)
+def _utc_stamp(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class ServerLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no type information
@@ -59,15 +97,18 @@ class ServerLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no type i
         self.error_log.propagate = True
 
 
-def write_to_stderr() -> None:
-    """Has every logger of this process, and of those that it forks, write to stderr; also warnings and tracebacks."""
+def write_to_stderr(*, as_json: bool = False) -> None:
+    """Has every logger of this process, and of those that it forks, write to stderr; also warnings and tracebacks.
+
+    In: `as_json`, True for a JSON object a line.
+    """
     # The lines show neither caller, thread nor process, so logging need not look them up: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logMultiprocessing = False
     # logging itself would print a record that it cannot write, with its arguments.
     logging.raiseExceptions = False
     root = logging.getLogger()
-    root.handlers[:] = [_Lines()]
+    root.handlers[:] = [_JsonLines() if as_json else _Lines()]
     root.setLevel(logging.WARNING)
     for name in ("scimlite.access", "scimlite.error", "gunicorn.error"):
         logging.getLogger(name).setLevel(logging.INFO)

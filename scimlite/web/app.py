@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from ..config import Settings
 from ..db import Database
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.add_url_rule("/", view_func=home)
     _add_health(app, db)
     _add_openapi(app)
+    app.before_request(lambda: provider.check_host(request.environ.get("HTTP_HOST")))
     # An error outside the blueprint is answered in SCIM's form too.
     app.register_error_handler(Exception, lambda error: provider.finish_request(failures.error_response(error)))
     if settings.trusted_proxies:

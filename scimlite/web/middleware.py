@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import client_address
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -53,14 +54,16 @@ class TrustedProxies:
 
     def __init__(self, app: WsgiApp, networks: Iterable[Any]) -> None:
         self._app = app
-        self._forwarded_app = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+        # The client's address is not the last one of X-Forwarded-For when there are several proxies.
+        self._forwarded_app = ProxyFix(app, x_for=0, x_proto=1, x_host=1, x_prefix=1)
         self._networks = tuple(networks)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Calls the wrapped application, with the client's own address when a trusted proxy forwards it."""
-        try:
-            address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
-        except ValueError:
+        remote = environ.get("REMOTE_ADDR", "")
+        if not client_address.is_in(client_address.parsed(remote), self._networks):
             return self._app(environ, start_response)
-        trusted = any(address in network for network in self._networks)
-        return (self._forwarded_app if trusted else self._app)(environ, start_response)
+        header = environ.get("HTTP_X_FORWARDED_FOR")
+        if header:
+            environ["REMOTE_ADDR"] = client_address.forwarded(header, self._networks, remote)
+        return self._forwarded_app(environ, start_response)

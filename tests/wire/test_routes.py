@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from urllib.parse import quote
 
@@ -303,10 +302,7 @@ def test_the_host_that_the_client_names(app: Connected) -> None:
     made = app.client.post("/Users", {"userName": "u"}, headers={"Host": "scim.internal:8080"}).ok(201)
     assert made.headers["location"] == f"http://scim.internal:8080/scim/v2/{app.slug}/Users/{made.id}"
     for host in ("", "a b", "x/../y", 'a"b', "[", "x@y", "a\\b"):
-        answer = app.client.get("/Users", headers={"Host": host})
-        assert answer.status in (200, 400), host
-        if answer.status == 200:
-            json.loads(answer.content)
+        assert app.client.get("/Users", headers={"Host": host}).status == 400, host
 
 
 def test_forwarded_headers_of_a_trusted_proxy(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from ...scim.escapes import from_wsgi, unescaped
 from ...scim.leniency import Leniency, note
 from ...scim.query import Query, load_parameters, load_query
 from ...scim.schema import ResourceType
+from .. import client_address
 
 #: The headers that carry a client's own request id, by their WSGI names, the most common first. Entra's ADSCIMVERSION
 #: comes before them, so that a write costs five look-ups.
@@ -133,6 +134,11 @@ class Call:
     def is_trial(self) -> bool:
         """True for a request of `scimlite app test`, which is neither contact nor a need of leniencies."""
         return self.request.environ.get("HTTP_USER_AGENT") == CONNECTION_TEST
+
+    @property
+    def address(self) -> str:
+        """The client's address, after the trusted proxies; `-` when it has none."""
+        return client_address.shown(self.request.environ.get("REMOTE_ADDR") or "")
 
     @cached_property
     def origin(self) -> Origin:

@@ -11,6 +11,7 @@ from ... import errors
 from ...errors import ScimError
 from ...redaction import error_log
 from .call import Call, current_call
+from .outage import outage
 from .responses import scim_response
 from .view import METHODS
 
@@ -23,14 +24,13 @@ def error_response(error: Exception) -> Response:
 
 
 def to_scim_error(error: Exception, call: Call) -> ScimError:
-    """Returns the ScimError that the client gets for any error; logs an InternalError and an Unavailable."""
+    """Returns the ScimError that the client gets for any error; logs an InternalError, and that an outage begins."""
     scim_error = _from_http_error(error, call) if isinstance(error, HTTPException) else errors.as_scim_error(error)
     if isinstance(scim_error, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
     elif isinstance(scim_error, errors.Unavailable):
         # Without a reason only the error's class, because its text may quote stored values.
-        reason = scim_error.reason or type(error.__cause__ or error).__name__
-        error_log.error("request=%s database unavailable: %s", call.id, reason)
+        outage.note_failure(call.id, scim_error.reason or type(error.__cause__ or error).__name__)
     return scim_error
 
 

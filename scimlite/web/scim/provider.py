@@ -22,13 +22,33 @@ from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
 from .failures import error_response
+from .outage import outage
 from .view import View, add_routes, route_of
 
-#: One line per request: request id, app, method, route, status, milliseconds. Never values, never secrets.
+#: One line per request, whose arguments are the fields by name. Never values, never secrets.
 access_log = logging.getLogger("scimlite.access")
+#: The fields of every line and how they are written; those that only some lines have follow.
+_FIELDS = "request=%(request)s app=%(app)s method=%(method)s route=%(route)s status=%(status)d ms=%(ms).1f"
+_LINE = f"{_FIELDS} client=%(client)s"
+#: W3C Trace Context: version, trace id, parent id, flags; later versions may add more.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_METHOD = re.compile(r"[A-Za-z]{1,20}")
+#: A name or address with a port, as RFC 3986 has them; names of containers have underscores.
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+
 
 #: The cache holds the few base URLs of the service: Werkzeug's conversion of one costs as much as a SELECT.
 _uri = lru_cache(maxsize=256)(iri_to_uri)
+
+
+@lru_cache(maxsize=256)
+def check_host(host: str | None) -> None:
+    """Raises BadRequest when a Host header is no name or address, as URLs in answers would be none either.
+
+    In: the header; None, which is allowed, for a request of HTTP/1.0 without it.
+    """
+    if host is not None and not _HOST.fullmatch(host):
+        raise errors.BadRequest("The header Host is no name or address of a host.")
 
 
 class AnyPath(BaseConverter):
@@ -100,6 +120,7 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
         request = call.request
         call.service = service
         call.leniencies = leniency.collect()
+        check_host(request.environ.get("HTTP_HOST"))
         call.root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
         # One byte more than the limit: Werkzeug silently cuts a body without a length at max_content_length.
         request.max_content_length = service.limits.max_body + 1
@@ -116,15 +137,31 @@ def finish_request(response: Response) -> Response:
     if call.leniencies and call.caller is not None and not call.is_trial:
         for name in call.leniencies:
             tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)
+    if response.status_code < 500 and call.caller is not None:
+        outage.note_success()
     if access_log.isEnabledFor(logging.INFO):
-        access_log.info(
-            "request=%s app=%s method=%s route=%s status=%d ms=%.1f%s",
-            call.id,
-            call.caller.app.slug if call.caller else call.app_in_url or "-",
-            call.request.method,
-            route_of(call.request.url_rule.rule) if call.request.url_rule else "-",
-            response.status_code,
-            (time.perf_counter() - call.started) * 1000,
-            f" token={call.token_fault}" if call.token_fault else "",
-        )
+        _log_request(call, response.status_code)
     return response
+
+
+def _log_request(call: Call, status: int) -> None:
+    """Writes the line of a request; the fields that a client chose are of a form that cannot hold a value."""
+    request = call.request
+    fields = {
+        "request": call.id,
+        "app": call.caller.app.slug if call.caller else call.app_in_url or "-",
+        "method": request.method if _METHOD.fullmatch(request.method) else "-",
+        "route": route_of(request.url_rule.rule) if request.url_rule else "-",
+        "status": status,
+        "ms": (time.perf_counter() - call.started) * 1000,
+        "client": call.address,
+    }
+    line = _LINE
+    trace = request.environ.get("HTTP_TRACEPARENT")
+    if trace and (match := _TRACEPARENT.fullmatch(trace.strip())):
+        fields["trace"] = match[1]
+        line += " trace=%(trace)s"
+    if call.token_fault:
+        fields["token"] = call.token_fault.value
+        line += " token=%(token)s"
+    access_log.info(line, fields)
