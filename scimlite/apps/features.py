@@ -117,8 +117,8 @@ class AppSettings:
     patch_without_path: bool = _switch(True, "PATCH operations may have no path.")
     patch_elements: bool = _switch(
         True,
-        'PATCH paths may select whole items, such as emails[type eq "work"], and select by more than eq; members can '
-        "always be removed.",
+        'PATCH paths may select whole items, such as emails[type eq "work"], several of them, and by more than eq; '
+        "members can always be removed.",
     )
     patch_answer: Literal["auto", "body", "empty"] = _choice(
         "auto",

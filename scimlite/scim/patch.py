@@ -41,13 +41,16 @@ class Operation:
     has_value: bool = False
 
 
-def plan(operations: Sequence[Operation], resource_type: ResourceType, *, ignore_unknown: bool = False) -> Plan:
+def plan(
+    operations: Sequence[Operation], resource_type: ResourceType, *, ignore_unknown: bool = False, sole: bool = False
+) -> Plan:
     """Checks operations against the schema and returns them in a form that can be applied.
 
-    `ignore_unknown`: attributes that the schema does not know are listed in `ignored` instead of refused. Raises
-    InvalidPath, InvalidFilter, InvalidValue, Mutability, NoTarget, or BadRequest for more than 1,000 changes.
+    `ignore_unknown`: attributes that the schema does not know are listed in `ignored` instead of refused. `sole`: the
+    plan cannot be applied where a filter matches several values. Raises InvalidPath, InvalidFilter, InvalidValue,
+    Mutability, NoTarget, or BadRequest for more than 1,000 changes.
     """
-    planner = _Planner(resource_type, ignore_unknown)
+    planner = _Planner(resource_type, ignore_unknown, sole)
     for operation in operations:
         planner.take(operation)
         if len(planner.plan.edits) + len(planner.plan.links) > _MOST_CHANGES:
@@ -58,10 +61,10 @@ def plan(operations: Sequence[Operation], resource_type: ResourceType, *, ignore
 class _Planner:
     """Puts operations into a plan, one after the other."""
 
-    def __init__(self, resource_type: ResourceType, ignore_unknown: bool) -> None:
+    def __init__(self, resource_type: ResourceType, ignore_unknown: bool, sole: bool) -> None:
         self.resource_type = resource_type
         self.ignore_unknown = ignore_unknown
-        self.plan = Plan()
+        self.plan = Plan(sole=sole)
 
     def take(self, operation: Operation) -> None:
         """Plan one operation of the request."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import Mutability, NoTarget
+from ..errors import InvalidFilter, Mutability, NoTarget
 from . import comparison, document, immutable, values
 from .attribute import Attribute
 from .leniency import Leniency, note
 from .normal import identity, key, normal_form
 from .patch_plan import Edit
 from .schema import ResourceType
+from .strictness import ELEMENTS
 
 Json = Any
 Document = dict[str, Json]
@@ -23,9 +24,9 @@ Document = dict[str, Json]
 def apply(edits: Sequence[Edit], resource_type: ResourceType, current: Document) -> Document:
     """The document after the edits; `current` is not changed.
 
-    Raises NoTarget when a filter matches no item and does not tell how to make one, Mutability when an immutable value
-    would change or a required one be removed, InvalidValue when a required one would be blank or a new userName
-    cannot be one.
+    Raises NoTarget when a filter matches no item and does not tell how to make one, InvalidFilter when one that may
+    match one item only matches several, Mutability when an immutable value would change or a required one be removed,
+    InvalidValue when a required one would be blank or a new userName cannot be one.
     """
     finished = document.finish(resource_type, edited(edits, current))
     document.require(resource_type, finished)
@@ -99,6 +100,11 @@ def _many(edit: Edit, old: Json) -> list[Json]:
     if edit.action == "set" and edit.filter is None:
         return list(immutable.settle(edit.attribute, items, edit.value))
     indexes = [index for index, item in enumerate(items) if _selected(edit, item)]
+    if edit.sole and len(indexes) > 1:
+        raise InvalidFilter(
+            f"The filter of the path matches {len(indexes)} values of {edit.attribute.path}: it may select one only.",
+            remedy=ELEMENTS,
+        )
     if edit.action == "merge" and edit.filter is None and edit.value and edit.within != "remove" and len(indexes) > 1:
         raise NoTarget(f"{edit.attribute.path} has {len(indexes)} values: a filter must say which one is meant.")
     for index in indexes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .attribute import Attribute
@@ -36,6 +36,8 @@ class Edit:
     cleared: tuple[str, ...] = field(default=())
     listed: tuple[Json, ...] | None = None
     within: Literal["set", "append", "remove"] = "set"
+    #: Refuse the request with InvalidFilter when the filter matches several values.
+    sole: bool = False
 
 
 @dataclass(slots=True)
@@ -85,11 +87,15 @@ class Plan:
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
     #: What the client calls linked resources, by id.
     displays: dict[str, str] = field(default_factory=dict)
+    #: A filter may match one value only.
+    sole: bool = False
 
     def add_edit(self, edit: Edit) -> None:
         """Adds an edit of the document, or a secret."""
         if edit.attribute.apart:
             self.secrets[edit.attribute.path] = edit.value
+        elif self.sole and edit.filter is not None:
+            self.edits.append(replace(edit, sole=True))
         else:
             self.edits.append(edit)
 

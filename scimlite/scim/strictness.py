@@ -27,7 +27,7 @@ _LONGEST_NAME = 200
 _UNKNOWN = Remedy(feature="unknown-attributes", value="refuse", declare=True)
 _SCHEMAS = Remedy(feature="require-schemas", value="off")
 _PATHLESS = Remedy(feature="patch-without-path", value="on")
-_ELEMENTS = Remedy(feature="patch-elements", value="on")
+ELEMENTS = Remedy(feature="patch-elements", value="on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ def _check_element(resource_type: ResourceType, path: PatchPath, condition: Filt
     if path.sub is None and not (is_link and operation.op == "remove"):
         raise InvalidPath(
             f"{quote(operation.path or '', most=_LONGEST_NAME)} selects whole items: name a sub-attribute after it.",
-            remedy=_ELEMENTS,
+            remedy=ELEMENTS,
         )
     if not all(isinstance(term, Compare) and term.op == "eq" for term in _terms(condition)):
-        raise InvalidSyntax("A path may select by eq only, joined by and.", remedy=_ELEMENTS)
+        raise InvalidSyntax("A path may select by eq only, joined by and.", remedy=ELEMENTS)
 
 
 def _terms(condition: Filter) -> Iterator[Filter]:

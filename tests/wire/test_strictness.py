@@ -171,6 +171,35 @@ def test_unknown_sub_attributes_in_patch_are_refused_when_strict(installation: I
     assert_scim_error(answer, 400, "invalidSyntax", "is not defined for User")
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": f"{WORK}.value", "value": "c@example.com"},
+        {"op": "add", "path": f"{WORK}.display", "value": "D"},
+        {"op": "remove", "path": f"{WORK}.display"},
+        {"op": "replace", "path": f"{WORK}.value", "value": ""},
+    ],
+    ids=str,
+)
+def test_a_path_selects_one_value_only(installation: Installation, operation: Json) -> None:
+    """Section 6.5.3 of the draft; the RFC changes every value that matches."""
+    emails = [{"value": value, "type": "work", "display": value} for value in ("a@example.com", "b@example.com")]
+    off, on = installation.app(), installation.app(patch_elements="off")
+    several = off.client.user("several", emails=emails).ok(201).id
+    changed = off.client.patch(f"/Users/{several}", operation).ok(200).json
+    assert not any(email in changed.get("emails", []) for email in emails)
+    several = on.client.user("several", emails=emails).ok(201)
+    before = on.client.get(f"/Users/{several.id}").content
+    body = message({"op": "add", "path": "title", "value": "T"}, operation)
+    refused = on.client.patch(f"/Users/{several.id}", *body["Operations"])
+    assert_scim_error(refused, 400, "invalidFilter", "matches 2 values of emails")
+    bulk = {"Operations": [{"method": "PATCH", "path": f"/Users/{several.id}", "data": body}]}
+    answer = on.client.post("/Bulk", bulk).ok(200).json["Operations"][0]
+    assert (answer["status"], answer["response"]["scimType"]) == ("400", "invalidFilter")
+    assert on.client.get(f"/Users/{several.id}").content == before
+    on.client.patch(f"/Users/{known_user(on)}", operation).ok(200)
+
+
 def test_an_operation_of_a_bulk_request_is_refused_by_itself(installation: Installation) -> None:
     app = installation.app(unknown_attributes="strict", patch_without_path="off")
     id = known_user(app)

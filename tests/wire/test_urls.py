@@ -8,6 +8,7 @@ import pytest
 
 from installation import Connected, Installation, watch
 from scim_client import ScimClient, assert_scim_error
+from scimlite.admin import explain
 
 NOT_TEXT = ["%FF", "%C3", "%C0%AF", "%ED%A0%80", "%zz", "%"]
 
@@ -96,6 +97,39 @@ def test_a_header_that_is_no_text_is_refused(app: Connected, name: str) -> None:
         assert_scim_error(app.client.post("/Users", {"userName": "u"}, headers={name: value}), 400, "invalidValue")
     assert app.client.find("Users")["totalResults"] == 0
     app.client.post("/Users", {"userName": "u"}, headers={name: "\xc3\xa9"}).ok(201)
+
+
+def test_what_is_no_text_is_in_the_report(installation: Installation, app: Connected) -> None:
+    """A request that is refused for its path or a header has a row and an explanation, as any other refused one."""
+    made = app.client.user("ann").ok(201)
+    latin = {"User-Agent": "Z\xfcrich"}
+    body = {"userName": "bob", "Operations": [{"op": "add", "path": "title", "value": "x"}]}
+    seen = watch(installation, app)
+    requests = [
+        ("POST", "/Users", latin, "created"),
+        ("PUT", f"/Users/{made.id}", latin, "updated"),
+        ("PATCH", f"/Users/{made.id}", {"If-Match": "\xff"}, "updated"),
+        ("DELETE", "/Users/%FF", {}, "deleted"),
+        ("POST", "/.search", latin, "searched"),
+        ("POST", "/users/.search", {"X-Request-Id": "\xff"}, "searched"),
+        ("POST", "/Bulk", latin, "bulk"),
+        ("GET", "/Users", latin, "searched"),
+        ("GET", "/%zz", {}, "searched"),
+    ]
+    refused = [app.client.request(method, path, body, headers=headers) for method, path, headers, _ in requests]
+    for answer in refused:
+        assert_scim_error(answer, 400, "invalidValue")
+    assert seen.told() == [(act, "refused") for *_, act in requests]
+    assert [row.request_id for row in seen.new()] == [answer.headers["x-request-id"] for answer in refused]
+    assert {row.detail for row in seen.new()} == {
+        "The header User-Agent is not UTF-8.",
+        "The header If-Match is not UTF-8.",
+        "The header X-Request-Id is not UTF-8.",
+        "The path is malformed: it is not percent-encoded UTF-8.",
+    }
+    explained = explain.explain(installation.db, refused[1].headers["x-request-id"])
+    assert [(kept.method, kept.path) for each in explained for kept in each.refused] == [("PUT", f"/Users/{made.id}")]
+    assert app.client.get(f"/Users/{made.id}").content == made.content
 
 
 # --- parameters -----------------------------------------------------------------------------------------------------

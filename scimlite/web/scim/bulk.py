@@ -34,8 +34,10 @@ _MOST_UNAVAILABLE = 3
 class BulkView(View):
     """`/Bulk`: an error in the request as a whole changes nothing; an error in one operation is its result alone."""
 
+    post_action = Action.BULK
+
     def post(self, call: Call, slug: str) -> Response:
-        with call.attempt(Action.BULK):
+        with call.attempt(self.post_action):
             call.parameters()
             conditions_of(call.request.environ).require_nothing("A bulk request")
             body = self.read_json(call)

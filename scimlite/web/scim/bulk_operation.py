@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ... import errors
-from ...journal import Action
 from ...journal.refusals import Received
 from ...scim import bulk, preconditions
 from ...scim.bulk import BulkOperation
@@ -14,18 +13,11 @@ from ...scim.preconditions import Preconditions
 from ...scim.projection import Projection
 from ...scim.schema import ResourceType
 from . import writes
-from .call import Call, HttpAttempt
+from .call import ACTIONS, Call, HttpAttempt
 from .writes import Answer
 
 #: The longest path in characters: no resource has a longer one, and the journal keeps the id.
 _LONGEST_PATH = 1000
-
-_ACTIONS = {
-    "POST": Action.CREATED,
-    "PUT": Action.UPDATED,
-    "PATCH": Action.UPDATED,
-    "DELETE": Action.DELETED,
-}
 
 
 def carry_out(call: Call, operation: BulkOperation, ids: Mapping[str, str]) -> Answer:
@@ -67,7 +59,7 @@ def begin(call: Call, operation: BulkOperation, ids: Mapping[str, str]) -> tuple
     received = Received(operation.method, path, parsed=True, body=operation.data)
     # An unresolved reference is not the id of a resource.
     resource_id = None if id is None or id.startswith(bulk.PREFIX) else id
-    action = _ACTIONS[operation.method]
+    action = ACTIONS[operation.method]
     return resource_type, HttpAttempt(call, action, resource_type, id=resource_id, received=received)
 
 

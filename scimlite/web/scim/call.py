@@ -41,6 +41,13 @@ _CLIENT_REQUEST_IDS = (
 )
 #: The headers that are text to us, by their WSGI names. What is malformed in any other is refused where it is read.
 _TEXT_HEADERS = ("HTTP_USER_AGENT", "HTTP_ADSCIMVERSION", *_CLIENT_REQUEST_IDS, "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
+#: What a method of a resource attempts, for the journal.
+ACTIONS = {
+    "POST": Action.CREATED,
+    "PUT": Action.UPDATED,
+    "PATCH": Action.UPDATED,
+    "DELETE": Action.DELETED,
+}
 _READER = Origin("reader")
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")

@@ -108,9 +108,11 @@ class RootView(View):
 class SearchView(View):
     """`/.search` below the base URL or an endpoint: POST takes a query in the body (RFC 7644 section 3.4.3)."""
 
+    post_action = Action.SEARCHED
+
     def post(self, call: Call, slug: str, endpoint: str | None = None) -> Response:
         types = list(call.app.resource_types.values()) if endpoint is None else [call.resource_type(endpoint)]
-        with call.attempt(Action.SEARCHED):
+        with call.attempt(self.post_action):
             call.parameters()
             conditions_of(call.request.environ).require_nothing("A search")
             body = self.read_json(call)

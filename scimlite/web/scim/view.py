@@ -12,9 +12,10 @@ from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
+from ...journal import Action
 from ...scim import content_coding, core, leniency, messages
 from ...scim.leniency import Leniency
-from .call import Call, Service, current_call
+from .call import ACTIONS, Call, Service, current_call
 from .conditions import conditions_of
 from .responses import empty_response
 
@@ -40,6 +41,8 @@ class View(MethodView):
     for_subjects = False
     #: True when the URL names one resource, whose version the functions compare with the conditions of the request.
     versioned = False
+    #: What a POST attempts, for the journal.
+    post_action = ACTIONS["POST"]
 
     init_every_request = False
 
@@ -55,12 +58,26 @@ class View(MethodView):
         call = current_call()
         if not self.public:
             call.admit(for_subjects=self.for_subjects)
-        call.check_text()
+        self._check_text(call)
         if arguments.pop(ANY_CASE, None) is not None:
             leniency.note(Leniency.ENDPOINT_CASE)
         if "\0" in call.request.path:
             raise errors.NotFound("There is nothing at this URL.")
         return self.handle(call, **arguments)
+
+    def _check_text(self, call: Call) -> None:
+        """Raises InvalidValue for a path or header that is no text; the journal records it of an authenticated caller.
+
+        The entry names no resource, because the request may not name one either.
+        """
+        try:
+            call.check_text()
+        except errors.InvalidValue:
+            if call.caller is None:
+                raise
+            method = call.request.method
+            with call.attempt(self.post_action if method == "POST" else ACTIONS.get(method, Action.SEARCHED)):
+                raise
 
     def handle(self, call: Call, **arguments: Any) -> Any:
         """Calls the function for the request's method.
