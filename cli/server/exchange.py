@@ -15,6 +15,9 @@ from gunicorn.http.unreader import IterUnreader
 
 from .connection import Connection
 
+#: The name in the WSGI environment of when the request had arrived, by `time.monotonic`.
+ARRIVED = "scimlite.arrived"
+
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn's response without the name of a server."""
@@ -39,12 +42,17 @@ def date(seconds: int) -> str:
 
 
 def answer(
-    connection: Connection, config: Any, application: Any, *, last: bool, failed: Callable[[Any, Exception], None]
+    connection: Connection,
+    config: Any,
+    application: Any,
+    *,
+    last: Callable[[], bool],
+    failed: Callable[[Any, Exception], None],
 ) -> None:
     """Answers the request that has arrived on a connection: fills its `out`, and sets `keep`.
 
-    In: gunicorn's configuration and the WSGI application; `last`, True when the connection is to end after the answer;
-    `failed`, which answers in `out` what is no request or has failed, in place of what is there.
+    In: gunicorn's configuration and the WSGI application; `last`, which is asked at the end whether the connection ends
+    with this answer; `failed`, which answers in `out` what is no request or has failed, in place of what is there.
     """
     arrival = connection.arrival
     request = None
@@ -57,9 +65,10 @@ def answer(
             request, connection, connection.client, connection.server, config, response_class=Response
         )
         environ["wsgi.multithread"] = True
-        if last or arrival.cut:
-            response.force_close()
+        environ[ARRIVED] = connection.began
         body = application(environ, response.start_response)
+        if arrival.cut or last():
+            response.force_close()
         try:
             for item in body:
                 response.write(item)

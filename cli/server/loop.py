@@ -96,7 +96,7 @@ class Loop:
 
     def refuse(self, connection: Connection, error: ScimError) -> None:
         """Answers with an error without a thread, and ends the connection."""
-        connection.unsent, connection.sent, connection.keep = refusal.answer(error), 0, False
+        connection.unsent, connection.sent, connection.keep = refusal.answer(error, connection.client), 0, False
         connection.arrival = Arrival(self._settings.max_body)
         try:
             connection.unsent = connection.send(connection.unsent)
@@ -135,6 +135,9 @@ class Loop:
 
     def _ready(self, connection: Connection) -> None:
         """The client of a connection has sent something, has ended it, or takes more of the answer."""
+        if connection not in self.connections:
+            # Closed by what happened in the same turn.
+            return
         with connection.lock:
             if connection.stage is Stage.BUSY:
                 # Looked at again when the thread is done with it.
@@ -159,6 +162,7 @@ class Loop:
         """Adds what came to the request, and gives the request to a thread once it is whole."""
         arrival = connection.arrival
         if arrival.feed(data):
+            connection.began = time.monotonic()
             connection.stage = Stage.BUSY
             if len(arrival.data) > FREE:
                 self._weigh(connection)

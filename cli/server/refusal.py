@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from http import HTTPStatus
@@ -12,17 +11,21 @@ import orjson
 
 from scimlite.errors import RequestTimeout, ScimError, TooManyRequests, Unavailable
 from scimlite.scim.messages import MEDIA_TYPE
+from scimlite.web.scim.provider import LINE, access_log
 
 from .connection import Stage
 from .exchange import date
 
-_access_log = logging.getLogger("scimlite.access")
 
+def answer(error: ScimError, client: Any) -> bytes:
+    """Returns the answer with an error that ends a connection, and writes its line to the log.
 
-def answer(error: ScimError) -> bytes:
-    """Returns the answer with an error that ends a connection, and writes its line to the log."""
+    In: `client`, the address at the other end of the connection.
+    """
     id = secrets.token_hex(8)
-    _access_log.info("request=%s app=- method=- route=- status=%d ms=0.0", id, error.status)
+    address = client[0] if isinstance(client, tuple) else "-"
+    fields = {"request": id, "app": "-", "method": "-", "route": "-", "status": error.status, "ms": 0.0}
+    access_log.info(LINE, {**fields, "client": address})
     return _rendered(error, HTTPStatus(error.status).phrase, id)
 
 

@@ -160,12 +160,15 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
 
     def _answer(self, connection: Connection) -> None:
         """Answers a request; the threads run it."""
-        last = not self.alive
+        exchange.answer(connection, self.cfg, self.wsgi, last=self._is_last, failed=partial(self._failed, connection))
+        self._loop.finish(connection)
+
+    def _is_last(self) -> bool:
+        """True when a connection is to end: the worker stops, or has more connections than the others."""
         if self._surplus > 0:
             self._surplus -= 1
-            last = True
-        exchange.answer(connection, self.cfg, self.wsgi, last=last, failed=partial(self._failed, connection))
-        self._loop.finish(connection)
+            return True
+        return not self.alive
 
     def _failed(self, connection: Connection, request: Any, error: Exception) -> None:
         self.handle_error(request, connection, connection.client, error)
@@ -178,6 +181,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
         until = began + self.cfg.graceful_timeout - _MARGIN
         self._next_tick = began
         if self.census.ending:
+            self.wsgi.extensions["scimlite.health"].draining = True
             drained = min(began + self._settings.drain, until)
             while time.monotonic() < drained:
                 self._turn(drained)

@@ -1,4 +1,4 @@
-"""The service as a Flask application: the SCIM endpoint, the health check and the OpenAPI document."""
+"""The service as a Flask application: the SCIM endpoint, health and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import orjson
 from flask import Flask, Response, request
 
 from ..config import Settings
-from ..db import Database
 from ..installation import SCIM_PREFIX, Installation
 from ..scim import core, openapi
+from .headers import protect
+from .health import Health, add_health
 from .home import home
 from .middleware import TrustedProxies
 from .scim import discovery, failures, provider
@@ -28,7 +28,7 @@ class _SyncFlask(Flask):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Returns the whole service: `<base>/scim/v2/<app slug>/…`, `/healthz` and `/openapi.json`.
+    """Returns the whole service: `<base>/scim/v2/<app slug>/…`, health and `/openapi.json`.
 
     In: `settings`, by default those of the SCIMLITE_* variables. Raises ConfigError when a setting is wrong,
     StartupError when the database does not have this version's schema or the secret key does not fit its tokens.
@@ -46,7 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
     app.add_url_rule("/", view_func=home)
-    _add_health(app, db)
+    # The server says there that it is about to stop.
+    health = app.extensions["scimlite.health"] = Health(db)
+    add_health(app, health)
     _add_openapi(app)
     app.before_request(lambda: provider.check_host(request.environ.get("HTTP_HOST")))
     # An error outside the blueprint is answered in SCIM's form too.
@@ -56,14 +58,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _add_health(app: Flask, db: Database) -> None:
-    @app.get("/healthz")
-    def healthz() -> Response:
-        """Answers 200 when the database can be read and written, else 503; needs no authentication."""
-        db.check_health()
-        return app.response_class(orjson.dumps({"status": "ok"}), content_type="application/json")
-
-
 def _add_openapi(app: Flask) -> None:
     @app.get("/openapi.json")
     def openapi_document() -> Response:
@@ -71,4 +65,4 @@ def _add_openapi(app: Flask) -> None:
         slug = {"default": "entra-id", "description": "The app's slug."}
         servers = [{"url": f"{SCIM_PREFIX}/{{slug}}", "variables": {"slug": slug}}]
         document = openapi.document(core.RESOURCE_TYPES.values(), servers, version("scimlite"))
-        return discovery.openapi_response(document)
+        return protect(discovery.openapi_response(document))

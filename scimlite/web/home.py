@@ -9,6 +9,7 @@ import orjson
 from flask import Response, request
 
 from ..installation import SCIM_PREFIX
+from .headers import protect
 
 _HTML = "text/html"
 _JSON = "application/json"
@@ -24,6 +25,7 @@ _PAGE = """<!doctype html>
 remove users and groups here. It answers at <code>{prefix}/&lt;app&gt;</code>, with a bearer token.</p>
 <ul>
 <li><a href="healthz">healthz</a>: is it well?</li>
+<li><a href="readyz">readyz</a>: should it get requests?</li>
 <li><a href="openapi.json">openapi.json</a>: what it can do, for programs</li>
 </ul>
 <p>If you run it: <code>scimlite app create "Entra ID"</code> makes an app with a token, and
@@ -41,7 +43,7 @@ def home() -> Response:
         response = Response(page, content_type=f"{_HTML}; charset=utf-8")
     response.headers["Vary"] = "Accept"
     response.headers["Content-Security-Policy"] = "default-src 'none'"
-    return response
+    return protect(response)
 
 
 def _facts() -> dict[str, Any]:

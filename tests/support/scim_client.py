@@ -214,11 +214,18 @@ def send_raw(url: str, request: bytes, timeout: float = 30) -> bytes:
     return received
 
 
+def assert_protected(headers: Mapping[str, str]) -> None:
+    """Check the headers that every answer has; names are in lower case."""
+    assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert "server" not in headers
+
+
 def assert_scim_error(answer: Answer, status: int, scim_type: str | None = None, detail: str | None = None) -> Json:
     """Check that the answer is an error in the form of RFC 7644 with this text in `detail`; returns the body."""
     assert answer.status == status, f"{answer.status}: {answer.content[:1000]!r}"
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert int(answer.headers["content-length"]) == len(answer.content)
+    assert_protected(answer.headers)
     body = answer.json
     assert set(body) <= _ERROR_KEYS, body
     assert body["schemas"] == [ERROR_URN]

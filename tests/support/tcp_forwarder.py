@@ -18,6 +18,9 @@ class Forwarder:
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
+        #: Set as long as what comes is forwarded.
+        self._flows = threading.Event()
+        self._flows.set()
         self.port = 0
         self.mend()
 
@@ -63,6 +66,15 @@ class Forwarder:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Nothing comes through, as from a server whose processes are stopped; connections stay, and new ones open."""
+        self._flows.clear()
+        try:
+            yield
+        finally:
+            self._flows.set()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -77,12 +89,13 @@ class Forwarder:
             with self._lock:
                 self._sockets += [near, far]
             for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+                threading.Thread(target=_pump, args=(one, other, self._flows), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
     try:
         while data := source.recv(65536):
+            flows.wait()
             sink.sendall(data)
     except OSError:
         pass

@@ -18,6 +18,7 @@ from ...config import Limits
 from ...db import Database
 from ...journal import tallies
 from ...scim import leniency, written
+from ..headers import protect
 from ..middleware import TidySlashes
 from . import bulk, discovery, me, resources, search
 from .call import Call, Service, current_call
@@ -29,7 +30,7 @@ from .view import View, add_routes, route_of
 access_log = logging.getLogger("scimlite.access")
 #: The fields of every line and how they are written; those that only some lines have follow.
 _FIELDS = "request=%(request)s app=%(app)s method=%(method)s route=%(route)s status=%(status)d ms=%(ms).1f"
-_LINE = f"{_FIELDS} client=%(client)s"
+LINE = f"{_FIELDS} client=%(client)s"
 #: W3C Trace Context: version, trace id, parent id, flags; later versions may add more.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
@@ -130,10 +131,11 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
 
 
 def finish_request(response: Response) -> Response:
-    """Adds the X-Request-Id header to a response and writes the request's line to the access log."""
+    """Adds X-Request-Id and the headers of every answer to a response, and writes the line of the access log."""
     call = current_call()
     written.forget()
     response.headers["X-Request-Id"] = call.id
+    protect(response)
     if call.leniencies and call.caller is not None and not call.is_trial:
         for name in call.leniencies:
             tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)
@@ -156,7 +158,7 @@ def _log_request(call: Call, status: int) -> None:
         "ms": (time.perf_counter() - call.started) * 1000,
         "client": call.address,
     }
-    line = _LINE
+    line = LINE
     trace = request.environ.get("HTTP_TRACEPARENT")
     if trace and (match := _TRACEPARENT.fullmatch(trace.strip())):
         fields["trace"] = match[1]
