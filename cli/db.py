@@ -1,4 +1,4 @@
-"""`scimlite db`: upgrade, inspect and back up the database."""
+"""`scimlite db`: upgrade, inspect, check and back up the database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scimlite.db import Database, drift, migration
 from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
+from .db_check import check
 from .kit.groups import Group
 from .kit.options import json_option
 from .kit.output import print_json
@@ -22,7 +23,7 @@ from .kit.output import print_json
 
 @click.group(cls=Group)
 def db() -> None:
-    """Upgrade, inspect and back up the database.
+    """Upgrade, inspect, check and back up the database.
 
     It is the one that SCIMLITE_DATABASE_URL names, else scimlite.db in the state folder.
 
@@ -192,3 +193,6 @@ def backup(file: Path) -> None:
     click.echo(f"Wrote {file}, {_size(file.stat().st_size)}.")
     if (settings.state_dir / "secret_key").exists():
         click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)
+
+
+db.add_command(check)

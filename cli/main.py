@@ -27,7 +27,7 @@ _COMMANDS = {
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",
-    "db": "Upgrade, inspect and back up the database.",
+    "db": "Upgrade, inspect, check and back up the database.",
     "completion": "Print the script that completes commands and names in a shell.",
 }
 

@@ -1,0 +1,76 @@
+"""`scimlite db check`: whether the database is sound."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from scimlite.admin.check import Check, Counts
+from scimlite.apps.keyring import Keyring
+from scimlite.config import Settings
+
+from .kit.app_name import app_option
+from .kit.context import Context, with_installation
+from .kit.options import json_option
+from .kit.output import print_json
+
+
+@click.command()
+@app_option
+@json_option
+@with_installation
+def check(context: Context, slug: str | None, as_json: bool) -> None:
+    """Check that the database is sound, and that everything in it agrees.
+
+    First by the database's own means: SQLite's integrity_check and foreign keys, PostgreSQL's constraints and indexes.
+    Then each document with its columns, value rows and profile, members with both their ends, deleted users, the
+    report, counts and tokens. Nothing is changed, and the service can go on. Exits with 1 when something is wrong, with
+    a line for each kind of it. 100,000 users take about a minute.
+
+    \b
+    Examples: scimlite db check
+              scimlite db check --app entra-id --json
+    """
+    check = Check(context.db, slug, _fingerprints(context.settings))
+    counts = check.counts()
+    total = counts.resources + counts.memberships + counts.entries
+    with click.progressbar(length=total, label="Checking", file=sys.stderr) as bar:
+        for step in check.run():
+            bar.update(step)
+    for note in check.notes:
+        click.echo(note, err=True)
+    if as_json:
+        found = [
+            {
+                "kind": finding.kind.value,
+                "what": finding.kind.words,
+                "count": finding.count,
+                "examples": finding.examples,
+            }
+            for finding in check.findings
+        ]
+        print_json({"sound": not found, "checked": counts._asdict(), "findings": found, "notes": check.notes})
+    else:
+        for finding in check.findings:
+            click.echo(f"{finding.kind}: {finding.count:,} {finding.kind.words}: {'; '.join(finding.examples)}")
+        if not check.findings:
+            click.echo(f"{context.db.described} is sound: {_spoken(counts)}.")
+    if check.findings:
+        click.echo("Restore a backup from before this, or ask for help: docs/operate.md, Check the database.", err=True)
+        click.get_current_context().exit(1)
+
+
+def _spoken(counts: Counts) -> str:
+    apps = "1 app" if counts.apps == 1 else f"{counts.apps:,} apps"
+    return (
+        f"{counts.resources:,} users, groups and other resources, {counts.memberships:,} memberships and "
+        f"{counts.entries:,} entries of {apps} were checked"
+    )
+
+
+def _fingerprints(settings: Settings) -> list[str] | None:
+    """The fingerprints of the secret keys; None where there is none yet, and none is made."""
+    if not settings.secret_keys and not (settings.state_dir / "secret_key").exists():
+        return None
+    return Keyring(settings.with_secret_keys().secret_keys).fingerprints

@@ -1,0 +1,390 @@
+"""`scimlite db check`: each thing that is wrong is named, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import databases
+from command_line import Site
+from commands import Commands
+from installation import Installation
+from scim_client import add_members
+from scimlite import clock
+from scimlite.admin import apps
+from scimlite.directory.read import Resource
+from scimlite.journal import tallies
+from scimlite.scim.leniency import Leniency
+
+ROBOT = "urn:example:robot"
+ROBOTS = [
+    {"name": "Robot", "endpoint": "/Robots", "schema": ROBOT, "memberOfGroups": True},
+    {
+        "id": ROBOT,
+        "attributes": [{"name": "displayName", "required": True}, {"name": "serial", "uniqueness": "server"}],
+    },
+]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An app with everything that the check compares."""
+
+    site: Site
+    slug: str
+    alice: Resource
+    gone: Resource
+    staff: Resource
+
+    @property
+    def id(self) -> int:
+        return apps.get(self.site.installation.db, self.slug).id
+
+    def check(self, *options: str) -> dict[str, Any]:
+        """What the check says, as data; the exit code says the same."""
+        result = self.site.run("db", "check", "--json", *(options or ("--app", self.slug)))
+        said: dict[str, Any] = json.loads(result.stdout)
+        assert result.exit_code == (0 if said["sound"] else 1), result.output
+        return said
+
+
+@pytest.fixture(scope="module")
+def filled(site: Site) -> Filled:
+    """People of every kind in one app, and another app beside it."""
+    slug = site.app("Rich")
+    added = site.run("schema", "add", "--app", slug, input=json.dumps(ROBOTS))
+    assert added.exit_code == 0, added.output
+    site.ok("app", "edit", slug, "--feature", "passwords=hash", "--feature", "member-display=sent")
+    alice = site.user(
+        slug,
+        "alice",
+        displayName="Alice",
+        externalId="a-1",
+        active=True,
+        password="correct horse battery staple",
+        title="Chief",
+        emails=[
+            {"value": "a@example.com", "type": "work", "primary": True},
+            {"value": "b@example.com", "type": "home"},
+        ],
+    )
+    bob = site.user(slug, "bob", displayName="Bob", active=False)
+    gone = site.user(slug, "gone", externalId="g-1", active=True, password="correct horse battery staple")
+    back = site.user(slug, "back", active=True)
+    robot = site._create(slug, "Robots", {"displayName": "R2", "serial": "x-1"})
+    inner = site.group(slug, "Inner", bob, robot, gone)
+    staff = site.group(slug, "Staff", alice, inner)
+    site.ok("mapping", "set", "--app", slug, "shout", "displayName", "--upper")
+    site.replace(slug, alice, userName="alice2", displayName="Alice B", externalId="a-1", active=True)
+    for user in (gone, back):
+        site.delete(slug, user)
+    site.ok("user", "restore", back.id, "--app", slug)
+    tallies.count(
+        site.installation.db, apps.get(site.installation.db, slug).id, tallies.Kind.LENIENCY, Leniency.BARE_LITERAL
+    )
+    tallies.write_all()
+    other = site.app("Other")
+    site.group(other, "Staff", site.user(other, "alice", active=True))
+    return Filled(site, slug, alice, gone, staff)
+
+
+def test_a_sound_database_is_said_to_be_sound(filled):
+    said = filled.check()
+    assert (said["sound"], said["findings"]) == (True, [])
+    assert said["checked"]["apps"] == 1
+    assert said["checked"]["resources"] == 7
+    everything = filled.site.json("db", "check")
+    assert everything["sound"] is True
+    assert everything["checked"]["resources"] == 9
+    text = filled.site.ok("db", "check")
+    assert " is sound: 9 users, groups and other resources, 6 memberships and " in text
+
+
+#: What is done to the database, and the kind that is found then. {app} and {other} are ids of apps, {alice}, {gone} and
+#: {staff} rows of resources.
+ONE = "WHERE id = {alice}"
+CASES = [
+    ("documents", ["UPDATE resource SET document = '[1]' " + ONE]),
+    ("documents", ["UPDATE resource SET document = '{{\"schemas\"' " + ONE]),
+    ("documents", ["UPDATE resource SET document = REPLACE(document, 'core:2.0:User\"', 'core:2.0:Us\"') " + ONE]),
+    ("documents", ["UPDATE resource SET type = 'Ghost' WHERE id = {robot}"]),
+    ("columns", ["UPDATE resource SET name = 'mallory' " + ONE]),
+    ("columns", ["UPDATE resource SET display = NULL " + ONE]),
+    ("columns", ["UPDATE resource SET active = 0, active_since = NULL " + ONE]),
+    ("columns", ["UPDATE resource SET active_since = NULL " + ONE]),
+    ("columns", ["UPDATE resource SET version = 0 " + ONE]),
+    ("values", ["DELETE FROM value WHERE resource_id = {alice} AND path = 'displayName'"]),
+    ("values", ["UPDATE value SET key = 'mallory' WHERE resource_id = {alice} AND path = 'displayName'"]),
+    ("values", ["INSERT INTO value (app_id, type, resource_id, path, item, nth, key, sought) "
+                "VALUES ({app}, 'User', {alice}, 'title', 0, 0, 'x', 0)"]),
+    ("values", ["UPDATE value SET type = 'Group' WHERE resource_id = {alice} AND path = 'displayName'"]),
+    ("unique-keys", ["UPDATE value SET unique_key = NULL WHERE resource_id = {alice} AND path = 'userName'"]),
+    ("unique-keys", ["UPDATE value SET sought = 0 WHERE resource_id = {alice} AND path = 'userName'"]),
+    ("profiles", ["UPDATE resource SET profile = REPLACE(profile, 'ALICE B', 'ALICE C') " + ONE]),
+    ("profiles", ["UPDATE resource SET profile = NULL " + ONE]),
+    ("profiles", ["UPDATE resource SET profile = 'x' " + ONE]),
+    ("profiles", ["UPDATE resource SET profile_version = 999 " + ONE]),
+    ("times", ["UPDATE resource SET created_at = modified_at + 1 " + ONE]),
+    ("times", ["UPDATE resource SET modified_at = {future} " + ONE]),
+    ("times", ["UPDATE resource SET deleted_at = created_at - 1 WHERE id = {gone}"]),
+    ("tombstones", ["UPDATE resource SET ended = 'lost' WHERE id = {gone}"]),
+    ("tombstones", ["UPDATE resource SET ended = 'deleted' " + ONE]),
+    ("tombstones", ["UPDATE resource SET active = 1 WHERE id = {gone}"]),
+    ("tombstones", ["UPDATE value SET unique_key = key WHERE resource_id = {gone} AND path = 'userName'"]),
+    ("tombstones", ["INSERT INTO password VALUES ({gone}, {app}, '$argon2id$', 1)"]),
+    ("passwords", ["UPDATE password SET hash = 'secret' WHERE resource_id = {alice}"]),
+    ("names", ["DELETE FROM alias WHERE name = 'alice2' AND app_id = {app}"]),
+    ("members", ["UPDATE member SET group_id = 99999 WHERE group_id = {staff} AND member_id = {alice}"]),
+    ("members", ["UPDATE member SET member_id = 99999 WHERE group_id = {staff} AND member_id = {alice}"]),
+    ("members", ["UPDATE member SET member_id = {stranger} WHERE group_id = {staff} AND member_id = {alice}"]),
+    ("members", ["UPDATE member SET group_id = {alice}, member_id = {staff} "
+                 "WHERE group_id = {staff} AND member_id = {alice}"]),
+    ("journal", ["UPDATE journal SET at = {future} WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("journal", ["UPDATE journal SET at = 5 WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("journal", ["UPDATE journal SET action = 'eaten' WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("journal", ["UPDATE journal SET changes = '{{' WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("journal", ["UPDATE journal SET user_uuid = '{of_stranger}' WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("journal", ["UPDATE journal SET user_uuid = '{of_group}' WHERE user_uuid = '{uuid}' AND action = 'created'"]),
+    ("tallies", ["UPDATE tally SET name = 'weather' WHERE app_id = {app}"]),
+    ("tallies", ["UPDATE tally SET times = -1 WHERE app_id = {app}"]),
+    ("tallies", ["UPDATE tally SET day = 999999 WHERE app_id = {app}"]),
+    ("tokens", ["UPDATE token SET key_id = 'ffffffffffff' WHERE app_id = {app}"]),
+    ("tokens", ["UPDATE token SET token_id = 'x' WHERE app_id = {app}"]),
+    ("tokens", ["UPDATE token SET expires_at = 1 WHERE app_id = {app}"]),
+    ("brakes", ["INSERT INTO departure (app_id, kind, at, resource_id) VALUES ({app}, 'users', 1, {staff})"]),
+    ("brakes", ["INSERT INTO brake (app_id, kind) VALUES ({app}, 'time')"]),
+    ("apps", ["UPDATE app SET settings = '[', version = version + 1 WHERE id = {app}"]),
+    ("apps", ["UPDATE app SET mapping = "
+              "'{{\"user\": [{{\"target\": \"x\", \"source\": \"nothing.like\"}}]}}' WHERE id = {app}"]),
+]  # fmt: skip
+
+
+def _places(filled: Filled) -> dict[str, Any]:
+    db = filled.site.installation.db
+    rows = db.peewee.execute_sql("SELECT id, uuid, name, app_id FROM resource").fetchall()
+    by_uuid = {uuid: id for id, uuid, _, _ in rows}
+    other = next(row for row in rows if row[2] == "alice" and row[3] != filled.id)
+    return {
+        "app": filled.id,
+        "alice": by_uuid[filled.alice.id],
+        "uuid": filled.alice.id,
+        "gone": by_uuid[filled.gone.id],
+        "staff": by_uuid[filled.staff.id],
+        "of_group": filled.staff.id,
+        "robot": next(id for id, _, name, _ in rows if name == "R2"),
+        "stranger": other[0],
+        "of_stranger": other[1],
+        "future": clock.now() + 400 * clock.DAY,
+    }
+
+
+@contextmanager
+def damaged(filled: Filled, statements: list[str]) -> Iterator[None]:
+    """The database with these statements done, past all constraints; put back afterwards."""
+    installation = filled.site.installation
+    places = _places(filled)
+    with unconstrained(installation) as run:
+        saved = {name: run(f"SELECT * FROM {name}") for name in TABLES}
+        for statement in statements:
+            run(statement.format(**places))
+    try:
+        yield
+    finally:
+        with unconstrained(installation) as run:
+            for name in TABLES:
+                run(f"DELETE FROM {name}")
+            for name in reversed(TABLES):
+                for row in saved[name]:
+                    run(f"INSERT INTO {name} VALUES ({', '.join([installation.db.peewee.param] * len(row))})", *row)
+
+
+TABLES = ("tally", "departure", "brake", "password", "member", "value", "alias", "journal", "token", "resource", "app")
+
+
+@contextmanager
+def unconstrained(installation: Installation) -> Iterator[Any]:
+    """A function that runs statements without foreign keys, all of them in one transaction."""
+    db = installation.db.peewee
+
+    def run(sql: str, *params: Any) -> list[Any]:
+        cursor = db.execute_sql(sql, params)
+        return list(cursor.fetchall()) if sql.startswith("SELECT") else []
+
+    if installation.kind == "sqlite":
+        db.execute_sql("PRAGMA foreign_keys=OFF")
+    with db.atomic():
+        if installation.kind == "postgresql":
+            db.execute_sql("SET LOCAL session_replication_role = replica")
+        yield run
+    if installation.kind == "sqlite":
+        db.execute_sql("PRAGMA foreign_keys=ON")
+
+
+@pytest.mark.parametrize(("kind", "statements"), CASES, ids=lambda value: str(value)[:60])
+def test_what_is_wrong_is_named(filled, kind, statements):
+    with damaged(filled, statements):
+        said = filled.check()
+    # SQLite and PostgreSQL see foreign keys that lead nowhere too, and an app that cannot be read hides no other part.
+    found = [finding["kind"] for finding in said["findings"] if finding["kind"] != "database"]
+    assert kind in found
+    assert len(found) == 1 or (kind, found) in TOGETHER, said
+    finding = next(finding for finding in said["findings"] if finding["kind"] == kind)
+    assert finding["count"] >= 1
+    assert filled.slug in finding["examples"][0]
+    assert len(finding["examples"]) <= 5
+    assert "mallory" not in json.dumps(said)
+
+
+#: Kinds that cannot come alone.
+TOGETHER = [("documents", ["documents", "members"])]
+
+
+#: What belongs to nothing, or is not as the database's own constraints have it: only the whole check finds it.
+STRAYS = [
+    ("", "values", ["INSERT INTO value (app_id, type, resource_id, path, item, nth, key, sought) "
+                    "VALUES ({app}, 'User', 88888, 'title', 0, 0, 'x', 0)"]),
+    ("", "documents", ["UPDATE app SET deleted_at = 5 WHERE id = {app}"]),
+    ("", "database", ["UPDATE journal SET app_id = 777 WHERE user_uuid = '{uuid}'"]),
+    ("postgresql", "database", ["UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'journal_at'::regclass"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("only", "kind", "statements"), STRAYS, ids=lambda value: str(value)[:60])
+def test_what_belongs_to_nothing_is_named(filled, only, kind, statements):
+    if only not in ("", filled.site.installation.kind):
+        pytest.skip(f"Only {only} has this.")
+    with damaged(filled, statements):
+        result = filled.site.run("db", "check")
+        as_data = json.loads(filled.site.run("db", "check", "--json").stdout)
+    if only:
+        filled.site.installation.db.peewee.execute_sql("REINDEX INDEX journal_at")
+    assert result.exit_code == 1
+    assert f"{kind}: " in result.stdout
+    assert kind in [finding["kind"] for finding in as_data["findings"]]
+    # A line for each kind.
+    assert len(result.stdout.splitlines()) == len(as_data["findings"])
+    assert "Restore a backup" in result.stderr
+    assert filled.site.json("db", "check")["sound"] is True
+
+
+def test_indexes_are_compared_where_amcheck_is_installed(filled):
+    """And else the check says how to have it."""
+    installation = filled.site.installation
+    if installation.kind == "sqlite":
+        pytest.skip("SQLite is tested below, on a file.")
+    run = installation.db.peewee.execute_sql
+    assert "that needs CREATE EXTENSION amcheck" in filled.check()["notes"][0]
+    if not run("SELECT 1 FROM pg_available_extensions WHERE name = 'amcheck'").fetchall():
+        pytest.skip("This PostgreSQL comes without amcheck.")
+    run("CREATE EXTENSION amcheck")
+    try:
+        said = filled.check()
+        assert (said["sound"], said["notes"]) == (True, [])
+    finally:
+        run("DROP EXTENSION amcheck")
+
+
+class TestSqlite:
+    @pytest.fixture
+    def command(self, tmp_path: Path) -> Commands:
+        made = Commands({"SCIMLITE_STATE_DIR": str(tmp_path / "state")})
+        made("app", "create", "Entra ID").ok()
+        return made
+
+    def _damage(self, tmp_path: Path, name: str) -> None:
+        """Overwrites the root page of a table or index."""
+        file = tmp_path / "state" / "scimlite.db"
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
+        connection.close()
+        stored = file.read_bytes()
+        at = (page - 1) * 4096
+        file.write_bytes(stored[:at] + b"\xa5" * 4096 + stored[at + 4096 :])
+
+    @pytest.mark.parametrize("name", ["journal_at", "journal", "resource", "tally", "member_member"])
+    def test_a_damaged_page_is_found_and_the_rest_is_checked(self, command, tmp_path, name):
+        self._damage(tmp_path, name)
+        ran = command("db", "check")
+        assert ran.code == 1
+        assert ran.out.startswith("database: ")
+        assert "Traceback" not in ran.err
+        assert "Restore a backup" in ran.err
+
+    def test_a_row_that_no_index_has_is_found(self, command, tmp_path):
+        file = tmp_path / "state" / "scimlite.db"
+        with sqlite3.connect(file) as connection:
+            # The index forgets the row: it is made over none, and then said to be over all.
+            connection.execute("DROP INDEX journal_at")
+            connection.execute("CREATE INDEX journal_at ON journal (at, id) WHERE at < 0")
+            connection.execute("PRAGMA writable_schema=ON")
+            text = "CREATE INDEX journal_at ON journal (at, id)"
+            connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'journal_at'", (text,))
+        connection.close()
+        ran = command("db", "check")
+        assert ran.code == 1
+        assert "missing from index journal_at" in ran.out
+
+    def test_the_secret_key_of_another_installation_is_named(self, command, tmp_path):
+        (tmp_path / "state" / "secret_key").write_text("another key that signed none of the tokens here")
+        ran = command("db", "check")
+        assert ran.code == 1
+        assert ran.out.startswith("tokens: 1 tokens that are malformed, or signed with an unknown secret key: ")
+        assert "which signed it, is not given" in ran.out
+
+
+@pytest.fixture(params=databases.KINDS)
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    with databases.empty_url(request.param, request, tmp_path) as url:
+        made = Installation.new(url, tmp_path)
+        made.start(workers=2)
+        yield made
+        made.stop()
+
+
+def test_writers_make_no_finding(live):
+    """Clients create, change, delete and move users through groups while the check runs again and again."""
+    app = live.app(**{"brake-users": "off", "brake-percent": "off"})
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        client = app.client.another()
+        try:
+            group = client.group(f"group{number}").ok().id
+            count = 0
+            while not stop.is_set():
+                user = client.user(f"user{number}-{count}", displayName="x", title="y").ok().id
+                client.patch(f"/Groups/{group}", add_members(user)).ok()
+                client.patch(f"/Users/{user}", {"op": "replace", "path": "displayName", "value": "z" * count}).ok()
+                if count % 2:
+                    client.delete(f"/Users/{user}").ok()
+                count += 1
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            client.close()
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        checked = 0
+        while checked < 40 and not failures:
+            said = Commands(live.env)("db", "check", "--json").json
+            assert said["findings"] == [], said
+            checked = said["checked"]["resources"]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert not failures
+    Commands(live.env)("db", "check").ok()
