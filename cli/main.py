@@ -88,6 +88,8 @@ def _message(error: Exception) -> click.ClickException | None:
         reason = refusal(error)
         if reason is not None:
             return click.ClickException(f"The database refuses this: {reason}")
+    if isinstance(error, MemoryError):
+        return click.ClickException("There is not enough memory for this.")
     return None
 
 

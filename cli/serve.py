@@ -160,7 +160,7 @@ def _begin_work(welcome: str, worker: Any) -> None:
         # The reader of stdout may have gone away, which is no reason to end.
         with suppress(OSError):
             click.echo(welcome)
-    housekeeper.start(worker.app.settings)
+    housekeeper.start(worker.wsgi.extensions["scimlite"].db)
 
 
 def _welcome(context: Context, first_app: str, url: str) -> str:

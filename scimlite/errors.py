@@ -92,6 +92,8 @@ def as_scim_error(error: Exception) -> ScimError:
         return error
     if isinstance(error, RecursionError):
         return InvalidSyntax("The request is nested too deeply.")
+    if isinstance(error, MemoryError):
+        return Unavailable("The server has too little memory; try again later.", reason="there is not enough memory")
     return InternalError("Something went wrong on our side; the server's log has the details.")
 
 
@@ -245,11 +247,15 @@ class NotImplementedHere(ScimError):
 class Unavailable(ScimError):
     """503: the database is locked or cannot be used; the same request may work later.
 
-    `reason` says what is wrong, for the log and the commands; clients never get it.
+    `reason` says what is wrong, for the log and the commands; clients never get it. `summary` says it in a few words
+    without details, for the health check.
     """
 
     status = 503
 
-    def __init__(self, detail: str, *, retry_after: int = 5, reason: str | None = None) -> None:
+    def __init__(
+        self, detail: str, *, retry_after: int = 5, reason: str | None = None, summary: str | None = None
+    ) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
         self.reason = reason
+        self.summary = summary

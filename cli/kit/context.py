@@ -16,7 +16,7 @@ from scimlite.apps import App
 from scimlite.apps.keyring import Keyring
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
-from scimlite.db import Database
+from scimlite.db import Database, DatabaseError
 from scimlite.errors import Unavailable
 from scimlite.installation import SCIM_PREFIX, Installation, StartupError
 from scimlite.journal import Origin, Scope
@@ -113,12 +113,15 @@ def _with(
         context = open_installation()
         try:
             command(context, *args, **kwargs)
-        except Unavailable:
-            # The service's own words name no file, as clients get them too.
-            obstacle = context.db.obstacle()
-            if obstacle is None:
+        except (Unavailable, DatabaseError, MemoryError) as error:
+            translated = error if isinstance(error, Unavailable) else context.db.translated(error)
+            if not isinstance(translated, Unavailable):
                 raise
-            raise StartupError(f"{context.db.described} cannot be used: {obstacle}.") from None
+            # The service's own words name no file, as clients get them too.
+            reason = context.db.obstacle() or translated.reason
+            if reason is None:
+                raise translated from None
+            raise StartupError(f"{context.db.described} cannot be used: {reason}.") from None
         finally:
             context.db.close()
 

@@ -64,7 +64,7 @@ class Database(Dialect):
 
     kind: str
     #: All errors of a driver; `translated` tells those of a database that cannot be used from faults of ours.
-    _unreachable = (peewee.DatabaseError, peewee.InterfaceError)
+    _unreachable: tuple[type[Exception], ...] = (peewee.DatabaseError, peewee.InterfaceError)
 
     def __init__(self, peewee_database: Any, described: str) -> None:
         self.peewee = peewee_database
@@ -277,7 +277,7 @@ class Database(Dialect):
     def _transact_within(self, work: Callable[[], T]) -> T:
         # Errors of earlier statements must not surface inside the savepoint, nor errors of `work` after it.
         self._settle()
-        with self.peewee.atomic():
+        with self._savepoint():
             try:
                 result = work()
                 self._settle()
@@ -307,6 +307,10 @@ class Database(Dialect):
 
     def _transaction(self) -> AbstractContextManager[Any]:
         """Returns a context that is one transaction of this thread's connection."""
+        return self.peewee.atomic()  # type: ignore[no-any-return]
+
+    def _savepoint(self) -> AbstractContextManager[Any]:
+        """Returns a context that is a part of the transaction of this thread's connection."""
         return self.peewee.atomic()  # type: ignore[no-any-return]
 
     def _settle(self) -> None:
@@ -393,13 +397,8 @@ class Database(Dialect):
 
 
 def refusal(error: Exception) -> str | None:
-    """Returns what a database says when it refuses something for a reason of its own; None for a fault of ours.
-
-    Such reasons are a role without a privilege, a server that only reads, a disk that is full.
-    """
-    text = " ".join(str(error).split())
-    own = isinstance(error, (peewee.OperationalError, peewee.InternalError)) or type(error) is peewee.DatabaseError
-    return text if own or (isinstance(error, peewee.ProgrammingError) and "permission denied" in text) else None
+    """Returns what a database says with an error, on one line; None for an error that is no database's."""
+    return " ".join(str(error).split()) if isinstance(error, DatabaseError) else None
 
 
 def _logged(callback: Callable[[], None]) -> None:

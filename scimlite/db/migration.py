@@ -61,7 +61,7 @@ def status(db: Database) -> SchemaStatus:
         return SchemaStatus([], [migration.name for migration in _runner(db).migrations()], [])
     try:
         found = _runner(db).status()
-    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+    except (peewee.DatabaseError, peewee.InterfaceError, MemoryError, Unavailable) as error:
         raise _unusable(db, error) from error
     return SchemaStatus(
         [m.name for m in found if m.applied and m.path],
@@ -72,9 +72,12 @@ def status(db: Database) -> SchemaStatus:
 
 def _unusable(db: Database, error: Exception) -> Exception:
     """The error for an operator, who may know which database it is and what its driver says."""
-    if not isinstance(db.translated(error), Unavailable) and refusal(error) is None:
-        return error
-    reason = db.obstacle() or " ".join(str(error).split()) or "no reason is known"
+    translated = db.translated(error)
+    if not isinstance(translated, Unavailable) and refusal(error) is None:
+        return translated
+    reason = (
+        db.obstacle() or getattr(translated, "reason", None) or " ".join(str(error).split()) or "no reason is known"
+    )
     return Unavailable(f"{db.described} cannot be used: {reason}.")
 
 
@@ -97,7 +100,7 @@ def upgrade(db: Database) -> list[str]:
             applied = list(_runner(db).up())
             _note_checksums(db)
             return applied
-    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+    except (peewee.DatabaseError, peewee.InterfaceError, MemoryError, Unavailable) as error:
         raise _unusable(db, error) from error
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,36 +16,24 @@ from peewee import SQL, fn
 
 from ..errors import Unavailable
 from ..obstacles import obstacle
+from ..redaction import error_log
 from .batches import Batches, Job
 from .database import Database, T, peewee_errors
+from .sqlite_connections import CHECKED_EVERY, Connections, Failure, Link
+from .sqlite_errors import is_full, trouble_of
+from .sqlite_file import DatabaseFile
 from .statements import Slot, prepared
+from .troubles import Trouble, unavailable
 from .turns import Turns
 
-#: Parts of SQLite's messages that mean the database is locked or out of reach.
-_UNAVAILABLE = (
-    "locked",
-    "busy",
-    "unable to open",
-    "disk i/o",
-    "readonly",
-    "full",
-    "not a database",
-    "no such table",
-    "malformed",
-)
+#: Troubles that a reader does not notice.
+_OF_WRITES = (Trouble.FULL, Trouble.IO, Trouble.MEMORY, Trouble.READ_ONLY)
 
 
 @prepared
 def data_version(db: Database) -> Any:
     """A number that changes when another connection writes."""
     return SQL("PRAGMA data_version")
-
-
-class _Erasing(threading.local):
-    """True in `on` while the thread's connection overwrites what it deletes."""
-
-    def __init__(self) -> None:
-        self.on = False
 
 
 class SqliteDatabase(Database):
@@ -56,15 +44,17 @@ class SqliteDatabase(Database):
 
     kind = "sqlite"
 
+    #: SQLITE_CORRUPT and the like are DatabaseErrors, SQLITE_NOMEM is a MemoryError.
+    _unreachable = (peewee.DatabaseError, peewee.InterfaceError, MemoryError)
+
     def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
         self.path = path
-        pragmas = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "cache_size": -16000}
-        super().__init__(
-            peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_timeout, lock_type="IMMEDIATE"),
-            f"SQLite file {path}",
-        )
-        self._batches = Batches(Turns(path.absolute().parent).turn, self._carry_out, busy_timeout)
-        self._erasing = _Erasing()
+        self._file = DatabaseFile(path)
+        self._link = Link()
+        super().__init__(Connections(self._file, self._link, busy_timeout), f"SQLite file {path}")
+        self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout)
+        #: How the last write failed, None when it succeeded.
+        self._failure: Failure | None = None
 
     # --- the file -------------------------------------------------------------------------------------------------
 
@@ -77,7 +67,9 @@ class SqliteDatabase(Database):
     def create(self) -> None:
         # Only the owner may read it; SQLite gives its WAL files the same mode.
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        # A file that exists is not opened: closing it would give up the locks of this process's connections.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def size(self) -> int | None:
         # With the pages in the WAL that are not yet moved into the file.
@@ -100,13 +92,34 @@ class SqliteDatabase(Database):
 
     def _state_of_data(self) -> tuple[Any, ...]:
         # The pragma reports writes of other connections, total_changes those of this one.
+        version = self.scalar(data_version)
         connection = self.peewee.connection()
-        return connection, self.scalar(data_version), connection.total_changes
+        return connection, version, connection.total_changes
+
+    def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
+        if self._link.check_at < time.monotonic():
+            self._check_file()
+        return super()._send(sql, params, kept)
+
+    def _check_file(self) -> None:
+        """Raises Unavailable when the file or its WAL is not the one that this thread's connection uses.
+
+        While it is not, every statement checks.
+        """
+        try:
+            self._file.check(self._link.wal)
+        except Unavailable:
+            self._link.check_at = 0.0
+            if self._link.wal is not None and not self.in_transaction and self._file.wal_is_taken_away:
+                # This connection still has the WAL, and what was acknowledged is safe once it is in the file.
+                self.peewee.connection().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            raise
+        self._link.check_at = time.monotonic() + CHECKED_EVERY
 
     # --- transactions ---------------------------------------------------------------------------------------------
 
     def _transact(self, work: Callable[[], T]) -> T:
-        if self._erasing.on:
+        if self._link.erasing:
             return super()._transact(work)
         job = Job(work, self._thread.statements)
         self._batches.run(job)
@@ -159,9 +172,70 @@ class SqliteDatabase(Database):
         finally:
             thread.committed, thread.statements = committed, statements
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # Not Peewee's: it rolls back what SQLite has rolled back already, and the error of that hides SQLite's own.
+        connection = self.peewee.connection()
+        self.peewee.begin()
+        self.peewee.push_transaction(self.peewee.transaction())
+        try:
+            try:
+                yield
+            finally:
+                self.peewee.pop_transaction()
+            self.peewee.commit()
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        # The commit is acknowledged only when it went into the file that is there.
+        self._check_file()
+        self._failure = None
+
+    def _roll_back(self, connection: Any) -> None:
+        """Rolls back unless SQLite did so by itself, as it does without space or memory; another error is raised."""
+        if connection.in_transaction:
+            try:
+                self.peewee.rollback()
+            except peewee.PeeweeException:
+                error_log.debug("A rollback failed after another error, which is raised", exc_info=True)
+                self.close()
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        connection = self.peewee.connection()
+        try:
+            with self.peewee.atomic():
+                yield
+        except Exception as error:
+            if connection.in_transaction:
+                raise
+            # SQLite rolled back the whole transaction, so that Peewee's return to the savepoint failed.
+            self._fail(error)
+
+    # --- errors and health ----------------------------------------------------------------------------------------
+
     def translated(self, error: Exception) -> Exception:
-        text = str(error).lower()
-        return super().translated(error) if any(words in text for words in _UNAVAILABLE) else error
+        found = trouble_of(error, self._file.path)
+        if found is None:
+            return error
+        trouble, code = found
+        reason = f"{trouble} ({code})"
+        if trouble in _OF_WRITES:
+            self._failure = Failure(trouble, reason)
+        return unavailable(trouble, reason)
+
+    def check_health(self) -> None:
+        # Reads, and checks the file whenever the last check was.
+        self._link.check_at = 0.0
+        super().check_health()
+        failure = self._failure
+        if failure is None and not is_full(self._file.path):
+            return
+        if failure is not None and failure.is_fresh(self._file.path):
+            raise unavailable(failure.trouble, failure.reason)
+        # Another write may succeed by now. This one changes no row, and costs a page of the WAL.
+        version = self.scalar(SQL("PRAGMA user_version"))
+        self.transact(lambda: self.execute(SQL(f"PRAGMA user_version = {version}")))
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
         return str(error).startswith("UNIQUE constraint failed") and str(error).endswith(f"{table}.{column}")
@@ -203,7 +277,7 @@ class SqliteDatabase(Database):
         # a transaction.
         self.peewee.execute_sql("PRAGMA foreign_keys=OFF")
         try:
-            with self.peewee.atomic("IMMEDIATE"):
+            with self._transaction():
                 yield
         finally:
             self.peewee.execute_sql("PRAGMA foreign_keys=ON")
@@ -212,11 +286,11 @@ class SqliteDatabase(Database):
     def erasing(self) -> Iterator[None]:
         # The pragma belongs to this thread's connection, so this thread's transactions must run on it.
         self.peewee.execute_sql("PRAGMA secure_delete=ON")
-        self._erasing.on = True
+        self._link.erasing = True
         try:
             yield
         finally:
-            self._erasing.on = False
+            self._link.erasing = False
             self.peewee.execute_sql("PRAGMA secure_delete=OFF")
         # The WAL holds pages as they were; a reader that is busy at this moment leaves them to a later checkpoint.
         self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -33,5 +33,7 @@ def unavailable(trouble: Trouble, reason: str | None = None) -> Unavailable:
     """
     reason = reason or trouble.value
     if trouble in _PASSING:
-        return Unavailable("The database cannot be reached or is busy; try again in a moment.", reason=reason)
-    return Unavailable("The database cannot be used at the moment; try again later.", retry_after=_LATER, reason=reason)
+        detail = "The database cannot be reached or is busy; try again in a moment."
+        return Unavailable(detail, reason=reason, summary=trouble.value)
+    detail = "The database cannot be used at the moment; try again later."
+    return Unavailable(detail, retry_after=_LATER, reason=reason, summary=trouble.value)

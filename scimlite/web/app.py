@@ -40,6 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     # gunicorn forks after this: its workers must not share a connection.
     db.close()
     app = _SyncFlask("scimlite", static_folder=None)
+    # For what `serve` does beside requests.
+    app.extensions["scimlite"] = installation
     app.url_map.strict_slashes = False
     blueprint = scim_blueprint(
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)

@@ -89,6 +89,8 @@ class Health:
             try:
                 self._db.check_health()
                 probe.schema = _fault_of_schema(self._db)
+            except Unavailable as error:
+                probe.trouble = _without_details(error)
             except ScimError as error:
                 probe.trouble = error
             except DatabaseError:
@@ -96,6 +98,12 @@ class Health:
             with self._lock:
                 self._running = None
             probe.seen.set()
+
+
+def _without_details(error: Unavailable) -> Unavailable:
+    """The error with a few words of its reason and without details such as a path, as strangers may ask."""
+    words = f": {error.summary}" if error.summary else ""
+    return Unavailable(f"The database cannot be used{words}.", reason=error.reason)
 
 
 def _fault_of_schema(db: Database) -> str | None:

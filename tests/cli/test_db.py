@@ -106,7 +106,7 @@ class TestStatus:
                 *arguments
             )
             assert ran.code == 1
-            assert f"SQLite file {file} cannot be used: file is not a database" in ran.err
+            assert f"SQLite file {file} cannot be used: it is damaged (file is not a database)" in ran.err
 
     def test_of_a_server_that_is_away_says_so_without_the_password(self, tmp_path):
         env = {

@@ -115,6 +115,16 @@ def test_a_folder_that_cannot_be_written(commands, state, arguments, mode):
     assert f"the mode of {state} is {mode:04o}: run chmod u+rwx {state}" in said
 
 
+def test_a_folder_that_cannot_be_listed_nor_locked_is_written_in_without_turns(commands, state):
+    commands.ok("app", "create", "A")
+    state.chmod(0o300)
+    try:
+        assert as_a_common_user(commands, "app", "create", "B")[0] == 0
+    finally:
+        state.chmod(0o700)
+    assert "B" in commands.ok("app", "list")
+
+
 def test_a_database_that_only_reads(commands, state):
     commands.ok("app", "create", "A")
     database = state / "scimlite.db"

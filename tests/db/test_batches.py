@@ -472,21 +472,3 @@ def test_processes_take_turns(db: Database, database_url: str, tmp_path: Path) -
     running = [subprocess.Popen([*command, str(number)], cwd=tmp_path) for number in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert kept(db) == Counter(f"{p}-{n}-{turn}" for p in range(3) for n in range(4) for turn in range(25))
-
-
-def test_a_folder_that_cannot_be_locked_is_written_in_without_turns(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    db = open_database(f"sqlite:///{folder / 'scimlite.db'}")
-    migration.upgrade(db)
-    apps.create(Scope(db, Origin("test")), "App")
-    db.close()
-    # Whoever may write in it and not list it cannot open it either. Root may everything, so the folder is away.
-    other = open_database(f"sqlite:///{folder / 'scimlite.db'}")
-    app = apps.get(other, "app")
-    os.rename(folder, tmp_path / "moved")
-    workspace = Workspace(other, Origin("test", request_id="x"), app)
-    other.transact(lambda: journal.record(workspace, [Entry(Action.SEARCHED)]))
-    os.rename(tmp_path / "moved", folder)
-    assert kept(other) == Counter(["x"])
-    other.close()

@@ -1,0 +1,163 @@
+"""The file of a SQLite database and its WAL: whether they are still the ones that this process opened.
+
+A file that is deleted, moved or replaced stays open for the processes that use it, and so does its WAL: what they write
+would be acknowledged and then be nowhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import Unavailable
+from ..redaction import error_log
+from .troubles import Trouble, unavailable
+
+_NO_WAL = "its -wal file is gone: put it back, or restart the service"
+_IN_USE = "a running service uses the file that was in its place before: stop that service first"
+#: First byte and number of the bytes that each process locks which uses the -shm file, and the database's file:
+#: https://www.sqlite.org/walformat.html and https://www.sqlite.org/fileformat2.html#the_lock_byte_page
+_INDEX_IN_USE = (128, 1)
+_FILE_IN_USE = (0x40000002, 510)
+#: Paths that this process has connected to, or its parent. Their locks are not looked at: closing any descriptor of a
+#: file gives up all locks that a process has on it, those of its connections too.
+_opened: set[str] = set()
+#: Seconds between looks at what another process may just be changing.
+_PAUSES = (0.005, 0.02, 0.1)
+#: Device and inode.
+Identity = tuple[int, int]
+
+
+class DatabaseFile:
+    """The database's file as this process opened it first; processes that are forked later go by the same file.
+
+    A check costs two calls of stat, 2 us.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._main = str(self.path)
+        self._wal = f"{self._main}-wal"
+        self._index = f"{self._main}-shm"
+        #: None before the first connection.
+        self._identity: Identity | None = None
+        #: The fault that was logged last, None when the file was right at the last check.
+        self._fault: str | None = None
+
+    def check_before_opening(self) -> None:
+        """Raises Unavailable when the file that a connection would open is another one, or has lost its WAL.
+
+        A new connection would take the WAL of the other file for its own, or make a new WAL to an index that it shares
+        with the old connections: both lead to wrong pages.
+        """
+        self.check(None)
+        opened_before = self._main in _opened
+        if not opened_before and _lasts(self._is_of_others):
+            raise unavailable(Trouble.REPLACED, _IN_USE)
+        if self.wal_is_taken_away and (opened_before or _is_locked(self._index, *_INDEX_IN_USE)):
+            raise self._unavailable(_NO_WAL)
+
+    def _is_of_others(self) -> bool:
+        """True when a process uses the index beside the file, and not the file, which it would have locked first."""
+        return _is_locked(self._index, *_INDEX_IN_USE) and not _is_locked(self._main, *_FILE_IN_USE)
+
+    @property
+    def wal_is_taken_away(self) -> bool:
+        """True when there is no WAL beside its index, the -shm file.
+
+        SQLite makes the WAL first and removes it last, so it was somebody else; or a process that was killed left the
+        index behind, and then somebody removed the WAL.
+        """
+        return _lasts(lambda: _identity(self._index) is not None and _identity(self._wal) is None)
+
+    def opened(self) -> Identity | None:
+        """Remembers the file of the first connection, and checks that of each later one; returns the WAL's identity.
+
+        Called after a connection has read. The WAL is None where SQLite could not make one, in a folder that it only
+        reads.
+        """
+        wal = _identity(self._wal)
+        _opened.add(self._main)
+        if self._identity is None:
+            self._identity = _identity(self._main)
+        self.check(wal)
+        return wal
+
+    def check(self, wal: Identity | None) -> None:
+        """Raises Unavailable when the file, or the WAL of a connection, is not the one that was opened.
+
+        In: what `opened` returned for the connection; None checks the file alone. The log has one line when the
+        trouble begins and one when it ends.
+        """
+        if self._identity is None:
+            return
+        try:
+            found = os.stat(self._main)
+            if (found.st_dev, found.st_ino) == self._identity:
+                if wal is not None:
+                    found = os.stat(self._wal)
+                if wal is None or (found.st_dev, found.st_ino) == wal:
+                    if wal is not None and self._fault is not None:
+                        self._recover()
+                    return
+        except OSError:
+            # Described below.
+            pass
+        raise self._unavailable(self._described())
+
+    def _unavailable(self, fault: str) -> Unavailable:
+        # A command that finds the trouble when it begins says so itself.
+        if fault != self._fault and self._identity is not None:
+            self._fault = fault
+            error_log.error("SQLite file %s: %s. Until then every request is answered with 503.", self._main, fault)
+        return unavailable(Trouble.REPLACED, fault)
+
+    def _recover(self) -> None:
+        self._fault = None
+        error_log.warning("SQLite file %s is there again", self._main)
+
+    def _described(self) -> str:
+        found = _identity(self._main)
+        if found is None:
+            return "its file is gone: put it back, or stop the service and run `scimlite db restore`"
+        if found != self._identity:
+            return "another file is in its place: put the first one back, or restart the service to use the new one"
+        if _identity(self._wal) is None:
+            return _NO_WAL
+        return "another -wal file is in the place of its own: put the first one back, or restart the service"
+
+
+def _identity(path: str) -> Identity | None:
+    """The identity of a file; None when there is none that can be reached."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_locked(path: str, first: int, count: int) -> bool:
+    """True when another process has locked bytes of a file. Not for files in `_opened`."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _lasts(condition: Callable[[], bool]) -> bool:
+    """True when a condition holds for longer than other processes take to open or close a database."""
+    for pause in _PAUSES:
+        if not condition():
+            return False
+        time.sleep(pause)
+    return condition()

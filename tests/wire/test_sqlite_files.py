@@ -1,0 +1,247 @@
+"""A SQLite file that is taken away or without space: 503 with the reason, and no acknowledged write is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from commands import Commands
+from live_service import LiveService
+from scim_client import Answer, ScimClient, assert_scim_error
+
+#: Seconds within which readers notice that the file is another one.
+NOTICED = 3.0
+REPLACED = ["moved", "deleted", "replaced", "folder renamed", "write-ahead log moved"]
+
+
+@dataclass
+class Site:
+    """A service on a SQLite file of its own, with an app."""
+
+    folder: Path
+    commands: Commands
+    service: LiveService
+    client: ScimClient
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "scimlite.db"
+
+    @property
+    def wal(self) -> Path:
+        return self.folder / "scimlite.db-wal"
+
+    @property
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.service.pid}/task/{self.service.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def health(self) -> Answer:
+        return ScimClient(self.service.url).get("/healthz")
+
+    def users(self) -> set[str]:
+        return {user["userName"] for user in self.client.another().find("Users", count="1000")["Resources"]}
+
+
+@contextmanager
+def site_in(folder: Path, logs: Path, workers: int = 2) -> Iterator[Site]:
+    commands = Commands({"SCIMLITE_STATE_DIR": str(folder), "SCIMLITE_BUSY_TIMEOUT": "2"})
+    token = commands.process("app", "create", "A", "--json").ok().json["token"]
+    service = LiveService.start(commands.env, workers=workers, threads=4, folder=logs)
+    try:
+        yield Site(folder, commands, service, ScimClient(f"{service.url}/scim/v2/a", token))
+    finally:
+        service.stop()
+    service.assert_no_traceback()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "state").mkdir()
+    with site_in(folder / "state", folder) as site:
+        yield site
+
+
+@contextmanager
+def away(site: Site, how: str) -> Iterator[None]:
+    """The file is not the file any more, inside the block."""
+    aside = site.folder.parent / "aside"
+    if how == "folder renamed":
+        site.folder.rename(aside)
+        yield
+        aside.rename(site.folder)
+        return
+    place = site.wal if how == "write-ahead log moved" else site.file
+    os.link(place, aside)
+    if how == "replaced":
+        other = site.folder / "other"
+        shutil.copy(site.file, other)
+        other.rename(site.file)
+    else:
+        place.unlink()
+    yield
+    aside.rename(place)
+
+
+def refused(answer: Answer) -> str:
+    detail = str(assert_scim_error(answer, 503)["detail"])
+    assert int(answer.headers["retry-after"]) > 0
+    return detail
+
+
+def until(condition: Callable[[], bool], seconds: float = NOTICED) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_another_file_is_503_until_the_first_one_is_back(site: Site, how: str) -> None:
+    before = site.users()
+    logged = len(site.service.log.read_text())
+    with away(site, how):
+        refused(site.client.user(f"lost {how}"))
+        until(lambda: all(site.client.another().get("/Users").status == 503 for _ in range(4)))
+        refused(site.client.user(f"lost again {how}"))
+        assert "its file is not the file any more that was opened" in refused(site.health())
+        assert str(site.folder) not in refused(site.health())
+        lines = [line for line in site.service.log.read_text()[logged:].splitlines() if "SQLite file" in line]
+        assert 1 <= len(lines) <= 2, "one line of each worker"
+        assert all(str(site.file) in line for line in lines)
+    site.client.user(f"back {how}").ok(201)
+    until(lambda: all(site.health().status == 200 for _ in range(4)))
+    # A commit that was not acknowledged may still be in the file that is back.
+    assert {*before, f"back {how}"} <= site.users() <= {*before, f"back {how}", f"lost {how}", f"lost again {how}"}
+
+
+def test_nothing_is_acknowledged_into_a_file_that_is_not_there(site: Site) -> None:
+    acknowledged: list[str] = []
+    stopped = threading.Event()
+
+    def write(thread: int) -> None:
+        client = site.client.another()
+        for number in range(10_000):
+            if stopped.is_set():
+                return
+            name = f"{thread} of many, {number}"
+            if client.user(name).status == 201:
+                acknowledged.append(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        for thread in range(4):
+            pool.submit(write, thread)
+        try:
+            for how in REPLACED:
+                time.sleep(0.2)
+                with away(site, how):
+                    time.sleep(0.1)
+                    count = len(acknowledged)
+                    time.sleep(0.2)
+                    assert len(acknowledged) == count
+            time.sleep(0.2)
+        finally:
+            stopped.set()
+    assert len(acknowledged) > 20
+    found: set[str] = set()
+    for page in range(1, len(acknowledged) * 2, 1000):
+        answer = site.client.find("Users", startIndex=str(page), count="1000")
+        found |= {user["userName"] for user in answer["Resources"]}
+    assert set(acknowledged) <= found
+
+
+def test_what_was_acknowledged_outlives_a_write_ahead_log_that_is_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with site_in(folder, tmp_path) as site:
+        for number in range(20):
+            site.client.user(f"user {number}").ok(201)
+        site.wal.unlink()
+        assert "its file is not" in refused(site.health())
+        refused(site.client.user("late"))
+        said = site.commands.process("app", "list")
+        assert said.code == 1
+        assert "restart" in said.err
+        assert said.err.count("\n") == 1
+        os.killpg(site.service.pid, signal.SIGKILL)
+        site.service.process.wait()
+    said = site.commands.process("user", "list", "--json").ok()
+    assert {f"user {number}" for number in range(20)} <= {user["user_name"] for user in said.json_lines}
+
+
+# --- space and I/O ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of 3 MB, which only root can make."""
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "scimlite", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"NOT TESTED: a full disk needs the right to mount a tmpfs ({made.stderr.strip()})")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, site_in(disk / "state", tmp_path, workers=2) as site:
+        made = {name for name in (f"user {number}" for number in range(20)) if site.client.user(name).ok(201)}
+        ballast = disk / "ballast"
+        with pytest.raises(OSError, match="No space left on device"):
+            ballast.write_bytes(b"x" * 4_000_000)
+        answers = [site.client.another().user(f"none {number}") for number in range(20)]
+        assert {answer.status for answer in answers} <= {201, 503}
+        made |= {f"none {number}" for number, answer in enumerate(answers) if answer.status == 201}
+        assert answers[-1].status == 503
+        for answer in answers:
+            if answer.status == 503:
+                refused(answer)
+        # Reading needs no space.
+        assert made <= site.users()
+        for _ in range(4):
+            assert "the disk is full" in refused(site.health())
+        assert re.search("database unavailable since [^\n]*: the disk is full", site.service.log.read_text())
+        for command in (("app", "disable", "a"), ("token", "issue", "a", "--label", "b"), ("app", "create", "B")):
+            said = site.commands.process(*command)
+            assert (said.code, said.out) == (1, "")
+            assert f"SQLite file {site.file} cannot be used: the disk is full" in said.err
+            assert said.err.count("\n") == 1
+        ballast.unlink()
+        for _ in range(4):
+            site.health().ok(200)
+        site.client.user("afterwards").ok(201)
+        assert {*made, "afterwards"} <= site.users()
+
+
+def test_a_disk_that_refuses_to_write(tmp_path: Path) -> None:
+    # A limit on the size of files is an I/O error for SQLite, and no disk is full.
+    with site_in(tmp_path / "state", tmp_path, workers=1) as site:
+        site.client.user("before").ok(201)
+        (worker,) = site.workers
+        limits = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+        size = max(site.wal.stat().st_size, site.service.log.stat().st_size)
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (size + 20_000, limits[1]))
+        answers = [site.client.user(f"during {number}") for number in range(20)]
+        refused(answers[-1])
+        site.client.get("/Users").ok(200)
+        assert "its disk reports an I/O error" in refused(site.health())
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, limits)
+        site.client.user("after").ok(201)
+        site.health().ok(200)
+        done = {f"during {number}" for number, answer in enumerate(answers) if answer.status == 201}
+        assert site.users() == {"before", "after", *done}
