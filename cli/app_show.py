@@ -173,7 +173,8 @@ def print_details(context: Context, details: Details) -> None:
 def print_features(app: App) -> None:
     """Print the features of an app with what they do."""
     spelled = app.settings.spelled()
-    print_title(f"Features of {app.name} (change one: scimlite app edit {app.slug} --feature name=value)")
+    print_title(f"Features of {app.name}")
+    click.echo(f"Change one: scimlite app edit {app.slug} --feature name=value")
     layouts = [
         Layout("Feature", whole=True),
         Layout("Value"),

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scimlite import apps
-from scimlite.admin.wording import visible
 
 from .kit.app_name import app_argument
 from .kit.context import Context, with_installation
 from .kit.options import json_option
-from .kit.output import print_json
+from .kit.output import print_json, print_text
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -72,7 +71,7 @@ def connection_test(context: Context, slug: str, url: SplitResult | None, token:
         click.echo(f"Testing {app.slug} at {base.geturl()} with {test.token_name}.", err=True)
         result = test.run(_print_step)
         for note in result.notes:
-            click.echo(f"Note: {note}", err=True)
+            print_text(note, first="Note: ", err=True)
         click.echo(_conclusion(result))
     if result.failed:
         click.get_current_context().exit(1)
@@ -97,5 +96,5 @@ def _print_step(step: Step) -> None:
         return
     word = click.style("off ", fg="yellow") if step.forbidden else click.style("FAIL", fg="red")
     click.echo(f"  {word} {step.name:<62}{duration:>9}")
-    click.echo(f"       {visible(step.meaning or '')}")
-    click.echo(f"       {visible(step.advice or '')}")
+    for text in (step.meaning, step.advice):
+        print_text(text or "", first=" " * 7)

@@ -18,7 +18,7 @@ from scimlite.journal import report
 from .db_check import check
 from .kit.groups import Group
 from .kit.options import json_option
-from .kit.output import print_json
+from .kit.output import print_fields, print_json
 
 
 @click.group(cls=Group)
@@ -145,8 +145,7 @@ def _print(facts: dict[str, Any]) -> None:
     for name in ("apps", "users", "groups", "journal"):
         if name in facts:
             lines[name.capitalize()] = f"{facts[name]:,}" + (" entries" if name == "journal" else "")
-    for name, value in lines.items():
-        click.echo(f"{name:<10}{value}")
+    print_fields(lines.items())
 
 
 def _size(count: int) -> str:

@@ -15,7 +15,7 @@ from scimlite.journal.report import Record
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation
 from .kit.options import json_option
-from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_title
+from .kit.output import print_fields, print_heading, print_json, print_json_lines, print_text, print_title
 from .kit.times import iso_time, local_time
 
 _NO_REMEDY = "none: the client has to send something else"
@@ -103,13 +103,13 @@ def _print(explanation: Explanation) -> None:
             # A member that was left out is refused in a request that was accepted.
             accepted = entry.status is not None and entry.status < 400
             print_heading("Left out" if accepted else f"Refused with {entry.status}" if entry.status else "Refused")
-            click.echo(visible(entry.detail or "No reason was recorded."))
+            print_text(entry.detail or "No reason was recorded.")
         click.echo("\nThe request itself is no longer kept: that is done for 7 days.", err=True)
     if explanation.changes:
         print_heading("What was done")
         for entry in explanation.changes:
             line = " ".join(filter(None, [subject_of(entry), entry.action, description_of(entry)]))
-            click.echo(visible(line.replace("\n", ", ")))
+            print_text(line.replace("\n", ", "))
 
 
 def _print_request(refused: RefusedRequest) -> None:
@@ -132,7 +132,7 @@ def _print_request(refused: RefusedRequest) -> None:
 def _print_reason(refused: RefusedRequest) -> None:
     """Print why a request was refused, and how to get it accepted."""
     print_heading("Why it was refused")
-    click.echo(f"{refused.status or ''} {refused.scim_type or ''}".strip() + f": {visible(refused.detail or '')}")
-    click.echo(refused.rule)
+    print_text(f"{refused.status or ''} {refused.scim_type or ''}".strip() + f": {refused.detail or ''}")
+    print_text(refused.rule)
     print_heading("How to get it accepted")
-    click.echo(visible(wording_of_remedy(refused.remedy) or _NO_REMEDY))
+    print_text(wording_of_remedy(refused.remedy) or _NO_REMEDY)

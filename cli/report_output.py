@@ -15,6 +15,7 @@ from scimlite.journal import Action, Outcome
 from scimlite.journal.report import Record
 
 from .kit.columns import Column, Columns
+from .kit.fitting import cut, shown, size_of
 from .kit.output import print_json_lines, room, width
 from .kit.times import iso_time, local_time
 
@@ -98,11 +99,10 @@ class EntryTable:
     @classmethod
     def for_entries(cls, entries: list[Record]) -> EntryTable:
         """Return a table for these entries."""
-        from rich.cells import cell_len
 
         def longest(heading: str) -> int:
             cell = ENTRIES.cell_of(heading)
-            return max(cell_len(heading), *(cell_len(cell(entry)) for entry in entries))
+            return max(len(heading), *(size_of(shown(cell(entry))) for entry in entries))
 
         return cls(longest("App"), longest("Who"), longest("Action"))
 
@@ -125,6 +125,8 @@ class EntryTable:
         from rich.text import Text
 
         at, app, subject, action, description = (ENTRIES.cell_of(heading)(entry) for heading in ENTRIES.headings)
+        app, subject = cut(shown(app), self._widths[1]), cut(shown(subject), self._widths[2])
+        description = "\n".join(map(shown, description.split("\n")))
         styled = Text(action, _STYLES.get(entry.action, ""))
         text = Text(description, "" if entry.outcome == Outcome.OK else "red")
         last = [styled, text] if self._wide else [Text(" ").join([styled, text]) if text else styled]

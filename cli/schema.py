@@ -20,7 +20,7 @@ from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
-from .kit.output import print_fields, print_json, print_json_lines
+from .kit.output import print_fields, print_json, print_json_lines, print_text
 from .schema_output import DIFFERENCES, ENTRIES, SCHEMAS, print_about_type, print_schema, print_type
 
 
@@ -143,7 +143,9 @@ def catalog_(name: str | None, as_json: bool) -> None:
             ("", entry.url),
         ]
     )
-    click.echo("".join(f"\n- {note}" for note in entry.notes))
+    click.echo("")
+    for note in entry.notes:
+        print_text(note, first="- ")
     for kind in entry.types:
         click.echo("")
         print_about_type(kind)

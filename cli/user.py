@@ -18,7 +18,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import dry_run_option, json_option, page_options, wide_option, yes_option
-from .kit.output import print_csv, print_json, print_json_lines, print_place
+from .kit.output import print_csv, print_json, print_json_lines, print_place, print_text
 from .kit.times import MOMENT, local_time
 from .report_output import ENTRIES
 from .user_output import RECENT, USERS, print_user, print_users, profile_cell, user_data
@@ -176,7 +176,7 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
             zone = getattr(local_time(entry.at), "zone", "")
             click.echo(("\n" if heading else "") + click.style(f"{subject} ({zone})", bold=True))
         heading = subject
-        click.echo(f"{local_time(entry.at)}  {sentence_about(entry)}  [{actor_of(entry)}]")
+        print_text(f"{sentence_about(entry)}  [{actor_of(entry)}]", first=f"{local_time(entry.at)}  ")
     if not heading:
         raise click.ClickException(
             f"The report has no entry about {user!r}" + (" since then." if since is not None else ".")

@@ -14,6 +14,7 @@ import click
 
 from scimlite.admin.wording import visible
 
+from .fitting import shown, size_of, wrapped
 from .layout import Layout
 from .options import is_wide
 from .streams import takes_unicode
@@ -21,6 +22,8 @@ from .times import LocalTime
 
 #: Columns of a table that goes into a pipe or a file, which no terminal limits.
 _PIPE_WIDTH = 200
+#: Columns that a text gets at least, however narrow the terminal is.
+_NARROWEST = 20
 
 
 def print_json(data: Any) -> None:
@@ -61,7 +64,10 @@ def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, emp
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Print one labelled value a line, without empty ones; never wrapped, so that an address can be copied."""
+    """Print one labelled value a line, without empty ones.
+
+    Long values wrap between words where the terminal is narrow; an address has no blank, and can be copied.
+    """
     listed = [(label, value) for label, value in fields if value]
     times = [number for number, (_, value) in enumerate(listed) if isinstance(value, LocalTime)]
     if times:
@@ -69,7 +75,18 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
         listed[times[0]] = (f"{label} ({getattr(first, 'zone', '')})", first)
     longest = max((len(label) for label, _ in listed), default=0)
     for label, value in listed:
-        click.echo(f"{visible(label):<{longest}}  {visible(value)}")
+        print_text(value, first=f"{visible(label):<{longest}}  ")
+
+
+def print_text(text: str, *, first: str = "", err: bool = False) -> None:
+    """Print a text behind `first`; where the terminal is narrow it wraps, and goes on below its beginning."""
+    columns = room()
+    if columns is None:
+        click.echo(f"{first}{visible(text)}", err=err)
+        return
+    indent = size_of(first)
+    lines = wrapped(shown(text), max(columns - indent, _NARROWEST))
+    click.echo(first + f"\n{' ' * indent}".join(lines), err=err)
 
 
 def print_title(text: str) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from scimlite.admin.wording import visible
-
+from .fitting import cut, shown, wrapped
 from .layout import Layout
 from .times import LocalTime
 
@@ -39,20 +37,20 @@ class _Sized:
 
     @classmethod
     def of(cls, layout: Layout, heading: str, cells: Sequence[str]) -> _Sized:
-        shown = ["\n".join(map(visible, cell.split("\n"))) for cell in cells]
-        lines = [line for cell in shown for line in cell.split("\n")]
+        texts = ["\n".join(map(shown, cell.split("\n"))) for cell in cells]
+        lines = [line for cell in texts for line in cell.split("\n")]
         natural = max(map(cell_len, [heading, *lines]))
         long = [line for line in lines if cell_len(line) > _SHORT and not _ID.fullmatch(line)]
         if layout.whole or not long or any(isinstance(cell, LocalTime) for cell in cells):
-            return cls(layout, heading, shown, natural, natural, natural)
+            return cls(layout, heading, texts, natural, natural, natural)
         if layout.wraps:
             words = (min(cell_len(word), _LONGEST_WORD) for line in lines for word in line.split())
             least = min(natural, max(cell_len(heading), _COMFORTABLE, *words))
-            return cls(layout, heading, shown, natural, least, least)
+            return cls(layout, heading, texts, natural, least, least)
         # Ids and times within a text stay whole too: it is cut behind them.
         ends = (cell_len(line[: match.end()]) + 1 for line in long for match in _ID_OR_TIME.finditer(line))
         least = min(natural, max(cell_len(heading), _LEAST, *ends))
-        return cls(layout, heading, shown, natural, max(least, min(natural, _COMFORTABLE)), least)
+        return cls(layout, heading, texts, natural, max(least, min(natural, _COMFORTABLE)), least)
 
 
 def with_zone(headings: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
@@ -120,16 +118,8 @@ def _total(widths: Sequence[int]) -> int:
 
 def _fitted(column: _Sized, cell: str, size: int) -> list[str]:
     if column.layout.wraps:
-        return [part for line in cell.split("\n") for part in _wrapped(line, size)]
-    return [_cut(line, size) for line in cell.split("\n")]
-
-
-def _cut(line: str, size: int) -> str:
-    return line if cell_len(line) <= size else f"{set_cell_size(line, size - 1).rstrip()}…"
-
-
-def _wrapped(line: str, size: int) -> list[str]:
-    return textwrap.wrap(line, size, break_long_words=False, break_on_hyphens=False) or [""]
+        return [part for line in cell.split("\n") for part in wrapped(line, size)]
+    return [cut(line, size) for line in cell.split("\n")]
 
 
 def _padded(text: str, size: int) -> str:
