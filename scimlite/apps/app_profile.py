@@ -31,6 +31,7 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
         "require-schemas": "on",
         "patch-without-path": "off",
         "patch-elements": "off",
+        "patch-replace": "whole",
         "delete-the-deactivated": "off",
     },
 }

@@ -120,6 +120,12 @@ class AppSettings:
         'PATCH paths may select whole items, such as emails[type eq "work"], several of them, and by more than eq; '
         "members can always be removed.",
     )
+    patch_replace: Literal["merge", "whole"] = _choice(
+        "merge",
+        "whole",
+        help="What a PATCH that replaces an attribute with sub-attributes, such as name, does with those that it does "
+        "not name: merge keeps them, whole removes them.",
+    )
     patch_answer: Literal["auto", "body", "empty"] = _choice(
         "auto",
         "body",

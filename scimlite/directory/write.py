@@ -113,8 +113,13 @@ def patch(
         operations = messages.load_patch(body)
         if app.strictness is not None:
             app.strictness.check_patch(resource_type, body, operations)
-        sole = not app.settings.patch_elements
-        plan = patching.plan(operations, resource_type, ignore_unknown=ignore_unknown, sole=sole)
+        plan = patching.plan(
+            operations,
+            resource_type,
+            ignore_unknown=ignore_unknown,
+            sole=not app.settings.patch_elements,
+            whole=app.settings.patch_replace == "whole",
+        )
         if plan.links:
             features.allow_change(app.settings, app.slug, resource_type, members=True)
         revision = Revision(

@@ -42,15 +42,21 @@ class Operation:
 
 
 def plan(
-    operations: Sequence[Operation], resource_type: ResourceType, *, ignore_unknown: bool = False, sole: bool = False
+    operations: Sequence[Operation],
+    resource_type: ResourceType,
+    *,
+    ignore_unknown: bool = False,
+    sole: bool = False,
+    whole: bool = False,
 ) -> Plan:
     """Checks operations against the schema and returns them in a form that can be applied.
 
     `ignore_unknown`: attributes that the schema does not know are listed in `ignored` instead of refused. `sole`: the
-    plan cannot be applied where a filter matches several values. Raises InvalidPath, InvalidFilter, InvalidValue,
-    Mutability, NoTarget, or BadRequest for more than 1,000 changes.
+    plan cannot be applied where a filter matches several values. `whole`: a replace of one complex value removes the
+    sub-attributes that it does not name, which RFC 7644 section 3.5.2.3 leaves. Raises InvalidPath, InvalidFilter,
+    InvalidValue, Mutability, NoTarget, or BadRequest for more than 1,000 changes.
     """
-    planner = _Planner(resource_type, ignore_unknown, sole)
+    planner = _Planner(resource_type, ignore_unknown, sole, whole)
     for operation in operations:
         planner.take(operation)
         if len(planner.plan.edits) + len(planner.plan.links) > _MOST_CHANGES:
@@ -61,7 +67,8 @@ def plan(
 class _Planner:
     """Puts operations into a plan, one after the other."""
 
-    def __init__(self, resource_type: ResourceType, ignore_unknown: bool, sole: bool) -> None:
+    def __init__(self, resource_type: ResourceType, ignore_unknown: bool, sole: bool, whole: bool) -> None:
+        self.whole = whole
         self.resource_type = resource_type
         self.ignore_unknown = ignore_unknown
         self.plan = Plan(sole=sole)
@@ -116,7 +123,7 @@ class _Planner:
         if target.attribute is None:
             self.on_schema(op, target.urn, value)
             return
-        step = Step(op, target, target.attribute, path.filter, value, by_path, self.plan.ignored)
+        step = Step(op, target, target.attribute, path.filter, value, by_path, self.plan.ignored, self.whole)
         if step.filter is not None:
             _check_filter(step.attribute, step.filter)
         if not by_path and (step.read_only or step.attribute.key == "schemas"):

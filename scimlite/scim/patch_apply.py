@@ -84,7 +84,7 @@ def _single(edit: Edit, old: Json) -> Json:
         return _merged(edit, old or {})
     if edit.action == "remove" and edit.listed is not None:
         return None if _naming(edit.attribute, edit.listed)(old) else old
-    return edit.value if edit.action == "set" else None
+    return immutable.settle(edit.attribute, old, edit.value) if edit.action == "set" else None
 
 
 def _many(edit: Edit, old: Json) -> list[Json]:

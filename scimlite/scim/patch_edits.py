@@ -23,7 +23,7 @@ class Step:
     """One operation on one attribute.
 
     `by_path` is False when the attribute was named by a key of the operation's value. `ignored` is the plan's list of
-    names that were left out.
+    names that were left out. `whole`: a replace of one complex value leaves nothing of the old one.
     """
 
     op: str
@@ -33,6 +33,7 @@ class Step:
     value: Json
     by_path: bool
     ignored: list[str]
+    whole: bool = False
 
     @property
     def leaf(self) -> Attribute:
@@ -119,7 +120,8 @@ def _edit_one(step: Step) -> Edit | None:
     cleared = _blanks(attribute, sent, value)
     if value is None and not cleared:
         return None if step.op == "add" and step.filter else _removal(step)
-    if attribute.complex and (step.op == "add" or not attribute.multi_valued):
+    replaces = step.op == "replace" and (step.whole or attribute.multi_valued)
+    if attribute.complex and not replaces:
         return Edit(urn, attribute, "merge", step.filter, value, cleared)
     return Edit(urn, attribute, "set", step.filter, value, cleared)
 

@@ -171,6 +171,17 @@ def test_unknown_sub_attributes_in_patch_are_refused_when_strict(installation: I
     assert_scim_error(answer, 400, "invalidSyntax", "is not defined for User")
 
 
+def test_a_replace_of_a_name_replaces_all_of_it(installation: Installation) -> None:
+    """Section 6.5.2.1 of the draft; the RFC leaves what is not named."""
+    operation = {"op": "replace", "path": "name", "value": {"givenName": "H"}}
+    for value, left in (("merge", {"givenName": "H", "familyName": "F"}), ("whole", {"givenName": "H"})):
+        app = installation.app(patch_replace=value)
+        user = app.client.post("/Users", {**USER, "name": {"givenName": "G", "familyName": "F"}}).ok(201).id
+        assert app.client.patch(f"/Users/{user}", operation).ok(200).json["name"] == left
+        assert app.client.get(f"/Users/{user}").json["name"] == left
+        assert app.client.find("Users", filter='name.familyName eq "F"')["totalResults"] == len(left) - 1
+
+
 @pytest.mark.parametrize(
     "operation",
     [
@@ -219,6 +230,7 @@ STRICT = {
     "require_schemas": "on",
     "patch_without_path": "off",
     "patch_elements": "off",
+    "patch_replace": "whole",
 }
 
 
