@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import orjson
 
 from . import values
 from .attribute import Attribute
@@ -95,5 +94,5 @@ def _union(attribute: Attribute, first: Document, second: Document) -> Document:
 
 
 def _text(value: Json) -> str:
-    """JSON as text that is equal for equal values."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    """JSON as text that is equal for equal values; halves of surrogate pairs, which a caller may give, are escaped."""
+    return f'"{value}' if type(value) is str else json.dumps(value, sort_keys=True)

@@ -135,3 +135,11 @@ def test_without(paths: set[str], changes: dict[str, Any], device: ResourceType)
     }
     expected = {name: value for name, value in {**whole, **changes}.items() if value is not None}
     assert document.without(device, whole, paths) == expected
+
+
+def test_equal_items_with_halves_of_surrogate_pairs_are_one() -> None:
+    """JSON has none, but code that writes without HTTP may give them."""
+    for items in (["\ud800", "\ud800"], [{"value": "x", "type": "\udfff"}] * 2):
+        assert len(intake.clean(USER, {"userName": "ada", "emails": items}).document["emails"]) == 1
+    countries = [{"country": "\ud800"}, {"country": "\udfff"}, {"country": "\ud800"}]
+    assert intake.clean(USER, {"userName": "ada", "addresses": countries}).document["addresses"] == countries[:2]
