@@ -143,7 +143,12 @@ class Settings(Limits):
         for a value that cannot be used and for a SCIMLITE_* variable that does not exist.
         """
         _refuse_unknown(environ)
-        texts = {name: _text(environ, name) for name in VARIABLES if name in environ}
+        texts = {name: _text(environ, name) for name in VARIABLES if name in environ and name not in _FILES}
+        sources = {name: variable for variable, name in _FILES.items() if variable in environ}
+        for name, variable in sources.items():
+            if name in texts:
+                raise ConfigError(variable, f"and {name} are both set: unset one of them")
+            texts[name] = _text_of_file(environ, variable)
         if texts.get("SCIMLITE_PORT", "").startswith("tcp://"):
             # Kubernetes sets it for a service called "scimlite".
             del texts["SCIMLITE_PORT"]
@@ -152,21 +157,22 @@ class Settings(Limits):
         url = texts.get("SCIMLITE_DATABASE_URL")
         database_url = f"sqlite:///{state_dir / 'scimlite.db'}"
         if url is not None:
-            database_url = _parsed("SCIMLITE_DATABASE_URL", url, config_values.database_url)
-        keys = texts.get("SCIMLITE_SECRET_KEY")
+            source = sources.get("SCIMLITE_DATABASE_URL", "SCIMLITE_DATABASE_URL")
+            database_url = _parsed(source, url, config_values.database_url)
+        keys, key_source = texts.get("SCIMLITE_SECRET_KEY"), sources.get("SCIMLITE_SECRET_KEY", "SCIMLITE_SECRET_KEY")
         if keys is None and not database_url.startswith("sqlite:"):
             # Every server of an installation needs the same key; a generated one would differ on each.
             raise ConfigError(
                 "SCIMLITE_SECRET_KEY",
-                f"is not set: with PostgreSQL give a random key of at least {SHORTEST_SECRET_KEY} bytes, the "
-                "same to every server and to the commands",
+                f"is not set, nor SCIMLITE_SECRET_KEY_FILE: with PostgreSQL give a random key of at least "
+                f"{SHORTEST_SECRET_KEY} bytes, the same to every server and to the commands",
             )
 
         settings = cls(
             state_dir=state_dir,
             database_url=database_url,
             database_is_default=url is None,
-            secret_keys=() if keys is None else parse_secret_keys(keys, source="SCIMLITE_SECRET_KEY"),
+            secret_keys=() if keys is None else parse_secret_keys(keys, source=key_source),
             **{
                 parameter: _parsed(variable, texts[variable], parse)
                 for variable, (parameter, parse) in _WITH_A_DEFAULT.items()
@@ -314,11 +320,33 @@ def _text(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _text_of_file(environ: Mapping[str, str], variable: str) -> str:
+    """The text of the file that a variable names, without white space at the ends; raises ConfigError.
+
+    Whoever mounts a secret decides who may read it (Kubernetes and Docker: everybody in the container), so the mode is
+    not judged here, other than that of the key in the state folder.
+    """
+    path = Path(_text(environ, variable))
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        text = None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        raise ConfigError(variable, f"names {path}, which cannot be read: {reason}") from None
+    if text is None:
+        raise ConfigError(variable, f"names {path}, which is not UTF-8")
+    if not text:
+        raise ConfigError(variable, f"names {path}, which is empty: put the secret into it")
+    return text
+
+
 def _parsed(variable: str, text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except config_values.UnusableValueError as error:
-        problem = str(error)
+        # What is in a file may be another secret in the wrong place.
+        problem = str(error).replace(text, "…") if variable in _FILES else str(error)
     # Raised here, because inside the block an exception of a library would go along, which may quote a password.
     raise ConfigError(variable, problem)
 
@@ -365,5 +393,11 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_APP": ("app", str),
 }
 
+#: Variables that name a file with the text of another variable: credentials of systemd, secrets of containers.
+_FILES: Mapping[str, str] = {
+    "SCIMLITE_DATABASE_URL_FILE": "SCIMLITE_DATABASE_URL",
+    "SCIMLITE_SECRET_KEY_FILE": "SCIMLITE_SECRET_KEY",
+}
+
 #: Every variable of the settings.
-VARIABLES = ("SCIMLITE_STATE_DIR", "SCIMLITE_DATABASE_URL", "SCIMLITE_SECRET_KEY", *_WITH_A_DEFAULT)
+VARIABLES = ("SCIMLITE_STATE_DIR", "SCIMLITE_DATABASE_URL", "SCIMLITE_SECRET_KEY", *_FILES, *_WITH_A_DEFAULT)

@@ -339,6 +339,49 @@ class TestSecretKeys:
         assert not state_dir.exists()
 
 
+class TestSecretsInFiles:
+    """`SCIMLITE_SECRET_KEY_FILE` and `SCIMLITE_DATABASE_URL_FILE`, for credentials of systemd and of containers."""
+
+    def test_the_text_of_the_file_counts(self, tmp_path):
+        key, url = tmp_path / "key", tmp_path / "url"
+        key.write_text(f"{KEY},{OLD_KEY}\n")
+        # What Kubernetes mounts can be read by everybody in the container.
+        key.chmod(0o444)
+        url.write_text(" postgresql://scim:pw@db/scim\n")
+        settings = read(SCIMLITE_SECRET_KEY_FILE=str(key), SCIMLITE_DATABASE_URL_FILE=str(url))
+        assert settings.secret_keys == (KEY, OLD_KEY)
+        assert settings.database_url == "postgresql://scim:pw@db/scim"
+        assert not settings.database_is_default
+
+    @pytest.mark.parametrize("name", ["SCIMLITE_SECRET_KEY", "SCIMLITE_DATABASE_URL"])
+    def test_a_file_that_cannot_be_used_is_named(self, tmp_path, name):
+        path = tmp_path / "secret"
+        for content, problem in ((None, "No such file"), (b" \n", "is empty"), (b"\xff" * 40, "is not UTF-8")):
+            if content is not None:
+                path.write_bytes(content)
+            error = refused(**{f"{name}_FILE": str(path)})
+            assert error.variable == f"{name}_FILE"
+            assert str(path) in str(error)
+            assert problem in str(error)
+        assert "directory" in str(refused(**{f"{name}_FILE": str(tmp_path)}))
+        assert "no file can have this name" in str(refused(**{f"{name}_FILE": "a\0b"}))
+
+    def test_what_is_wrong_in_it_is_said_of_the_file_and_not_shown(self, tmp_path):
+        path = tmp_path / "secret"
+        path.write_text("hunter2")
+        for name in ("SCIMLITE_SECRET_KEY", "SCIMLITE_DATABASE_URL"):
+            error = refused(**{f"{name}_FILE": str(path)})
+            assert error.variable == f"{name}_FILE"
+            assert "hunter2" not in str(error).replace(str(path), "")
+
+    def test_a_variable_and_its_file_are_one_too_many(self, tmp_path):
+        path = tmp_path / "secret"
+        path.write_text(KEY)
+        error = refused(SCIMLITE_SECRET_KEY=KEY, SCIMLITE_SECRET_KEY_FILE=str(path))
+        assert error.variable == "SCIMLITE_SECRET_KEY_FILE"
+        assert "both set" in str(error)
+
+
 class TestSecretKeyFile:
     def test_sqlite_creates_a_key_once(self, state_dir):
         settings = read(SCIMLITE_STATE_DIR=str(state_dir))
