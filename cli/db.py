@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scimlite.admin import apps
+from scimlite.admin import apps, backups
 from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
 from scimlite.db import Database, drift, migration
@@ -190,6 +190,11 @@ def backup(file: Path) -> None:
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
     click.echo(f"Wrote {file}, {_size(file.stat().st_size)}.")
+    try:
+        backups.record(settings.state_dir)
+    except OSError as error:
+        # The copy is whole all the same.
+        click.echo(f"`scimlite check` will not know of it: {settings.state_dir}: {error.strerror}.", err=True)
     if (settings.state_dir / "secret_key").exists():
         click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",
+    "check": "Say whether something needs you, for cron and monitoring.",
     "db": "Upgrade, inspect, check and back up the database.",
     "completion": "Print the script that completes commands and names in a shell.",
 }

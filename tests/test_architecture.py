@@ -173,7 +173,7 @@ def test_cli_imports_itself_by_dots_only():
 
 
 #: Folders of tests that are about no room: stories over HTTP, recorded conversations, what several tests use.
-BESIDE_THE_ROOMS = {"wire", "idp", "support"}
+BESIDE_THE_ROOMS = {"deploy", "wire", "idp", "support"}
 
 
 def test_the_folders_of_tests_are_the_rooms():

@@ -370,6 +370,10 @@ class Database(Dialect):
     def create(self) -> None:
         """Creates the empty database where scimlite does that itself: the file of SQLite. Raises OSError."""
 
+    def folders(self) -> list[Path]:
+        """Returns the folders of this machine whose disks the database fills; none for a server."""
+        return []
+
     def size(self) -> int | None:
         """Returns the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
         return None

@@ -71,6 +71,9 @@ class SqliteDatabase(Database):
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
+    def folders(self) -> list[Path]:
+        return [self.path.absolute().parent]
+
     def size(self) -> int | None:
         # With the pages in the WAL that are not yet moved into the file.
         files = (self.path, self.path.with_name(self.path.name + "-wal"))

@@ -1,0 +1,143 @@
+"""Judges the state of an installation: what an operator should be told about before a client is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import clock
+from ..clock import DAY
+from . import figures
+from .figures import AppFigures
+from .tokens import Token
+
+_HOUR = DAY // 24
+#: Fewer refused entries in a day are somebody's typing errors, whatever their share is.
+_FEWEST_REFUSED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on something is to be told; times are microseconds, shares are from 0 to 1."""
+
+    #: The longest time without a request of an app's client; None when that is no matter.
+    contact: int | None = DAY
+    #: The largest share of refused and failed entries in a day.
+    refusals: float = 0.1
+    #: How long before its end a token is told about.
+    tokens: int = 14 * DAY
+    #: The smallest free share of a disk.
+    disk: float = 0.05
+    #: The oldest that the last backup may be; None when that is no matter.
+    backup: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `topic` is a word for programs, `text` a sentence without its end."""
+
+    topic: str
+    #: The slug of the app; None for the whole installation.
+    app: str | None
+    fine: bool
+    text: str
+
+
+def judge(
+    apps: Sequence[AppFigures], folders: Sequence[Path], backup_at: int | None, thresholds: Thresholds
+) -> list[Finding]:
+    """Returns what was looked at, the installation first, then each app.
+
+    In: the figures of the apps; the folders whose disks must have room; when the last backup was made, None when it is
+    not known.
+    """
+    now = clock.now()
+    found = [each for folder in dict.fromkeys(folders) for each in _disk(folder, thresholds.disk)]
+    if thresholds.backup is not None:
+        found.append(_backup(backup_at, now, thresholds.backup))
+    for app in apps:
+        if app.app.enabled:
+            found += [_contact(app, now, thresholds.contact)] if thresholds.contact is not None else []
+            found += [*_brakes(app, now), _refusals(app, thresholds.refusals), *_tokens(app, now, thresholds.tokens)]
+    return found
+
+
+def _disk(folder: Path, least: float) -> list[Finding]:
+    room = figures.space(folder)
+    if room is None:
+        # PostgreSQL needs no folder here.
+        return []
+    text = f"{room.share:.0%} of the disk of {folder} is free, {room.free / 1e9:,.1f} GB"
+    return [Finding("disk", None, room.share >= least, text)]
+
+
+def _backup(at: int | None, now: int, oldest: int) -> Finding:
+    if at is None:
+        return Finding("backup", None, False, "No backup was ever made with `scimlite db backup`")
+    return Finding("backup", None, now - at <= oldest, f"The last backup was made {_age(now - at)} ago")
+
+
+def _contact(figures: AppFigures, now: int, longest: int) -> Finding:
+    slug, last = figures.app.slug, figures.last_contact
+    if last is None:
+        # Somebody is still setting it up.
+        return Finding("contact", slug, True, "No client was ever accepted")
+    return Finding("contact", slug, now - last <= longest, f"A client was last accepted {_age(now - last)} ago")
+
+
+def _brakes(figures: AppFigures, now: int) -> list[Finding]:
+    slug = figures.app.slug
+    if not figures.tripped:
+        return [Finding("brake", slug, True, "No brake holds")]
+    return [
+        Finding("brake", slug, False, f"The brake on {each.kind} holds since {_age(now - each.at)}: {each.reason}")
+        for each in figures.tripped
+    ]
+
+
+def _refusals(figures: AppFigures, most: float) -> Finding:
+    refused, entries = figures.refused, figures.entries
+    fine = refused < _FEWEST_REFUSED or refused <= most * entries
+    text = f"{refused:,} of {entries:,} entries of the last 24 hours are refused or failed"
+    return Finding("refusals", figures.app.slug, fine, text)
+
+
+def _tokens(figures: AppFigures, now: int, ahead: int) -> list[Finding]:
+    slug = figures.app.slug
+    ending = [token for token in figures.tokens if _ends(token, now + ahead) and not _replaced(token, figures.tokens)]
+    if not figures.tokens:
+        return [Finding("token", slug, False, "No token is active: no client can be accepted")]
+    if not ending:
+        return [Finding("token", slug, True, f"No token that is needed ends within {_age(ahead)}")]
+    return [
+        Finding("token", slug, False, f"The token '{token.label}' ends in {_age((token.expires_at or now) - now)}")
+        for token in ending
+    ]
+
+
+def _ends(token: Token, before: int) -> bool:
+    return token.expires_at is not None and token.expires_at <= before
+
+
+def _replaced(token: Token, others: Sequence[Token]) -> bool:
+    """True when a token that lasts longer is in use by now, so that the client does not need this one any more."""
+    return any(
+        other.subject == token.subject
+        and other.issued_at >= token.issued_at
+        and (other.expires_at is None or (token.expires_at is not None and other.expires_at > token.expires_at))
+        and (other.last_used_at or 0) >= (token.last_used_at or 1)
+        for other in others
+        if other.id != token.id
+    )
+
+
+def _age(length: int) -> str:
+    """A length of time in words; whole days from two days on."""
+    hours = max(length, 0) // _HOUR
+    if hours < 1:
+        minutes = max(length, 0) // (_HOUR // 60)
+        return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    if hours < 48:
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    return f"{hours // 24} days"
