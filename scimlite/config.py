@@ -50,7 +50,7 @@ class ConfigError(OperatorError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """How much a client may ask for, and how long deleted users are kept."""
+    """How much a client may ask for, how long that may take, and how long deleted users are kept."""
 
     #: SCIMLITE_MAX_BODY: the largest request body, in bytes; a larger one is answered with 413.
     max_body: int = 16 * 1024 * 1024
@@ -67,6 +67,9 @@ class Limits:
     #: SCIMLITE_MAX_COMPARISONS: the most comparisons of a query that no index saves (terms times resources); a query
     #: that needs more is answered with 400 and `tooMany`.
     max_comparisons: int = 1_000_000
+
+    #: SCIMLITE_REQUEST_TIMEOUT: how many seconds a request may take; then it is answered with 503.
+    request_timeout: float = 25.0
 
     #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
     retention: int = 30 * DAY
@@ -377,6 +380,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_DEFAULT_COUNT": ("default_count", config_values.whole_number),
     "SCIMLITE_MAX_OPERATIONS": ("max_operations", config_values.whole_number),
     "SCIMLITE_MAX_COMPARISONS": ("max_comparisons", config_values.whole_number),
+    "SCIMLITE_REQUEST_TIMEOUT": ("request_timeout", config_values.positive_seconds),
     "SCIMLITE_RETENTION": ("retention", config_values.days),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", config_values.seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", config_values.threshold),

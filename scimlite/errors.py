@@ -7,7 +7,7 @@ ScimError               an answer that is not a success; one class per status an
 │   └── InvalidCursor, InvalidCount (RFC 9865)
 ├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, RequestTimeout 408, Conflict 409,
 │   Uniqueness 409, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
-└── InternalError 500, NotImplementedHere 501, Unavailable 503
+└── InternalError 500, NotImplementedHere 501, Unavailable 503 (DeadlinePassed, Unconfirmed)
 """
 
 from __future__ import annotations
@@ -259,3 +259,20 @@ class Unavailable(ScimError):
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
         self.reason = reason
         self.summary = summary
+
+
+class DeadlinePassed(Unavailable):
+    """503: the request could not be answered in its time (SCIMLITE_REQUEST_TIMEOUT)."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        passed = "the deadline of the request passed"
+        reason = f"{passed}: {reason}" if reason else passed
+        super().__init__("This could not be answered in time; try again in a moment.", reason=reason)
+
+
+class Unconfirmed(Unavailable):
+    """503: the database was asked to commit and did not answer, so that nobody knows whether the change was made."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        detail = "The database did not confirm this change, which may have been made: look before you try again."
+        super().__init__(detail, reason=f"the answer to COMMIT is missing ({reason})")

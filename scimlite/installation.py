@@ -125,6 +125,7 @@ def database(settings: Settings) -> Database:
     return open_database(
         settings.database_url,
         busy_timeout=settings.busy_timeout,
+        request_timeout=settings.request_timeout,
         prepare_threshold=settings.prepare_threshold,
         described=settings.database_label,
     )

@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
     ("scimlite.config_values",),
+    ("scimlite.deadline",),
     (
         "scimlite.errors",
         "scimlite.clock",

@@ -13,10 +13,9 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
-from .connection import Connection
+from scimlite import deadline
 
-#: The name in the WSGI environment of when the request had arrived, by `time.monotonic`.
-ARRIVED = "scimlite.arrived"
+from .connection import Connection
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no type information
@@ -65,7 +64,7 @@ def answer(
             request, connection, connection.client, connection.server, config, response_class=Response
         )
         environ["wsgi.multithread"] = True
-        environ[ARRIVED] = connection.began
+        environ[deadline.ARRIVED] = connection.began
         body = application(environ, response.start_response)
         if arrival.cut or last():
             response.force_close()

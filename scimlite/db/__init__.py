@@ -24,12 +24,18 @@ __all__ = [
 
 
 def open_database(
-    url: str, *, busy_timeout: float = 5.0, prepare_threshold: int | str | None = "auto", described: str | None = None
+    url: str,
+    *,
+    busy_timeout: float = 5.0,
+    request_timeout: float = 25.0,
+    prepare_threshold: int | str | None = "auto",
+    described: str | None = None,
 ) -> Database:
     """The database that a URL names, `sqlite:///file` or `postgresql://…`; connects to nothing and creates nothing.
 
-    `busy_timeout` is in seconds. `prepare_threshold` is a number of uses, None for never, or `auto`. `described` names
-    a PostgreSQL database in messages, without its password.
+    `busy_timeout` and `request_timeout` are in seconds; the latter is for work that has a deadline.
+    `prepare_threshold` is a number of uses, None for never, or `auto`. `described` names a PostgreSQL database in
+    messages, without its password.
     """
     # Imported here, so that only the driver of the database in use is loaded: psycopg takes 0.2 s.
     if url.startswith("sqlite:///"):
@@ -39,5 +45,9 @@ def open_database(
     from .postgresql import PostgresDatabase
 
     return PostgresDatabase(
-        url, described or "PostgreSQL", busy_timeout=busy_timeout, prepare_threshold=prepare_threshold
+        url,
+        described or "PostgreSQL",
+        busy_timeout=busy_timeout,
+        request_timeout=request_timeout,
+        prepare_threshold=prepare_threshold,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from .. import deadline
 from ..errors import Unavailable
 from .turns import in_child
 
@@ -22,7 +23,7 @@ from .turns import in_child
 class Job:
     """The write of one thread: the work, and its result or error once it has ended."""
 
-    __slots__ = ("arrived", "committed", "context", "ended", "error", "leads", "result", "statements", "wakeup", "work")
+    __slots__ = ("committed", "context", "end", "ended", "error", "leads", "result", "statements", "wakeup", "work")
 
     def __init__(self, work: Callable[[], Any], statements: list[str] | None = None) -> None:
         self.work = work
@@ -30,8 +31,8 @@ class Job:
         self.context = contextvars.copy_context()
         #: Records the texts of the statements of `work`, for `Database.counting`.
         self.statements = statements
-        #: When the job arrived, by `time.monotonic`.
-        self.arrived = time.monotonic()
+        #: Until when the job waits for a leader that begins with it, by `time.monotonic`.
+        self.end = 0.0
         self.result: Any = None
         #: None once the write is durable. This error remains when the leader is interrupted.
         self.error: Exception | None = Unavailable("The server was stopped in the middle; try again in a moment.")
@@ -60,7 +61,7 @@ class Batches:
     ) -> None:
         self._turn = turn
         self._carry_out = carry_out
-        #: Seconds that a job waits until a leader begins with it.
+        #: Seconds that a job waits until a leader begins with it, when its deadline is not before that.
         self._timeout = timeout
         self._reset()
         in_child(self._reset)
@@ -76,8 +77,9 @@ class Batches:
     def run(self, job: Job) -> None:
         """Returns when the job has ended, carried out by this thread or by another leader.
 
-        Raises Unavailable when no leader began with the job within the timeout.
+        Raises Unavailable when no leader began with the job within the timeout, or before the deadline.
         """
+        job.end = time.monotonic() + deadline.at_most(self._timeout)
         with self._lock:
             self._waiting.append(job)
             job.leads, self._led = not self._led, True
@@ -89,7 +91,7 @@ class Batches:
     def _sleep(self, job: Job) -> None:
         """Waits until the job has ended or its thread is to lead; after the timeout, withdraws it."""
         try:
-            if job.wakeup.acquire(timeout=self._timeout):
+            if job.wakeup.acquire(timeout=max(0.0, job.end - time.monotonic())):
                 return
         except BaseException:
             # Raised by a signal handler: this thread neither waits for the job any longer nor leads.
@@ -112,7 +114,7 @@ class Batches:
         """Carries out all waiting jobs, then wakes the next leader and the threads of the jobs."""
         jobs: list[Job] = []
         try:
-            with self._turn(max(0.0, own.arrived + self._timeout - time.monotonic())):
+            with self._turn(max(0.0, own.end - time.monotonic())):
                 with self._lock:
                     jobs, self._waiting = self._waiting, []
                 self._carry_out(jobs)

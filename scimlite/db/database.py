@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import peewee
 
+from .. import deadline
+from ..errors import DeadlinePassed, Unavailable, Unconfirmed
 from ..redaction import error_log
 from .dialect import Dialect
 from .statements import Insert, Place, Statement
@@ -51,6 +53,8 @@ class _Thread(threading.local):
         self.totals: dict[tuple[str, str], int] = {}
         #: The open pipeline of PostgreSQL, in a transaction.
         self.pipeline: Any = None
+        #: True once COMMIT was sent.
+        self.committing = False
         #: Texts of the statements that run inside `counting`; None outside.
         self.statements: list[str] | None = None
 
@@ -162,7 +166,7 @@ class Database(Dialect):
     def execute(self, query: Any, **binds: Any) -> None:
         """Runs a statement that returns no rows.
 
-        In a transaction PostgreSQL may raise the statement's error only with a later statement or with COMMIT.
+        In a transaction PostgreSQL may raise the statement's error only with a later statement or at the end.
         """
         sql, params = self._bound(query, binds)
         with peewee_errors:
@@ -258,6 +262,7 @@ class Database(Dialect):
         try:
             if self.in_transaction:
                 return self._transact_within(work)
+            deadline.check()
             result = self._transact(work)
         except BaseException:
             del self._thread.committed[mark:]
@@ -289,21 +294,22 @@ class Database(Dialect):
     def _transact(self, work: Callable[[], T]) -> T:
         attempt = 0
         while True:
-            finished = False
             self._thread.committed.clear()
+            self._thread.committing = False
             try:
                 with self._transaction():
                     result = work()
-                    finished = True
                 return result
             except self._unreachable as error:
                 attempt += 1
-                last = attempt >= self._tries(error, committing=finished)
-                if self._connection_lost(error):
+                committing = self._thread.committing
+                last = attempt >= self._tries(error, committing=committing)
+                lost = self._connection_lost(error)
+                if lost:
                     self.close()
-                if last:
-                    self._fail(error)
-                time.sleep(_JITTER.uniform(0, 0.02 * 2 ** (attempt - 1)))
+                if last or deadline.remaining() <= 0:
+                    self._fail(error, unconfirmed=lost and committing)
+                time.sleep(deadline.at_most(_JITTER.uniform(0, 0.02 * 2 ** (attempt - 1))))
 
     def _transaction(self) -> AbstractContextManager[Any]:
         """Returns a context that is one transaction of this thread's connection."""
@@ -335,9 +341,14 @@ class Database(Dialect):
         """Returns Unavailable for a database that cannot be used, else the error itself: a fault of ours."""
         return unavailable(Trouble.UNREACHABLE)
 
-    def _fail(self, error: Exception) -> NoReturn:
-        """Raises the error in the form that callers get."""
+    def _fail(self, error: Exception, *, unconfirmed: bool = False) -> NoReturn:
+        """Raises the error in the form that callers get; `unconfirmed`, when COMMIT was sent and not answered."""
         translated = self.translated(error)
+        if isinstance(translated, Unavailable):
+            if unconfirmed:
+                translated = Unconfirmed(translated.reason)
+            elif deadline.remaining() <= 0:
+                translated = DeadlinePassed(translated.reason)
         if translated is error:
             raise error
         raise translated from error

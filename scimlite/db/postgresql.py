@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import psycopg
 from peewee import SQL, fn
 from psycopg import ClientCursor
 
+from .. import deadline
+from ..errors import DeadlinePassed
 from ..redaction import error_log
 from .database import Database, Row, chunks, peewee_errors
-from .postgresql_session import Connection, Session, connect, describe, set_settings
-from .sqlstates import OURS, State, state_of
+from .postgresql_session import Connection, DeadlineError, Session, connect, describe, set_settings, wanted
+from .sqlstates import OURS, OVERDUE, State, state_of
 from .statements import Insert, Slot, prepared
 from .tables import TABLES
 from .troubles import Trouble, unavailable
@@ -52,13 +55,28 @@ def health(db: Database) -> Any:
 class _Connections(peewee.PostgresqlDatabase):
     """Peewee's database, whose connections are opened by `postgresql_session.connect`."""
 
-    def __init__(self, url: str, wanted: Mapping[str, str], prepare_threshold: int | str | None) -> None:
+    def __init__(self, url: str, settings: Callable[[], dict[str, str]], prepare_threshold: int | str | None) -> None:
         super().__init__(url, prefer_psycopg3=True)
-        self._wanted = wanted
+        self._settings = settings
         self._prepare_threshold = prepare_threshold
 
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Opens this thread's connection; returns False when it has one and `reuse_if_open` is true.
+
+        Peewee's own function holds a lock meanwhile: each thread would wait for the connections of all others.
+        """
+        state: Any = self._state  # type: ignore[attr-defined]  # not in its type information
+        if not state.closed:
+            return bool(super().connect(reuse_if_open))
+        with peewee_errors:
+            connection = self._connect()
+        state.reset()
+        state.set_connection(connection)
+        self.server_version = connection.info.server_version
+        return True
+
     def _connect(self) -> Connection:
-        return connect(self.database, self._wanted, self._prepare_threshold)
+        return connect(self.database, self._settings(), self._prepare_threshold)
 
 
 class PostgresDatabase(Database):
@@ -66,15 +84,18 @@ class PostgresDatabase(Database):
 
     kind = "postgresql"
 
-    def __init__(self, url: str, described: str, *, busy_timeout: float, prepare_threshold: int | str | None) -> None:
-        self._wanted = {
-            "lock_timeout": str(int(busy_timeout * 1000)),
-            # Planning a look-up takes five times as long as running it, and by its own rule PostgreSQL goes on planning
-            # it each time. The text of a Statement decides about the plan, its values do not
-            # (docs/adr/0003-prepared-texts.md).
-            "plan_cache_mode": "force_generic_plan",
-        }
-        super().__init__(_Connections(url, self._wanted, prepare_threshold), described)
+    def __init__(
+        self,
+        url: str,
+        described: str,
+        *,
+        busy_timeout: float,
+        request_timeout: float,
+        prepare_threshold: int | str | None,
+    ) -> None:
+        self._settings = partial(wanted, busy_timeout, request_timeout)
+        self._request_timeout = request_timeout
+        super().__init__(_Connections(url, self._settings, prepare_threshold), described)
 
     def exists(self) -> bool:
         return True
@@ -94,9 +115,14 @@ class PostgresDatabase(Database):
     def session(self) -> Session:
         def work() -> Session:
             with peewee_errors:
-                return describe(self.peewee.connection(), self._wanted)
+                return describe(self.peewee.connection(), self._settings())
 
-        return self.transact(work)
+        self.close()
+        # A new connection, as a request has it.
+        with deadline.within(self._request_timeout):
+            session = self.transact(work)
+        self.close()
+        return session
 
     # --- running statements ---------------------------------------------------------------------------------------
 
@@ -127,23 +153,26 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        # In a pipeline a statement travels with the next one that is waited for, the last ones with COMMIT: fewer
-        # round trips and shorter locks (docs/adr/0002-postgresql-pipeline.md).
+        # In a pipeline a statement travels with the next one that is waited for: fewer round trips and shorter locks
+        # (docs/adr/0002-postgresql-pipeline.md).
         connection = self.peewee.connection()
         try:
-            with peewee_errors, connection.pipeline() as self._thread.pipeline:
-                self.peewee.begin()
-                if connection.local:
-                    set_settings(connection, connection.local, local=True)
-                self.peewee.push_transaction(self.peewee.transaction())
-                try:
-                    yield
-                except BaseException:
-                    self._recover()
-                    raise
-                finally:
-                    self.peewee.pop_transaction()
-                self.peewee.commit()
+            with peewee_errors:
+                with connection.pipeline() as self._thread.pipeline:
+                    connection.begin()
+                    if connection.local:
+                        set_settings(connection, connection.local, local=True)
+                    self.peewee.push_transaction(self.peewee.transaction())
+                    try:
+                        yield
+                    except BaseException:
+                        self._recover()
+                        raise
+                    finally:
+                        self.peewee.pop_transaction()
+                # The pipeline ends when all is answered.
+                self._thread.pipeline = None
+                self._commit(connection)
         except BaseException:
             # The driver's own rollback: it also forgets statements that were to be prepared and then were not.
             if not connection.closed:
@@ -152,6 +181,26 @@ class PostgresDatabase(Database):
             raise
         finally:
             self._thread.pipeline = None
+
+    def _commit(self, connection: Connection) -> None:
+        """Commits, alone, and only while the deadline has not passed by the clock of the server.
+
+        A COMMIT that travelled with statements which wait for a lock, or one that a frozen server or the network held
+        back, would be carried out after the deadline (docs/adr/0010-deadlines.md).
+        """
+        deadline.check()
+        commit = b"COMMIT"
+        if deadline.is_set():
+            # The server began the transaction before now. Two statements in one message: one trip, and an error in the
+            # first is the end.
+            seconds = b"%.3f" % deadline.remaining()
+            commit = b"SELECT 1 / (clock_timestamp() < now() + INTERVAL '%b s')::INTEGER; COMMIT" % seconds
+        self._thread.committing = True
+        try:
+            connection.command(commit)
+        except psycopg.errors.DivisionByZero:
+            self._thread.committing = False
+            raise DeadlinePassed("COMMIT came too late to the server") from None
 
     def _settle(self) -> None:
         if self._thread.pipeline is not None:
@@ -177,6 +226,8 @@ class PostgresDatabase(Database):
     def _state(self, error: Exception) -> State:
         """Returns what an error means."""
         cause = self._cause(error)
+        if isinstance(cause, DeadlineError):
+            return OVERDUE
         sqlstate = getattr(cause, "sqlstate", None)
         if not sqlstate and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
             # The driver was given something that it cannot send, or Peewee something that it cannot say.

@@ -7,7 +7,9 @@ connection of its own, so there they are set in each transaction.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +17,17 @@ from typing import Any
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import _WaitTimeout, error_from_result
+from psycopg.generators import execute
+
+from .. import deadline
 
 #: Spelled `auto`: what SCIMLITE_PREPARE_THRESHOLD is when nobody sets it.
 AUTOMATIC = "auto"
 #: With `auto`, after how many uses a statement is prepared; behind a pooler never.
 _PREPARE_AFTER = 5
+#: How often a server that works for a client looks whether the client is there, in milliseconds; since PostgreSQL 14.
+_WATCH, _WATCH_EVERY = "client_connection_check_interval", 1000
 #: libpq's parameters, unless the operator gives them: seconds until a server has to accept a connection, milliseconds
 #: until it has to acknowledge what was sent.
 _PARAMETERS = {"connect_timeout": 5, "tcp_user_timeout": 20_000}
@@ -79,13 +87,63 @@ class Session:
         ]
 
 
+class DeadlineError(psycopg.OperationalError):
+    """The deadline passed before the server answered; the connection is closed."""
+
+
 class Connection(psycopg.Connection[Any]):
-    """A connection that knows whether it leads to a pooler."""
+    """A connection that waits for its server until the deadline, and knows whether it leads to a pooler.
+
+    A server that is frozen keeps what was sent, and goes on with it when it wakes. So the connection is closed when the
+    deadline passes: the server finds it closed before a COMMIT that was not sent.
+    """
 
     #: True behind a pooler such as PgBouncer, which gives statements of one session to several connections.
     pooled = False
     #: The values of the settings to be set in each transaction, by their names; empty without a pooler.
     local: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Any:
+        # The driver waits for as many whole seconds as connect_timeout says for each host, and for at least two. It
+        # comes back here every tenth of a second.
+        steps = super()._connect_gen(conninfo)
+        try:
+            step = next(steps)
+            while True:
+                ready = yield step
+                if deadline.remaining() <= 0:
+                    raise DeadlineError("no connection was made in time")
+                step = steps.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def begin(self) -> None:
+        """Begins a transaction as the driver does by itself, because a cursor would cost 20 us more."""
+        with self.lock:
+            self.wait(self._exec_command(b"BEGIN"))
+
+    def command(self, text: bytes) -> None:
+        """Runs statements outside of a pipeline, all in one message and without a cursor; an error ends them."""
+        with self.lock:
+            self.pgconn.send_query(text)
+            results = self.wait(execute(self.pgconn))
+        if results[-1].status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(results[-1])
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Waits until the server has answered, and until the deadline at most. Raises DeadlineError then."""
+        seconds = deadline.remaining()
+        if seconds == math.inf or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, seconds)
+        except _WaitTimeout:
+            self.pgconn.finish()
+            # Left to the garbage collector, the driver's generator would complain to stderr.
+            with suppress(psycopg.Error, RuntimeError):
+                gen.close()
+            raise DeadlineError("the server did not answer in time") from None
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -100,15 +158,17 @@ def parameters(url: str) -> dict[str, Any]:
     return {} if "service" in given else {name: _PARAMETERS[name] for name in _PARAMETERS if name not in given}
 
 
-def connect(url: str, wanted: Mapping[str, str], prepare_threshold: int | str | None) -> Connection:
-    """Opens a session with the settings that are wanted, each as far as the operator does not set it.
+def connect(url: str, settings: Mapping[str, str], prepare_threshold: int | str | None) -> Connection:
+    """Opens a session with these settings, each as far as the operator does not set it.
 
     In: `prepare_threshold`, after how many uses a statement is prepared; None for never, AUTOMATIC for what fits.
     Raises the driver's OperationalError.
     """
+    if deadline.remaining() <= 0:
+        raise DeadlineError("no connection was made in time")
     connection = Connection.connect(url, autocommit=True, prepare_threshold=None, **parameters(url))
     try:
-        _configure(connection, wanted)
+        _configure(connection, settings)
     except BaseException:
         connection.close()
         raise
@@ -119,20 +179,25 @@ def connect(url: str, wanted: Mapping[str, str], prepare_threshold: int | str | 
     return connection
 
 
-def _configure(connection: Connection, wanted: Mapping[str, str]) -> None:
+def _configure(connection: Connection, asked_for: Mapping[str, str]) -> None:
     # A pooler makes up the process id that a client gets when it connects.
     found = connection.execute(
         "SELECT pg_backend_pid(), array_agg(name) FROM pg_settings WHERE name = ANY(%s) AND source <> 'client'",
-        (list(wanted),),
+        (list(asked_for),),
     ).fetchone()
     assert found is not None
     pid, names = found
-    settings = {name: value for name, value in wanted.items() if name in (names or ())}
+    settings = {name: value for name, value in asked_for.items() if name in (names or ())}
     connection.pooled = pid != connection.info.backend_pid
+    # Behind a pooler this tries them only: outside of a transaction what is local ends with the statement.
+    try:
+        set_settings(connection, settings, local=connection.pooled)
+    except psycopg.errors.InvalidParameterValue:
+        # Not every operating system tells a server that its client has gone.
+        settings.pop(_WATCH, None)
+        set_settings(connection, settings, local=connection.pooled)
     if connection.pooled:
         connection.local = settings
-    else:
-        set_settings(connection, settings, local=False)
 
 
 def set_settings(connection: psycopg.Connection[Any], settings: Mapping[str, str], *, local: bool) -> None:
@@ -143,14 +208,37 @@ def set_settings(connection: psycopg.Connection[Any], settings: Mapping[str, str
         connection.execute(f"SELECT {calls}", binds)
 
 
-def describe(connection: Connection, wanted: Mapping[str, str]) -> Session:
+def wanted(busy_timeout: float, request_timeout: float) -> dict[str, str]:
+    """Returns the settings that scimlite asks for, in PostgreSQL's base units.
+
+    In: seconds to wait for a lock; seconds that a request may take. The latter counts for a connection that is made
+    while there is a deadline: commands may take as long as they need.
+    """
+    lock, statement = int(busy_timeout * 1000), int(request_timeout * 1000)
+    settings = {
+        "lock_timeout": str(lock),
+        # Planning a look-up takes five times as long as running it, and by its own rule PostgreSQL goes on planning it
+        # each time. The text of a Statement decides about the plan, its values do not
+        # (docs/adr/0003-prepared-texts.md).
+        "plan_cache_mode": "force_generic_plan",
+    }
+    if deadline.is_set():
+        settings |= {
+            "lock_timeout": str(min(lock, statement)),
+            "statement_timeout": str(statement),
+            _WATCH: str(_WATCH_EVERY),
+        }
+    return settings
+
+
+def describe(connection: Connection, asked_for: Mapping[str, str]) -> Session:
     """Returns what a connection has at this moment; behind a pooler it has to be in a transaction."""
     rows = connection.execute(
-        "SELECT name, setting, current_setting(name), source FROM pg_settings WHERE name = ANY(%s)", (list(wanted),)
+        "SELECT name, setting, current_setting(name), source FROM pg_settings WHERE name = ANY(%s)", (list(asked_for),)
     ).fetchall()
     found = {name: rest for name, *rest in rows}
     settings = []
-    for name, asked in wanted.items():
+    for name, asked in asked_for.items():
         has, shown, source = found.get(name, (None, "", ""))
         settings.append(Setting(name, asked, has, shown, source == "client"))
     times = {name: value for name, value in connection.info.get_parameters().items() if name in _PARAMETERS}

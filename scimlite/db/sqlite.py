@@ -14,7 +14,8 @@ import orjson
 import peewee
 from peewee import SQL, fn
 
-from ..errors import Unavailable
+from .. import deadline
+from ..errors import DeadlinePassed, Unavailable
 from ..obstacles import obstacle
 from ..redaction import error_log
 from .batches import Batches, Job
@@ -36,6 +37,20 @@ def data_version(db: Database) -> Any:
     return SQL("PRAGMA data_version")
 
 
+def _in_time(work: Callable[[], T]) -> T:
+    """Runs the work of one job in its own context. Raises DeadlinePassed when its deadline is over before it ends."""
+    deadline.check()
+    try:
+        result = work()
+    except peewee.OperationalError as error:
+        # SQLite was interrupted.
+        if deadline.remaining() <= 0:
+            raise DeadlinePassed(str(error)) from error
+        raise
+    deadline.check()
+    return result
+
+
 class SqliteDatabase(Database):
     """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut.
 
@@ -53,6 +68,7 @@ class SqliteDatabase(Database):
         self._link = Link()
         super().__init__(Connections(self._file, self._link, busy_timeout), f"SQLite file {path}")
         self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout)
+        self._busy_timeout = busy_timeout
         #: How the last write failed, None when it succeeded.
         self._failure: Failure | None = None
 
@@ -119,13 +135,23 @@ class SqliteDatabase(Database):
             raise
         self._link.check_at = time.monotonic() + CHECKED_EVERY
 
+    def close(self) -> None:
+        super().close()
+        # The last connection that is closed removes the WAL, and the next one makes another.
+        self._link.wal = None
+
     # --- transactions ---------------------------------------------------------------------------------------------
 
     def _transact(self, work: Callable[[], T]) -> T:
         if self._link.erasing:
             return super()._transact(work)
         job = Job(work, self._thread.statements)
-        self._batches.run(job)
+        try:
+            self._batches.run(job)
+        except Unavailable:
+            # It may have been the deadline that ended the waiting.
+            deadline.check()
+            raise
         if job.error is not None:
             raise job.error
         self._thread.committed += job.committed
@@ -151,6 +177,9 @@ class SqliteDatabase(Database):
         error: Exception | None = None
         try:
             super()._transact(partial(self._run_jobs, jobs))
+        except DeadlinePassed:
+            # That of one job, not of all.
+            return False
         except Unavailable as unavailable:
             error = unavailable
         except Exception:
@@ -170,7 +199,7 @@ class SqliteDatabase(Database):
         committed, statements = thread.committed, thread.statements
         thread.committed, thread.statements = [], job.statements
         try:
-            job.result = job.context.run(job.work)
+            job.result = job.context.run(_in_time, job.work)
             job.committed = thread.committed
         finally:
             thread.committed, thread.statements = committed, statements
@@ -179,7 +208,7 @@ class SqliteDatabase(Database):
     def _transaction(self) -> Iterator[None]:
         # Not Peewee's: it rolls back what SQLite has rolled back already, and the error of that hides SQLite's own.
         connection = self.peewee.connection()
-        self.peewee.begin()
+        self._begin(connection)
         self.peewee.push_transaction(self.peewee.transaction())
         try:
             try:
@@ -193,6 +222,18 @@ class SqliteDatabase(Database):
         # The commit is acknowledged only when it went into the file that is there.
         self._check_file()
         self._failure = None
+
+    def _begin(self, connection: Any) -> None:
+        """Begins a transaction; waits for other programs that write for the busy timeout, or until the deadline."""
+        seconds = deadline.at_most(self._busy_timeout)
+        if seconds == self._busy_timeout:
+            self.peewee.begin()
+            return
+        connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        try:
+            self.peewee.begin()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
     def _roll_back(self, connection: Any) -> None:
         """Rolls back unless SQLite did so by itself, as it does without space or memory; another error is raised."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import peewee
 
+from .. import deadline
 from .sqlite_errors import is_full
 from .sqlite_file import DatabaseFile, Identity
 from .troubles import Trouble
@@ -19,6 +20,9 @@ CHECKED_EVERY = 1.0
 _REMEMBERED = 10.0
 #: Bytes of a disk that was full and is not any more; the WAL has some 4 MB at most.
 _ENOUGH = 1024 * 1024
+
+#: Steps of SQLite's machine between two looks at the clock, about a millisecond.
+_STEPS = 100_000
 
 
 class Failure:
@@ -65,8 +69,14 @@ class Connections(peewee.SqliteDatabase):
             # Reading opens the WAL and keeps it; a pragma that turns a new file's WAL on does not.
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             self._link.wal = self._file.opened()
+            connection.set_progress_handler(_is_overdue, _STEPS)
         except BaseException:
             connection.close()
             raise
         self._link.check_at = time.monotonic() + CHECKED_EVERY
         return connection
+
+
+def _is_overdue() -> bool:
+    """True ends the statement: the deadline of the request for which it runs has passed."""
+    return deadline.remaining() <= 0

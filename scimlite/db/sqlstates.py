@@ -29,6 +29,8 @@ class State:
 _MOST_TRIES = 6
 #: A fault of ours.
 OURS = State()
+#: The deadline of a request passed: its connection is closed.
+OVERDUE = State(Trouble.UNREACHABLE, lost=True)
 _LOST = State(Trouble.UNREACHABLE, lost=True, tries=_MOST_TRIES)
 _CONFLICT = State(Trouble.BUSY, "writers got into each other's way", tries=_MOST_TRIES, rolled_back=True)
 _OTHER_SESSION = "a pooler gives this session's statements to several connections: see PgBouncer in docs/operate.md"

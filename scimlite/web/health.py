@@ -10,12 +10,15 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 
+from .. import deadline
 from ..db import Database, DatabaseError, migration
 from ..errors import ScimError, Unavailable
 from .headers import protect
 
 #: Seconds that an answer waits for the database.
 PATIENCE = 1.5
+#: Seconds after which a look at the database is given up.
+_LONGEST = 10.0
 
 
 class _Probe:
@@ -87,8 +90,10 @@ class Health:
         while True:
             probe = self._begun.get()
             try:
-                self._db.check_health()
-                probe.schema = _fault_of_schema(self._db)
+                # A connection that hangs is given up, so that the next look has another one.
+                with deadline.within(_LONGEST):
+                    self._db.check_health()
+                    probe.schema = _fault_of_schema(self._db)
             except Unavailable as error:
                 probe.trouble = _without_details(error)
             except ScimError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +63,29 @@ class PostgresServer:
                 note.write_text(json.dumps(self._start()))
             url: str = json.loads(note.read_text())["url"]
         return url
+
+    def processes(self) -> list[int]:
+        """The process ids of the running server, the postmaster first."""
+        started = json.loads((self.folder / "server.json").read_text())
+        postmaster = int(Path(started["data"], "postmaster.pid").read_text().splitlines()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """A context in which no process of the server runs."""
+        stopped = []
+        try:
+            # The postmaster first, so that no new ones come.
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+            yield
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop the server if one was started, and remove everything it wrote."""

@@ -1,27 +1,36 @@
-"""A TCP port that leads to another one, until a test cuts it."""
+"""A TCP port that leads to another one, until a test cuts it, holds it or slows it down."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 
 class Forwarder:
-    """Forwards 127.0.0.1:port to a server; cut off, connections break and new ones are refused."""
+    """Forwards 127.0.0.1:port to a server.
+
+    Cut off, connections break and new ones are refused. Held, bytes are taken and kept, and delivered when they flow
+    again.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
-        #: Set as long as what comes is forwarded.
-        self._flows = threading.Event()
-        self._flows.set()
         self.port = 0
+        #: Seconds before bytes are passed on, in each direction.
+        self.delay = 0.0
+        #: Set as long as what comes is forwarded.
+        self._flowing = threading.Event()
+        self._flowing.set()
+        #: Bytes from a client that hold everything; None for none.
+        self._hold_at: bytes | None = None
         self.mend()
 
     @classmethod
@@ -69,11 +78,29 @@ class Forwarder:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Nothing comes through, as from a server whose processes are stopped; connections stay, and new ones open."""
-        self._flows.clear()
+        self.hold()
         try:
             yield
         finally:
-            self._flows.set()
+            self.flow()
+
+    def hold(self) -> None:
+        """Keep all bytes from now on."""
+        self._flowing.clear()
+
+    def hold_at(self, text: bytes) -> None:
+        """Keep all bytes from the moment on that a client sends this text, the text included."""
+        self._hold_at = text
+
+    @property
+    def holds(self) -> bool:
+        """True while bytes are kept."""
+        return not self._flowing.is_set()
+
+    def flow(self) -> None:
+        """Deliver what was kept, and all that comes."""
+        self._hold_at = None
+        self._flowing.set()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -89,17 +116,21 @@ class Forwarder:
             with self._lock:
                 self._sockets += [near, far]
             for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(one, other, self._flows), daemon=True).start()
+                threading.Thread(target=self._pump, args=(one, other, one is near), daemon=True).start()
 
-
-def _pump(source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
-    try:
-        while data := source.recv(65536):
-            flows.wait()
-            sink.sendall(data)
-    except OSError:
-        pass
-    # One side has ended, so the other learns of it.
-    for each in (source, sink):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+    def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if from_client and self._hold_at is not None and self._hold_at in data:
+                    self.hold()
+                self._flowing.wait()
+                if self.delay:
+                    time.sleep(self.delay)
+                sink.sendall(data)
+        except OSError:
+            pass
+        # A client that has gone is noticed at once; what it sent before was delivered.
+        self._flowing.wait()
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

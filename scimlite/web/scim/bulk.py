@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from flask import Response
 
-from ... import errors
+from ... import deadline, errors
 from ...journal import Action
 from ...scim import bulk, bulk_order
 from ...scim.bulk import BulkOperation, BulkRequest
@@ -82,8 +82,13 @@ class _BulkRun:
             if len(numbers) > 1 or (first.method == "POST" and first.bulk_id in bulk.references(first)):
                 self._create_circle(numbers)
             else:
-                self._try(numbers[0], partial(bulk_operation.carry_out, self._call, first, self._ids))
+                self._try(numbers[0], partial(self._carry_out, first))
         return [self._results[number] for number in sorted(self._results)]
+
+    def _carry_out(self, operation: BulkOperation) -> Answer:
+        # Hashing a password takes long too, and asks no database.
+        deadline.check()
+        return bulk_operation.carry_out(self._call, operation, self._ids)
 
     @property
     def _database_lost(self) -> bool:

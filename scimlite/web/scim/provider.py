@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
-from ... import errors
+from ... import deadline, errors
 from ...apps.keyring import Keyring
 from ...config import Limits
 from ...db import Database
@@ -120,6 +120,7 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
         call = current_call()
         request = call.request
         call.service = service
+        deadline.begin(service.limits.request_timeout, request.environ.get(deadline.ARRIVED))
         call.leniencies = leniency.collect()
         check_host(request.environ.get("HTTP_HOST"))
         call.root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
@@ -134,6 +135,7 @@ def finish_request(response: Response) -> Response:
     """Adds X-Request-Id and the headers of every answer to a response, and writes the line of the access log."""
     call = current_call()
     written.forget()
+    deadline.clear()
     response.headers["X-Request-Id"] = call.id
     protect(response)
     if call.leniencies and call.caller is not None and not call.is_trial:
