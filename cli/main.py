@@ -77,9 +77,9 @@ def _message(error: Exception) -> click.ClickException | None:
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))
     if isinstance(error, OperatorError):
-        return click.ClickException(str(error))
+        return click.ClickException(_readable(str(error)))
     if isinstance(error, ScimError):
-        return click.ClickException(error.detail)
+        return click.ClickException(_readable(error.detail))
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         return click.ClickException(_trouble(error))
     # An error of the database can only come when its library was loaded.
@@ -92,6 +92,13 @@ def _message(error: Exception) -> click.ClickException | None:
     if isinstance(error, MemoryError):
         return click.ClickException("There is not enough memory for this.")
     return None
+
+
+def _readable(text: str) -> str:
+    """Return a message with escapes for what steers a terminal: it may quote names that came from outside."""
+    from scimlite.admin.wording import visible_lines
+
+    return visible_lines(text)
 
 
 def _trouble(error: OSError) -> str:

@@ -20,7 +20,7 @@ from scimlite.journal.selection import Selection
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation
-from .kit.options import Choice, json_option, wide_option
+from .kit.options import Choice, csv_option, json_option, wide_option
 from .kit.times import MOMENT, spoken_time
 from .report_output import EntryTable, flushed, print_data
 
@@ -54,7 +54,7 @@ _PAUSE = 0.5
 )
 @json_option
 @wide_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@csv_option
 @click.option("--follow", "-f", is_flag=True, help="Print new entries as they come, until Ctrl-C.")
 @click.option("--summary", is_flag=True, help="Print counts instead: by action and outcome, and by reason of refusal.")
 @with_installation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from scimlite import apps
@@ -17,7 +19,7 @@ from .kit.choosing import chosen_apps, the_one
 from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import dry_run_option, json_option, page_options, wide_option, yes_option
+from .kit.options import csv_option, dry_run_option, json_option, page_options, wide_option, yes_option
 from .kit.output import print_csv, print_json, print_json_lines, print_place, print_text
 from .kit.times import MOMENT, local_time
 from .report_output import ENTRIES
@@ -46,7 +48,7 @@ def user() -> None:
 )
 @page_options
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@csv_option
 @wide_option
 @with_installation
 def list_(
@@ -121,7 +123,7 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
 
 @user.command()
 @required_app_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with the names of groups in one column.")
+@partial(csv_option, text="Print CSV, with the names of groups in one column.")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line (the default).")
 @with_installation
 def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:

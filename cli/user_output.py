@@ -59,7 +59,7 @@ _HISTORY = Columns[Record](
     Column(heading="Time", shown=lambda entry: local_time(entry.at)),
     Column(heading="Action", shown=lambda entry: entry.action),
     Column(heading="Outcome", shown=lambda entry: entry.outcome, rank=1),
-    Column(heading="What", shown=description_of, wraps=True),
+    Column(heading="What", shown=description_of, wraps=True, lines=True),
     Column(heading="By", shown=actor_of, rank=2),
 )
 

@@ -14,7 +14,7 @@ from .apps import get as find_app
 from .apps import keyring as keyrings
 from .apps.keyring import Keyring, TokenError
 from .apps.workspace import Workspace
-from .config import Settings
+from .config import Settings, parse_secret_keys
 from .db import Database, migration, open_database
 from .errors import OperatorError
 from .journal import Origin
@@ -38,8 +38,9 @@ class Installation:
 
     An application that embeds scimlite calls `Installation(url, key)`: `database_url` is `sqlite:///relative/path.db`,
     `sqlite:////absolute/path.db` or `postgresql://…`; `secret_keys` are the keys that the commands get in
-    SCIMLITE_SECRET_KEY, newest first. The database is created and upgraded to this version, unless `upgrade` is False.
-    Raises StartupError when the database does not fit this version or the keys do not fit its tokens, and Unavailable
+    SCIMLITE_SECRET_KEY, newest first, each by itself or all in one text, separated by commas. The database is created
+    and upgraded to this version, unless `upgrade` is False. Raises ConfigError when a key is empty or shorter than 32
+    bytes, StartupError when the database does not fit this version or the keys do not fit its tokens, and Unavailable
     when the database cannot be reached. The service and the commands call `Installation.open(settings)`.
     """
 
@@ -47,7 +48,11 @@ class Installation:
         if not secret_keys:
             # Never one that is made on the spot: each server of an application would have its own.
             raise TokenError("There is no secret key.")
-        settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=secret_keys)
+        if not all(isinstance(key, str) for key in secret_keys):
+            raise TokenError("A secret key is a text; None comes from a variable of the environment that is not set.")
+        # As the commands read SCIMLITE_SECRET_KEY, so that both have the same keys.
+        keys = parse_secret_keys(",".join(secret_keys), source="Installation")
+        settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=keys)
         self._begin(settings, create=upgrade, upgrade=upgrade)
         self.check_keys()
         # Workers must not share a connection that was opened before their server forked.

@@ -18,7 +18,7 @@ class Column(Generic[T]):
 
     `value` gives the fact as JSON data, `shown` as the text of a table's cell; without `shown` the value is the text.
     `old` is the key that it had before; JSON and CSV have both for one release, the older one at the end. `rank`,
-    `wraps` and `whole` say how the column gives way in a narrow table: see Layout.
+    `wraps`, `whole` and `lines` say how the column is laid out in a table: see Layout.
     """
 
     key: str = ""
@@ -29,6 +29,7 @@ class Column(Generic[T]):
     rank: int = 0
     wraps: bool = False
     whole: bool = False
+    lines: bool = False
 
     def cell(self, item: T) -> str:
         """The text of the table's cell."""
@@ -86,6 +87,6 @@ class Columns(Generic[T]):
         left_out = {*hidden, *(heading for heading in hidden_when_empty if not any(cells[heading]))}
         by_heading = {column.heading: column for column in self._columns if column.heading or column.shown}
         shown = [by_heading[heading] for heading in self._table if heading not in left_out]
-        layouts = [Layout(column.heading, column.rank, column.wraps, column.whole) for column in shown]
+        layouts = [Layout(column.heading, column.rank, column.wraps, column.whole, column.lines) for column in shown]
         rows = list(zip(*(cells[column.heading] for column in shown), strict=True)) if items else []
         print_table(layouts, rows, empty=empty)

@@ -13,6 +13,7 @@ _PER_PAGE = 50
 _MOST_PER_PAGE = 1000
 
 _WIDE = "scimlite.wide"
+_RAW = "scimlite.raw"
 
 _Command = Callable[..., Any]
 
@@ -32,6 +33,26 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs; lists one object a line.")(
         command
     )
+
+
+def csv_option(command: _Command, *, text: str = "Print comma-separated values.") -> _Command:
+    """The `--csv` option, and `--raw` for programs."""
+    raw = "With --csv: print texts as they are, without an apostrophe before those that a spreadsheet would calculate."
+    command = click.option("--raw", is_flag=True, expose_value=False, callback=_keep_raw, help=raw)(command)
+    # Eager, so that it is known when --raw is read.
+    return click.option("--csv", "as_csv", is_flag=True, is_eager=True, help=text)(command)
+
+
+def _keep_raw(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.params.get("as_csv"):
+        raise click.UsageError("--raw is for --csv: give both.", ctx)
+    ctx.meta[_RAW] = value
+
+
+def is_raw() -> bool:
+    """True when the command was given `--raw`."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_RAW))
 
 
 class _Renamed(click.Option):

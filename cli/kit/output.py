@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from scimlite.admin.wording import visible
+from scimlite.admin.wording import visible, visible_json
 
 from .fitting import shown, size_of, wrapped
 from .layout import Layout
-from .options import is_wide
+from .options import is_raw, is_wide
 from .streams import takes_unicode
 from .times import LocalTime
 
@@ -24,25 +24,35 @@ from .times import LocalTime
 _PIPE_WIDTH = 200
 #: Columns that a text gets at least, however narrow the terminal is.
 _NARROWEST = 20
+#: How a cell begins that a spreadsheet takes for a formula; the wide forms are for East Asian versions.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(data, ensure_ascii=not takes_unicode(), indent=2))
+    click.echo(visible_json(json.dumps(data, ensure_ascii=not takes_unicode(), indent=2)))
 
 
 def print_json_lines(rows: Iterable[dict[str, Any]]) -> None:
     """Print one JSON object a line."""
     ascii_only = not takes_unicode()
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=ascii_only))
+        click.echo(visible_json(json.dumps(row, ensure_ascii=ascii_only)))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print comma-separated values with a header line."""
+    """Print comma-separated values with a header line.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, unless --raw is given.
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows(rows if is_raw() else (list(map(_inert, row)) for row in rows))
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, empty: str) -> None:

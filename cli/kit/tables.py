@@ -37,8 +37,9 @@ class _Sized:
 
     @classmethod
     def of(cls, layout: Layout, heading: str, cells: Sequence[str]) -> _Sized:
-        texts = ["\n".join(map(shown, cell.split("\n"))) for cell in cells]
-        lines = [line for cell in texts for line in cell.split("\n")]
+        parts = [cell.split("\n") if layout.lines else [cell] for cell in cells]
+        texts = ["\n".join(map(shown, lines)) for lines in parts]
+        lines = [line for text in texts for line in text.split("\n")]
         natural = max(map(cell_len, [heading, *lines]))
         long = [line for line in lines if cell_len(line) > _SHORT and not _ID.fullmatch(line)]
         if layout.whole or not long or any(isinstance(cell, LocalTime) for cell in cells):

@@ -15,9 +15,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, abort, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import ServiceUnavailable, TooManyRequests, Unauthorized
 
 from command_line import CommandLine
 from scim_client import ScimClient, add_members, assert_scim_error
@@ -27,6 +30,7 @@ from scimlite.apps.keyring import TokenError
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.directory import write
+from scimlite.errors import OperatorError
 from scimlite.journal import Origin, Scope, tallies
 
 ROOT = Path(__file__).parent.parent.parent
@@ -240,3 +244,85 @@ def test_an_installation_needs_a_key_and_writes_none(tmp_path: Path, monkeypatch
     with pytest.raises(TokenError, match="no secret key"):
         Installation("sqlite:///a.db")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        (("",), "a key of 0 bytes"),
+        (("k",), "a key of 1 bytes"),
+        (("k" * 31,), "a key of 31 bytes"),
+        ((KEY, ""), "number 2 of 2"),
+        ((f"{KEY},k",), "number 2 of 2"),
+        ((None,), "A secret key is a text"),
+        ((KEY.encode(),), "A secret key is a text"),
+    ],
+)
+def test_a_key_that_could_be_guessed_is_refused(tmp_path: Path, keys: tuple[Any, ...], problem: str) -> None:
+    with pytest.raises(OperatorError, match=problem) as refused:
+        Installation(f"sqlite:///{tmp_path / 'a.db'}", *keys)
+    assert KEY not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keys_in_one_text_are_those_of_the_commands(tmp_path: Path) -> None:
+    scim = Installation(f"sqlite:///{tmp_path / 'a.db'}", f"{KEY}, {KEY[::-1]}")
+    assert scim.settings.secret_keys == (KEY, KEY[::-1])
+    scim.db.close()
+
+
+@pytest.mark.parametrize("within", [True, False], ids=["for the blueprint", "for all of the application"])
+def test_an_application_s_own_errors_keep_their_status(tmp_path: Path, within: bool) -> None:
+    scim = Installation(f"sqlite:///{tmp_path / 'a.db'}", KEY)
+    flask = Flask("application")
+    blueprint = scim.blueprint()
+    errors: list[Any] = []
+
+    def refuse() -> None:
+        if isinstance(errors[0], Exception):
+            raise errors[0]
+        abort(errors[0])
+
+    (blueprint if within else flask).before_request(refuse)
+    flask.register_blueprint(blueprint, url_prefix="/scim")
+    client = flask.test_client()
+    challenge = WWWAuthenticate("basic", {"realm": "own"})
+    for error, status in (
+        (401, 401),
+        (Unauthorized("Sign in first.", www_authenticate=challenge), 401),
+        (403, 403),
+        (TooManyRequests("Not so fast.", retry_after=7), 429),
+        (ServiceUnavailable(retry_after=9), 503),
+        (418, 418),
+        (413, 413),
+        (502, 502),
+        (404, 404),
+        (400, 400),
+        (500, 500),
+    ):
+        errors[:] = [error]
+        answer = client.get("/scim/entra/Users")
+        assert answer.status_code == status, error
+        body = answer.get_json(force=True)
+        assert (body["status"], body["schemas"]) == (str(status), ["urn:ietf:params:scim:api:messages:2.0:Error"])
+        assert answer.content_type.startswith("application/scim+json")
+        if isinstance(error, TooManyRequests):
+            assert answer.headers["Retry-After"] == "7"
+            assert body["detail"].startswith("Not so fast. (request ")
+        if isinstance(error, Unauthorized):
+            assert answer.headers["WWW-Authenticate"] == "Basic realm=own"
+    errors[:] = [flask.response_class("closed today", 451)]
+    answer = client.get("/scim/entra/Users")
+    assert (answer.status_code, answer.text) == (451, "closed today")
+    assert client.get("/elsewhere").status_code == (404 if within else 451)
+    scim.db.close()
+
+
+@pytest.mark.parametrize("host", ["a b", "user@example.com", "a/b", ""])
+def test_a_host_that_is_none_is_refused(tmp_path: Path, host: str) -> None:
+    scim = Installation(f"sqlite:///{tmp_path / 'a.db'}", KEY)
+    flask = Flask("application")
+    flask.register_blueprint(scim.blueprint(), url_prefix="/scim")
+    answer = flask.test_client().get("/scim/entra/ServiceProviderConfig", headers={"Host": host})
+    assert answer.status_code == 400
+    scim.db.close()

@@ -19,6 +19,9 @@ from .view import METHODS
 def error_response(error: Exception) -> Response:
     """Returns the SCIM error response for any error (RFC 7644 section 3.12)."""
     call = current_call()
+    if isinstance(error, HTTPException) and isinstance(error.response, Response):
+        # The application's own answer, as `abort(response)` gives it.
+        return error.response
     scim_error = to_scim_error(error, call)
     return scim_response(orjson.dumps(scim_error.body(call.id)), scim_error.status, scim_error.headers)
 
@@ -45,6 +48,19 @@ def _from_http_error(error: HTTPException, call: Call) -> ScimError:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         headers = {"Allow": allowed} if allowed else None
         return errors.MethodNotAllowed(f"{call.request.method} is not supported here.", headers=headers)
-    if code < 500:
+    if code == 400:
         return errors.BadRequest(f"The request cannot be understood ({error.name}).")
-    return errors.as_scim_error(error)
+    if code == 500:
+        return errors.as_scim_error(error)
+    return _refusal_of_the_application(error, code)
+
+
+def _refusal_of_the_application(error: HTTPException, code: int) -> ScimError:
+    """Returns the error for a status that the application around the blueprint chose, such as `abort(429)`.
+
+    It keeps the status, the text and the headers, which may say when to try again or how to sign in.
+    """
+    headers = {name: value for name, value in error.get_headers() if not name.lower().startswith("content-")}
+    kept = ScimError(error.description or error.name, headers=headers)
+    kept.status = code
+    return kept
