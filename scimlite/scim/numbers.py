@@ -42,6 +42,14 @@ def integer(value: int | Decimal) -> int | None:
     return whole if whole == value else None
 
 
+def nearest_float(value: float | Decimal) -> float:
+    """The float that is nearest to a number; an infinity for one that is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def integer_key(value: int) -> str:
     """An integer of at most 64 bits as text of a fixed width."""
     return f"{value + _INTEGER_BIAS:020d}"

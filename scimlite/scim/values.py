@@ -255,9 +255,10 @@ def _check_decimal(attribute: Attribute, value: Json) -> Json:
     number = quirks.text_number(value)
     if not _is_number(number):
         raise InvalidValue(f"{attribute.path} takes a number, not {_kind(value)}.")
-    if isinstance(number, Decimal):
-        number = float(number)
-    if not (math.isfinite(number) if isinstance(number, float) else abs(number) < 2**64):
+    # A parser makes floats of integers with more than 64 bits, so those of texts become floats too.
+    if isinstance(number, Decimal) or abs(number) >= 2**64:
+        number = numbers.nearest_float(number)
+    if isinstance(number, float) and not math.isfinite(number):
         raise InvalidValue(f"{attribute.path} takes a smaller number.")
     # -0.0 is no other number than 0.0.
     return number + 0.0 if isinstance(number, float) else number

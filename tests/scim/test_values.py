@@ -100,6 +100,14 @@ def test_an_integer_is_what_is_written(text: str, whole: int | None) -> None:
             assert repr(values.clean(INTEGER, sent)) == str(whole)
 
 
+@pytest.mark.parametrize("text", ["0.5", "7", "18446744073709551615", "18446744073709551616", f"-{'9' * 40}", "1e300"])
+def test_a_decimal_as_text_is_what_it_is_as_a_number(text: str) -> None:
+    sent = messages.load_json(f'[{text}, "{text}"]'.encode())
+    number, as_text = (values.clean(DECIMAL, one) for one in sent)
+    assert number == as_text
+    assert type(number) is type(as_text)
+
+
 def test_a_decimal_has_one_zero() -> None:
     for value in (-0.0, 0.0, "-0.0", "-0e5", "-1e-400"):
         assert repr(values.clean(DECIMAL, value)) == "0.0"
