@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import config_values
-from .clock import DAY
 from .errors import OperatorError
+from .limits import Limits
 from .obstacles import obstacle
 
 T = TypeVar("T")
@@ -46,33 +46,6 @@ class ConfigError(OperatorError):
         super().__init__(f"{variable} {problem}")
         self.variable = variable
         self.problem = problem
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """How much a client may ask for, how long that may take, and how long deleted users are kept."""
-
-    #: SCIMLITE_MAX_BODY: the largest request body, in bytes; a larger one is answered with 413.
-    max_body: int = 16 * 1024 * 1024
-
-    #: SCIMLITE_MAX_RESULTS: the most resources in one page of a query; a larger `count` is clamped.
-    max_results: int = 1000
-
-    #: SCIMLITE_DEFAULT_COUNT: the resources in a page when the client does not ask for a `count`.
-    default_count: int = 100
-
-    #: SCIMLITE_MAX_OPERATIONS: the most operations in one bulk request; a larger one is answered with 413.
-    max_operations: int = 1000
-
-    #: SCIMLITE_MAX_COMPARISONS: the most comparisons of a query that no index saves (terms times resources); a query
-    #: that needs more is answered with 400 and `tooMany`.
-    max_comparisons: int = 1_000_000
-
-    #: SCIMLITE_REQUEST_TIMEOUT: how many seconds a request may take; then it is answered with 503.
-    request_timeout: float = 25.0
-
-    #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
-    retention: int = 30 * DAY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -381,6 +354,13 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_MAX_OPERATIONS": ("max_operations", config_values.whole_number),
     "SCIMLITE_MAX_COMPARISONS": ("max_comparisons", config_values.whole_number),
     "SCIMLITE_REQUEST_TIMEOUT": ("request_timeout", config_values.positive_seconds),
+    "SCIMLITE_MAX_VALUES": ("max_values", config_values.whole_number),
+    "SCIMLITE_MAX_ATTRIBUTE_VALUES": ("max_attribute_values", config_values.whole_number),
+    "SCIMLITE_MAX_NAME": ("max_name", config_values.whole_number),
+    "SCIMLITE_MAX_TEXT": ("max_text", config_values.whole_number),
+    "SCIMLITE_MAX_DOCUMENT": ("max_document", config_values.whole_number),
+    "SCIMLITE_MAX_PASSWORDS": ("max_passwords", config_values.whole_number),
+    "SCIMLITE_MAX_HASHES": ("max_hashes", config_values.small_number),
     "SCIMLITE_RETENTION": ("retention", config_values.days),
     "SCIMLITE_BUSY_TIMEOUT": ("busy_timeout", config_values.seconds),
     "SCIMLITE_PREPARE_THRESHOLD": ("prepare_threshold", config_values.threshold),

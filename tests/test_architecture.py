@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.config",),
     ("scimlite.config_values",),
     ("scimlite.deadline",),
+    ("scimlite.limits",),
     (
         "scimlite.errors",
         "scimlite.clock",

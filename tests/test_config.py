@@ -41,6 +41,9 @@ def test_an_empty_environment_is_a_working_sqlite_installation():
     assert settings.trusted_proxies == ()
     assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
     assert (settings.max_operations, settings.max_comparisons) == (1000, 1_000_000)
+    assert (settings.max_values, settings.max_attribute_values) == (10_000, 2_000)
+    assert (settings.max_name, settings.max_text, settings.max_document) == (4096, 65_536, 2**20)
+    assert (settings.max_passwords, settings.max_hashes) == (50, 2)
     assert settings.retention == 30 * DAY
     assert (settings.busy_timeout, settings.prepare_threshold) == (5.0, "auto")
 
@@ -58,6 +61,13 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_DEFAULT_COUNT": "50",
             "SCIMLITE_MAX_OPERATIONS": "200",
             "SCIMLITE_MAX_COMPARISONS": "5000",
+            "SCIMLITE_MAX_VALUES": "500",
+            "SCIMLITE_MAX_ATTRIBUTE_VALUES": "100",
+            "SCIMLITE_MAX_NAME": "256",
+            "SCIMLITE_MAX_TEXT": "4096",
+            "SCIMLITE_MAX_DOCUMENT": "65536",
+            "SCIMLITE_MAX_PASSWORDS": "5",
+            "SCIMLITE_MAX_HASHES": "4",
             "SCIMLITE_RETENTION": "7d",
             "SCIMLITE_BUSY_TIMEOUT": "0.5",
             "SCIMLITE_PREPARE_THRESHOLD": "off",
@@ -81,6 +91,13 @@ def test_every_variable_is_read(tmp_path):
         default_count=50,
         max_operations=200,
         max_comparisons=5000,
+        max_values=500,
+        max_attribute_values=100,
+        max_name=256,
+        max_text=4096,
+        max_document=65536,
+        max_passwords=5,
+        max_hashes=4,
         retention=7 * DAY,
         busy_timeout=0.5,
         prepare_threshold=None,
@@ -278,6 +295,12 @@ class TestNumbers:
             "SCIMLITE_DEFAULT_COUNT",
             "SCIMLITE_MAX_OPERATIONS",
             "SCIMLITE_MAX_COMPARISONS",
+            "SCIMLITE_MAX_VALUES",
+            "SCIMLITE_MAX_ATTRIBUTE_VALUES",
+            "SCIMLITE_MAX_NAME",
+            "SCIMLITE_MAX_TEXT",
+            "SCIMLITE_MAX_DOCUMENT",
+            "SCIMLITE_MAX_PASSWORDS",
         ],
     )
     @pytest.mark.parametrize("value", ["0", "-1", "+5", "1_000", "1e3", "16M", "٥", "ten", "9" * 13])

@@ -15,7 +15,7 @@ from ..db import Database
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
 from ..directory import brakes
 from ..journal import Action, Entry
-from ..scim.names import fold
+from ..journal.selection import key_of
 
 #: Journal entries rewritten in one transaction, which is how long other writers wait.
 _CHUNK = 1000
@@ -90,7 +90,7 @@ def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:
 def _keys(db: Database, app: App, id: str, name: str) -> list[str]:
     """Returns every name in requests about the person that may have been refused before there was an id."""
     aliases = AliasRow.select(AliasRow.name).where(AliasRow.app_id == app.id, AliasRow.user_uuid == id)
-    return sorted({fold(name), *(row[0] for row in db.rows(aliases))})
+    return sorted({key_of(name), *(row[0] for row in db.rows(aliases))})
 
 
 def _entries_about(app: App, id: str, keys: list[str]) -> Any:

@@ -20,6 +20,9 @@ from ..scim.schema import ResourceType, Schema
 from ..suggestions import did_you_mean
 from . import catalog, conversion
 
+#: Characters of all declarations of an app as JSON.
+_LARGEST = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -157,6 +160,11 @@ def _declare(scope: Scope, slug: str, entry: Entry, renew: Callable[[Declared], 
         new = renew(app.declared).to_json()
     except DeclarationError as error:
         raise AppError(str(error)) from None
+    if len(new) > max(_LARGEST, len(app.declared.to_json())):
+        raise AppError(
+            f"The declarations of {slug} would have {len(new):,} characters, and {_LARGEST:,} are the most: they are "
+            "read with each request."
+        )
     if new == app.declared.to_json():
         return ["It is declared like that already."]
     after = _as_it_would_be(app, new)

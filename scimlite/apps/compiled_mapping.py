@@ -27,6 +27,21 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[^"|]+|["|]')
 
 
+#: Characters of a text that a mapping makes, and of a whole profile.
+_LONGEST_TEXT = 65_536
+_LARGEST = 1_048_576
+
+
+def _excess(size: int, total: int, document: Document) -> str | None:
+    """What is too large about a value of this size, in words, or about the profile with it; None when nothing is."""
+    own = len(orjson.dumps(document))
+    if size > max(_LONGEST_TEXT, own):
+        return f"its value would have {size:,} characters, and {_LONGEST_TEXT:,} are the most"
+    if total > max(_LARGEST, own):
+        return f"with it the profile would have {total:,} characters, and {_LARGEST:,} are the most"
+    return None
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A mapping for one resource type; `compiled` caches it."""
@@ -35,9 +50,29 @@ class Compiled:
     #: The function that reads a target's value from a document, by target, without the rows that are joined.
     readers: dict[str, Reader]
 
-    def profile(self, document: Document) -> dict[str, Json]:
-        """The profile of a document, without the rows that are joined; None stands for no value."""
-        return {target: read(document) for target, read in self.readers.items()}
+    def profile(self, document: Document, *, lenient: bool = True) -> dict[str, Json]:
+        """The profile of a document, without the rows that are joined; None stands for no value.
+
+        A mapping can repeat values, so a text and the whole profile have a largest size, unless the document itself is
+        larger. Beyond it a value is left out when `lenient`, else InvalidValue names the target.
+        """
+        profile: dict[str, Json] = {}
+        total = 0
+        for target, read in self.readers.items():
+            value = read(document)
+            size = 0
+            if type(value) is str:
+                size = len(value)
+            elif type(value) in (dict, list):
+                size = len(orjson.dumps(value))
+            total += size
+            if (size > _LONGEST_TEXT or total > _LARGEST) and (excess := _excess(size, total, document)):
+                if not lenient:
+                    raise InvalidValue(f"{target}: {excess}. The attribute mapping of this app must take less for it.")
+                total -= size
+                value = None
+            profile[target] = value
+        return profile
 
     def missing(self, profile: dict[str, Json]) -> Iterator[Row]:
         """The required rows that have no value."""

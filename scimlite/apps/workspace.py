@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..journal import Scope
+from ..limits import Limits
 from .app import App
+
+_DEFAULTS = Limits()
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many passwords a request may yet set: hashing one takes tens of milliseconds of CPU."""
+
+    passwords: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,9 @@ class Workspace(Scope):
 
     app: App
     base: str = ""
+    limits: Limits = _DEFAULTS
+    #: None where no request of a client is behind the acts.
+    allowance: Allowance | None = None
 
     @property
     def app_id(self) -> int:

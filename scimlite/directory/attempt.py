@@ -19,7 +19,7 @@ from ..errors import (
     Unavailable,
     as_scim_error,
 )
-from ..journal import Action, Entry, Outcome, refusals
+from ..journal import Action, Entry, Outcome, refusals, short
 from ..journal import record as record_entries
 from ..journal.refusals import Received, Refused
 from ..redaction import error_log
@@ -132,7 +132,7 @@ class Attempt:
         pair = (self.id, self.name) if self.id or self.name else None
         detail = error.detail
         if kind not in (None, core.USER.name, core.GROUP.name):
-            detail = f"{kind} {self.name or self.id!r}: {detail}"
+            detail = f"{kind} {short(self.name or self.id)!r}: {detail}"
         return Entry(
             self.action,
             Outcome.FAILED if isinstance(error, InternalError) else Outcome.REFUSED,

@@ -14,7 +14,7 @@ from ..apps import features
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
 from ..journal import Action, Entry
-from ..scim import patch_plan, versions
+from ..scim import ceilings, patch_plan, versions
 from ..scim.document import Document
 from ..scim.preconditions import Preconditions
 from ..scim.schema import ResourceType
@@ -53,6 +53,8 @@ class Change:
         self._revision = revision
         #: The document to store; a unique index may refuse it.
         self._new: Document = {}
+        #: The same as JSON, where it differs from the stored one.
+        self._text = b""
 
     def carry_out(self) -> Resource:
         """Stores the change; Uniqueness names the attribute when a unique value is taken."""
@@ -71,6 +73,9 @@ class Change:
         old = orjson.loads(resource.document)
         new = self._new = self._revision.renew(old)
         changes = versions.changes(self._type, old, new)
+        if changes:
+            self._text = orjson.dumps(new)
+            ceilings.check(self._type, new, len(self._text), workspace.limits, old)
         differences = versions.differences(changes)
         before = Subject(self._type, self._id, old)
         after = Subject(self._type, self._id, new) if changes else before
@@ -142,7 +147,7 @@ class Change:
         if not changes:
             db.execute(_new_version, row=resource.row, version=resource.version, modified_at=resource.modified_at)
             return
-        resource.document = orjson.dumps(self._new).decode()
+        resource.document = self._text.decode()
         db.execute(
             _update_resource,
             row=resource.row,

@@ -13,8 +13,8 @@ from ..apps import features
 from ..db import Database, Slot, prepared
 from ..db.tables import ResourceRow
 from ..journal import Action
+from ..scim import ceilings, patch_plan
 from ..scim import document as documents
-from ..scim import patch_plan
 from ..scim.document import Document
 from ..scim.intake import Cleaned
 from ..scim.schema import ResourceType
@@ -36,11 +36,14 @@ class Creation:
         self._cleaned = cleaned
         self._revive_since = revive_since
         # Prepared before the transaction begins, because other writers wait during a transaction.
-        self._password = passwords.change(app, resource_type, cleaned.secrets)
         self._filled = documents.with_defaults(resource_type, cleaned.document)
         self._new = _identified(self._filled, str(uuid.uuid4()))
+        self._text = orjson.dumps(self._new)
+        ceilings.check(resource_type, self._new, len(self._text), attempt.workspace.limits, {})
         self._profile = profiles.text(app, resource_type, self._new)
         self._values = documents.value_rows(resource_type, self._new)
+        # Last, because it costs more than all the rest.
+        self._password = passwords.change(attempt.workspace, resource_type, cleaned.secrets)
 
     def carry_out(self) -> Resource:
         """Stores the resource; Uniqueness names the attribute when a unique value is taken."""
@@ -60,7 +63,7 @@ class Creation:
         if revived:
             resource = tombstones.revive(workspace.db, revived, subject, orjson.dumps(document).decode(), at)
         else:
-            resource = self._insert(subject, orjson.dumps(document).decode(), at)
+            resource = self._insert(subject, self._text.decode(), at)
         value_index.write(workspace, self._type, resource.row, set(), self._values)
         notes = [tombstones.REVIVED if revived else None, passwords.apply(workspace, resource.row, self._password)]
         action = Action.RESTORED if revived else Action.CREATED

@@ -30,7 +30,11 @@ class Subject:
         self.active = int(bool(document.get("active"))) if self.is_user else 1
         self.pair = (id, self.name)
         #: The journal has columns for users and groups; the text of an entry names other resources.
-        self.names = [] if self.is_user or self.is_group else [f"{resource_type.name} {self.name!r} ({id})"]
+        self.names = [] if self.is_user or self.is_group else [_label(resource_type, self.pair)]
+
+
+def _label(resource_type: ResourceType, pair: tuple[str, str]) -> str:
+    return f"{resource_type.name} {journal.short(pair[1])!r} ({pair[0]})"
 
 
 def entry(

@@ -12,7 +12,7 @@ from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import MemberRow, ResourceRow
 from ..errors import InvalidValue, Mutability, NoTarget, Remedy
-from ..journal import Action, Entry, Outcome
+from ..journal import Action, Entry, Outcome, short
 from ..scim import core, references
 from ..scim.filter import Filter
 from ..scim.patch_plan import LinkStep
@@ -293,4 +293,5 @@ def _entry(action: Action, id: str, kind: str, name: str, group: tuple[str, str]
     if kind == "User":
         return Entry(action, user=(id, name), group=group)
     # A journal entry has columns for a user and for the group; other members are in its words.
-    return Entry(action, group=group, detail=f"member is the {'group' if kind == 'Group' else kind} {name} ({id})")
+    end = f"{'group' if kind == 'Group' else kind} {short(name)} ({id})"
+    return Entry(action, group=group, detail=f"member is the {end}")

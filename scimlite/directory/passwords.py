@@ -6,19 +6,22 @@ The clear text exists in the request only: no document, value row, journal row o
 from __future__ import annotations
 
 import secrets
+import threading
 import unicodedata
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .. import clock
+from .. import clock, deadline
 from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
 from ..db.tables import PasswordRow, ResourceRow
-from ..errors import InvalidValue, Unavailable
+from ..db.turns import in_child
+from ..errors import InvalidValue, PayloadTooLarge, Remedy, Unavailable
+from ..limits import Limits
 from ..scim import core
 from ..scim.schema import ResourceType
 
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
 
 _PATH = core.USER_SCHEMA.by_key["password"].path
 _LONGEST = 1024
+#: For each hash at work, how many may wait for their turn; and seconds that they wait.
+_QUEUE = 4
+_PATIENCE = 10.0
+#: Seconds after which a client should ask again.
+_RETRY_AFTER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +44,39 @@ class Change:
     hash: str | None
 
 
-def change(app: App, resource_type: ResourceType, secrets: Mapping[str, Any]) -> Change | None:
+def change(workspace: Workspace, resource_type: ResourceType, secrets: Mapping[str, Any]) -> Change | None:
     """The change that a request's writeOnly values make to a user's password; None without one, or when it is dropped.
 
     Hashing takes tens of milliseconds, so callers do it before their transaction. Raises InvalidValue when the password
-    is empty or too long.
+    is empty or too long, PayloadTooLarge when the request has set as many as it may, and Unavailable when too many are
+    being hashed.
     """
-    if app.settings.passwords != "hash" or resource_type.name != core.USER.name or _PATH not in secrets:
+    if workspace.app.settings.passwords != "hash" or resource_type.name != core.USER.name or _PATH not in secrets:
         return None
     password = secrets[_PATH]
     if password is None:
         return Change(None)
     if not 0 < len(password) <= _LONGEST:
         raise InvalidValue(f"{_PATH} has 1 to {_LONGEST:,} characters.")
-    return Change(_hasher().hash(_opaque(password)))
+    _take_one(workspace)
+    with _gate.entered(
+        workspace.limits.max_hashes, queue=workspace.limits.max_hashes * _QUEUE, patience=deadline.at_most(_PATIENCE)
+    ):
+        return Change(_hasher().hash(_opaque(password)))
+
+
+def _take_one(workspace: Workspace) -> None:
+    """Counts one password of the request."""
+    allowance = workspace.allowance
+    if allowance is None:
+        return
+    if allowance.passwords <= 0:
+        raise PayloadTooLarge(
+            f"{_PATH}: one request sets at most {workspace.limits.max_passwords:,} passwords; send the others in "
+            "another request.",
+            remedy=Remedy(setting="SCIMLITE_MAX_PASSWORDS"),
+        )
+    allowance.passwords -= 1
 
 
 def apply(workspace: Workspace, row: int, change: Change | None) -> str | None:
@@ -81,16 +108,66 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
         kept = db.row(_password_of_user, app=app.id, uuid=user_id, type=core.USER.name)
     row, stored = kept or (None, decoy)
     opaque = _opaque(password)
-    try:
-        _hasher().verify(stored, opaque)
-    except VerifyMismatchError:
-        return False
-    if row is not None and _hasher().check_needs_rehash(stored):
-        renewed = _hasher().hash(opaque)
+    renewed = None
+    # Everybody who signs in waits for a turn: an answer that depended on the load would be none.
+    with _gate.entered(Limits().max_hashes):
+        try:
+            _hasher().verify(stored, opaque)
+        except VerifyMismatchError:
+            return False
+        if row is not None and _hasher().check_needs_rehash(stored):
+            renewed = _hasher().hash(opaque)
+    if renewed is not None:
         # A locked or read-only database must not keep the user out; the next sign-in replaces the hash.
         with suppress(Unavailable):
             db.transact(lambda: db.execute(_update_hash, row=row, old=stored, hash=renewed))
     return row is not None
+
+
+class _Gate:
+    """Lets a few threads of the process hash at the same time: each takes a core and 64 MiB."""
+
+    def __init__(self) -> None:
+        self._reset()
+        in_child(self._reset)
+
+    def _reset(self) -> None:
+        """Begins with nobody inside; a forked process has none of the other threads."""
+        self._turn = threading.Condition()
+        self._inside = 0
+        self._waiting = 0
+
+    @contextmanager
+    def entered(self, most: int, *, queue: int | None = None, patience: float | None = None) -> Iterator[None]:
+        """A context that at most this number of threads are in.
+
+        Raises Unavailable when `queue` threads wait already, or when the turn does not come within `patience` seconds;
+        None is no limit.
+        """
+        with self._turn:
+            if self._inside >= most:
+                if queue is not None and self._waiting >= queue:
+                    raise _busy()
+                self._waiting += 1
+                try:
+                    if not self._turn.wait_for(lambda: self._inside < most, patience):
+                        raise _busy()
+                finally:
+                    self._waiting -= 1
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._inside -= 1
+                self._turn.notify()
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Too many passwords are being hashed; try again in a moment.", retry_after=_RETRY_AFTER)
+
+
+_gate = _Gate()
 
 
 @cache

@@ -36,12 +36,13 @@ class Profile:
 def text(app: App, resource_type: ResourceType, document: Document, *, lenient: bool = False) -> str | None:
     """The profile of a document, as JSON for the database; None for types without profiles.
 
-    Raises InvalidValue naming attribute and target when a required row has no value, unless `lenient`.
+    Raises InvalidValue naming attribute and target when a required row has no value, or naming the target when the
+    mapping makes a profile that is too large, unless `lenient`.
     """
     compiled = compiled_mapping.compiled(app.mapping, resource_type)
     if compiled is None:
         return None
-    profile = compiled.profile(document)
+    profile = compiled.profile(document, lenient=lenient)
     if not lenient:
         compiled.require(profile)
     return orjson.dumps(profile).decode()

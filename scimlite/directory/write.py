@@ -17,8 +17,8 @@ from .. import clock
 from ..apps import features
 from ..apps.workspace import Workspace
 from ..journal import Action
+from ..scim import ceilings, intake, messages, patch_apply, patch_plan
 from ..scim import document as documents
-from ..scim import intake, messages, patch_apply, patch_plan
 from ..scim import patch as patching
 from ..scim.document import Document
 from ..scim.preconditions import UNCONDITIONAL, Preconditions
@@ -28,7 +28,7 @@ from .attempt import Attempt
 from .change import Change, Revision
 from .creation import Creation
 from .identity import Subject, entry
-from .read import Resource, lock
+from .read import Resource, get, lock
 
 Json = Any
 
@@ -60,6 +60,7 @@ def create(
     """
     with attempt or Attempt(workspace, Action.CREATED, resource_type, method="POST", body=body) as attempt:
         _check(workspace, resource_type, body)
+        ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits)
         cleaned = intake.clean(resource_type, body)
         return Written(Creation(attempt, resource_type, cleaned, revive_since).carry_out(), cleaned.document)
 
@@ -80,12 +81,14 @@ def replace(
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
         _check(workspace, resource_type, body)
+        stored = partial(_stored, workspace, resource_type, id)
+        ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits, stored)
         cleaned = intake.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
             steps=[patch_plan.whole(cleaned.links)] if resource_type.links else [],
             ignored=cleaned.ignored,
-            password=passwords.change(workspace.app, resource_type, cleaned.secrets),
+            password=passwords.change(workspace, resource_type, cleaned.secrets),
             displays=cleaned.displays,
         )
         change = Change(attempt, resource_type, id, preconditions, revision)
@@ -113,6 +116,8 @@ def patch(
         operations = messages.load_patch(body)
         if app.strictness is not None:
             app.strictness.check_patch(resource_type, body, operations)
+        stored = partial(_stored, workspace, resource_type, id)
+        ceilings.check_sent(resource_type, ceilings.of_operations(operations), workspace.limits, stored)
         plan = patching.plan(
             operations,
             resource_type,
@@ -126,7 +131,7 @@ def patch(
             renew=partial(patch_apply.apply, plan.edits, resource_type) if plan.edits else _unchanged,
             steps=plan.links,
             ignored=plan.ignored,
-            password=passwords.change(app, resource_type, plan.secrets),
+            password=passwords.change(workspace, resource_type, plan.secrets),
             displays=plan.displays,
         )
         change = Change(attempt, resource_type, id, preconditions, revision)
@@ -137,6 +142,12 @@ def _check(workspace: Workspace, resource_type: ResourceType, body: Json) -> Non
     """Raises InvalidSyntax when the app is too strict for a resource."""
     if workspace.app.strictness is not None:
         workspace.app.strictness.check_resource(resource_type, body)
+
+
+def _stored(workspace: Workspace, resource_type: ResourceType, id: str) -> Document:
+    """The document of a resource as it is; NotFound when there is none."""
+    document: Document = orjson.loads(get(workspace, resource_type, id, with_links=False, with_derived=False).document)
+    return document
 
 
 def _unchanged(document: Document) -> Document:

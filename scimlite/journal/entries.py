@@ -12,11 +12,12 @@ import orjson
 from .. import clock
 from ..db import Database, Insert
 from ..db.tables import AliasRow, JournalRow
-from ..scim.names import fold
-from .selection import LONGEST_KEY
+from .selection import LONGEST_KEY, key_of
 
 #: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.
 _LONGEST_TEXT = 1000
+#: Characters kept of a name: a group's name stands in the entry of each member that comes or goes.
+_LONGEST_NAME = 200
 
 
 #: How the client of an origin begins that is an operator's command.
@@ -141,10 +142,10 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
         "action": entry.action.value,
         "outcome": entry.outcome.value,
         "user_uuid": user_uuid,
-        "user_name": user_name,
-        "user_key": fold(user_name)[:LONGEST_KEY] if user_name and user_uuid is None else None,
+        "user_name": short(user_name),
+        "user_key": key_of(user_name) if user_name and user_uuid is None else None,
         "group_uuid": group_uuid,
-        "group_name": group_name,
+        "group_name": short(group_name),
         "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
         "client": origin.client[:_LONGEST_TEXT],
         "token_label": origin.token_label,
@@ -153,6 +154,11 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
         "status": status,
         "detail": entry.detail[:_LONGEST_TEXT] if entry.detail else None,
     }
+
+
+def short(name: str | None) -> str | None:
+    """A name, cut when it is long, for entries and errors; None stays None."""
+    return name if name is None or len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 _insert_entries = Insert(

@@ -15,11 +15,10 @@ from ..db import Database, Slot, prepared
 from ..db.tables import RefusalRow, ResourceRow
 from ..errors import Remedy, ScimError
 from ..scim import masking
-from ..scim.names import fold
 from ..scim.schema import ResourceType
 from . import entries
 from .entries import Entry, Scope
-from .selection import LONGEST_KEY
+from .selection import key_of
 
 Json = Any
 
@@ -112,7 +111,7 @@ def _keep(scope: Scope, refused: Refused, at: int) -> None:
         size=received.size,
         body=_body(received, refused.types) if refused.keep_body else None,
         user_uuid=user_uuid,
-        user_key=fold(user_name)[:LONGEST_KEY] if user_name else None,
+        user_key=key_of(user_name) if user_name else None,
     )
 
 

@@ -14,6 +14,8 @@ from ..scim.names import fold
 
 #: Characters of a name in an index: PostgreSQL's B-tree takes no entry over 2,704 bytes.
 LONGEST_KEY = 500
+#: Characters that are folded for it; folding makes some names shorter, and takes 0.2 us for each character.
+_FOLDED = 4 * LONGEST_KEY
 #: One index leaves out entries of this outcome; the database uses it only when the query has this very condition.
 _OK = "ok"
 _NOT_OK = JournalRow.outcome != SQL(f"'{_OK}'")
@@ -50,6 +52,11 @@ def apps_of(selection: Selection) -> Sequence[int | None]:
     return [selection.app_id] if selection.app_ids is None else selection.app_ids
 
 
+def key_of(name: str) -> str:
+    """The folded beginning of a userName, by which entries and refused requests are found."""
+    return fold(name[:_FOLDED])[:LONGEST_KEY]
+
+
 def conditions(db: Database, selection: Selection, *, person: Any, app_id: int | None) -> list[Any]:
     """The conditions of one part; `person` is the condition on the person, or None.
 
@@ -77,8 +84,8 @@ def conditions(db: Database, selection: Selection, *, person: Any, app_id: int |
 
 def _about(db: Database, user: str) -> list[Any]:
     """Conditions that each select some rows about a person, named by id, externalId, or a present or past userName."""
-    names = {user[:LONGEST_KEY], fold(user)[:LONGEST_KEY]}
+    names = {user[:LONGEST_KEY], key_of(user)}
     uuids = {row[0] for row in db.rows(AliasRow.select(AliasRow.user_uuid).where(AliasRow.name.in_(names)))}
     uuids.add(user.lower())
     by_id = [JournalRow.user_uuid == uuid for uuid in sorted(uuids)]
-    return [*by_id, JournalRow.user_key == fold(user)[:LONGEST_KEY]]
+    return [*by_id, JournalRow.user_key == key_of(user)]

@@ -290,7 +290,7 @@ def test_409_names_the_attribute(app: Connected) -> None:
 
 
 def test_409_for_long_names(app: Connected) -> None:
-    name = "ä" * 5000
+    name = "ä" * 2000
     app.client.user(name + "1").ok(201)
     app.client.user(name + "2").ok(201)
     assert_scim_error(app.client.user(name.upper() + "1"), 409, "uniqueness", "userName")

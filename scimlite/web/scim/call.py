@@ -16,8 +16,7 @@ from ...apps import App, authentication, refused_tokens
 from ...apps.authentication import Caller, RefusedToken
 from ...apps.keyring import Keyring
 from ...apps.refused_tokens import Cause
-from ...apps.workspace import Workspace
-from ...config import Limits
+from ...apps.workspace import Allowance, Workspace
 from ...db import Database
 from ...directory.attempt import Attempt
 from ...directory.read import Resource
@@ -25,6 +24,7 @@ from ...errors import Forbidden, InvalidValue, NotFound, ScimError
 from ...journal import Action, Origin
 from ...journal.entries import CONNECTION_TEST
 from ...journal.refusals import Received
+from ...limits import Limits
 from ...scim.escapes import from_wsgi, unescaped
 from ...scim.leniency import Leniency, note
 from ...scim.query import Query, load_parameters, load_query
@@ -158,7 +158,8 @@ class Call:
     @cached_property
     def workspace(self) -> Workspace:
         """The database, the request's origin, the caller's app and its base URL; it is available after `admit`."""
-        return Workspace(self.db, self.origin, self.app, self.base)
+        allowance = Allowance(self.limits.max_passwords)
+        return Workspace(self.db, self.origin, self.app, self.base, self.limits, allowance)
 
     @property
     def reading(self) -> Workspace:

@@ -14,9 +14,9 @@ from werkzeug.urls import iri_to_uri
 
 from ... import deadline, errors
 from ...apps.keyring import Keyring
-from ...config import Limits
 from ...db import Database
 from ...journal import tallies
+from ...limits import Limits
 from ...scim import leniency, written
 from ..headers import protect
 from ..middleware import TidySlashes
