@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def serve(
     """
     # Bound before the database is opened, and made when it is not there.
     settings = Settings.from_environment()
+    settings = replace(settings, threads=threads or settings.threads)
     host = settings.host if host is None else host
     port = port or settings.port_to_serve()
     url = listener.url_of(host, port)
@@ -82,7 +84,7 @@ def serve(
         {
             "bind": bind,
             "workers": workers or settings.workers,
-            "threads": threads or settings.threads,
+            "threads": settings.threads,
             "worker_tmp_dir": _folder_for_workers(settings.state_dir),
             "when_ready": lambda arbiter: _remember(settings.state_dir, url),
             "post_worker_init": partial(_begin_work, welcome),

@@ -102,6 +102,10 @@ class Settings(Limits):
     #: SCIMLITE_APP_THREADS: the most threads of a process that work for one app; None for all but one.
     app_threads: int | None = None
 
+    #: SCIMLITE_MAX_WAITERS: the most writes of one app that wait in a process for what is held, and one more of all
+    #: apps; None for two less than threads.
+    max_waiters: int | None = None
+
     #: SCIMLITE_DRAIN_SECONDS: how long a service that stops says so in /readyz before it takes no more connections.
     drain: float = 1.0
 
@@ -372,6 +376,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_BODY_TIMEOUT": ("body_timeout", config_values.positive_seconds),
     "SCIMLITE_QUEUE_TIMEOUT": ("queue_timeout", config_values.positive_seconds),
     "SCIMLITE_APP_THREADS": ("app_threads", config_values.small_number),
+    "SCIMLITE_MAX_WAITERS": ("max_waiters", config_values.small_number),
     "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
     "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_APP": ("app", str),

@@ -132,5 +132,7 @@ def database(settings: Settings) -> Database:
         busy_timeout=settings.busy_timeout,
         request_timeout=settings.request_timeout,
         prepare_threshold=settings.prepare_threshold,
+        # One thread is left for those who read, or write to another app.
+        most_waiters=settings.max_waiters or max(1, settings.threads - 2),
         described=settings.database_label,
     )

@@ -18,15 +18,34 @@ from typing import Any
 from .. import deadline
 from ..errors import Unavailable
 from .turns import in_child
+from .waiters import GRACE, refusal, subject
 
 
 class Job:
     """The write of one thread: the work, and its result or error once it has ended."""
 
-    __slots__ = ("committed", "context", "end", "ended", "error", "leads", "result", "statements", "wakeup", "work")
+    __slots__ = (
+        "_work",
+        "app",
+        "begun",
+        "committed",
+        "context",
+        "end",
+        "ended",
+        "error",
+        "leads",
+        "result",
+        "statements",
+        "wakeup",
+    )
 
     def __init__(self, work: Callable[[], Any], statements: list[str] | None = None) -> None:
-        self.work = work
+        self._work = work
+        about = subject.get()
+        #: The key of the app that it is about; None for what is never kept from waiting.
+        self.app = about[0] if about else None
+        #: True when the database let the work begin.
+        self.begun = False
         #: The context variables of the thread that asked, in which a leader runs the work.
         self.context = contextvars.copy_context()
         #: Records the texts of the statements of `work`, for `Database.counting`.
@@ -45,12 +64,19 @@ class Job:
         self.wakeup = threading.Lock()
         self.wakeup.acquire()
 
+    def work(self) -> Any:
+        """Carries out the work and returns its result."""
+        self.begun = True
+        return self._work()
+
 
 class Batches:
     """The queue of the threads of one process that want to write.
 
     The leader calls `turn` with the seconds it may wait for other processes, then `carry_out` with all waiting jobs;
-    `carry_out` sets the result or the error of each, and its callbacks.
+    `carry_out` sets the result or the error of each, and its callbacks. When no work could begin for a while, because
+    something else holds the database, at most `most` jobs of one app wait, and one more of all apps; the rest is
+    refused.
     """
 
     def __init__(
@@ -58,11 +84,13 @@ class Batches:
         turn: Callable[[float], AbstractContextManager[None]],
         carry_out: Callable[[Sequence[Job]], None],
         timeout: float,
+        most: int,
     ) -> None:
         self._turn = turn
         self._carry_out = carry_out
         #: Seconds that a job waits until a leader begins with it, when its deadline is not before that.
         self._timeout = timeout
+        self._most = most
         self._reset()
         in_child(self._reset)
 
@@ -71,18 +99,28 @@ class Batches:
         #: Guards the attributes below, and `leads` of the jobs.
         self._lock = threading.Lock()
         self._waiting: list[Job] = []
+        #: The jobs that a leader has taken.
+        self._taken: list[Job] = []
         #: True while a thread leads.
         self._led = False
+        #: When the present leader began, by `time.monotonic`.
+        self._led_since = 0.0
 
     def run(self, job: Job) -> None:
         """Returns when the job has ended, carried out by this thread or by another leader.
 
-        Raises Unavailable when no leader began with the job within the timeout, or before the deadline.
+        Raises Unavailable when no leader began with the job within the timeout or before the deadline, or when too many
+        wait already.
         """
         job.end = time.monotonic() + deadline.at_most(self._timeout)
         with self._lock:
             self._waiting.append(job)
+            if self._is_one_too_many(job):
+                self._waiting.remove(job)
+                raise refusal()
             job.leads, self._led = not self._led, True
+            if job.leads:
+                self._led_since = time.monotonic()
         if not job.leads:
             self._sleep(job)
         if not job.ended:
@@ -91,6 +129,12 @@ class Batches:
     def _sleep(self, job: Job) -> None:
         """Waits until the job has ended or its thread is to lead; after the timeout, withdraws it."""
         try:
+            if job.wakeup.acquire(timeout=max(0.0, min(GRACE, job.end - time.monotonic()))):
+                return
+            with self._lock:
+                if job in self._waiting and not job.leads and self._is_one_too_many(job):
+                    self._waiting.remove(job)
+                    raise refusal()
             if job.wakeup.acquire(timeout=max(0.0, job.end - time.monotonic())):
                 return
         except BaseException:
@@ -117,12 +161,14 @@ class Batches:
             with self._turn(max(0.0, own.end - time.monotonic())):
                 with self._lock:
                     jobs, self._waiting = self._waiting, []
+                    self._taken = jobs
                 self._carry_out(jobs)
         finally:
             with self._lock:
                 # The leader's own job still waits when the turn never came, or a signal handler raised meanwhile.
                 if own in self._waiting:
                     self._waiting.remove(own)
+                self._taken = []
                 # The next leader wakes first, because it has yet to work.
                 self._appoint_leader()
             for job in jobs:
@@ -135,4 +181,14 @@ class Batches:
         self._led = bool(self._waiting)
         if self._waiting:
             self._waiting[0].leads = True
+            self._led_since = time.monotonic()
             self._waiting[0].wakeup.release()
+
+    def _is_one_too_many(self, job: Job) -> bool:
+        """True when a waiting job waits behind enough others, and no work has begun. The caller holds the lock."""
+        if not self._led or job.app is None or time.monotonic() - self._led_since < GRACE:
+            return False
+        if any(taken.begun for taken in self._taken):
+            return False
+        before = self._taken + self._waiting[: self._waiting.index(job)]
+        return len(before) > self._most or sum(other.app == job.app for other in before) >= self._most

@@ -16,12 +16,14 @@ from psycopg import ClientCursor
 from .. import deadline
 from ..errors import DeadlinePassed
 from ..redaction import error_log
-from .database import Database, Row, chunks, peewee_errors
+from .database import Database, Row, T, chunks, peewee_errors
 from .postgresql_session import Connection, DeadlineError, Session, connect, describe, set_settings, wanted
 from .sqlstates import OURS, OVERDUE, State, state_of
 from .statements import Insert, Slot, prepared
 from .tables import TABLES
 from .troubles import Trouble, unavailable
+from .turns import in_child
+from .waiters import GRACE, Waiters
 
 #: Rows of one INSERT statement.
 _MOST_ROWS = 2000
@@ -49,6 +51,15 @@ def health(db: Database) -> Any:
             SQL(f"(SELECT bool_and({rights}) FROM (VALUES {names}) AS tables (name))"),
             *[fn.EXISTS(table.select(*table._meta.sorted_fields)) for table in TABLES],
         ]
+    )
+
+
+@prepared
+def waiting_sessions(db: Database) -> Any:
+    """How many sessions of this role have waited for a lock for a while."""
+    return SQL(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user "
+        f"AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - INTERVAL '{0.9 * GRACE} s'"
     )
 
 
@@ -92,10 +103,13 @@ class PostgresDatabase(Database):
         busy_timeout: float,
         request_timeout: float,
         prepare_threshold: int | str | None,
+        most_waiters: int,
     ) -> None:
         self._settings = partial(wanted, busy_timeout, request_timeout)
         self._request_timeout = request_timeout
         super().__init__(_Connections(url, self._settings, prepare_threshold), described)
+        self._waiters = Waiters(most_waiters, self._has_waiting_sessions)
+        in_child(self._waiters.reset)
 
     def exists(self) -> bool:
         return True
@@ -150,6 +164,14 @@ class PostgresDatabase(Database):
         return (object(),) if self.in_transaction else (self.scalar(snapshot),)
 
     # --- transactions ---------------------------------------------------------------------------------------------
+
+    def _transact(self, work: Callable[[], T]) -> T:
+        with self._waiters.place():
+            return super()._transact(work)
+
+    def _has_waiting_sessions(self) -> bool:
+        """True when sessions in this database, of whatever process, have waited for locks for a while."""
+        return bool(self.scalar(waiting_sessions))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -62,12 +62,12 @@ class SqliteDatabase(Database):
     #: SQLITE_CORRUPT and the like are DatabaseErrors, SQLITE_NOMEM is a MemoryError.
     _unreachable = (peewee.DatabaseError, peewee.InterfaceError, MemoryError)
 
-    def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0, most_waiters: int = 2) -> None:
         self.path = path
         self._file = DatabaseFile(path)
         self._link = Link()
         super().__init__(Connections(self._file, self._link, busy_timeout), f"SQLite file {path}")
-        self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout)
+        self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout, most_waiters)
         self._busy_timeout = busy_timeout
         #: How the last write failed, None when it succeeded.
         self._failure: Failure | None = None

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..apps.workspace import Workspace
+from ..db import waiters
 from ..errors import (
     BadRequest,
     InternalError,
@@ -94,11 +95,14 @@ class Attempt:
         record_entries(self.workspace, entries, at=at, status=self.success_status(resource))
 
     def __enter__(self) -> Self:
+        if self.action is not Action.SEARCHED:
+            waiters.subject.set((self.workspace.app.id, self.id))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        waiters.subject.set(None)
         # Inside a transaction the entry would be rolled back, so the attempt that began the transaction records.
         if isinstance(error, Exception) and not self._recorded and not self.workspace.db.in_transaction:
             self._recorded = True

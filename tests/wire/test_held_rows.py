@@ -1,0 +1,111 @@
+"""A row, or a SQLite file, that somebody holds: few requests wait for it, and the rest is told at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from installation import Connected, Installation
+from scim_client import Answer, assert_scim_error
+from scimlite.db.tables import ResourceRow
+
+#: Processes, and the writes of one app that wait in each.
+WORKERS, MOST = 2, 2
+CHANGE = {"op": "replace", "path": "title", "value": "x"}
+
+
+@contextmanager
+def held(installation: Installation, rows: Any) -> Iterator[None]:
+    """Another session holds rows of PostgreSQL, or the file of SQLite."""
+    begun, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        if installation.kind == "postgresql":
+            installation.db.touch(rows)
+        begun.set()
+        done.wait(20)
+
+    def run() -> None:
+        installation.db.transact(hold)
+        installation.db.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def told_at_once(answers: list[Future[Answer]], seconds: float) -> list[Answer]:
+    """The answers that have come after some seconds; each is a 503."""
+    time.sleep(seconds)
+    found = [each.result() for each in answers if each.done()]
+    for answer in found:
+        assert_scim_error(answer, 503)
+        assert int(answer.headers["retry-after"]) > 0
+    return found
+
+
+def seconds_of(request: Any, *arguments: Any) -> float:
+    started = time.monotonic()
+    request(*arguments).ok()
+    return time.monotonic() - started
+
+
+def test_one_held_resource(installation: Installation, app: Connected) -> None:
+    one, two = app.client.user("held").ok(201), app.client.user("free").ok(201)
+    other = installation.app()
+    another = other.client.user("there").ok(201)
+    rows = ResourceRow.update(version=ResourceRow.version).where(ResourceRow.uuid == one.id)
+    with ThreadPoolExecutor(12) as pool:
+        with held(installation, rows):
+            sent = [pool.submit(app.client.another().patch, f"/Users/{one.id}", CHANGE) for _ in range(12)]
+            told = told_at_once(sent, 1.5)
+            assert len(told) >= 12 - WORKERS * (1 if installation.kind == "postgresql" else MOST)
+            for client, id in ((app.client, two.id), (other.client, another.id)):
+                assert max(seconds_of(client.another().get, f"/Users/{id}") for _ in range(4)) < 1
+                if installation.kind == "postgresql":
+                    assert max(seconds_of(client.another().patch, f"/Users/{id}", CHANGE) for _ in range(4)) < 1
+        assert {each.result().status for each in sent if each.result() not in told} <= {200}
+    app.client.patch(f"/Users/{one.id}", CHANGE).ok(200)
+
+
+def test_all_resources_of_an_app_are_held(installation: Installation, app: Connected) -> None:
+    if installation.kind == "sqlite":
+        pytest.skip("SQLite is held as a whole; see above")
+    users = [app.client.user(f"u{number}").ok(201).id for number in range(8)]
+    key = installation.app_row(app).id
+    rows = ResourceRow.update(version=ResourceRow.version).where(ResourceRow.app_id == key)
+    other = installation.app()
+    with ThreadPoolExecutor(8) as pool, held(installation, rows):
+        sent = []
+        for id in users:
+            sent.append(pool.submit(app.client.another().patch, f"/Users/{id}", CHANGE))
+            time.sleep(0.1)
+        assert len(told_at_once(sent, 1.5)) >= len(users) - WORKERS * MOST
+        assert max(seconds_of(app.client.another().get, f"/Users/{id}") for id in users) < 1
+        assert seconds_of(other.client.another().user, "free") < 1
+
+
+def test_slow_writes_wait_for_each_other(installation: Installation, app: Connected) -> None:
+    """What is slow and moves keeps nobody away: large changes of one group, all at once."""
+    group = app.client.group("large").ok(201)
+    members = [[{"value": app.client.user(f"u{each}-{number}").ok(201).id} for number in range(3)] for each in range(8)]
+
+    def add(values: list[dict[str, str]]) -> Answer:
+        unknown = [{"value": f"unknown-{number}"} for number in range(300)]
+        change = {"op": "add", "path": "members", "value": values + unknown}
+        return app.client.another().patch(f"/Groups/{group.id}", change)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {answer.status for answer in pool.map(add, members)} <= {200, 204}
+    assert len(app.client.members(group.id)) == 24
