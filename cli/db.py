@@ -1,14 +1,13 @@
-"""`scimlite db`: upgrade, inspect, check and back up the database."""
+"""`scimlite db`: upgrade and inspect the database."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import click
 
-from scimlite.admin import apps, backups
+from scimlite.admin import apps
 from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
 from scimlite.db import Database, drift, migration
@@ -16,14 +15,16 @@ from scimlite.installation import StartupError, database
 from scimlite.journal import report
 
 from .db_check import check
+from .db_copies import backup, restore
 from .kit.groups import Group
 from .kit.options import json_option
 from .kit.output import print_fields, print_json
+from .kit.sizes import spoken_size
 
 
 @click.group(cls=Group)
 def db() -> None:
-    """Upgrade, inspect, check and back up the database.
+    """Upgrade, inspect, check, back up and restore the database.
 
     It is the one that SCIMLITE_DATABASE_URL names, else scimlite.db in the state folder.
 
@@ -141,62 +142,13 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["unknown"]:
         lines["Unknown"] = ", ".join(facts["unknown"])
     if facts["bytes"] is not None:
-        lines["Size"] = _size(facts["bytes"])
+        lines["Size"] = spoken_size(facts["bytes"])
     for name in ("apps", "users", "groups", "journal"):
         if name in facts:
             lines[name.capitalize()] = f"{facts[name]:,}" + (" entries" if name == "journal" else "")
     print_fields(lines.items())
 
 
-def _size(count: int) -> str:
-    """Return a number of bytes with a unit that people read."""
-    if count < 1000:
-        return f"{count} bytes"
-    amount = count / 1000
-    for unit in ("kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-@db.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def backup(file: Path) -> None:
-    """Copy the SQLite database to FILE while it is in use.
-
-    The copy is one consistent state, and is checked before it gets its name. The service goes on meanwhile; nothing
-    that exists is written over. A damaged database exits with 1, and leaves no file. To
-    restore, stop the service, put the copy in the database's place, and remove the files beside it whose names
-    end in -wal and -shm.
-
-    \b
-    Example: scimlite db backup /backup/scimlite-$(date +%F).db
-    """
-    settings = Settings.from_environment()
-    with closing(database(settings)) as opened:
-        command = opened.dump_command(file)
-        if command is not None:
-            raise click.ClickException(f"{opened.described} is backed up with PostgreSQL's own tool: {command}")
-        found = migration.status(opened)
-        if found.empty and not found.unknown:
-            raise StartupError(migration.advice(opened, found))
-        try:
-            opened.backup(file)
-        except FileExistsError:
-            raise click.ClickException(
-                f"{file} exists already, and nothing is written over. Name another file."
-            ) from None
-        except OSError as error:
-            raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
-    click.echo(f"Wrote {file}, {_size(file.stat().st_size)}.")
-    try:
-        backups.record(settings.state_dir)
-    except OSError as error:
-        # The copy is whole all the same.
-        click.echo(f"`scimlite check` will not know of it: {settings.state_dir}: {error.strerror}.", err=True)
-    if (settings.state_dir / "secret_key").exists():
-        click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)
-
-
 db.add_command(check)
+db.add_command(backup)
+db.add_command(restore)

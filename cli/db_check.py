@@ -7,11 +7,10 @@ import sys
 import click
 
 from scimlite.admin.check import Check, Counts
-from scimlite.apps.keyring import Keyring
-from scimlite.config import Settings
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation
+from .kit.keys import present_keyring
 from .kit.options import json_option
 from .kit.output import print_json
 
@@ -32,7 +31,8 @@ def check(context: Context, slug: str | None, as_json: bool) -> None:
     Examples: scimlite db check
               scimlite db check --app entra-id --json
     """
-    check = Check(context.db, slug, _fingerprints(context.settings))
+    keyring = present_keyring(context.settings)
+    check = Check(context.db, slug, keyring.fingerprints if keyring is not None else None)
     counts = check.counts()
     total = counts.resources + counts.memberships + counts.entries
     with click.progressbar(length=total, label="Checking", file=sys.stderr) as bar:
@@ -67,10 +67,3 @@ def _spoken(counts: Counts) -> str:
         f"{counts.resources:,} users, groups and other resources, {counts.memberships:,} memberships and "
         f"{counts.entries:,} entries of {apps} were checked"
     )
-
-
-def _fingerprints(settings: Settings) -> list[str] | None:
-    """The fingerprints of the secret keys; None where there is none yet, and none is made."""
-    if not settings.secret_keys and not (settings.state_dir / "secret_key").exists():
-        return None
-    return Keyring(settings.with_secret_keys().secret_keys).fingerprints

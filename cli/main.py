@@ -28,7 +28,7 @@ _COMMANDS = {
     "purge": "Remove for good the users and groups that were deleted long ago.",
     "serve": "Run the service.",
     "check": "Say whether something needs you, for cron and monitoring.",
-    "db": "Upgrade, inspect, check and back up the database.",
+    "db": "Upgrade, inspect, check, back up and restore the database.",
     "completion": "Print the script that completes commands and names in a shell.",
 }
 

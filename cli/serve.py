@@ -16,7 +16,7 @@ from scimlite.admin.first_connection import first_connection
 from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import drift, migration
-from scimlite.installation import SCIM_PREFIX
+from scimlite.installation import SCIM_PREFIX, database
 from scimlite.redaction import error_log
 
 from .kit import address, listener
@@ -72,6 +72,7 @@ def serve(
     url = listener.url_of(host, port)
     # gunicorn ignores the address when it gets a socket from elsewhere.
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
+    database(settings).hold()
     context = open_context(create=True, upgrade=upgrade)
     _ = context.keyring
     logs.write_to_stderr(as_json=settings.log == "json")

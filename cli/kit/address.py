@@ -54,6 +54,29 @@ def current(state_dir: Path) -> Address:
     return Address(running or known[-1], running is not None)
 
 
+def running(state_dir: Path) -> str | None:
+    """The address of the newest service that runs with this state folder; None when none does.
+
+    What listens at the address of a service that was killed is another program.
+    """
+    try:
+        lines = (state_dir / _FILE).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return next((_url(line) for line in reversed(lines) if line.strip() and _lives(line) and listens(_url(line))), None)
+
+
+def _lives(line: str) -> bool:
+    """True when the process of a line exists."""
+    try:
+        os.kill(int(line.split()[1]), 0)
+    except PermissionError:
+        return True
+    except (IndexError, ValueError, OSError):
+        return False
+    return True
+
+
 def listens(url: str) -> bool:
     """True when something takes a connection at an address."""
     try:

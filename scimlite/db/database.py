@@ -389,6 +389,12 @@ class Database(Dialect):
         """Returns the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
         return None
 
+    def hold(self) -> None:
+        """Notes that this process serves the database, so that nobody replaces its file. Raises OperatorError.
+
+        It does nothing for a server, which guards its database by itself.
+        """
+
     def dump_command(self, target: Path) -> str | None:
         """Returns the shell command of the database's own tool that writes a backup; None where `backup` writes it."""
         return None

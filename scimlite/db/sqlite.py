@@ -95,6 +95,12 @@ class SqliteDatabase(Database):
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
+    def hold(self) -> None:
+        from . import sqlite_restore
+
+        # Kept open on purpose: the lock ends with the last process that has the descriptor.
+        sqlite_restore.hold(self.path.absolute())
+
     def backup(self, target: Path) -> None:
         from . import sqlite_copy
 

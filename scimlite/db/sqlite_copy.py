@@ -16,6 +16,7 @@ from ..errors import OperatorError
 
 #: Faults that an error names.
 _MOST_NAMED = 3
+_ADVICE = "Nothing was written. `scimlite db check` says what is wrong; restore a former backup."
 #: File systems without hard links say this when a link is made.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -61,7 +62,7 @@ def faults(connection: Any, *, thorough: bool = False) -> list[str]:
         for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
             orphans[table, parent] = orphans.get((table, parent), 0) + 1
     except sqlite3.DatabaseError as error:
-        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if is_damage(error):
             return [str(error)]
         raise
     lines = [line for text in found if text != "ok" for line in text.splitlines()]
@@ -71,6 +72,11 @@ def faults(connection: Any, *, thorough: bool = False) -> list[str]:
 def _code(error: sqlite3.Error) -> int:
     """SQLite's primary result code of an error."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """True when SQLite says that the file is damaged, or no database."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "unsupported file format" in str(error)
 
 
 def read_only(path: Path) -> Any:
@@ -106,8 +112,11 @@ def temporary(target: Path) -> Iterator[Path]:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def copy_into(source: Any, copy: Path, described: str) -> None:
-    """Copies a database into an empty file, and checks that the file holds what the database holds."""
+def copy_into(source: Any, copy: Path, described: str, advice: str = _ADVICE) -> None:
+    """Copies a database into an empty file, and checks that the file holds what the database holds.
+
+    In: the name of the database, and what to do when it is damaged, both for messages.
+    """
     needed = source.execute("PRAGMA page_count").fetchone()[0] * source.execute("PRAGMA page_size").fetchone()[0]
     if shutil.disk_usage(copy.parent).free < needed:
         raise NoRoomError(copy.parent, needed)
@@ -126,25 +135,24 @@ def copy_into(source: Any, copy: Path, described: str) -> None:
     except sqlite3.DatabaseError as error:
         if _code(error) == sqlite3.SQLITE_FULL:
             raise NoRoomError(copy.parent, needed) from None
-        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise DamagedError(described, [str(error)], "Nothing was written; restore a former backup.") from None
+        if is_damage(error):
+            raise DamagedError(described, [str(error)], advice) from None
         if _code(error) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise CopyError(described, copy.parent, str(error)) from None
         raise
     finally:
-        source.execute("ROLLBACK")
-    _verify(copy, wanted, described)
+        if source.in_transaction:
+            source.execute("ROLLBACK")
+    _verify(copy, wanted, described, advice)
 
 
-def _verify(copy: Path, wanted: dict[str, Any], described: str) -> None:
+def _verify(copy: Path, wanted: dict[str, Any], described: str, advice: str) -> None:
     with closing(read_only(copy)) as opened:
         found = faults(opened)
         if not found and contents(opened) != wanted:
             found = ["the copy does not hold the rows of the original"]
     if found:
-        raise DamagedError(
-            described, found, "Nothing was written. `scimlite db check` says what is wrong; restore a former backup."
-        )
+        raise DamagedError(described, found, advice)
 
 
 def contents(connection: Any) -> dict[str, Any]:

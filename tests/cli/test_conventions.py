@@ -17,7 +17,7 @@ ACME = {
     "attributes": [{"name": "badge", "type": "string"}],
 }
 
-#: Commands that remove something.
+#: Commands that remove or replace something.
 REMOVING = {
     ("app", "delete"),
     ("token", "revoke"),
@@ -27,6 +27,7 @@ REMOVING = {
     ("mapping", "unset"),
     ("journal", "prune"),
     ("purge",),
+    ("db", "restore"),
 }
 
 
