@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from .kit import shells
+
 _PROGRAM = "scimlite"
 _VARIABLE = "_SCIMLITE_COMPLETE"
 
@@ -23,6 +25,7 @@ def completion(ctx: click.Context, shell: str) -> None:
               scimlite completion zsh > ~/.zfunc/_scimlite
               scimlite completion fish > ~/.config/fish/completions/scimlite.fish
     """
+    shells.register()
     script = get_completion_class(shell)
     assert script is not None
     click.echo(script(ctx.find_root().command, {}, _PROGRAM, _VARIABLE).source())

@@ -32,6 +32,9 @@ _COMMANDS = {
     "completion": "Print the script that completes commands and names in a shell.",
 }
 
+#: In the environment when a shell asks what it can complete (Click's name).
+_COMPLETE = "_SCIMLITE_COMPLETE"
+
 #: Exit code of a command that was called or configured wrongly; one that failed exits with 1.
 _USAGE = 2
 
@@ -135,4 +138,9 @@ def main() -> None:
         # Not in an application with scimlite inside, which may need psycopg for itself.
         sys.modules.setdefault("psycopg", None)  # type: ignore[arg-type]  # the types do not know of None
     prepare()
+    if _COMPLETE in os.environ:
+        # Imported here, because only a shell that completes needs it.
+        from .kit import shells
+
+        shells.register()
     cli(prog_name="scimlite")

@@ -52,7 +52,7 @@ def _carry_out(context: Context, act: Callable[[bool], list[str]], *, yes: bool,
 
 
 @schema.command()
-@click.argument("source", metavar="[FILE|NAME]", default="-")
+@click.argument("source", metavar="[FILE|NAME]", default="-", shell_complete=completing.file_or_catalog)
 @required_app_option
 @click.option("--to", multiple=True, metavar="TYPE", help="Extend this resource type; can be given several times.")
 @click.option(
@@ -111,7 +111,7 @@ def _contents(source: str) -> bytes:
 
 
 @schema.command(name="catalog")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.catalog)
 @json_option
 @wide_option
 def catalog_(name: str | None, as_json: bool) -> None:
@@ -155,7 +155,7 @@ def catalog_(name: str | None, as_json: bool) -> None:
 
 
 @schema.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.catalog)
 @required_app_option
 @json_option
 @wide_option

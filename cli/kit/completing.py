@@ -74,6 +74,20 @@ def _schemas(db: Database, ctx: click.Context) -> Iterable[tuple[str, str]]:
     return [*types, *((listed.schema.id, listed.schema.name) for listed in schemas.every(app))]
 
 
+def catalog(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the entries of the catalogue of declarations."""
+    from scimlite.admin import catalog
+
+    begun = incomplete.lower()
+    entries = [entry for entry in catalog.every() if entry.name.startswith(begun)]
+    return [CompletionItem(entry.name, help=entry.title) for entry in entries]
+
+
+def file_or_catalog(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the entries of the catalogue, and files when none of them begins like that."""
+    return catalog(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
 def features(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the names of features, and after `=` the values of one."""
     from scimlite.apps.features import AppSettings

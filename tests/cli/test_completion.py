@@ -1,12 +1,16 @@
 """Completion in the shell: the script, and the names that are offered, quickly and without a word on stderr."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from commands import Commands
+from typing_shell import SHELLS, TypingShell
 
 ACME = {"id": "urn:example:Acme", "attributes": [{"name": "badge", "type": "string"}]}
 
@@ -50,6 +54,9 @@ def offered(commands, *words, **env):
         (["schema", "show", "--app", "okta-test", "urn:example"], ["urn:example:Acme"]),
         (["schema", "remove", "--app", "okta-test", "Gr"], ["Group"]),
         (["report", "--action", "mem"], ["member_added", "member_removed"]),
+        (["schema", "diff", "ag"], ["agents", "agents-wzdk"]),
+        (["schema", "add", "--app", "okta-test", "dev"], ["devices"]),
+        (["schema", "catalog", ""], ["agents", "agents-wzdk", "devices", "okta-entitlements"]),
     ],
     ids=lambda value: " ".join(value),
 )
@@ -84,6 +91,20 @@ def test_the_script_is_one_that_the_shell_reads(commands, shell, tmp_path):
     if shutil.which(shell):
         (tmp_path / "script").write_text(script)
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes_words_in_which_it_sees_several(commands, shell, tmp_path):
+    script = tmp_path / "script"
+    script.write_text(commands("completion", shell).ok().out)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with TypingShell(shell, script, commands.environ(PATH=path)) as typing:
+        feature = "scimlite app edit entra-id --feature"
+        assert typing.completed(f"{feature} passw", "ha") == f"{feature} passwords=hash"
+        assert typing.completed(f"{feature} 'passwords=d") == f"{feature} passwords=drop"
+        schema = "scimlite schema show --app okta-test"
+        assert typing.completed(f"{schema} urn:example:A") == f"{schema} urn:example:Acme"
+        assert typing.completed("scimlite token show entra-id 20") == "scimlite token show entra-id 2027"
 
 
 def test_another_shell_is_answered_with_those_there_are(commands):
