@@ -17,7 +17,7 @@ from .selection import LONGEST_KEY, key_of
 #: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.
 _LONGEST_TEXT = 1000
 #: Characters kept of a name: a group's name stands in the entry of each member that comes or goes.
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 
 
 #: How the client of an origin begins that is an operator's command.
@@ -158,7 +158,7 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
 
 def short(name: str | None) -> str | None:
     """A name, cut when it is long, for entries and errors; None stays None."""
-    return name if name is None or len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return name if name is None or len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 _insert_entries = Insert(

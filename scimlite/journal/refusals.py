@@ -26,6 +26,8 @@ Json = Any
 KEPT = 7 * DAY
 #: Bytes of JSON that are kept of a body.
 LONGEST_BODY = 64 * 1024
+#: Bytes of a body that are masked at most: masking 15 MB takes 5 s, and makes little of a body so much smaller.
+_MASKED = 16 * LONGEST_BODY
 _LONGEST_PATH = 2000
 #: Rows deleted in one transaction, during which writers wait.
 _CHUNK = 1000
@@ -66,16 +68,18 @@ class Refused:
 
 def record(scope: Scope, refused: Refused) -> None:
     """Records a refused or failed request: its journal entry, and the masked request, in a transaction of their own."""
-    scope.db.transact(partial(_record, scope, refused))
+    # Masked before the transaction, because other writers wait during it.
+    body = _body(refused.received, refused.types) if refused.keep_body else None
+    scope.db.transact(partial(_record, scope, refused, body))
 
 
-def _record(scope: Scope, refused: Refused) -> None:
+def _record(scope: Scope, refused: Refused, body: str | None) -> None:
     at = clock.now()
     entry = replace(
         refused.entry, user=_with_name(scope, refused.entry.user), group=_with_name(scope, refused.entry.group)
     )
     entries.record(scope, [entry], at=at, status=refused.status)
-    _keep(scope, replace(refused, entry=entry), at)
+    _keep(scope, replace(refused, entry=entry), body, at)
     # Also where no housekeeping runs, such as in an embedding application.
     scope.db.execute(_delete_old, before=at - KEPT, limit=_CHUNK)
 
@@ -94,7 +98,7 @@ def _name_by_id(db: Database) -> Any:
     )
 
 
-def _keep(scope: Scope, refused: Refused, at: int) -> None:
+def _keep(scope: Scope, refused: Refused, body: str | None, at: int) -> None:
     received, error, remedy = refused.received, refused.error, refused.remedy
     user_uuid, user_name = refused.entry.user or (None, None)
     scope.db.execute(
@@ -109,7 +113,7 @@ def _keep(scope: Scope, refused: Refused, at: int) -> None:
         detail=error.detail[:_LONGEST_PATH],
         remedy=remedy.to_json() if remedy else None,
         size=received.size,
-        body=_body(received, refused.types) if refused.keep_body else None,
+        body=body,
         user_uuid=user_uuid,
         user_key=key_of(user_name) if user_name else None,
     )
@@ -142,14 +146,32 @@ def _body(received: Received, types: Sequence[ResourceType]) -> str | None:
 def _masked(received: Received, types: Sequence[ResourceType]) -> str | None:
     if not received.parsed:
         return None
+    body = received.body
+    if received.size is None or received.size > _MASKED:
+        body = _beginning(body)
     if received.path.endswith("/.search"):
-        masked = masking.search(types, received.body)
+        masked = masking.search(types, body)
     elif len(types) != 1:
         return None
     else:
         mask = masking.patch if received.method == "PATCH" else masking.resource
-        masked = mask(types[0], received.body)
+        masked = mask(types[0], body)
     return orjson.dumps(masked)[:LONGEST_BODY].decode(errors="ignore")
+
+
+def _beginning(value: Any) -> Any:
+    """A value whose lists and objects hold no more than is looked at: each ends after so many bytes."""
+    if not isinstance(value, list | dict):
+        return value
+    kept: list[Any] = []
+    size = 0
+    for item in value.items() if isinstance(value, dict) else value:
+        if size > _MASKED:
+            break
+        part = (item[0], _beginning(item[1])) if isinstance(value, dict) else _beginning(item)
+        size += len(orjson.dumps(part))
+        kept.append(part)
+    return dict(kept) if isinstance(value, dict) else kept
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
-from peewee import JOIN, fn
+from peewee import JOIN, SQL, fn
 
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import AppRow, JournalRow
-from .entries import Action
+from .entries import LONGEST_NAME, Action, short
 from .selection import Selection, parts
 
 #: Rows read at once, where all rows together may exceed the memory.
@@ -23,6 +23,11 @@ _MOST_OF_CLIENT = 100
 
 def _column(source: Any) -> Any:
     return field(metadata={"column": source})
+
+
+def _beginning(name: Any) -> Any:
+    """The part of a name that is shown: earlier versions recorded whole names, however long."""
+    return fn.substr(name, SQL("1"), SQL(str(LONGEST_NAME + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class Record:
     app_name: str | None = _column(AppRow.name)
     action: str = _column(JournalRow.action)
     outcome: str = _column(JournalRow.outcome)
-    user: str | None = _column(JournalRow.user_name)
+    user: str | None = _column(_beginning(JournalRow.user_name))
     user_id: str | None = _column(JournalRow.user_uuid)
-    group: str | None = _column(JournalRow.group_name)
+    group: str | None = _column(_beginning(JournalRow.group_name))
     group_id: str | None = _column(JournalRow.group_uuid)
     changes: dict[str, list[Any]] = _column(JournalRow.changes)  # noqa: RUF009  # a required field
     client: str | None = _column(JournalRow.client)
@@ -54,11 +59,13 @@ class Record:
         values = list(row)
         text = values[_CHANGES]
         values[_CHANGES] = orjson.loads(text) if text else {}
+        for position in _NAMES:
+            values[position] = short(values[position])
         return cls(*values)
 
 
 _COLUMNS = tuple(part.metadata["column"] for part in fields(Record))
-_CHANGES = [part.name for part in fields(Record)].index("changes")
+_CHANGES, *_NAMES = ([part.name for part in fields(Record)].index(name) for name in ("changes", "user", "group"))
 
 
 def read(db: Database, selection: Selection, *, limit: int | None = None) -> list[Record]:

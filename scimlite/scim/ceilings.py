@@ -58,7 +58,10 @@ def check_sent(
             if len(value) > longest and _is_stored(resource_type, path):
                 _check_text(resource_type, path, _bytes(value), limits, stored)
         elif type(value) is list or type(value) is dict:
-            counts.append((number := _items(value), path))
+            number = len(value)
+            if type(value) is dict or number <= limits.max_attribute_values:
+                number = _items(value)
+            counts.append((number, path))
             total += number
     if total > min(limits.max_attribute_values, limits.max_values):
         _check_lists(resource_type, counts, limits, stored)

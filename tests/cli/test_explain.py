@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -231,6 +232,28 @@ def test_a_large_body_is_cut(installation: Installation, monkeypatch: pytest.Mon
     (kept,) = [each for each in refusals.of_request(installation.db, "f" * 16) if each.size == 999]
     assert kept.body is not None
     assert 95 <= len(kept.body.encode()) <= 100
+
+
+def test_of_a_huge_body_the_beginning_is_kept_at_once(installation: Installation) -> None:
+    app = installation.app("explained")
+    emails = [{"value": f"{number}@example.com"} for number in range(60_000)]
+    began = time.process_time()
+    operations = [{"op": "add", "path": "emails", "value": emails}]
+    body = {"userName": "ann", "emails": emails, "roles": emails, "password": "secret"}
+    for method, sent in (("POST", body), ("PATCH", {"Operations": operations})):
+        received = refusals.Received(method, "/Users", size=9_999_999, parsed=True, body=sent)
+        row = installation.app_row(app)
+        workspace = Workspace(installation.db, Origin("test", request_id=f"huge {method}"), row)
+        refused = refusals.Refused(
+            Entry(Action.CREATED), InvalidValue("no"), received, [row.resource_types["Users"]], status=400
+        )
+        refusals.record(workspace, refused)
+        (kept,) = refusals.of_request(installation.db, f"huge {method}")
+        assert kept.body is not None
+        assert "0@example.com" in kept.body
+        assert len(kept.body) == refusals.LONGEST_BODY
+    # All 180,000 items took 3 s.
+    assert time.process_time() - began < 1.5
 
 
 def test_what_makes_no_refusal_is_not_kept(installation: Installation, cli: CommandLine) -> None:

@@ -16,6 +16,7 @@ from scimlite.admin import mapping as mappings
 from scimlite.admin import schemas
 from scimlite.apps import AppError
 from scimlite.apps.mapping import Mapping, Row
+from scimlite.db.tables import JournalRow
 from scimlite.directory import profiles
 from scimlite.journal import refusals
 
@@ -240,6 +241,10 @@ def test_names_are_cut_where_they_are_journalled(installation: Installation) -> 
     records = installation.journal(app)
     assert {record.group for record in records} == {None, "g" * 200 + "…"}
     assert {record.user for record in records if record.user} == {"u" * 200 + "…", "y" * 200 + "…"}
+    # Earlier versions recorded whole names.
+    long_ago = JournalRow.update(group_name=name).where(JournalRow.group_name.is_null(False))
+    installation.db.execute(long_ago.where(JournalRow.app_id == installation.app_row(app).id))
+    assert {record.group for record in installation.journal(app)} == {None, "g" * 200 + "…"}
     # The report still finds them by the whole name.
     assert len(installation.journal(app, user="u" * 900)) == 2
     assert len(installation.journal(app, user="y" * 900)) == 1
