@@ -17,6 +17,7 @@ from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import drift, migration
 from scimlite.installation import SCIM_PREFIX, database
+from scimlite.own_files import UntrustedPlace
 from scimlite.redaction import error_log
 
 from .kit import address, listener
@@ -144,15 +145,16 @@ def _remember(state_dir: Path, url: str) -> None:
     """Write down the address once gunicorn listens."""
     try:
         address.remember(state_dir, url)
-    except OSError as error:
+    except (OSError, UntrustedPlace) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         error_log.warning(
-            "the commands will not know the address %s, as %s cannot be written (%s)", url, state_dir, error.strerror
+            "the commands will not know the address %s, as %s cannot be written (%s)", url, state_dir, reason
         )
 
 
 def _forget(state_dir: Path, url: str) -> None:
     # What cannot be removed was not written, or is found out by the commands: nothing listens there.
-    with suppress(OSError):
+    with suppress(OSError, UntrustedPlace):
         address.forget(state_dir, url)
 
 

@@ -8,17 +8,17 @@ import difflib
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import config_values
+from . import config_values, own_files
 from .errors import OperatorError
 from .limits import Limits
 from .obstacles import obstacle
+from .own_files import UntrustedPlace
 
 T = TypeVar("T")
 
@@ -216,6 +216,8 @@ def load_or_create_secret_key(state_dir: Path) -> str:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create_secret(path)
         return _read_secret(path)
+    except UntrustedPlace as error:
+        raise ConfigError(str(error.path), error.problem) from None
     except OSError as error:
         reason = obstacle(path, write=not os.path.exists(path)) or f"{error.strerror}: set SCIMLITE_SECRET_KEY"
         raise ConfigError(str(path), f"cannot be read or created: {reason}") from error
@@ -243,16 +245,10 @@ def parse_secret_keys(text: str, *, source: str) -> tuple[str, ...]:
 
 
 def _read_secret(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        # The mode of the open file, not of the path, so that the file that is checked is the file that is read.
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
-            raise ConfigError(
-                str(path),
-                f"is open to other users of this machine (mode {mode:04o}): anybody who read it can forge "
-                f"tokens. Delete it for a new key, which ends every token, or run: chmod 600 {path}",
-            )
-        text = file.read().strip()
+    try:
+        text = own_files.read(path, secret=True).strip()
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), "is not UTF-8: write the random bytes in base64 or hex") from None
     if not text:
         raise ConfigError(str(path), "is empty: put the secret key back, or delete the file for a new one")
     return text

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import own_files
 from .apps import get as find_app
 from .apps import keyring as keyrings
 from .apps.keyring import Keyring, TokenError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.
 SCIM_PREFIX = "/scim/v2"
+#: What stands before the path in the URL of a SQLite database.
+_SQLITE = "sqlite:///"
 
 
 class StartupError(OperatorError):
@@ -40,8 +43,9 @@ class Installation:
     `sqlite:////absolute/path.db` or `postgresql://…`; `secret_keys` are the keys that the commands get in
     SCIMLITE_SECRET_KEY, newest first, each by itself or all in one text, separated by commas. The database is created
     and upgraded to this version, unless `upgrade` is False. Raises ConfigError when a key is empty or shorter than 32
-    bytes, StartupError when the database does not fit this version or the keys do not fit its tokens, and Unavailable
-    when the database cannot be reached. The service and the commands call `Installation.open(settings)`.
+    bytes, UntrustedPlace when other users of the machine can write the database, StartupError when it does not fit this
+    version or the keys do not fit its tokens, and Unavailable when it cannot be reached. The service and the commands
+    call `Installation.open(settings)`.
     """
 
     def __init__(self, database_url: str, *secret_keys: str, upgrade: bool = True) -> None:
@@ -126,7 +130,12 @@ class Installation:
 
 
 def database(settings: Settings) -> Database:
-    """The database that settings name, not connected and not created yet."""
+    """The database that settings name, not connected and not created yet.
+
+    Raises UntrustedPlace when it is a file that other users of the machine could have written.
+    """
+    if settings.database_url.startswith(_SQLITE):
+        own_files.check_database(Path(settings.database_url.removeprefix(_SQLITE)))
     return open_database(
         settings.database_url,
         busy_timeout=settings.busy_timeout,

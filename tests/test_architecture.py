@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.journal",),
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
-    ("scimlite.config_values",),
+    ("scimlite.config_values", "scimlite.own_files"),
     ("scimlite.deadline",),
     ("scimlite.limits",),
     (

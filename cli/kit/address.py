@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from scimlite import own_files
+
 #: In the state folder: a line with address and process id for each service that runs with it, the newest last.
 _FILE = "server-url"
 #: The address that `scimlite serve` takes without options.
@@ -32,10 +34,13 @@ class Address:
 
 
 def remember(state_dir: Path, url: str) -> None:
-    """Writes down the address of the service that this process runs. Raises OSError when that cannot be done."""
+    """Writes down the address of the service that this process runs.
+
+    Raises OSError when that cannot be done, and UntrustedPlace when others can write the folder.
+    """
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A service that was killed could not remove its line.
-    _change(state_dir, lambda lines: [*(line for line in lines if listens(_url(line))), _line(url)], os.O_CREAT)
+    _change(state_dir, lambda lines: [*(line for line in lines if listens(_url(line))), _line(url)])
 
 
 def forget(state_dir: Path, url: str) -> None:
@@ -44,9 +49,12 @@ def forget(state_dir: Path, url: str) -> None:
 
 
 def current(state_dir: Path) -> Address:
-    """The address of the newest service that runs with this state folder, else of the last one, else the default."""
+    """The address of the newest service that runs with this state folder, else of the last one, else the default.
+
+    Raises UntrustedPlace when another user could have written it, because tokens are sent there.
+    """
     try:
-        lines = (state_dir / _FILE).read_text().splitlines()
+        lines = own_files.read(state_dir / _FILE).splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
     known = [_url(line) for line in lines if line.strip()] or [DEFAULT_URL]
@@ -87,14 +95,18 @@ def listens(url: str) -> bool:
         return False
 
 
-def _change(state_dir: Path, change: Callable[[list[str]], list[str]], flags: int = 0) -> None:
-    """Rewrites the lines of the file while no other process does."""
-    with os.fdopen(os.open(state_dir / _FILE, os.O_RDWR | flags, 0o600), "r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        lines = change(file.read().splitlines())
-        file.seek(0)
-        file.truncate()
-        file.write("".join(f"{line}\n" for line in lines))
+def _change(state_dir: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Rewrites the lines of the file while no other process does; lines that others could have written go."""
+    folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            lines = own_files.read(state_dir / _FILE).splitlines()
+        except (FileNotFoundError, UnicodeDecodeError, own_files.UntrustedPlace):
+            lines = []
+        own_files.replace(state_dir / _FILE, "".join(f"{line}\n" for line in change(lines)))
+    finally:
+        os.close(folder)
 
 
 def _line(url: str) -> str:
