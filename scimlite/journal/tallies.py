@@ -16,7 +16,7 @@ from typing import Any
 
 from peewee import EXCLUDED, fn
 
-from .. import clock
+from .. import clock, deadline
 from ..clock import DAY
 from ..db import Database, DatabaseError, Insert
 from ..db.tables import AppRow, TallyRow
@@ -25,6 +25,8 @@ from ..redaction import error_log
 
 #: Seconds from the first count to the write of all counts.
 WRITE_AFTER = 5.0
+#: Seconds after which a write is given up, to be tried again later; a process that ends waits for it.
+_LONGEST_WRITE = 10.0
 #: Days for which counts are kept.
 KEPT_DAYS = 35
 #: Days, the present one included, that `last_week` sums up.
@@ -105,7 +107,8 @@ def write_all() -> None:
         try:
             # A file that is gone is not made anew.
             if db.exists():
-                db.transact(partial(_add, db, counts))
+                with deadline.within(_LONGEST_WRITE):
+                    db.transact(partial(_add, db, counts))
         except Unavailable:
             _keep(db, counts)
         except (ScimError, DatabaseError):
