@@ -11,7 +11,7 @@ from scimlite.admin import apps
 from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
 from scimlite.db import Database, drift, migration
-from scimlite.installation import StartupError, database
+from scimlite.installation import StartupError, check_not_lost, database
 from scimlite.journal import report
 
 from .db_check import check
@@ -34,8 +34,12 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@click.option("--begin-anew", is_flag=True, help="Make an empty database where there was one before.")
+def upgrade(begin_anew: bool) -> None:
     """Bring the database to this version's schema, or make it when it is empty.
+
+    It makes none where a secret key or the address of a former service says that there was one, unless --begin-anew
+    is given.
 
     Safe to run at every deployment, and on several servers at once: one of them does the work. All of it
     happens in one transaction, so a failure leaves the database as it was. Exits with 1 when the tables are not as
@@ -44,10 +48,13 @@ def upgrade() -> None:
     \b
     Example: scimlite db backup before.db && scimlite db upgrade
     """
-    with closing(database(Settings.from_environment())) as opened:
+    settings = Settings.from_environment()
+    with closing(database(settings)) as opened:
         before = migration.status(opened)
         if before.unknown:
             raise StartupError(migration.advice(opened, before))
+        if before.empty and not begin_anew:
+            check_not_lost(opened, settings)
         applied = migration.upgrade(opened)
         different = drift.differences(opened)
     if different:

@@ -75,12 +75,14 @@ class _Lazy(Program):
 def _message(error: Exception) -> click.ClickException | None:
     """Return an error of this project as one of Click's, with the right exit code; None for any other error."""
     from scimlite.config import ConfigError
-    from scimlite.errors import OperatorError, ScimError
+    from scimlite.errors import OperatorError, ScimError, Unavailable
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))
     if isinstance(error, OperatorError):
         return click.ClickException(_readable(str(error)))
+    if isinstance(error, Unavailable) and error.reason is not None:
+        return click.ClickException(_readable(f"The database cannot be used: {error.reason}."))
     if isinstance(error, ScimError):
         return click.ClickException(_readable(error.detail))
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):

@@ -46,6 +46,7 @@ from .server.application import Application
     help="Number of threads in each process.  [default: SCIMLITE_THREADS, else 4]",
 )
 @click.option("--upgrade", is_flag=True, help="Upgrade an outdated database first.")
+@click.option("--begin-anew", is_flag=True, help="Make an empty database where there was one before.")
 @click.option(
     "--first-app", metavar="NAME", help="Make an app with this name when there is none, and print how to connect it."
 )
@@ -55,12 +56,14 @@ def serve(
     workers: int | None,
     threads: int | None,
     upgrade: bool,
+    begin_anew: bool,
     first_app: str | None,
 ) -> None:
     """Run the service with gunicorn until it is stopped.
 
-    It initialises an empty database, and refuses an outdated one unless --upgrade is given. The log goes to stderr,
-    one line a request, without values or secrets.
+    It initialises an empty database, but not where a secret key or the address of a former service says that there
+    was a database, unless --begin-anew is given. It refuses an outdated one unless --upgrade is given. The log goes
+    to stderr, one line a request, without values or secrets.
 
     \b
     Example: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
@@ -74,7 +77,7 @@ def serve(
     # gunicorn ignores the address when it gets a socket from elsewhere.
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     database(settings).hold()
-    context = open_context(create=True, upgrade=upgrade)
+    context = open_context(create=True, upgrade=upgrade, anew=begin_anew)
     _ = context.keyring
     logs.write_to_stderr(as_json=settings.log == "json")
     _log_session(context)

@@ -30,10 +30,24 @@ if TYPE_CHECKING:
 SCIM_PREFIX = "/scim/v2"
 #: What stands before the path in the URL of a SQLite database.
 _SQLITE = "sqlite:///"
+#: Files of the state folder that are made when there is a database.
+_TRACES = ("secret_key", "server-url")
 
 
 class StartupError(OperatorError):
     """The database or the secret keys cannot be used; the text says what to do."""
+
+
+class LostError(StartupError):
+    """There is no database where there was one; `trace` is the file that says so."""
+
+    def __init__(self, described: str, trace: Path) -> None:
+        super().__init__(
+            f"There is no scimlite database in {described}, and {trace} says that there was one: look whether settings "
+            "and mounts are right, put the database back or restore a backup, or begin with an empty one by `scimlite "
+            "serve --begin-anew` or `scimlite db upgrade --begin-anew`."
+        )
+        self.trace = trace
 
 
 class Installation:
@@ -57,31 +71,44 @@ class Installation:
         # As the commands read SCIMLITE_SECRET_KEY, so that both have the same keys.
         keys = parse_secret_keys(",".join(secret_keys), source="Installation")
         settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=keys)
-        self._begin(settings, create=upgrade, upgrade=upgrade)
+        # An application has no state folder that could say that there was a database.
+        self._begin(settings, create=upgrade, upgrade=upgrade, anew=True)
         self.check_keys()
         # Workers must not share a connection that was opened before their server forked.
         self.db.close()
 
     @classmethod
-    def open(cls, settings: Settings, *, create: bool = False, upgrade: bool = False) -> Installation:
+    def open(
+        cls, settings: Settings, *, create: bool = False, upgrade: bool = False, anew: bool = False
+    ) -> Installation:
         """The installation that settings describe.
 
-        `create` initialises an empty database, `upgrade` upgrades an outdated one. Raises StartupError when the
-        database does not fit this version, and Unavailable when the database cannot be reached.
+        `create` initialises an empty database, and `anew` does so where the state folder says that there was one;
+        `upgrade` upgrades an outdated one. Raises StartupError when the database does not fit this version, LostError
+        when it is not there any more, and Unavailable when it cannot be reached.
         """
         installation = cls.__new__(cls)
-        installation._begin(settings, create=create, upgrade=upgrade)
+        installation._begin(settings, create=create, upgrade=upgrade, anew=anew)
         return installation
 
-    def _begin(self, settings: Settings, *, create: bool, upgrade: bool) -> None:
+    def _begin(self, settings: Settings, *, create: bool, upgrade: bool, anew: bool) -> None:
         self.settings = settings
         self.db = database(settings)
+        try:
+            self._prepare(settings, create=create, upgrade=upgrade, anew=anew)
+        except BaseException:
+            self.db.close()
+            raise
+
+    def _prepare(self, settings: Settings, *, create: bool, upgrade: bool, anew: bool) -> None:
+        """Creates or upgrades the database as far as that is wanted; raises when it is not as this version needs it."""
         status = migration.status(self.db)
+        if create and status.empty and not anew:
+            check_not_lost(self.db, settings)
         if status.pending and not status.unknown and (create if status.empty else upgrade):
             migration.upgrade(self.db)
             status = migration.status(self.db)
         if not status.current:
-            self.db.close()
             if status.empty and settings.database_is_default:
                 raise StartupError(
                     f"There is no scimlite database in {self.db.described}. Begin with `scimlite serve` or "
@@ -127,6 +154,16 @@ class Installation:
         from .directory import passwords
 
         return passwords.verify(self.db, find_app(self.db, slug), user_id, password)
+
+
+def check_not_lost(db: Database, settings: Settings) -> None:
+    """Raises LostError when files beside an empty database say that there was one.
+
+    Such files are a secret key and the address of a service in the state folder, and a WAL of SQLite.
+    """
+    for trace in (*(settings.state_dir / name for name in _TRACES), *db.remains()):
+        if trace.exists():
+            raise LostError(db.described, trace)
 
 
 def database(settings: Settings) -> Database:

@@ -85,14 +85,15 @@ def operator() -> Origin:
     return Origin(f"{OPERATORS}{name}")
 
 
-def open_context(*, create: bool = False, upgrade: bool = False) -> Context:
+def open_context(*, create: bool = False, upgrade: bool = False, anew: bool = False) -> Context:
     """Open the installation that the environment describes.
 
     An empty database is initialised only with `create`, so that a command with other settings never makes a second
-    database silently. `upgrade` upgrades an outdated database. Raises ConfigError, StartupError, or Unavailable.
+    database silently, and only with `anew` where there was one. `upgrade` upgrades an outdated database. Raises
+    ConfigError, StartupError, or Unavailable.
     """
     settings = Settings.from_environment()
-    return Context(Installation.open(settings, create=create, upgrade=upgrade))
+    return Context(Installation.open(settings, create=create, upgrade=upgrade, anew=anew))
 
 
 def with_installation(command: Callable[Concatenate[Context, _P], None]) -> Callable[_P, None]:

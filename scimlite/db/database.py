@@ -385,6 +385,10 @@ class Database(Dialect):
         """Returns the folders of this machine whose disks the database fills; none for a server."""
         return []
 
+    def remains(self) -> list[Path]:
+        """Returns where files would be that a database leaves behind when it is taken away."""
+        return []
+
     def size(self) -> int | None:
         """Returns the bytes on this machine's disk, 0 when there is no file yet; None on a server."""
         return None

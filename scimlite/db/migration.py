@@ -92,6 +92,8 @@ def upgrade(db: Database) -> list[str]:
     except OSError as error:
         reason = db.obstacle() or error.strerror
         raise Unavailable(f"{db.described} cannot be used: {reason}.") from error
+    except Unavailable as error:
+        raise _unusable(db, error) from error
     try:
         with db.migrating():
             names = changed(db)

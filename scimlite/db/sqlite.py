@@ -83,12 +83,18 @@ class SqliteDatabase(Database):
     def create(self) -> None:
         # Only the owner may read it; SQLite gives its WAL files the same mode.
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.exists():
+            self._file.set_remains_aside()
         # A file that exists is not opened: closing it would give up the locks of this process's connections.
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def folders(self) -> list[Path]:
         return [self.path.absolute().parent]
+
+    def remains(self) -> list[Path]:
+        # When the file itself is there, its -wal file belongs to it.
+        return [] if self.exists() else [self._file.wal]
 
     def size(self) -> int | None:
         # With the pages in the WAL that are not yet moved into the file.

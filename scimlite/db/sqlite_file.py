@@ -10,6 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import Unavailable
@@ -59,6 +60,22 @@ class DatabaseFile:
             raise unavailable(Trouble.REPLACED, _IN_USE)
         if self.wal_is_taken_away and (opened_before or _is_locked(self._index, *_INDEX_IN_USE)):
             raise self._unavailable(_NO_WAL)
+
+    @property
+    def wal(self) -> Path:
+        """Where the WAL is."""
+        return Path(self._wal)
+
+    def set_remains_aside(self) -> None:
+        """Renames a WAL whose database is gone, which SQLite would take for that of the next one.
+
+        Raises Unavailable when another process still uses the database that is gone.
+        """
+        self.check_before_opening()
+        with suppress(FileNotFoundError):
+            os.rename(self._wal, f"{self._wal}.of-a-lost-database")
+        with suppress(FileNotFoundError):
+            os.unlink(self._index)
 
     def _is_of_others(self) -> bool:
         """True when a process uses the index beside the file, and not the file, which it would have locked first."""
