@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
 
 from installation import Connected, Installation
+from postgres_server import free_port
 from scim_client import ERROR_URN, MEDIA_TYPE, ScimClient, assert_scim_error
 from scimlite.db.tables import ResourceRow
 from worker_sockets import clients, workers
 
+ROOT = Path(__file__).parent.parent.parent
 MAX_BODY = 256 * 1024
 SETTINGS = {
     "HEADER_TIMEOUT": "1",
@@ -154,6 +163,49 @@ def test_clients_that_do_not_take_their_answers_stop_nobody(installation: Instal
     with opened(app, 1, request.replace(b"Host: x", b"Host: x\r\nConnection: close")) as (connection,):
         first, body = answer_of(connection)
         assert len(json.loads(body)["Resources"]) == 120, first
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_slow_clients_behind_caddy(installation: Installation, app: Connected, tmp_path: Path, buffered: bool) -> None:
+    """The configuration of docs/operate.md, and the same without its buffers."""
+    if shutil.which("caddy") is None:
+        pytest.skip("caddy is not installed")
+    (text,) = re.findall(r"```caddyfile\n(.*?)```", (ROOT / "docs" / "operate.md").read_text(), re.DOTALL)
+    assert "request_buffers 16MiB" in text
+    version = re.search(r"(\d+)\.(\d+)", subprocess.run(["caddy", "version"], capture_output=True, text=True).stdout)
+    if not buffered or version is None:
+        text = text.replace("request_buffers 16MiB", "")
+    elif (int(version[1]), int(version[2])) < (2, 7):
+        text = text.replace("request_buffers 16MiB", "buffer_requests")
+    port = free_port()
+    text = text.replace("scim.example.com", f"http://127.0.0.1:{port}").replace(
+        "127.0.0.1:8000", urllib.parse.urlsplit(installation.url).netloc
+    )
+    (tmp_path / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
+    process = subprocess.Popen(
+        ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 20
+        client = installation.client(app.slug, app.text, f"http://127.0.0.1:{port}")
+        while True:
+            try:
+                client.get("/Users").ok(200)
+                break
+            except ConnectionError:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        behind = Connected(app.slug, client, app.token, app.text)
+        with opened(behind, 24, head(app, "Content-Length: 1000"), USER):
+            time.sleep(0.2)
+            assert max(seconds_of(client) for _ in range(6)) < 1
+            assert max(seconds_of(app.client) for _ in range(6)) < 1
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @contextmanager
