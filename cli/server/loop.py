@@ -28,6 +28,8 @@ _SLOWEST = 16 * 1024
 #: Seconds for which a client may go on sending when this side has ended the connection; a connection that is closed
 #: with something unread is reset, and the client may lose the answer.
 _LINGER = 2.0
+#: The same after a silence, in which a request can only cross the end.
+_SHORT_LINGER = 0.5
 #: What a process holds of requests and answers beyond what each connection may, in bodies of the largest size.
 _LARGEST_BODIES = 4
 
@@ -127,7 +129,7 @@ class Loop:
                 # What has come in this moment is answered.
                 self._ready(connection)
                 if connection in self.connections and connection.deadline <= now:
-                    self._begin_end(connection)
+                    self._begin_end(connection, _SHORT_LINGER)
             else:
                 self._close(connection)
 
@@ -232,14 +234,14 @@ class Loop:
 
     # --- the end of a connection ----------------------------------------------------------------------------------
 
-    def _begin_end(self, connection: Connection) -> None:
+    def _begin_end(self, connection: Connection, linger: float = _LINGER) -> None:
         """Ends this side of a connection, and waits for the client's end for a while."""
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._close(connection)
             return
-        connection.stand(Stage.ENDING, _LINGER)
+        connection.stand(Stage.ENDING, linger)
         self._look(connection, _READ)
 
     def _close(self, connection: Connection) -> None:

@@ -22,7 +22,7 @@ _TICK, _TICK_AT_END = 1.0, 0.1
 #: Seconds for which a worker leaves a new connection to another one that has fewer.
 _STEP_BACK = 0.02
 #: Seconds from the signal for which a worker that stops keeps connections on which nothing happens.
-_LAST_CHANCE = 2.0
+_LAST_CHANCE = 1.5
 #: Seconds before the master would kill it in which a worker ends by itself.
 _MARGIN = 0.5
 #: The paths that threads of their own answer, because all others may be at work.

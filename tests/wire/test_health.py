@@ -213,7 +213,7 @@ def test_health_and_the_stop_while_all_threads_are_at_work(installation: Install
     assert service.process.wait(10) == 0
 
 
-def test_a_silent_connection_ends_two_seconds_after_the_stop(installation: Installation, app: Connected) -> None:
+def test_a_silent_connection_ends_soon_after_the_stop(installation: Installation, app: Connected) -> None:
     service = installation.start(workers=1)
     parts = urllib.parse.urlsplit(service.url)
     client = installation.client(app.slug, app.text, service.url)
