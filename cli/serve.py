@@ -26,6 +26,7 @@ from .kit.context import Context, open_context
 from .kit.idp import connection_block, identity_provider
 from .server import housekeeper, logs
 from .server.application import Application
+from .server.metrics import Exporter
 
 
 @click.command()
@@ -76,6 +77,7 @@ def serve(
     url = listener.url_of(host, port)
     # gunicorn ignores the address when it gets a socket from elsewhere.
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
+    exporter = Exporter.of(settings) if settings.metrics is not None else None
     database(settings).hold()
     context = open_context(create=True, upgrade=upgrade, anew=begin_anew)
     _ = context.keyring
@@ -84,17 +86,21 @@ def serve(
     _warn_of_schema(context)
     welcome = _welcome(context, first_app, url) if first_app else ""
     context.db.close()
+    folder = _folder_for_workers(settings.state_dir)
+    if exporter is not None:
+        exporter.prepare(folder)
     server = Application(
         settings,
         {
             "bind": bind,
             "workers": workers or settings.workers,
             "threads": settings.threads,
-            "worker_tmp_dir": _folder_for_workers(settings.state_dir),
+            "worker_tmp_dir": folder,
             "when_ready": lambda arbiter: _remember(settings.state_dir, url),
             "post_worker_init": partial(_begin_work, welcome),
             "on_exit": lambda arbiter: _forget(settings.state_dir, url),
         },
+        exporter,
     )
     try:
         server.run()
@@ -103,6 +109,9 @@ def serve(
         if error.errno != errno.EADDRINUSE:
             raise
         raise listener.refusal(host, port, error) from None
+    finally:
+        if exporter is not None:
+            exporter.end()
 
 
 def _log_session(context: Context) -> None:

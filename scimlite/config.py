@@ -112,6 +112,9 @@ class Settings(Limits):
     #: SCIMLITE_LOG: the form of the log's lines, `text` or `json`.
     log: str = "text"
 
+    #: SCIMLITE_METRICS: the address and port at which `scimlite serve` shows figures to Prometheus; None for nowhere.
+    metrics: tuple[str, int] | None = None
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -375,6 +378,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_MAX_WAITERS": ("max_waiters", config_values.small_number),
     "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
     "SCIMLITE_LOG": ("log", config_values.log_form),
+    "SCIMLITE_METRICS": ("metrics", config_values.host_and_port),
     "SCIMLITE_APP": ("app", str),
 }
 

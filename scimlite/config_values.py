@@ -147,6 +147,14 @@ def host(text: str) -> str:
     return plain
 
 
+def host_and_port(text: str) -> tuple[str, int]:
+    """An address and a port, such as `127.0.0.1:9100` or `[::1]:9100`."""
+    name, separator, number = text.rpartition(":")
+    if not separator or (":" in name and not name.startswith("[")):
+        raise UnusableValueError(f"is {text!r}: give an address and a port, such as 127.0.0.1:9100")
+    return host(name), port(number)
+
+
 def log_form(text: str) -> str:
     """`text` or `json`."""
     if text not in ("text", "json"):

@@ -70,6 +70,8 @@ class ScimError(Exception):
 
     status = 500
     scim_type: str | None = None
+    #: What keeps the service from answering now, in a few words for figures; empty for all other errors.
+    hindrance = ""
 
     def __init__(self, detail: str, *, headers: dict[str, str] | None = None, remedy: Remedy | None = None) -> None:
         super().__init__(detail)
@@ -230,6 +232,7 @@ class TooManyRequests(ScimError):
 
     def __init__(self, detail: str, *, retry_after: int, remedy: Remedy | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)}, remedy=remedy)
+        self.hindrance = "brake" if remedy is not None and remedy.release else "threads of the app"
 
 
 class InternalError(ScimError):
@@ -252,6 +255,7 @@ class Unavailable(ScimError):
     """
 
     status = 503
+    hindrance = "it is busy"
 
     def __init__(
         self, detail: str, *, retry_after: int = 5, reason: str | None = None, summary: str | None = None
@@ -259,6 +263,7 @@ class Unavailable(ScimError):
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
         self.reason = reason
         self.summary = summary
+        self.hindrance = summary or self.hindrance
 
 
 class DeadlinePassed(Unavailable):

@@ -49,11 +49,12 @@ LIBRARIES = {
     "click": {"scimlite_cli", "scimlite_cli.*"},
     "rich": {"scimlite_cli", "scimlite_cli.*"},
     "gunicorn": {"scimlite_cli.server.*"},
+    "prometheus_client": {"scimlite_cli.server.meter", "scimlite_cli.server.exporter"},
     "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "admin", "events")},
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql*"},
     "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
-    "http": {"scimlite.admin.wire", "scimlite_cli.server.refusal"},
+    "http": {"scimlite.admin.wire", "scimlite_cli.server.refusal", "scimlite_cli.server.exporter"},
     "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener", "scimlite_cli.server.*"},
     "ssl": {"scimlite.admin.wire"},
 }

@@ -174,6 +174,8 @@ WRITTEN = {
     "port": "PORT`, else `8000",
     "app": "none",
     "app_threads": "all but one",
+    "max_waiters": "threads less two",
+    "metrics": "none",
 }
 
 

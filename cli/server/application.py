@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import gunicorn.util
@@ -16,6 +17,7 @@ from . import refusal
 from .arrival import LONGEST_LINE
 from .census import Census
 from .logs import ServerLog
+from .metrics import Exporter
 from .worker import Worker
 
 #: Seconds that running requests have to end, once the service takes no others.
@@ -44,11 +46,14 @@ _OPTIONS = {
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn with settings from this program in place of a configuration file.
 
-    In: the settings of scimlite, and those of gunicorn that the command line decides.
+    In: the settings of scimlite, those of gunicorn that the command line decides, and who shows figures, if anybody.
     """
 
-    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, options: dict[str, Any], exporter: Exporter | None = None) -> None:
         self.settings = settings
+        self._exporter = exporter
+        #: Told 1 when a thread begins to answer and -1 when it ends; None without figures.
+        self.busy: Callable[[int], None] | None = None
         self._census = Census()
         self._options = {
             **_OPTIONS,
@@ -68,25 +73,43 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def load(self) -> Any:
         """Makes the WSGI application."""
-        return create_app(self.settings)
+        application = create_app(self.settings)
+        if self._exporter is not None:
+            # It needs a package that only those have who want figures.
+            from . import meter
+
+            meter.begin(application.extensions["scimlite"].db)
+            self.busy = meter.busy
+        return application
 
     def run(self) -> None:
         """Serves until the service is told to stop."""
-        _Arbiter(self, self._census).run()
+        _Arbiter(self, self._census, self._exporter).run()
 
     def _count_in(self, _arbiter: Any, worker: Any) -> None:
         worker.census, worker.place = self._census, self._census.enter()
 
     def _count_out(self, _arbiter: Any, worker: Any) -> None:
         self._census.leave(worker.place)
+        if self._exporter is not None:
+            from . import meter
+
+            meter.forget(worker.pid)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn's master process, which tells its workers when the whole service ends."""
 
-    def __init__(self, application: Application, census: Census) -> None:
+    def __init__(self, application: Application, census: Census, exporter: Exporter | None) -> None:
         self._census = census
+        self._exporter = exporter
         super().__init__(application)
+
+    def murder_workers(self) -> None:
+        """Looks after the processes, about once a second."""
+        super().murder_workers()
+        if self._exporter is not None:
+            self._exporter.tend()
 
     def stop(self, graceful: bool = True) -> None:
         """Stops all workers."""

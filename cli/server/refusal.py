@@ -25,7 +25,7 @@ def answer(error: ScimError, client: Any) -> bytes:
     id = secrets.token_hex(8)
     address = client[0] if isinstance(client, tuple) else "-"
     fields = {"request": id, "app": "-", "method": "-", "route": "-", "status": error.status, "ms": 0.0}
-    access_log.info(LINE, {**fields, "client": address})
+    access_log.info(LINE, {**fields, "client": address}, extra={"accepted": False, "hindrance": error.hindrance})
     return _rendered(error, HTTPStatus(error.status).phrase, id)
 
 
@@ -42,7 +42,7 @@ def too_many() -> TooManyRequests:
 
 def too_busy() -> Unavailable:
     """Returns the error for a request that waited in vain for a thread, or for which there is no room."""
-    return Unavailable("The server has too much to do; try again in a moment.")
+    return Unavailable("The server has too much to do; try again in a moment.", summary="all threads are at work")
 
 
 def write_error(sock: Any, status: int, reason: str, _message: str) -> None:

@@ -160,7 +160,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
 
     def _answer(self, connection: Connection) -> None:
         """Answers a request; the threads run it."""
+        busy = self.app.busy
+        if busy is not None:
+            busy(1)
         exchange.answer(connection, self.cfg, self.wsgi, last=self._is_last, failed=partial(self._failed, connection))
+        if busy is not None:
+            busy(-1)
         self._loop.finish(connection)
 
     def _is_last(self) -> bool:

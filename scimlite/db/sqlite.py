@@ -98,8 +98,11 @@ class SqliteDatabase(Database):
 
     def size(self) -> int | None:
         # With the pages in the WAL that are not yet moved into the file.
-        files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        return (self.path.stat().st_size if self.path.exists() else 0) + self.wal_size()
+
+    def wal_size(self) -> int:
+        wal = self.path.with_name(self.path.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
 
     def hold(self) -> None:
         from . import sqlite_restore

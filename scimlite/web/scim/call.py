@@ -90,6 +90,8 @@ class Call:
     leniencies: set[Leniency] = field(default_factory=set)
     #: Why the token was refused; None when it was not.
     token_fault: Cause | None = None
+    #: The `hindrance` of the last error that the request had.
+    hindrance: str = ""
     #: The slug in the URL of a request whose token was refused, when there is such an app.
     app_in_url: str | None = None
     #: When the request began, in seconds of `time.perf_counter`.

@@ -29,6 +29,7 @@ def error_response(error: Exception) -> Response:
 def to_scim_error(error: Exception, call: Call) -> ScimError:
     """Returns the ScimError that the client gets for any error; logs an InternalError, and that an outage begins."""
     scim_error = _from_http_error(error, call) if isinstance(error, HTTPException) else errors.as_scim_error(error)
+    call.hindrance = scim_error.hindrance
     if isinstance(scim_error, errors.InternalError):
         error_log.error("request=%s failed", call.id, exc_info=error)
     elif isinstance(scim_error, errors.Unavailable):

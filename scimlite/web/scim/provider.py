@@ -168,4 +168,4 @@ def _log_request(call: Call, status: int) -> None:
     if call.token_fault:
         fields["token"] = call.token_fault.value
         line += " token=%(token)s"
-    access_log.info(line, fields)
+    access_log.info(line, fields, extra={"accepted": call.caller is not None, "hindrance": call.hindrance})
