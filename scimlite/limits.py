@@ -28,10 +28,10 @@ class Limits:
     max_comparisons: int = 1_000_000
 
     #: SCIMLITE_MAX_VALUES: the most simple values of a resource, members not counted; more is answered with 413.
-    max_values: int = 10_000
+    max_values: int = 50_000
 
     #: SCIMLITE_MAX_ATTRIBUTE_VALUES: the most values of one attribute, members not counted; more is answered with 413.
-    max_attribute_values: int = 2_000
+    max_attribute_values: int = 10_000
 
     #: SCIMLITE_MAX_NAME: the most bytes of a userName, displayName or externalId; more is answered with 400.
     max_name: int = 4_096

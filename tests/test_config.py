@@ -41,7 +41,7 @@ def test_an_empty_environment_is_a_working_sqlite_installation():
     assert settings.trusted_proxies == ()
     assert (settings.max_body, settings.max_results, settings.default_count) == (16 * 2**20, 1000, 100)
     assert (settings.max_operations, settings.max_comparisons) == (1000, 1_000_000)
-    assert (settings.max_values, settings.max_attribute_values) == (10_000, 2_000)
+    assert (settings.max_values, settings.max_attribute_values) == (50_000, 10_000)
     assert (settings.max_name, settings.max_text, settings.max_document) == (4096, 65_536, 2**20)
     assert (settings.max_passwords, settings.max_hashes) == (50, 2)
     assert settings.retention == 30 * DAY

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from .. import clock
 from ..db import Database, Insert
 from ..db.tables import AliasRow, JournalRow
+from .brevity import changes_text, short
 from .selection import LONGEST_KEY, key_of
 
 #: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.
 _LONGEST_TEXT = 1000
-#: Characters kept of a name: a group's name stands in the entry of each member that comes or goes.
-LONGEST_NAME = 200
 
 
 #: How the client of an origin begins that is an operator's command.
@@ -146,7 +143,7 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
         "user_key": key_of(user_name) if user_name and user_uuid is None else None,
         "group_uuid": group_uuid,
         "group_name": short(group_name),
-        "changes": orjson.dumps(entry.changes).decode() if entry.changes else None,
+        "changes": changes_text(entry.changes) if entry.changes else None,
         "client": origin.client[:_LONGEST_TEXT],
         "token_label": origin.token_label,
         "request_id": origin.request_id,
@@ -154,11 +151,6 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
         "status": status,
         "detail": entry.detail[:_LONGEST_TEXT] if entry.detail else None,
     }
-
-
-def short(name: str | None) -> str | None:
-    """A name, cut when it is long, for entries and errors; None stays None."""
-    return name if name is None or len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 _insert_entries = Insert(

@@ -12,7 +12,8 @@ from peewee import JOIN, SQL, fn
 
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import AppRow, JournalRow
-from .entries import LONGEST_NAME, Action, short
+from .brevity import LONGEST_NAME, short
+from .entries import Action
 from .selection import Selection, parts
 
 #: Rows read at once, where all rows together may exceed the memory.

@@ -18,7 +18,8 @@ from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, GROUP_URN, PATCH_URN, USER_URN, Answer, ScimClient, add_members, send_raw
 from scimlite.scim import core
 
-SETTINGS = {"MAX_BODY": str(2 * 1024 * 1024)}
+#: Names and texts may be as long as an index has to bear.
+SETTINGS = {"MAX_BODY": str(2 * 1024 * 1024), **dict.fromkeys(("MAX_NAME", "MAX_TEXT", "MAX_DOCUMENT"), "9999999")}
 
 #: Values that no attribute, or hardly one, can take.
 ODD: tuple[Any, ...] = (
