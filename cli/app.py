@@ -70,7 +70,9 @@ def app() -> None:
 @app.command()
 @click.argument("name")
 @click.option(
-    "--slug", metavar="SLUG", help="The app's name in the base URL: 1 to 63 of a-z, 0-9 and -.  [made from NAME]"
+    "--slug",
+    metavar="SLUG",
+    help="The app's name in the base URL: 1 to 63 of a-z, 0-9 and -.  [made from NAME]",
 )
 @click.option(
     "--profile",
@@ -94,7 +96,7 @@ def create(
     \b
     Examples: scimlite app create "Entra ID"
               scimlite app create "Staff" --idp onelogin
-              scimlite app create "Okta, test tenant" --slug okta-test --profile okta --json
+              scimlite app create "Okta, test" --slug okta-test --profile okta
     """
     if if_absent and (there := apps.find(context.db, slug or apps.slug_of(name))) is not None:
         _print_present(context, there, as_json=as_json)

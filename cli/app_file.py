@@ -9,13 +9,12 @@ import click
 from scimlite.admin import apps
 from scimlite.admin.rehearsal import rehearse
 from scimlite.admin.wording import visible
-from scimlite.errors import InvalidSyntax, InvalidValue
-from scimlite.scim import messages
 
 from .app_show import summary
 from .kit.app_name import app_argument, app_of_file_option, from_environment
 from .kit.confirming import confirmed
 from .kit.context import Context, with_first_installation, with_installation
+from .kit.json_file import read_json
 from .kit.options import json_option, yes_option
 from .kit.output import print_json
 
@@ -71,11 +70,7 @@ def import_(
 
     from .kit.recomputing import recompute_profiles
 
-    try:
-        wanted = app_file.read(messages.load_json(file.read()))
-    except (InvalidSyntax, InvalidValue) as error:
-        raise click.ClickException(error.detail) from None
-
+    wanted = app_file.read(read_json(file))
     # A file that names its app is part of the command line, which wins over the environment.
     target = wanted.slug if wanted.slug and from_environment("slug") else slug
 

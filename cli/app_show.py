@@ -149,8 +149,13 @@ def print_details(context: Context, details: Details) -> None:
         ]
     )
     print_heading("Tokens")
-    # Those that still work first, the newest before the others.
-    tokens = sorted(details.tokens, key=lambda token: (token.state(clock.now()) != "active", -token.issued_at))
+    # Those that still work first, and of them those that were used or made last.
+    now = clock.now()
+    tokens = sorted(
+        details.tokens,
+        key=lambda token: (token.state(now) == "active", max(token.last_used_at or 0, token.issued_at)),
+        reverse=True,
+    )
     _TOKENS.print_table(tokens[:_MOST_TOKENS], empty=f"None. Issue one: scimlite token issue {app.slug}")
     if len(tokens) > _MOST_TOKENS:
         click.echo(f"and {len(tokens) - _MOST_TOKENS} more: scimlite token list {app.slug}")

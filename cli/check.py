@@ -95,7 +95,7 @@ def check(
 
     \b
     Examples: scimlite check
-              scimlite check --contact 3h --backup 26h || mail -s "Look at provisioning" ops@example.com
+              scimlite check --contact 3h || mail -s Look ops@example.com
     """
     thresholds = Thresholds(contact, refusals / 100, tokens, disk / 100, backup)
     folders = [context.settings.state_dir, *context.db.folders()]

@@ -21,7 +21,8 @@ def completion(ctx: click.Context, shell: str) -> None:
     the database that the environment describes; without one, nothing is completed.
 
     \b
-    Examples: scimlite completion bash > ~/.local/share/bash-completion/completions/scimlite
+    Examples: scimlite completion bash > \\
+                  ~/.local/share/bash-completion/completions/scimlite
               scimlite completion zsh > ~/.zfunc/_scimlite
               scimlite completion fish > ~/.config/fish/completions/scimlite.fish
     """

@@ -52,7 +52,8 @@ def connection_test(context: Context, slug: str, url: SplitResult | None, token:
 
     \b
     Examples: scimlite app test entra-id
-              scimlite app test entra-id --url https://scim.example.com/scim/v2/entra-id
+              scimlite app test --app entra-id \\
+                  --url https://scim.example.com/scim/v2/entra-id
     """
     from scimlite.admin.connection_test import ConnectionTest
     from scimlite.admin.wire import split_url

@@ -16,14 +16,15 @@ from scimlite.apps import App
 from scimlite.apps import mapping as mappings
 from scimlite.apps.mapping import Row
 from scimlite.directory import profiles
-from scimlite.scim import core, messages
+from scimlite.scim import core
 
 from .kit.app_name import required_app_option
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns
-from .kit.confirming import confirmed
+from .kit.confirming import confirm, confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
+from .kit.json_file import read_json
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_fields, print_heading, print_json
 from .kit.recomputing import recompute_profiles
@@ -54,14 +55,13 @@ def mapping() -> None:
     a template over several, or a constant. Identity providers still read back the SCIM attributes that they wrote.
 
     \b
-    Example: scimlite mapping set --app entra-id email 'emails[type eq "work"].value' --lower
+    Example: scimlite mapping set --app entra-id email \\
+                 'emails[type eq "work"].value' --lower
     """
 
 
 def _group_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--group", "of_group", is_flag=True, help="A row of groups; without this option, of users.")(
-        command
-    )
+    return click.option("--group", "of_group", is_flag=True, help="For groups; without it, for users.")(command)
 
 
 def _yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,8 +134,10 @@ def set_(
     when that is interrupted, scimlite mapping recompute continues it.
 
     \b
-    Examples: scimlite mapping set --app entra-id fullName '{name.givenName} {name.familyName}'
-              scimlite mapping set --app entra-id costCenter costCenter --default none --upper --required
+    Examples: scimlite mapping set --app entra-id fullName \\
+                  '{name.givenName} {name.familyName}'
+              scimlite mapping set --app entra-id costCenter costCenter \\
+                  --default none --upper --required
               scimlite mapping set --app entra-id tenant --constant acme
     """
     origins = (source, constant, template)
@@ -163,10 +165,13 @@ def set_(
 @click.argument("target", required=False)
 @click.option("--all", "everything", is_flag=True, help="Return to the default mapping.")
 @_group_option
+@yes_option
 @dry_run_option
 @with_installation
-def unset(context: Context, slug: str, target: str | None, everything: bool, of_group: bool, dry_run: bool) -> None:
-    """Remove TARGET from the profiles, or return to the default mapping.
+def unset(
+    context: Context, slug: str, target: str | None, everything: bool, of_group: bool, yes: bool, dry_run: bool
+) -> None:
+    """Remove TARGET from the profiles, or return to the default mapping, which the command asks about.
 
     \b
     Examples: scimlite mapping unset --app entra-id department
@@ -179,16 +184,20 @@ def unset(context: Context, slug: str, target: str | None, everything: bool, of_
     act = partial(remapping.remove_row, context.scope, app.slug, kind, target)
     if dry_run:
         _print_rows(rehearse(context.scope, act))
-    else:
-        _print_changes(context, app, act())
+        return
+    if everything and (rows := rehearse(context.scope, act)):
+        _print_rows(rows)
+        confirm("Do that?", yes=yes)
+    _print_changes(context, app, act())
 
 
 @mapping.command(name="import")
 @required_app_option
 @click.argument("file", type=click.File("rb"))
 @_yes_option
+@dry_run_option
 @with_installation
-def import_(context: Context, slug: str, file: BinaryIO, yes: bool) -> None:
+def import_(context: Context, slug: str, file: BinaryIO, yes: bool, dry_run: bool) -> None:
     """Set the mapping that FILE holds as JSON; - reads it from stdin.
 
     It replaces all rows of users, all rows of groups, or both, depending on which of them FILE has.
@@ -196,13 +205,16 @@ def import_(context: Context, slug: str, file: BinaryIO, yes: bool) -> None:
     \b
     Example: scimlite mapping import --app entra-id mapping.json
     """
-    new = mappings.read(messages.load_json(file.read()))
+    new = mappings.read(read_json(file))
     app = apps.get(context.db, slug)
 
     def act(sure: bool) -> dict[str, list[Any]]:
         return remapping.change(context.scope, app.slug, lambda current: new, force=sure)
 
-    _print_changes(context, app, confirmed(act, _SET_ALL_THE_SAME, yes=yes))
+    if dry_run:
+        _print_rows(rehearse(context.scope, lambda: act(True)))
+    else:
+        _print_changes(context, app, confirmed(act, _SET_ALL_THE_SAME, yes=yes))
 
 
 @mapping.command()
@@ -240,7 +252,7 @@ def test(context: Context, slug: str, user: str | None, file: BinaryIO | None, o
         values = profiles.read(context.workspace(app), kind, [stored.id])[stored.id]
     else:
         assert file is not None
-        values = remapping.preview(app, kind, messages.load_json(file.read()))
+        values = remapping.preview(app, kind, read_json(file))
     if as_json:
         print_json(values)
     else:

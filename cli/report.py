@@ -80,10 +80,10 @@ def report(
     object a line.
 
     \b
-    Example: scimlite report --user alice@example.com --since 7d
-             scimlite report --app entra-id --outcome refused
-             scimlite report --summary --app entra-id --since 7d
-             scimlite report --json --since 2026-11-01 --until 2026-12-01
+    Examples: scimlite report --user alice@example.com --since 7d
+              scimlite report --app entra-id --outcome refused
+              scimlite report --summary --app entra-id --since 7d
+              scimlite report --json --since 2026-11-01 --until 2026-12-01
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: choose one.")

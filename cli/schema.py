@@ -11,7 +11,6 @@ import click
 from scimlite.admin import apps, catalog, schemas
 from scimlite.admin.rehearsal import rehearse
 from scimlite.admin.wording import visible
-from scimlite.scim import messages
 from scimlite.scim.schema import ResourceType
 
 from .kit import completing
@@ -19,6 +18,7 @@ from .kit.app_name import required_app_option
 from .kit.confirming import confirmed
 from .kit.context import Context, with_installation
 from .kit.groups import Group
+from .kit.json_file import read_json
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_fields, print_json, print_json_lines, print_text
 from .schema_output import DIFFERENCES, ENTRIES, SCHEMAS, print_about_type, print_schema, print_type
@@ -84,7 +84,8 @@ def add(
     """
     app = apps.get(context.db, slug)
     if source == "-" or Path(source).is_file():
-        body = messages.load_json(_contents(source))
+        with click.open_file(source, "rb") as file:
+            body = read_json(file)
 
         def act(sure: bool) -> list[str]:
             return schemas.add(context.scope, app.slug, body, to=to, required=required, force=sure)
@@ -101,13 +102,6 @@ def add(
         yes=yes,
         dry_run=dry_run,
     )
-
-
-def _contents(source: str) -> bytes:
-    """Return what is in a file, or with `-` on standard input."""
-    with click.open_file(source, "rb") as file:
-        contents: bytes = file.read()
-    return contents
 
 
 @schema.command(name="catalog")
@@ -169,11 +163,12 @@ def diff(context: Context, name: str, slug: str, as_json: bool) -> None:
     \b
     Example: scimlite schema diff agents --app okta
     """
-    compared = schemas.compare(apps.get(context.db, slug), name)
+    app = apps.get(context.db, slug)
+    compared = schemas.compare(app, name)
     if as_json:
         listed = [DIFFERENCES.data(difference) for difference in compared.differences]
-        about = {"name": compared.name, "version": compared.version, "available": compared.available}
-        print_json({**about, "differences": listed})
+        about = {"app": app.slug, "name": compared.name, "version": compared.version}
+        print_json({**about, "available": compared.available, "differences": listed})
         return
     versions = f"Version {compared.version} is declared, {compared.available} is in the catalogue."
     click.echo(

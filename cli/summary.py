@@ -89,8 +89,11 @@ def _data(summary: Summary) -> dict[str, Any]:
     return {
         "entries": summary.entries,
         "users": summary.users,
-        "first_contact": iso_time(summary.first_contact),
-        "last_contact": iso_time(summary.last_contact),
+        "first_contact_at": iso_time(summary.first_contact),
+        "last_contact_at": iso_time(summary.last_contact),
         "actions": [_COUNTS.data(counted) for counted in sorted(summary.actions.items())],
         "reasons": [_REASONS.data(reason) for reason in summary.reasons],
+        # Older keys, for one more release.
+        "first_contact": iso_time(summary.first_contact),
+        "last_contact": iso_time(summary.last_contact),
     }

@@ -124,7 +124,7 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
 @user.command()
 @required_app_option
 @partial(csv_option, text="Print CSV, with the names of groups in one column.")
-@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line (the default).")
+@click.option("--json", "--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line (the default).")
 @with_installation
 def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
     """Print the profiles of all users of an app, as its attribute mapping makes them.
@@ -133,10 +133,10 @@ def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
 
     \b
     Examples: scimlite user export --app entra-id --csv > users.csv
-              scimlite user export --app entra-id --jsonl
+              scimlite user export --app entra-id --json
     """
     if as_csv and as_jsonl:
-        raise click.UsageError("Give --csv or --jsonl, not both.")
+        raise click.UsageError("Give --csv or --json, not both.")
     # Imported here, because profiles take 20 ms that the other commands of `user` need not.
     from scimlite.apps import mapping
     from scimlite.directory import profiles

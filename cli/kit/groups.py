@@ -13,6 +13,9 @@ from scimlite.suggestions import did_you_mean
 
 from . import streams
 
+#: More characters than the first sentence of any help has.
+_WHOLE = 1000
+
 
 class Group(click.Group):
     """A group of commands that answers a wrong name with the one that was meant, and with all there are."""
@@ -26,6 +29,13 @@ class Group(click.Group):
             names = self.list_commands(ctx)
             meant = did_you_mean(args[0], names)
             raise click.UsageError(f"{error.message}{meant} Commands: {', '.join(names)}.", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its whole first sentence, on several lines where it is long."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        listed = [(name, command.get_short_help_str(_WHOLE)) for name, command in commands if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(listed)
 
 
 class Program(Group):

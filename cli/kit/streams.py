@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import sys
 from typing import TextIO
@@ -63,5 +64,6 @@ def _decoded(argument: str) -> str:
     try:
         return os.fsencode(argument).decode()
     except UnicodeError:
-        click.echo(f"Error: the argument {argument!a} is not UTF-8.", err=True)
+        text = f"The argument {argument!a} is not UTF-8."
+        click.echo(json.dumps({"error": text}) if "--json" in sys.argv else f"Error: {text}", err=True)
         raise SystemExit(2) from None

@@ -5,6 +5,7 @@ What configuration tools keep: the same app gives the same file, and importing i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -69,7 +70,9 @@ def read(body: Json) -> AppFile:
     unknown = [name for name in body if name not in _MEMBERS]
     if unknown:
         raise AppError(f"The file has an unknown member {unknown[0]!r}. Members: {', '.join(_MEMBERS)}.")
-    if body.get("scimlite_app") != VERSION or isinstance(body.get("scimlite_app"), bool):
+    if "scimlite_app" not in body:
+        raise AppError(f"The file has no member scimlite_app: add it with {VERSION}, the version of its form.")
+    if body["scimlite_app"] != VERSION or isinstance(body["scimlite_app"], bool):
         raise AppError(f"scimlite_app is {VERSION}, the version of the file that this scimlite reads.")
     texts = {name: _text(body, name) for name in ("slug", "name", "profile")}
     profile = texts["profile"] or app_profile.DEFAULT
@@ -157,7 +160,11 @@ def _features(profile: str) -> dict[str, str]:
 def _given_features(body: Json) -> dict[str, str]:
     if not isinstance(body, dict) or not all(isinstance(text, str) for text in body.values()):
         raise AppError('features is an object of names and values, such as {"patch-answer": "body"}.')
-    return {apps.checked_feature(name, text): text for name, text in body.items()}
+    features = {name: apps.checked_feature(name, text) for name, text in body.items()}
+    twice = next((name for name, times in Counter(features.values()).items() if times > 1), None)
+    if twice is not None:
+        raise AppError(f"features has {twice} twice.")
+    return {features[name]: text for name, text in body.items()}
 
 
 def _text(body: dict[str, Json], name: str) -> str | None:

@@ -44,7 +44,8 @@ __all__ = [
     "slug_of",
 ]
 
-_SLUG = re.compile(r"[a-z0-9-]{1,63}")
+#: A hyphen at the beginning would make an option of it on a command line.
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 #: Latin letters that Unicode does not take apart into a letter of ASCII and a mark.
@@ -83,7 +84,7 @@ def create(scope: Scope, name: str, slug: str | None = None, *, profile: str = a
             "in the address for good: --slug my-app"
         )
     if not _SLUG.fullmatch(chosen):
-        raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens. Choose one with --slug.")
+        raise AppError(f"{chosen!r} cannot be a slug: 1 to 63 of a-z, 0-9 and hyphens, and no hyphen first.")
     try:
         return scope.db.transact(partial(_create, scope, name, chosen, profile))
     except peewee.IntegrityError as error:

@@ -150,7 +150,7 @@ def _remove_type(db: Database, app: App, resource_type: ResourceType, *, force: 
     leaving = _remove_from_groups(db, app, resource_type, force=True) if resource_type.member_of_groups else []
     db.execute(ValueRow.delete().where(_values_of(app, resource_type)))
     db.execute(ResourceRow.delete().where(of_type))
-    return [*leaving, f"{count} resources of the type {resource_type.name} were deleted."]
+    return [*leaving, f"{count} resources of the type {resource_type.name} were deleted."] if count else leaving
 
 
 def _remove_from_groups(db: Database, app: App, resource_type: ResourceType, *, force: bool) -> list[str]:

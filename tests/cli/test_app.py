@@ -56,7 +56,7 @@ def test_create_says_that_entra_wants_https(site):
     assert site.run("app", "create", "Safe", SCIMLITE_BASE_URL="https://scim.example.com").stderr == ""
 
 
-@pytest.mark.parametrize("slug", ["", "Upper", "under_score", "dot.dot", "a/b", "x" * 64, "ä"])
+@pytest.mark.parametrize("slug", ["", "Upper", "under_score", "dot.dot", "a/b", "x" * 64, "ä", "-", "-x"])
 def test_a_slug_that_cannot_stand_in_a_url_is_refused(site, slug):
     assert "1 to 63 of a-z, 0-9 and hyphens" in site.fails("app", "create", "Odd", "--slug", slug)
 

@@ -126,6 +126,7 @@ def test_rows_of_the_mapping_come_and_go_with_their_attributes(site: Site, slug:
         ({"features": {"reviev": "on"}}, "reviev"),
         ({"features": {"revive": "maybe"}}, "revive"),
         ({"features": {"revive": True}}, "features"),
+        ({"features": {"revive": "on", "Revive": "off"}}, "revive twice"),
         ({"features": []}, "features"),
         ({"mapping": {"user": [{"target": "x", "source": "nothing"}]}}, "nothing"),
         ({"mapping": {"users": []}}, "users"),
@@ -150,11 +151,30 @@ def test_a_wrong_member_is_named(site: Site, slug: str, change: dict[str, Any], 
 def test_files_that_are_none(site: Site, tmp_path: Path) -> None:
     assert "JSON" in site.fails("app", "import", "-", input="{")
     assert "JSON object" in site.fails("app", "import", "-", input="[]")
+    assert "no member scimlite_app" in site.fails("app", "import", "-", input="{}")
     assert "no slug" in site.fails("app", "import", "-", input='{"scimlite_app": 1}')
     assert "--create" in site.fails("app", "import", "-", input='{"scimlite_app": 1, "slug": "nowhere-at-all"}')
     absent = site.run("app", "import", str(tmp_path / "nowhere.json"))
     assert absent.exit_code == 2
     assert "nowhere.json" in absent.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("app", "import"), ("mapping", "import", "--app"), ("schema", "add", "--app"), ("mapping", "test", "--app")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("contents", [b"", b"{", b"\xff\xfe{", b'{"a": 1, "a": 2}', b"[" * 5000])
+def test_json_that_cannot_be_read_is_named_by_its_file(
+    site: Site, slug: str, tmp_path: Path, command: tuple[str, ...], contents: bytes
+) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_bytes(contents)
+    app = [slug] if command[-1] == "--app" else []
+    option = ["--file"] if command[1] == "test" else []
+    said = site.fails(*command, *app, *option, str(file))
+    assert said.startswith(f"Error: {file} ")
+    assert "The body" not in said
 
 
 def test_the_file_names_its_app_before_the_environment_does(site: Site, slug: str) -> None:

@@ -93,7 +93,7 @@ class TestWhatWorks:
         shown = command("app", "show", app.slug, "--json").ok().json
         assert (shown["first_contact_at"], shown["last_contact_at"]) == (None, None)
         assert shown["tokens"][0]["last_used_at"] is None
-        assert command("report", "--app", app.slug, "--summary", "--json").ok().json["first_contact"] is None
+        assert command("report", "--app", app.slug, "--summary", "--json").ok().json["first_contact_at"] is None
 
     def test_never_trips_a_brake(self, installation, command):
         limits = {"brake-users": "0", "brake-percent": "off", "brake-members": "0"}

@@ -25,6 +25,7 @@ REMOVING = {
     ("schema", "add"),
     ("schema", "remove"),
     ("mapping", "unset"),
+    ("mapping", "import"),
     ("journal", "prune"),
     ("purge",),
     ("db", "restore"),
@@ -96,7 +97,7 @@ def test_every_command_that_removes_has_yes_and_dry_run():
     for path, command in every_command():
         options = parameters(command)
         assert ("--dry-run" in options) is (path in REMOVING or path == ("app", "import")), path
-        if path in REMOVING - {("mapping", "unset")}:
+        if path in REMOVING:
             assert "--yes" in options, path
         for old in ("--force", "--apply"):
             assert old not in options or options[old] is options["--yes"], path

@@ -51,6 +51,13 @@ def test_examples_are_commands_that_exist():
                 assert known, f"{name}: {line.strip()}"
 
 
+def test_no_line_of_the_help_is_wider_than_a_terminal_of_80_columns():
+    for path, _ in COMMANDS.values():
+        result = CommandLine({}).run(*path, "--help", columns=80)
+        assert [line for line in result.stdout.splitlines() if len(line) > 80] == [], path
+        assert "..." not in result.stdout.split("Commands:")[-1], f"{path}: a summary is cut off"
+
+
 def test_data_for_programs_wherever_there_is_data():
     for name, (_, command) in COMMANDS.items():
         if name.split()[-1] in ("list", "show", "report", "test", "create", "issue", "rotate"):

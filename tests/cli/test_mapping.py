@@ -40,6 +40,15 @@ def test_the_default_is_shown(site, slug):
     assert rows(site, slug, "group") == {"name": {"target": "name", "source": "displayName"}}
 
 
+def test_a_dry_run_of_an_import_says_what_would_change(site, slug):
+    before = site.ok("mapping", "export", "--app", slug)
+    new = json.dumps({"user": [{"target": "userName", "source": "userName", "required": True}]})
+    said = site.run("mapping", "import", "--app", slug, "-", "--dry-run", input=new)
+    assert said.exit_code == 0
+    assert "user.title: removed" in said.output
+    assert site.ok("mapping", "export", "--app", slug) == before
+
+
 def test_rows_are_set_changed_and_unset(site, slug):
     assert "user.fullName: <- {name.givenName}" in set_(site, slug, "fullName", FULL, "--upper").stderr
     assert rows(site, slug)["fullName"] == {"target": "fullName", "template": FULL, "transform": ["upper"]}
@@ -56,6 +65,9 @@ def test_rows_are_set_changed_and_unset(site, slug):
     site.ok("mapping", "unset", "--app", slug, "tenant")
     assert "tenant" not in rows(site, slug)
     assert "Targets: userName" in site.fails("mapping", "unset", "--app", slug, "tenant")
+    assert "Give --yes to confirm it" in site.fails("mapping", "unset", "--app", slug, "--all", input="")
+    assert rows(site, slug)["email"]["transform"] == ["lower"]
+    site.ok("mapping", "unset", "--app", slug, "--all", "--yes")
     site.ok("mapping", "unset", "--app", slug, "--all")
     assert list(rows(site, slug, "group")) == ["name"]
     edited = lines(site.ok("report", "--app", slug, "--action", "mapping_edited", "--json"))

@@ -46,7 +46,11 @@ def test_counts_by_action_and_outcome(site, busy):
     assert counts[("member_added", "ok")] == 2
     assert summary["entries"] == sum(counts.values())
     assert summary["users"] == 3
-    assert summary["first_contact"] <= summary["last_contact"]
+    assert summary["first_contact_at"] <= summary["last_contact_at"]
+    assert (summary["first_contact"], summary["last_contact"]) == (
+        summary["first_contact_at"],
+        summary["last_contact_at"],
+    )
 
 
 def test_refusals_are_put_together_by_their_reason(site, busy):
