@@ -281,6 +281,24 @@ class TestPostgresConnections:
                     db.scalar(SQL("SELECT 1"))
                 db.close()
 
+    def test_another_host_of_the_url_takes_over_from_a_frozen_one(self, url: str) -> None:
+        login, rest = url.split("@")
+        with Forwarder.to(url) as leader:
+            hosts = f"127.0.0.1:{leader.port},{rest}"
+            db = open_database(f"{login}@{hosts}?connect_timeout=2&target_session_attrs=read-write")
+            with deadline.within(5):
+                assert name(db) == "App"
+            leader.hold()
+            with deadline.within(0.5), takes(0.4, 1.5), pytest.raises(DeadlinePassed):
+                db.transact(renaming(db, "Lost"))
+            # The frozen one gets as long as connect_timeout says.
+            with deadline.within(10), takes(1.5, 5):
+                db.transact(renaming(db, "By the other"))
+            leader.flow()
+            time.sleep(0.3)
+            assert name(db) == "By the other"
+            db.close()
+
     def test_the_server_stops_working_for_a_client_that_gave_up(self, url: str) -> None:
         db = open_database(url, request_timeout=30.0)
         with deadline.within(0.5), pytest.raises(DeadlinePassed):
