@@ -78,7 +78,9 @@ def serve(
     # gunicorn ignores the address when it gets a socket from elsewhere.
     bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
     exporter = Exporter.of(settings) if settings.metrics is not None else None
-    database(settings).hold()
+    # Held until this function ends, which is when the service does.
+    served = database(settings)
+    served.hold()
     context = open_context(create=True, upgrade=upgrade, anew=begin_anew)
     _ = context.keyring
     logs.write_to_stderr(as_json=settings.log == "json")

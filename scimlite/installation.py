@@ -73,6 +73,7 @@ class Installation:
         settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=keys)
         # An application has no state folder that could say that there was a database.
         self._begin(settings, create=upgrade, upgrade=upgrade, anew=True)
+        self.db.hold()
         self.check_keys()
         # Workers must not share a connection that was opened before their server forked.
         self.db.close()

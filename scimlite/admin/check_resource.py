@@ -132,8 +132,8 @@ def _times(stored: Stored, now: int) -> _Found:
         yield Kind.TIMES, "it was changed in the future"
     if stored.deleted_at is not None and not stored.created_at <= stored.deleted_at <= stored.modified_at:
         yield Kind.TIMES, "it was deleted before it was created, or after its last change"
-    if stored.active_since is not None and not stored.created_at <= stored.active_since <= stored.modified_at:
-        yield Kind.TIMES, "it has been active since before it was created, or since after its last change"
+    if stored.active_since is not None and not 0 < stored.active_since <= stored.modified_at:
+        yield Kind.TIMES, "it has been active since after its last change"
     if stored.version < 1:
         yield Kind.COLUMNS, f"its version is {stored.version}"
 

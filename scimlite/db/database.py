@@ -425,8 +425,9 @@ class Database(Dialect):
         return None
 
     def hold(self) -> None:
-        """Notes that this process serves the database, so that nobody replaces its file. Raises OperatorError.
+        """Notes that this process serves the database as long as this object lives, so that nobody replaces its file.
 
+        Raises OperatorError while the file is being replaced.
         It does nothing for a server, which guards its database by itself.
         """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -107,8 +108,10 @@ class SqliteDatabase(Database):
     def hold(self) -> None:
         from . import sqlite_restore
 
-        # Kept open on purpose: the lock ends with the last process that has the descriptor.
-        sqlite_restore.hold(self.path.absolute())
+        descriptor = sqlite_restore.hold(self.path.absolute())
+        if descriptor >= 0:
+            # Processes that are forked have it too, and the lock ends with the last of them.
+            weakref.finalize(self, os.close, descriptor)
 
     def backup(self, target: Path) -> None:
         from . import sqlite_copy
