@@ -47,6 +47,9 @@ def require_affordable(
         return
     ordering = 0 if sort is None or sort.attribute.path in COLUMNS else 1
     parts = _parts(types, bound.shape)
+    # Most filters have two terms, and an estimate takes 20 us.
+    if max(_leaves(part.term) for part in parts) + ordering <= _ALWAYS:
+        return
     units = [_Estimate(1, _one).query(part.term, ordering) for part in parts]
     if max(units) <= _ALWAYS:
         return

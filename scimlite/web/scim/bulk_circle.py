@@ -34,6 +34,9 @@ class Circle:
         self._operations = operations
         self._numbers = numbers
         self._ids = ids
+        allowance = call.workspace.allowance
+        #: How many passwords the request may yet set.
+        self._passwords = allowance.passwords if allowance is not None else 0
         #: The operation that is under way: when `create` raises, this one failed.
         self.current: int | None = None
 
@@ -43,6 +46,10 @@ class Circle:
         It runs inside one transaction, and again when the transaction is tried again. Returns the answers by the number
         of the operation.
         """
+        allowance = self._call.workspace.allowance
+        if allowance is not None:
+            # A try before this one set none.
+            allowance.passwords = self._passwords
         ids = dict(self._ids)
         missing = {self._operations[number].bulk_id or "" for number in self._numbers}
         answers: dict[int, Answer] = {}
