@@ -131,11 +131,10 @@ def test_a_list_of_all_apps_names_the_app(site, crowd):
 
 def test_names_cannot_steer_the_terminal(site):
     slug = site.app("Escapes")
-    user = site.user(slug, "evil\u202e@example.com", displayName="abc\x1b[2Jfed", title="one\ntwo")
+    user = site.user(slug, "evil@example.com", displayName="ab\u202ec\x1b[2Jfed", title="one\ntwo")
     for printed in (site.ok("user", "list", "--app", slug), site.ok("user", "show", user.id)):
         assert not any(each in printed for each in "\x1b\u202e")
-        assert "evil\\u202e@example.com" in printed
-        assert "abc\\x1b[2Jfed" in printed
+        assert "ab\\u202ec\\x1b[2Jfed" in printed
     assert "one\\ntwo" in printed
 
 
