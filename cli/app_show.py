@@ -123,6 +123,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         "tokens": [_TOKENS.data(token) for token in details.tokens],
         "leniencies_this_week": details.leniencies,
         "refused_tokens_this_week": details.refused_tokens,
+        "turned_away_this_week": details.turned_away,
     }
 
 
@@ -145,6 +146,7 @@ def print_details(context: Context, details: Details) -> None:
             ("First contact", local_time(details.contact.first) or "never"),
             ("Last contact", local_time(details.contact.last) or "never"),
             ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
+            ("Too many at once", f"{_count(details.turned_away, 'request')} this week" if details.turned_away else ""),
             *((f"Brake, {brake.kind}", brake_text(app, brake)) for brake in details.brakes),
         ]
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.base import Worker as GunicornWorker
 
+from scimlite import deadline
+from scimlite.apps import turned_away
 from scimlite.errors import ScimError
 
 from . import exchange, refusal
@@ -25,6 +29,8 @@ _STEP_BACK = 0.02
 _LAST_CHANCE = 1.5
 #: Seconds before the master would kill it in which a worker ends by itself.
 _MARGIN = 0.5
+#: Seconds that a thread may take to count requests.
+_COUNTING = 1.0
 #: The paths that threads of their own answer, because all others may be at work.
 _LIVE, _HEALTH = b"/livez", (b"/readyz", b"/healthz")
 
@@ -48,9 +54,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
         self._listen_again = float("inf")
         #: How many connections are to move to other workers.
         self._surplus = 0
+        #: The apps of requests that were turned away and are not counted yet.
+        self._turned_away: deque[bytes] = deque()
         threads, queue = self.cfg.threads, self.cfg.worker_connections
         share = settings.app_threads or max(1, threads - 1)
-        self._pool: Pool[Connection] = Pool("request", threads, self._answer, share=share, queue=queue)
+        self._pool: Pool[Connection] = Pool("request", threads, self._count_and_answer, share=share, queue=queue)
         self._live: Pool[Connection] = Pool("livez", 1, self._answer, share=1, queue=queue)
         self._health: Pool[Connection] = Pool("readyz", 1, self._answer, share=1, queue=queue)
         super().init_process()
@@ -93,7 +101,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
         self._surplus = max(0, (len(self._loop.connections) - least) // 2) if least is not None else 0
         for pool in (self._pool, self._health, self._live):
             for connection, has_its_share in pool.overdue(now - self._settings.queue_timeout):
-                self._loop.refuse(connection, refusal.too_many() if has_its_share else refusal.too_busy())
+                self._loop.refuse(connection, self._too_many(connection) if has_its_share else refusal.too_busy())
         self._loop.expire(now)
 
     def _signalled(self) -> None:
@@ -156,7 +164,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
             pool = self._live
         elif arrival.path in _HEALTH:
             pool = self._health
-        return None if pool.submit(arrival.app, connection) else refusal.too_many()
+        return None if pool.submit(arrival.app, connection) else self._too_many(connection)
+
+    def _too_many(self, connection: Connection) -> ScimError:
+        self._turned_away.append(connection.arrival.app)
+        return refusal.too_many()
 
     def _answer(self, connection: Connection) -> None:
         """Answers a request; the threads run it."""
@@ -167,6 +179,19 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
         if busy is not None:
             busy(-1)
         self._loop.finish(connection)
+
+    def _count_and_answer(self, connection: Connection) -> None:
+        """Counts the requests that were turned away, as the loop must not wait for the database, and answers one."""
+        if self._turned_away:
+            self._count_turned_away()
+        self._answer(connection)
+
+    def _count_turned_away(self) -> None:
+        db = self.wsgi.extensions["scimlite"].db
+        # Another thread may take the last one.
+        with deadline.within(_COUNTING), suppress(IndexError):
+            while True:
+                turned_away.count(db, self._turned_away.popleft().decode(errors="replace"))
 
     def _is_last(self) -> bool:
         """True when a connection is to end: the worker stops, or has more connections than the others."""
@@ -199,3 +224,4 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
         while self._loop.connections and time.monotonic() < until:
             self._loop.shorten_silence(began + _LAST_CHANCE)
             self._turn(until)
+        self._count_turned_away()

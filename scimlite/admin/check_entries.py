@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ..apps import App
+from ..apps import App, turned_away
 from ..apps.refused_tokens import Cause
 from ..clock import DAY
 from ..journal import Action, Outcome
@@ -21,6 +21,7 @@ from .check_resource import SKEW
 _TALLIED: dict[str, frozenset[str]] = {
     TallyKind.LENIENCY.value: frozenset(map(str, Leniency)),
     TallyKind.REFUSED_TOKEN.value: frozenset(map(str, Cause)),
+    TallyKind.TURNED_AWAY.value: frozenset([turned_away.THREADS]),
 }
 #: Microseconds by which an entry may come before the creation of what it is about: servers' clocks differ.
 _BEFORE = 300 * 1_000_000

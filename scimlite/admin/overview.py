@@ -56,6 +56,8 @@ class Details:
     leniencies: dict[str, int]
     #: How many requests of the last seven days had a token that was refused, by its cause, the most first.
     refused_tokens: dict[str, int]
+    #: How many requests of the last seven days were turned away, because others of the app kept all its threads.
+    turned_away: int
 
 
 def overview(db: Database) -> list[Overview]:
@@ -68,6 +70,7 @@ def overview(db: Database) -> list[Overview]:
 def details(db: Database, slug: str) -> Details:
     """Returns the app with this slug or exact name. Raises AppError when there is none."""
     # Imported here, because a list of apps needs neither brakes nor the report.
+    from ..apps import turned_away
     from ..directory import brakes
     from ..journal import report, tallies
     from ..journal.selection import Selection
@@ -85,6 +88,7 @@ def details(db: Database, slug: str) -> Details:
         tokens.every(db, app),
         tallies.last_week(db, app.id, tallies.Kind.LENIENCY),
         tallies.last_week(db, app.id, tallies.Kind.REFUSED_TOKEN),
+        turned_away.last_week(db, app.id),
     )
 
 

@@ -56,12 +56,17 @@ class _Slugs:
 _slugs: dict[Database, _Slugs] = {}
 
 
-def count(db: Database, slug: str, cause: Cause) -> bool:
-    """Counts a refused token for the app in a request's URL, in memory; returns False when there is no such app."""
-    app_id = None
+def key_of(db: Database, slug: str) -> int | None:
+    """Returns the key of the app with a slug that a client wrote; None when there is none, or no database."""
     # The database is away: the request is refused all the same, and not counted.
     with suppress(ScimError, DatabaseError):
-        app_id = _slugs.setdefault(db, _Slugs()).id(db, slug)
+        return _slugs.setdefault(db, _Slugs()).id(db, slug)
+    return None
+
+
+def count(db: Database, slug: str, cause: Cause) -> bool:
+    """Counts a refused token for the app in a request's URL, in memory; returns False when there is no such app."""
+    app_id = key_of(db, slug)
     if app_id is not None:
         tallies.count(db, app_id, tallies.Kind.REFUSED_TOKEN, cause.value)
     return app_id is not None

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     LENIENCY = "leniency"
     #: A token that was refused; the names are the causes.
     REFUSED_TOKEN = "refused_token"
+    #: A request that got no thread; the names are what the app had too much of.
+    TURNED_AWAY = "turned_away"
 
 
 #: The day, the app, the kind and the name.
