@@ -80,7 +80,7 @@ def _users(app: App, row: int, numbers: Iterable[int]) -> Rows:
     for number, id in zip(numbers, itertools.count(row), strict=False):
         name = Load.name(maker, number)
         body = Load.user(maker, number, name, f"ext-{number:07d}")
-        whole = _resource(app, core.USER, id, body, made)
+        whole = _resource(app, app.resource_types[core.USER.endpoint], id, body, made)
         made[AliasRow] += [(app.id, fold(name), whole["id"]), (app.id, whole["externalId"], whole["id"])]
     return made
 
@@ -88,7 +88,7 @@ def _users(app: App, row: int, numbers: Iterable[int]) -> Rows:
 def _group(db: Database, app: App, row: int, members: int) -> Rows:
     """The rows of a group of the app's first users."""
     made: Rows = {ResourceRow: [], ValueRow: []}
-    _resource(app, core.GROUP, row, {"displayName": "Large"}, made)
+    _resource(app, app.resource_types[core.GROUP.endpoint], row, {"displayName": "Large"}, made)
     users = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id, ResourceRow.type == "User")
     rows = db.rows(users.order_by(ResourceRow.id).limit(members))
     return {**made, MemberRow: [(app.id, row, user) for (user,) in rows]}
@@ -101,7 +101,8 @@ def _resource(app: App, resource_type: ResourceType, row: int, body: dict[str, A
     names, at = document.names(resource_type, whole), clock.now()
     text = orjson.dumps(whole).decode()
     head = (row, app.id, resource_type.name, whole["id"], names.name, names.display)
-    made[ResourceRow].append((*head, 1, at, 1, at, at, text, 0))
+    active_since = at if resource_type.name == core.USER.name else None
+    made[ResourceRow].append((*head, 1, active_since, 1, at, at, text, 0))
     made[ValueRow] += [
         (app.id, resource_type.name, row, *value, *value_index.indexed(resource_type, value))
         for value in sorted(document.value_rows(resource_type, whole))

@@ -7,12 +7,14 @@ import sys
 import click
 
 from scimlite.admin.check import Check, Counts
+from scimlite.admin.wording import visible
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation
 from .kit.keys import present_keyring
 from .kit.options import json_option
 from .kit.output import print_json
+from .kit.sizes import counted
 
 
 @click.command()
@@ -53,7 +55,8 @@ def check(context: Context, slug: str | None, as_json: bool) -> None:
         print_json({"sound": not found, "checked": counts._asdict(), "findings": found, "notes": check.notes})
     else:
         for finding in check.findings:
-            click.echo(f"{finding.kind}: {finding.count:,} {finding.kind.words}: {'; '.join(finding.examples)}")
+            line = f"{finding.kind}: {finding.count:,} {finding.kind.words}: {'; '.join(finding.examples)}"
+            click.echo(visible(line))
         if not check.findings:
             click.echo(f"{context.db.described} is sound: {_spoken(counts)}.")
     if check.findings:
@@ -62,8 +65,7 @@ def check(context: Context, slug: str | None, as_json: bool) -> None:
 
 
 def _spoken(counts: Counts) -> str:
-    apps = "1 app" if counts.apps == 1 else f"{counts.apps:,} apps"
     return (
-        f"{counts.resources:,} users, groups and other resources, {counts.memberships:,} memberships and "
-        f"{counts.entries:,} entries of {apps} were checked"
+        f"{counts.resources:,} users, groups and other resources, {counted(counts.memberships, 'membership')} and "
+        f"{counts.entries:,} entries of {counted(counts.apps, 'app')} were checked"
     )

@@ -17,7 +17,7 @@ from .kit import address
 from .kit.confirming import confirm
 from .kit.keys import present_keyring
 from .kit.options import yes_option
-from .kit.sizes import spoken_size
+from .kit.sizes import counted, spoken_size
 
 if TYPE_CHECKING:
     from scimlite.admin.restore import Backup
@@ -113,10 +113,9 @@ def _refuse_running(settings: Settings) -> None:
 
 def _describe(file: Path, backup: Backup) -> None:
     """Print what a backup holds, and on stderr what an operator should know about it."""
-    apps = "1 app" if backup.apps == 1 else f"{backup.apps:,} apps"
     click.echo(
-        f"{file} is sound: {spoken_size(backup.size)}, {apps}, {backup.users:,} users, {backup.groups:,} groups and "
-        f"{backup.entries:,} entries of the report."
+        f"{file} is sound: {spoken_size(backup.size)}, {counted(backup.apps, 'app')}, {counted(backup.users, 'user')}, "
+        f"{counted(backup.groups, 'group')} and {backup.entries:,} entries of the report."
     )
     if backup.pending:
         click.echo(f"It is of an earlier version, and needs an upgrade ({', '.join(backup.pending)}).", err=True)

@@ -1,4 +1,4 @@
-"""Numbers of bytes for people."""
+"""Numbers of bytes and of things for people."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def spoken_size(count: int) -> str:
             return f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 group` and `2,000 groups`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_the_backup_takes_the_place_and_the_former_file_is_kept(command, copy, s
     command("db", "restore", str(kept[0]), "--yes").ok()
     assert apps(command) == ["new", "old"]
     assert len([name for name in names(state) if ".before-20" in name and not name.endswith(("-wal", "-shm"))]) == 2
+
+
+def test_a_service_starts_on_what_was_restored(command, copy, state, serve):
+    command("db", "restore", str(copy), "--yes").ok()
+    service = serve({"SCIMLITE_STATE_DIR": str(state)}, workers=1)
+    with urllib.request.urlopen(f"{service.url}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    command("app", "create", "Later").ok()
+    assert apps(command) == ["later", "old"]
 
 
 def test_where_no_database_is_it_is_made(command, copy, tmp_path):
