@@ -96,10 +96,11 @@ def create(scope: Scope, name: str, slug: str | None = None, *, profile: str = a
 def _create(scope: Scope, name: str, slug: str, profile: str) -> App:
     settings = _with_features(AppSettings(), _profile_features(profile)).to_json()
     values = {"slug": slug, "name": name, "enabled": 1, "version": 1, "mapping_version": 1}
-    scope.db.execute(AppRow.insert(**values, settings=settings, profile=profile, created_at=clock.now()))
+    at = clock.now()
+    scope.db.execute(AppRow.insert(**values, settings=settings, profile=profile, created_at=at))
     app = get(scope.db, slug)
     chosen = "" if profile == app_profile.DEFAULT else f", profile {profile}"
-    journal.record(Workspace.of(scope, app), [Entry(Action.APP_CREATED, detail=f"{name} ({slug}{chosen})")])
+    journal.record(Workspace.of(scope, app), [Entry(Action.APP_CREATED, detail=f"{name} ({slug}{chosen})")], at=at)
     return app
 
 
@@ -224,7 +225,7 @@ def _delete(scope: Scope, slug: str) -> App:
     db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
     for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, TallyRow, ResourceRow, TokenRow):
         db.execute(table.delete().where(table.app_id == app.id))
-    update(db, app, enabled=0, deleted_at=clock.now())
+    update(db, app, enabled=0, deleted_at=clock.after(app.created_at))
     others = f" and {held.others} other resources" if held.others else ""
     detail = f"{app.name} ({app.slug}) with {held.users} users and {held.groups} groups{others}"
     journal.record(Workspace.of(scope, app), [Entry(Action.APP_DELETED, detail=detail)])

@@ -220,7 +220,7 @@ def _rewrite(db: Database, resource_type: ResourceType, stored: _Stored, documen
         name=names.name or stored.uuid,
         display=names.display,
         version=stored.version + 1,
-        modified_at=max(clock.now(), stored.modified_at + 1),
+        modified_at=clock.after(stored.modified_at),
         # Made anew when it is read.
         profile_version=0,
     )

@@ -112,7 +112,7 @@ class _Restoration:
         documents.require(self._type, document)
         self._document = document
         subject = Subject(self._type, self._id, document)
-        at = max(clock.now(), modified_at + 1)
+        at = clock.after(modified_at)
         text = orjson.dumps(document).decode()
         resource = Resource(row, self._id, subject.type, version + 1, created_at, at, text)
         tombstones.live_again(db, resource, subject)
@@ -276,9 +276,10 @@ def _remove(scope: Scope, apps: Sequence[App], tombstones_found: list[Tombstone]
     ):
         db.execute(table.delete().where(column.in_(rows)))
     for app in apps:
-        entries = [_purged(tombstone) for tombstone in tombstones_found if tombstone.app.id == app.id]
-        if entries:
-            journal.record(Workspace.of(scope, app), entries)
+        of_app = [tombstone for tombstone in tombstones_found if tombstone.app.id == app.id]
+        if of_app:
+            at = clock.after(*(tombstone.deleted_at for tombstone in of_app))
+            journal.record(Workspace.of(scope, app), [_purged(tombstone) for tombstone in of_app], at=at)
 
 
 def _purged(tombstone: Tombstone) -> Entry:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import fn
 
-from .. import journal
+from .. import clock, journal
 from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database
@@ -66,6 +66,7 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
     db, app = workspace.db, workspace.app
     # Once more, for entries that were recorded meanwhile.
     db.execute(JournalRow.update(**_BLANK).where(_entries_about(app, id, keys), _PERSONAL))
+    newest = db.scalar(JournalRow.select(fn.max(JournalRow.at)).where(_entries_about(app, id, keys)))
     db.execute(RefusalRow.delete().where(_requests_about(app, id, keys)))
     db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
     row = _row(db, app, id, lock=True)
@@ -79,7 +80,7 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
         if row is not None:
             db.execute(table.delete().where(column == row))
     brakes.forget_count(db, app)
-    journal.record(workspace, [Entry(Action.ERASED, user=(id, None))])
+    journal.record(workspace, [Entry(Action.ERASED, user=(id, None))], at=clock.after(newest))
 
 
 def _row(db: Database, app: App, id: str, *, lock: bool = False) -> Any:

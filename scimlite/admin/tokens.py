@@ -87,16 +87,18 @@ def issue(
 def _issue(
     workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: tuple[str, str] | None
 ) -> Token:
-    app, at = workspace.app, clock.now()
+    app, at = workspace.app, clock.after(workspace.app.created_at)
     if any(token.label == label and token.state(at) == "active" for token in every(workspace.db, app)):
         raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
-    token = _insert(workspace, keyring, label, expires_at, subject[0] if subject else None)
-    journal.record(workspace, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")])
+    token = _insert(workspace, keyring, label, expires_at, subject[0] if subject else None, at)
+    journal.record(workspace, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")], at=at)
     return token
 
 
-def _insert(workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: str | None) -> Token:
-    db, at = workspace.db, clock.now()
+def _insert(
+    workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: str | None, at: int
+) -> Token:
+    db = workspace.db
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
     db.execute(SigningKeyRow.insert(fingerprint=keyring.newest, first_used_at=at).on_conflict_ignore())
     db.execute(
@@ -184,13 +186,13 @@ def show(workspace: Workspace, keyring: Keyring, token: Token) -> str:
     """Returns the token's text again, and records in the journal that it was shown."""
     text = keyring.sign(token.token_id, token.key_id)
     entry = Entry(Action.TOKEN_SHOWN, detail=f"token {token.label}")
-    workspace.db.transact(partial(journal.record, workspace, [entry]))
+    workspace.db.transact(partial(journal.record, workspace, [entry], at=clock.after(token.issued_at)))
     return text
 
 
 def rotate(workspace: Workspace, keyring: Keyring, token: Token, *, overlap: int) -> tuple[Token, str]:
     """Replaces a token by one with its label and subject; the old one works for `overlap` more microseconds."""
-    at = clock.now()
+    at = clock.after(token.issued_at)
     if token.state(at) != "active":
         raise TokenError(f"The token {token.label!r} is {token.state(at)}: issue a new one instead.")
     successor = workspace.db.transact(partial(_rotate, workspace, keyring, token, at, overlap))
@@ -203,8 +205,8 @@ def _rotate(workspace: Workspace, keyring: Keyring, token: Token, at: int, overl
         ends_at, expires_at = min(ends_at, token.expires_at), at + (token.expires_at - token.issued_at)
     retired = f"{token.label} until {_stamp(ends_at)}"
     workspace.db.execute(TokenRow.update(expires_at=ends_at, label=retired).where(TokenRow.id == token.id))
-    successor = _insert(workspace, keyring, token.label, expires_at, token.subject)
-    journal.record(workspace, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")])
+    successor = _insert(workspace, keyring, token.label, expires_at, token.subject, at)
+    journal.record(workspace, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")], at=at)
     return successor
 
 
@@ -219,5 +221,6 @@ def revoke(workspace: Workspace, token: Token) -> None:
 
 
 def _revoke(workspace: Workspace, token: Token) -> None:
-    workspace.db.execute(TokenRow.update(revoked_at=clock.now()).where(TokenRow.id == token.id))
-    journal.record(workspace, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")])
+    at = clock.after(token.issued_at)
+    workspace.db.execute(TokenRow.update(revoked_at=at).where(TokenRow.id == token.id))
+    journal.record(workspace, [Entry(Action.TOKEN_REVOKED, detail=f"token {token.label}")], at=at)

@@ -37,6 +37,11 @@ class Workspace(Scope):
         """The app that journal entries are about."""
         return self.app.id
 
+    @property
+    def begun_at(self) -> int:
+        """When the app was created."""
+        return self.app.created_at
+
     @classmethod
     def of(cls, scope: Scope, app: App) -> Workspace:
         """The workspace of an app within a scope."""

@@ -138,7 +138,7 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
         raise TooManyRequests(refusal, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     if departures.of_connection_test(workspace, rows):
         return
-    at = clock.now()
+    at = clock.after(state.released_at)
     since = max(at - limit.window, state.released_at or 0)
     departures.add(db, app, kind, rows, at=at, window=limit.window)
     if state.allows(app, len(rows), since):
@@ -222,7 +222,7 @@ def _trip(workspace: Workspace, tripped: Tripped) -> None:
     # Another writer tripped the brake before, or an operator released it after the count.
     if state.tripped_at is not None or (state.released_at or 0) > tripped.at:
         return
-    at = clock.now()
+    at = clock.after(state.released_at)
     _write(db, app, tripped.kind, _State(at, tripped.reason, state.released_at))
     detail = f"{_NAMES[tripped.kind]}: {tripped.reason}"
     journal.record(workspace, [Entry(Action.BRAKE_TRIPPED, detail=detail)], at=at)
@@ -245,8 +245,9 @@ def release(scope: Scope, slug: str) -> list[str]:
 def _release(scope: Scope, slug: str) -> list[str]:
     db = scope.db
     app = apps.lock(db, slug)
-    at = clock.now()
-    tripped = [kind for kind in KINDS if _state(db, app, kind).tripped_at is not None]
+    states = {kind: _state(db, app, kind) for kind in KINDS}
+    tripped = [kind for kind, state in states.items() if state.tripped_at is not None]
+    at = clock.after(*(state.tripped_at for state in states.values()), *(s.released_at for s in states.values()))
     for kind in KINDS:
         _write(db, app, kind, _State(released_at=at))
     db.execute(DepartureRow.delete().where(DepartureRow.app_id == app.id))

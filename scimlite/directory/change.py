@@ -93,7 +93,8 @@ class Change:
             remember(workspace, after, old)
         if entries:
             # When members are refused and nothing changes, `modified_at` is the time of an older change.
-            self._attempt.record(entries, resource, resource.modified_at if changed else clock.now())
+            at = resource.modified_at if changed else clock.after(resource.modified_at)
+            self._attempt.record(entries, resource, at)
         return resource
 
     def _check(
@@ -143,7 +144,7 @@ class Change:
         """Writes the new version and the value rows that differ; buries a user who is deprovisioned."""
         workspace, db = self._workspace, self._workspace.db
         resource.version += 1
-        resource.modified_at = max(clock.now(), resource.modified_at + 1)
+        resource.modified_at = clock.after(resource.modified_at)
         if not changes:
             db.execute(_new_version, row=resource.row, version=resource.version, modified_at=resource.modified_at)
             return

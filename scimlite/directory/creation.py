@@ -56,14 +56,14 @@ class Creation:
             raise conflict from None
 
     def _write(self) -> Resource:
-        workspace, at = self._workspace, clock.now()
+        workspace = self._workspace
         revived = tombstones.revivable(workspace, self._type, self._filled, self._revive_since)
         document = _identified(self._filled, revived.id) if revived else self._new
         subject = Subject(self._type, document["id"], document)
         if revived:
-            resource = tombstones.revive(workspace.db, revived, subject, orjson.dumps(document).decode(), at)
+            resource = tombstones.revive(workspace.db, revived, subject, orjson.dumps(document).decode())
         else:
-            resource = self._insert(subject, self._text.decode(), at)
+            resource = self._insert(subject, self._text.decode(), clock.now())
         value_index.write(workspace, self._type, resource.row, set(), self._values)
         notes = [tombstones.REVIVED if revived else None, passwords.apply(workspace, resource.row, self._password)]
         action = Action.RESTORED if revived else Action.CREATED

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from peewee import EXCLUDED, Case
+
 from .. import clock, deadline
 from ..apps import App
 from ..apps.workspace import Workspace
@@ -191,6 +193,11 @@ def _opaque(password: str) -> bytes:
     return unicodedata.normalize("NFC", spaced).encode("utf-8", "surrogatepass")
 
 
+_before, _at = PasswordRow.changed_at, EXCLUDED.changed_at
+#: `clock.after` in SQL.
+_later = Case(None, [(_before >= _at, _before + 1)], _at)
+
+
 @prepared
 def _upsert_password(db: Database) -> Any:
     return PasswordRow.insert(
@@ -200,7 +207,10 @@ def _upsert_password(db: Database) -> Any:
             PasswordRow.hash: Slot("hash"),
             PasswordRow.changed_at: Slot("at"),
         }
-    ).on_conflict(conflict_target=[PasswordRow.resource_id], preserve=[PasswordRow.hash, PasswordRow.changed_at])
+    ).on_conflict(
+        conflict_target=[PasswordRow.resource_id],
+        update={PasswordRow.hash: EXCLUDED.hash, PasswordRow.changed_at: _later},
+    )
 
 
 @prepared

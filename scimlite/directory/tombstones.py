@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from .. import clock
 from ..apps.features import AppSettings
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
@@ -119,7 +120,7 @@ def _by_external_id(db: Database) -> Any:
     )
 
 
-def revive(db: Database, revived: Revived, subject: Subject, text: str, at: int) -> Resource:
+def revive(db: Database, revived: Revived, subject: Subject, text: str) -> Resource:
     """Gives a new user the id of a locked tombstone, with a new document and without the old memberships.
 
     It belongs to the caller's transaction, which also writes the value rows.
@@ -130,7 +131,7 @@ def revive(db: Database, revived: Revived, subject: Subject, text: str, at: int)
         subject.type,
         revived.version + 1,
         revived.created_at,
-        max(at, revived.modified_at + 1),
+        clock.after(revived.modified_at),
         text,
     )
     db.execute(_delete_memberships, row=revived.row)

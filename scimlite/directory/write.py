@@ -187,6 +187,6 @@ def _delete(attempt: Attempt, resource_type: ResourceType, id: str, precondition
         lost = member_changes.lost_by_deletion(workspace.db, resource.row, subject.pair)
         brakes.count(workspace, departures.MEMBERS, lost.removed)
         entries += lost.entries
-    at = clock.now()
+    at = clock.after(resource.modified_at)
     tombstones.bury(workspace.db, resource.row, at, resource.version + 1, ended)
     attempt.record(entries, resource, at)

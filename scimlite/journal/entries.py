@@ -92,6 +92,11 @@ class Scope:
         """The app that the acts concern; None for acts on the whole installation."""
         return None
 
+    @property
+    def begun_at(self) -> int | None:
+        """When the app was created; None for acts on the whole installation."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -119,10 +124,10 @@ def observe(observer: Observer) -> None:
 def record(scope: Scope, entries: Sequence[Entry], *, at: int | None = None, status: int | None = None) -> None:
     """Adds entries to the journal, inside the caller's transaction. Nothing else adds entries.
 
-    In: `at`, the time of the change in microseconds (now by default); `status`, the HTTP status that the client got,
-    None without HTTP.
+    In: `at`, the time of the change in microseconds (now by default, and not before the app was created); `status`, the
+    HTTP status that the client got, None without HTTP.
     """
-    at = at or clock.now()
+    at = at or clock.after(scope.begun_at)
     scope.db.insert(_insert_entries, [tuple(_columns(scope, entry, at, status).values()) for entry in entries])
     for observer in _observers.values():
         observer(scope, entries)

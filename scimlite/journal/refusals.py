@@ -74,7 +74,8 @@ def record(scope: Scope, refused: Refused) -> None:
 
 
 def _record(scope: Scope, refused: Refused, body: str | None) -> None:
-    at = clock.now()
+    user, group = refused.entry.user or (None, None), refused.entry.group or (None, None)
+    at = clock.after(scope.begun_at, _modified_at(scope, user[0] or group[0]))
     entry = replace(
         refused.entry, user=_with_name(scope, refused.entry.user), group=_with_name(scope, refused.entry.group)
     )
@@ -82,6 +83,18 @@ def _record(scope: Scope, refused: Refused, body: str | None) -> None:
     _keep(scope, replace(refused, entry=entry), body, at)
     # Also where no housekeeping runs, such as in an embedding application.
     scope.db.execute(_delete_old, before=at - KEPT, limit=_CHUNK)
+
+
+def _modified_at(scope: Scope, uuid: str | None) -> int | None:
+    """When a resource was changed last; None when there is none."""
+    return None if uuid is None else scope.db.scalar(_modified_at_by_id, app=scope.app_id, uuid=uuid)
+
+
+@prepared
+def _modified_at_by_id(db: Database) -> Any:
+    return ResourceRow.select(ResourceRow.modified_at).where(
+        ResourceRow.app_id == Slot("app"), ResourceRow.uuid == Slot("uuid")
+    )
 
 
 def _with_name(scope: Scope, pair: tuple[str | None, str | None] | None) -> tuple[str | None, str | None] | None:
