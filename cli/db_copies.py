@@ -12,6 +12,7 @@ from scimlite.admin import backups
 from scimlite.config import Settings
 from scimlite.db import migration
 from scimlite.installation import StartupError, database
+from scimlite.own_files import UntrustedPlace
 
 from .kit import address
 from .kit.confirming import confirm
@@ -54,9 +55,10 @@ def backup(file: Path) -> None:
     click.echo(f"Wrote {file}, {spoken_size(file.stat().st_size)}.")
     try:
         backups.record(settings.state_dir)
-    except OSError as error:
+    except (OSError, UntrustedPlace) as error:
         # The copy is whole all the same.
-        click.echo(f"`scimlite check` will not know of it: {settings.state_dir}: {error.strerror}.", err=True)
+        reason = error if isinstance(error, UntrustedPlace) else f"{settings.state_dir}: {error.strerror}"
+        click.echo(f"`scimlite check` will not know of it: {reason}.", err=True)
     if (settings.state_dir / "secret_key").exists():
         click.echo(f"Keep {settings.state_dir / 'secret_key'} with it: no token works without that key.", err=True)
 

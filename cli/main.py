@@ -74,8 +74,7 @@ class _Lazy(Program):
 
 def _message(error: Exception) -> click.ClickException | None:
     """Return an error of this project as one of Click's, with the right exit code; None for any other error."""
-    from scimlite.config import ConfigError
-    from scimlite.errors import OperatorError, ScimError, Unavailable
+    from scimlite.errors import ConfigError, OperatorError, ScimError, Unavailable
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))

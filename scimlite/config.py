@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import config_values, own_files
-from .errors import OperatorError
+from . import config_values
+from .errors import ConfigError
 from .limits import Limits
-from .obstacles import obstacle
-from .own_files import UntrustedPlace
+from .secret_keys import SHORTEST, load_or_create, parse
 
 T = TypeVar("T")
 
 _DEFAULT_PORT = 8000
-
-#: Bytes. Somebody who has one signed token could guess a shorter key.
-SHORTEST_SECRET_KEY = 32
 
 # Kubernetes sets variables with the addresses of all services of a namespace in every container. A service called
 # "scimlite" or "scimlite-db" therefore sets variables with our prefix that no operator chose.
@@ -34,18 +28,6 @@ _KUBERNETES = re.compile(
     r"SCIMLITE_(\w+_)?"
     r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
-
-
-class ConfigError(OperatorError):
-    """A setting cannot be used; `variable` is the variable or file at fault, `problem` says what to give instead.
-
-    The text holds no secret, so that it can be printed and logged.
-    """
-
-    def __init__(self, variable: str, problem: str) -> None:
-        super().__init__(f"{variable} {problem}")
-        self.variable = variable
-        self.problem = problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,14 +130,14 @@ class Settings(Limits):
             raise ConfigError(
                 "SCIMLITE_SECRET_KEY",
                 f"is not set, nor SCIMLITE_SECRET_KEY_FILE: with PostgreSQL give a random key of at least "
-                f"{SHORTEST_SECRET_KEY} bytes, the same to every server and to the commands",
+                f"{SHORTEST} bytes, the same to every server and to the commands",
             )
 
         settings = cls(
             state_dir=state_dir,
             database_url=database_url,
             database_is_default=url is None,
-            secret_keys=() if keys is None else parse_secret_keys(keys, source=key_source),
+            secret_keys=() if keys is None else parse(keys, source=key_source),
             **{
                 parameter: _parsed(variable, texts[variable], parse)
                 for variable, (parameter, parse) in _WITH_A_DEFAULT.items()
@@ -199,83 +181,9 @@ class Settings(Limits):
         """
         if self.secret_keys:
             return self
-        content = load_or_create_secret_key(self.state_dir)
-        keys = parse_secret_keys(content, source=str(self.state_dir / "secret_key"))
+        content = load_or_create(self.state_dir)
+        keys = parse(content, source=str(self.state_dir / "secret_key"))
         return dataclasses.replace(self, secret_keys=keys)
-
-
-def load_or_create_secret_key(state_dir: Path) -> str:
-    """Reads `secret_key` in the state folder, or creates it with a random key.
-
-    In: the state folder, created for its owner alone when it is missing. Out: the file's text, which is
-    written like SCIMLITE_SECRET_KEY. Processes that start at the same moment all get the same key. Raises
-    ConfigError when the file is empty, readable by other users, or cannot be read or written.
-    """
-    path = state_dir / "secret_key"
-    try:
-        try:
-            return _read_secret(path)
-        except FileNotFoundError:
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create_secret(path)
-        return _read_secret(path)
-    except UntrustedPlace as error:
-        raise ConfigError(str(error.path), error.problem) from None
-    except OSError as error:
-        reason = obstacle(path, write=not os.path.exists(path)) or f"{error.strerror}: set SCIMLITE_SECRET_KEY"
-        raise ConfigError(str(path), f"cannot be read or created: {reason}") from error
-
-
-def parse_secret_keys(text: str, *, source: str) -> tuple[str, ...]:
-    """Splits comma-separated secret keys, newest first.
-
-    In: the keys, and the variable or file they come from, for messages. Out: the keys. Raises ConfigError,
-    without quoting any of them, when one is empty or short.
-    """
-    keys = tuple(key.strip() for key in text.split(","))
-    for number, key in enumerate(keys, start=1):
-        try:
-            size = len(key.encode())
-        except UnicodeEncodeError:  # the environment may hold any bytes; the error would quote the key
-            raise ConfigError(source, "is not UTF-8: write the random bytes in base64 or hex") from None
-        if size < SHORTEST_SECRET_KEY:
-            raise ConfigError(
-                source,
-                f"holds a key of {size} bytes (number {number} of {len(keys)}): give at least "
-                f"{SHORTEST_SECRET_KEY} random bytes, several keys separated by commas, newest first",
-            )
-    return keys
-
-
-def _read_secret(path: Path) -> str:
-    try:
-        text = own_files.read(path, secret=True).strip()
-    except UnicodeDecodeError:
-        raise ConfigError(str(path), "is not UTF-8: write the random bytes in base64 or hex") from None
-    if not text:
-        raise ConfigError(str(path), "is empty: put the secret key back, or delete the file for a new one")
-    return text
-
-
-def _create_secret(path: Path) -> None:
-    # The key is written under another name and then linked to its own: a reader never finds half a key, and of two
-    # processes that create it, the second finds the name taken and reads the key of the first.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(SHORTEST_SECRET_KEY) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # After a power cut, tokens that were already issued still need the key.
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

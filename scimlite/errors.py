@@ -1,6 +1,6 @@
 """The errors of this project: `ScimError` is an answer to a SCIM client, `OperatorError` one to the operator.
 
-OperatorError           an operator asked for something that cannot be done
+OperatorError           an operator asked for something that cannot be done; ConfigError: a setting cannot be used
 ScimError               an answer that is not a success; one class per status and scimType (RFC 7644 section 3.12)
 ├── BadRequest          400
 │   ├── InvalidFilter, TooMany, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
@@ -22,6 +22,18 @@ ERROR_URN = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 class OperatorError(Exception):
     """What an operator asked for cannot be done; the text says why and what to do instead."""
+
+
+class ConfigError(OperatorError):
+    """A setting cannot be used; `variable` is the variable or file at fault, `problem` says what to give instead.
+
+    The text holds no secret, so that it can be printed and logged.
+    """
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}")
+        self.variable = variable
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import own_files
+from . import secret_keys as keys_of
 from .apps import get as find_app
 from .apps import keyring as keyrings
 from .apps.keyring import Keyring, TokenError
 from .apps.workspace import Workspace
-from .config import Settings, parse_secret_keys
+from .config import Settings
 from .db import Database, migration, open_database
 from .errors import OperatorError
 from .journal import Origin
@@ -69,7 +70,7 @@ class Installation:
         if not all(isinstance(key, str) for key in secret_keys):
             raise TokenError("A secret key is a text; None comes from a variable of the environment that is not set.")
         # As the commands read SCIMLITE_SECRET_KEY, so that both have the same keys.
-        keys = parse_secret_keys(",".join(secret_keys), source="Installation")
+        keys = keys_of.parse(",".join(secret_keys), source="Installation")
         settings = Settings(state_dir=Path(), database_url=database_url, secret_keys=keys)
         # An application has no state folder that could say that there was a database.
         self._begin(settings, create=upgrade, upgrade=upgrade, anew=True)

@@ -26,7 +26,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.journal",),
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
-    ("scimlite.config_values", "scimlite.own_files"),
+    ("scimlite.config_values", "scimlite.secret_keys"),
+    ("scimlite.own_files",),
     ("scimlite.deadline",),
     ("scimlite.limits",),
     (

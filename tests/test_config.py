@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from scimlite.clock import DAY
-from scimlite.config import VARIABLES, ConfigError, Settings, load_or_create_secret_key
+from scimlite.config import VARIABLES, Settings
+from scimlite.errors import ConfigError
+from scimlite.secret_keys import load_or_create
 
 KEY = "k" * 32
 OLD_KEY = "o" * 32
@@ -415,14 +417,14 @@ class TestSecretKeyFile:
     def test_only_the_owner_can_read_what_is_created(self, tmp_path):
         before = os.umask(0)
         try:
-            load_or_create_secret_key(tmp_path / "a" / "b")
+            load_or_create(tmp_path / "a" / "b")
         finally:
             os.umask(before)
         assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "a" / "b" / "secret_key").stat().st_mode & 0o777 == 0o600
 
     def test_nothing_else_stays_in_the_folder(self, state_dir):
-        load_or_create_secret_key(state_dir)
+        load_or_create(state_dir)
         assert [path.name for path in state_dir.iterdir()] == ["secret_key"]
 
     def test_the_file_may_hold_several_keys_as_the_variable_does(self, state_dir):
@@ -433,7 +435,7 @@ class TestSecretKeyFile:
 
     def test_processes_that_start_together_agree(self, state_dir):
         program = (
-            "import sys, pathlib; from scimlite.config import load_or_create_secret_key as load; "
+            "import sys, pathlib; from scimlite.secret_keys import load_or_create as load; "
             "print('ready', flush=True); sys.stdin.read(); print(load(pathlib.Path(sys.argv[1])))"
         )
         command = [sys.executable, "-c", program, str(state_dir)]

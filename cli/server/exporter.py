@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -26,6 +27,7 @@ from scimlite.db import Database, DatabaseError
 from scimlite.directory.brakes import KINDS
 from scimlite.errors import OperatorError, ScimError
 from scimlite.installation import database
+from scimlite.own_files import UntrustedPlace
 from scimlite.redaction import error_log
 
 from . import logs
@@ -113,7 +115,10 @@ def _of_files(settings: Settings, db: Database) -> Families:
         family = GaugeMetricFamily("scimlite_wal_bytes", "Bytes of SQLite's write-ahead log.")
         family.add_metric((), wal)
         found.append(family)
-    backup = backups.last(settings.state_dir)
+    # A file that somebody else could have written says nothing.
+    backup = None
+    with suppress(UntrustedPlace):
+        backup = backups.last(settings.state_dir)
     if backup is not None:
         family = GaugeMetricFamily("scimlite_last_backup_timestamp_seconds", "When `db backup` last succeeded.")
         family.add_metric((), backup / _SECOND)
