@@ -151,7 +151,7 @@ class Batches:
             if not begun:
                 self._waiting.remove(job)
         if not begun:
-            raise Unavailable("The database is busy; try again in a moment.")
+            raise Unavailable("The database is busy; try again in a moment.", reason="its writers do not end")
         job.wakeup.acquire()
 
     def _lead(self, own: Job) -> None:

@@ -270,7 +270,11 @@ class PostgresDatabase(Database):
             return error
         cause = self._cause(error)
         # Without a code it is about the connection: the text says which, and holds no stored value.
-        code = f"{cause.sqlstate} {type(cause).__name__}" if cause.sqlstate else " ".join(str(cause).split())[:300]
+        if cause.sqlstate:
+            code = f"{cause.sqlstate} {type(cause).__name__}"
+        else:
+            # Without the quotation marks around host, role and database, in which the log would hide the cause.
+            code = " ".join(str(cause).replace('"', "").split())[:300]
         return unavailable(state.trouble, f"{state.words or state.trouble.value} ({code})")
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:

@@ -81,7 +81,7 @@ class Turns:
             return False
         waiter = self._waiter
         if not waiter.wait(timeout):
-            raise Unavailable("The database is busy; try again in a moment.")
+            raise Unavailable("The database is busy; try again in a moment.", reason="its writers do not end")
         self._waiter = None
         return waiter.locked
 
@@ -111,7 +111,9 @@ class _Waiter:
             # Not a `threading.Thread`: that costs twice as much, and the process would wait for it at its end.
             _thread.start_new_thread(self._run, ())
         except RuntimeError:
-            raise Unavailable("The server has too much to do; try again in a moment.") from None
+            raise Unavailable(
+                "The server has too much to do; try again in a moment.", reason="no thread can be started"
+            ) from None
 
     def _run(self) -> None:
         try:

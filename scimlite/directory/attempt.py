@@ -127,8 +127,11 @@ class Attempt:
         )
         try:
             refusals.record(scope, refused)
+        # The caller gets the error of the write, whatever happens to its record.
+        except Unavailable as trouble:
+            reason = trouble.reason or trouble.detail
+            error_log.error("request=%s could not be journalled: %s", scope.origin.request_id, reason)
         except Exception as failure:
-            # The caller gets the error of the write, whatever happens to its record.
             error_log.error("request=%s could not be journalled", scope.origin.request_id, exc_info=failure)
 
     def _entry(self, error: ScimError) -> Entry:

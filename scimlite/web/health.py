@@ -83,7 +83,8 @@ class Health:
             return probe
         late = _Probe()
         seconds = time.monotonic() - probe.began
-        late.trouble = Unavailable(f"The database has given no answer for {seconds:.0f} s.")
+        silent = f"The database has given no answer for {seconds:.0f} s."
+        late.trouble = Unavailable(silent, reason="the health check had no answer in time")
         return late
 
     def _look(self) -> None:
@@ -99,7 +100,7 @@ class Health:
             except ScimError as error:
                 probe.trouble = error
             except DatabaseError:
-                probe.trouble = Unavailable("The database cannot be used.")
+                probe.trouble = Unavailable("The database cannot be used.", reason="the health check failed")
             with self._lock:
                 self._running = None
             probe.seen.set()

@@ -164,7 +164,7 @@ PAGES = {
     )
 }
 #: Pages that describe the project from inside or are written by a program: nobody types what stands in them.
-FOR_READING = {"docs/architecture.md", "docs/performance.md", "docs/conformance.md"}
+FOR_READING = {"docs/architecture.md", "docs/performance.md", "docs/conformance.md", "docs/faults.md"}
 FOR_TYPING = [name for name in PAGES if name not in FOR_READING and not name.startswith("docs/adr/")]
 
 

@@ -63,12 +63,14 @@ class ScimClient:
     token: str | None = None
     timeout: float = 60
     headers: dict[str, str] = field(default_factory=dict)
+    #: Whether a request is sent again when the server had closed its idle connection.
+    again: bool = True
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def another(self, **changes: Any) -> ScimClient:
         """The same client on a connection of its own, with these fields changed."""
-        settings = {"base": self.base, "token": self.token, "timeout": self.timeout, "headers": dict(self.headers)}
-        return ScimClient(**{**settings, **changes})
+        settings = {"base": self.base, "token": self.token, "timeout": self.timeout, "again": self.again}
+        return ScimClient(**{**settings, "headers": dict(self.headers), **changes})
 
     def request(
         self,
@@ -83,7 +85,7 @@ class ScimClient:
 
         `path` is put behind the base URL as it is; an absolute one (`http…`) is sent alone. `body` becomes JSON;
         `raw` is sent as it is, in chunks when it is not bytes. A header of None is left out. A connection that the
-        server closed while it was idle is opened again.
+        server closed while it was idle is opened again, unless `again` is false.
         """
         sent: dict[str, str] = {"Accept": MEDIA_TYPE, **self.headers}
         if self.token is not None:
@@ -123,7 +125,7 @@ class ScimClient:
                 data = response.read()
             except (http.client.RemoteDisconnected, ConnectionError):
                 self.close()
-                if fresh or last or chunked:
+                if fresh or last or chunked or not self.again:
                     raise
                 continue
             if response.will_close:

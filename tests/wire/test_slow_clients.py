@@ -23,6 +23,7 @@ from postgres_server import free_port
 from scim_client import ERROR_URN, MEDIA_TYPE, ScimClient, assert_scim_error
 from scimlite.admin import overview
 from scimlite.db.tables import ResourceRow
+from slow_clients import head, opened
 from worker_sockets import clients, workers
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,29 +37,7 @@ SETTINGS = {
     "MAX_WAITERS": "16",
 }
 
-HEAD = (
-    "POST {path}/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/scim+json\r\n"
-)
 USER = b'{"userName": "slow"}'
-
-
-@contextmanager
-def opened(app: Connected, count: int, *sent: bytes) -> Iterator[list[socket.socket]]:
-    """Connections on which a client has sent something and then waits."""
-    parts = urllib.parse.urlsplit(app.client.base)
-    with ExitStack() as stack:
-        made = []
-        for _ in range(count):
-            connection = stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 80), 10))
-            for part in sent:
-                connection.sendall(part)
-            made.append(connection)
-        yield made
-
-
-def head(app: Connected, *more: str) -> bytes:
-    path = urllib.parse.urlsplit(app.client.base).path
-    return (HEAD.format(path=path, token=app.text) + "".join(f"{line}\r\n" for line in more) + "\r\n").encode()
 
 
 def answer_of(connection: socket.socket) -> tuple[bytes, bytes]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,10 +19,10 @@ import pytest
 from commands import Commands
 from live_service import LiveService
 from scim_client import Answer, ScimClient, assert_scim_error
+from sqlite_files import REPLACED, away, small_disk, without_room
 
 #: Seconds within which readers notice that the file is another one.
 NOTICED = 3.0
-REPLACED = ["moved", "deleted", "replaced", "folder renamed", "write-ahead log moved"]
 
 
 @dataclass
@@ -76,27 +74,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-@contextmanager
-def away(site: Site, how: str) -> Iterator[None]:
-    """The file is not the file any more, inside the block."""
-    aside = site.folder.parent / "aside"
-    if how == "folder renamed":
-        site.folder.rename(aside)
-        yield
-        aside.rename(site.folder)
-        return
-    place = site.wal if how == "write-ahead log moved" else site.file
-    os.link(place, aside)
-    if how == "replaced":
-        other = site.folder / "other"
-        shutil.copy(site.file, other)
-        other.rename(site.file)
-    else:
-        place.unlink()
-    yield
-    aside.rename(place)
-
-
 def refused(answer: Answer) -> str:
     detail = str(assert_scim_error(answer, 503)["detail"])
     assert int(answer.headers["retry-after"]) > 0
@@ -114,7 +91,7 @@ def until(condition: Callable[[], bool], seconds: float = NOTICED) -> None:
 def test_another_file_is_503_until_the_first_one_is_back(site: Site, how: str) -> None:
     before = site.users()
     logged = len(site.service.log.read_text())
-    with away(site, how):
+    with away(site.folder, how):
         refused(site.client.user(f"lost {how}"))
         until(lambda: all(site.client.another().get("/Users").status == 503 for _ in range(4)))
         refused(site.client.user(f"lost again {how}"))
@@ -148,7 +125,7 @@ def test_nothing_is_acknowledged_into_a_file_that_is_not_there(site: Site) -> No
         try:
             for how in REPLACED:
                 time.sleep(0.2)
-                with away(site, how):
+                with away(site.folder, how):
                     time.sleep(0.1)
                     count = len(acknowledged)
                     time.sleep(0.2)
@@ -185,43 +162,27 @@ def test_what_was_acknowledged_outlives_a_write_ahead_log_that_is_deleted(tmp_pa
 # --- space and I/O ------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 3 MB, which only root can make."""
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "scimlite", folder], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"NOT TESTED: a full disk needs the right to mount a tmpfs ({made.stderr.strip()})")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_full_disk(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk, site_in(disk / "state", tmp_path, workers=2) as site:
         made = {name for name in (f"user {number}" for number in range(20)) if site.client.user(name).ok(201)}
-        ballast = disk / "ballast"
-        with pytest.raises(OSError, match="No space left on device"):
-            ballast.write_bytes(b"x" * 4_000_000)
-        answers = [site.client.another().user(f"none {number}") for number in range(20)]
-        assert {answer.status for answer in answers} <= {201, 503}
-        made |= {f"none {number}" for number, answer in enumerate(answers) if answer.status == 201}
-        assert answers[-1].status == 503
-        for answer in answers:
-            if answer.status == 503:
-                refused(answer)
-        # Reading needs no space.
-        assert made <= site.users()
-        for _ in range(4):
-            assert "the disk is full" in refused(site.health())
-        assert re.search("database unavailable since [^\n]*: the disk is full", site.service.log.read_text())
-        for command in (("app", "disable", "a"), ("token", "issue", "a", "--label", "b"), ("app", "create", "B")):
-            said = site.commands.process(*command)
-            assert (said.code, said.out) == (1, "")
-            assert f"SQLite file {site.file} cannot be used: the disk is full" in said.err
-            assert said.err.count("\n") == 1
-        ballast.unlink()
+        with without_room(disk):
+            answers = [site.client.another().user(f"none {number}") for number in range(20)]
+            assert {answer.status for answer in answers} <= {201, 503}
+            made |= {f"none {number}" for number, answer in enumerate(answers) if answer.status == 201}
+            assert answers[-1].status == 503
+            for answer in answers:
+                if answer.status == 503:
+                    refused(answer)
+            # Reading needs no space.
+            assert made <= site.users()
+            for _ in range(4):
+                assert "the disk is full" in refused(site.health())
+            assert re.search("database unavailable since [^\n]*: the disk is full", site.service.log.read_text())
+            for command in (("app", "disable", "a"), ("token", "issue", "a", "--label", "b"), ("app", "create", "B")):
+                said = site.commands.process(*command)
+                assert (said.code, said.out) == (1, "")
+                assert f"SQLite file {site.file} cannot be used: the disk is full" in said.err
+                assert said.err.count("\n") == 1
         for _ in range(4):
             site.health().ok(200)
         site.client.user("afterwards").ok(201)
