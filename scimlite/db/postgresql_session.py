@@ -19,6 +19,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import _WaitTimeout, error_from_result
 from psycopg.generators import execute
+from psycopg.waiting import wait
 
 from .. import deadline
 
@@ -137,7 +138,12 @@ class Connection(psycopg.Connection[Any]):
         if seconds == math.inf or timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, seconds)
+            # What psycopg's `wait` calls: it runs for each statement, and the call between costs as much as this line.
+            return wait(gen, self.pgconn.socket, interval, seconds)
+        except (KeyboardInterrupt, SystemExit):
+            # Of a signal handler: nobody reads the answer any more.
+            self.pgconn.finish()
+            raise
         except _WaitTimeout:
             self.pgconn.finish()
             # Left to the garbage collector, the driver's generator would complain to stderr.
