@@ -69,6 +69,7 @@ _TOKENS = Columns[Token](
 
 _DEFAULTS = {name.replace("_", "-"): value for name, value in AppSettings().spelled().items()}
 #: Tokens that `scimlite app show` lists, so that it fits a screen.
+_MOST_ADDRESSES = 8
 _MOST_TOKENS = 3
 
 
@@ -124,6 +125,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         "leniencies_this_week": details.leniencies,
         "refused_tokens_this_week": details.refused_tokens,
         "turned_away_this_week": details.turned_away,
+        "refused_addresses_this_week": details.refused_addresses,
     }
 
 
@@ -165,6 +167,9 @@ def print_details(context: Context, details: Details) -> None:
         print_heading("Refused tokens (a client came with one that is not valid here)")
         for cause, times in details.refused_tokens.items():
             click.echo(f"{cause}, {refused_tokens.words(cause)}: {_count(times, 'time')} this week")
+        addresses = [f"{address} ({times:,})" for address, times in details.refused_addresses.items()]
+        more = f", and {len(addresses) - _MOST_ADDRESSES} more: --json" if len(addresses) > _MOST_ADDRESSES else ""
+        click.echo(f"from {', '.join(addresses[:_MOST_ADDRESSES])}{more}")
     if details.leniencies:
         print_heading("Leniencies (what the client needs and the RFCs do not have)")
         for name, times in details.leniencies.items():

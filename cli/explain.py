@@ -9,7 +9,7 @@ import click
 
 from scimlite.admin import explain as explaining
 from scimlite.admin.explain import Explanation, RefusedRequest
-from scimlite.admin.wording import description_of, subject_of, visible, wording_of_remedy
+from scimlite.admin.wording import description_of, operator_of, subject_of, visible, wording_of_remedy
 from scimlite.journal.report import Record
 
 from .kit.columns import Column, Columns
@@ -75,12 +75,19 @@ def _data(explanation: Explanation) -> dict[str, Any]:
         "client_request_id": first.client_request_id if first else None,
         "app": first.app if first else None,
         "client": first.client if first else None,
+        "actor": first.actor if first else None,
+        "address": first.address if first else None,
         "token_label": first.token if first else None,
         "refusals": [_REFUSED.data(refused) for refused in explanation.refused],
         "entries": [_ENTRIES.data(entry) for entry in explanation.entries],
         # The older key of `token_label`, for one more release.
         "token": first.token if first else None,
     }
+
+
+def _actor(entry: Record) -> str:
+    """Return the kind of who acted, and of a command the user who ran it."""
+    return ", ".join(filter(None, [entry.actor or "", operator_of(entry)]))
 
 
 def _print(explanation: Explanation) -> None:
@@ -91,6 +98,8 @@ def _print(explanation: Explanation) -> None:
                 ("When", local_time(first.at)),
                 ("App", first.app or ""),
                 ("Client", first.client or ""),
+                ("Actor", _actor(first)),
+                ("Address", first.address or ""),
                 ("Token", first.token or ""),
                 ("Client's id", first.client_request_id or ""),
             ]

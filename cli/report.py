@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from scimlite.admin.reporting import Follower
 from scimlite.admin.wording import visible
 from scimlite.db import Database
 from scimlite.errors import Unavailable
-from scimlite.journal import Action, Outcome
+from scimlite.journal import Action, Actor, Outcome
 from scimlite.journal import report as journal_report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
@@ -28,6 +29,21 @@ from .report_output import EntryTable, flushed, print_data
 _TABLE_LIMIT = 50
 #: Seconds between two looks while following.
 _PAUSE = 0.5
+
+
+class _Address(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
+    """An address as the journal writes it."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        # Imported here, because few reports are about an address.
+        from ipaddress import ip_address
+
+        try:
+            return str(ip_address(value))
+        except ValueError:
+            self.fail(f"{value!r} is no address: give one such as 192.0.2.7 or 2001:db8::7.", param, ctx)
 
 
 @click.command()
@@ -45,6 +61,12 @@ _PAUSE = 0.5
     metavar="ACTION",
     help="Entries with this action: created, member_added, …; a wrong one is answered with the list.",
 )
+@click.option(
+    "--actor",
+    type=Choice([str(actor) for actor in Actor]),
+    help="Entries by one kind of actor, whatever it calls itself.",
+)
+@click.option("--address", type=_Address(), metavar="IP", help="Entries of a client at this address.")
 @click.option("--outcome", type=Choice([str(outcome) for outcome in Outcome]), help="Entries that ended like this.")
 @click.option(
     "--limit",
@@ -65,6 +87,8 @@ def report(
     since: int | None,
     until: int | None,
     action: str | None,
+    actor: str | None,
+    address: str | None,
     outcome: str | None,
     limit: int | None,
     as_json: bool,
@@ -101,6 +125,8 @@ def report(
         until=until,
         action=action,
         outcome=outcome,
+        actor=actor,
+        address=address,
     )
     if summary:
         # Imported here, because counting takes 15 ms that the list of entries need not.
@@ -176,7 +202,8 @@ def _nothing(db: Database, selection: Selection) -> str:
     words = [f"for {visible(selection.user)}"] if selection.user is not None else []
     if selection.app_ids is not None:
         words.append("in this app")
-    words += [f"with {kind} {value}" for kind in ("action", "outcome") if (value := getattr(selection, kind))]
+    for kind in ("action", "outcome", "actor", "address"):
+        words += [f"with {kind} {value}"] if (value := getattr(selection, kind)) else []
     words += [f"{kind} {spoken_time(value)}" for kind in ("since", "until") if (value := getattr(selection, kind))]
     if selection.user is not None and not reporting.ever_seen(db, selection.user):
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import getpass
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,8 @@ from scimlite.config import Settings
 from scimlite.db import Database, DatabaseError
 from scimlite.errors import Unavailable
 from scimlite.installation import SCIM_PREFIX, Installation, StartupError
-from scimlite.journal import Origin, Scope
-from scimlite.journal.entries import OPERATORS
+from scimlite.journal import Actor, Origin, Scope
+from scimlite.journal.origin import OPERATORS
 
 from .address import Address, current
 
@@ -77,12 +78,17 @@ class Context:
 
 
 def operator() -> Origin:
-    """Return the origin of an operator's act: `cli:` and the name of the operating system's user."""
+    """Return the origin of an operator's act: `cli:` and a name, which LOGNAME may give, and the ids of the users.
+
+    A SUDO_UID that is no number is left out.
+    """
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(os.getuid())
-    return Origin(f"{OPERATORS}{name}")
+    sudo = os.environ.get("SUDO_UID", "")
+    sudo_uid = int(sudo) if re.fullmatch(r"[0-9]{1,10}", sudo) else None
+    return Origin(f"{OPERATORS}{name}", actor=Actor.CLI, uid=os.getuid(), sudo_uid=sudo_uid)
 
 
 def open_context(*, create: bool = False, upgrade: bool = False, anew: bool = False) -> Context:

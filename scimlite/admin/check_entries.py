@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_address
 from typing import NamedTuple
 
 import orjson
 
 from ..apps import App, turned_away
-from ..apps.refused_tokens import Cause
+from ..apps.refused_tokens import NO_ADDRESS, OTHER_ADDRESSES, Cause
 from ..clock import DAY
 from ..journal import Action, Outcome
 from ..journal.tallies import Kind as TallyKind
@@ -136,12 +137,22 @@ def _is_object(text: str) -> bool:
 
 def tally_problems(day: int, kind: str, name: str, times: int, slug: str, now: int) -> Iterator[Problem]:
     """What is wrong with a count of an app on a day since 1970."""
-    if kind not in _TALLIED or name not in _TALLIED[kind]:
+    if not _is_counted(kind, name):
         yield Problem(Kind.TALLIES, f"{kind} {name} of {slug}: nothing counts this")
     if times < 1:
         yield Problem(Kind.TALLIES, f"{kind} {name} of {slug}: it happened {times} times")
     if not 0 < day <= (now + SKEW) // DAY:
         yield Problem(Kind.TALLIES, f"{kind} {name} of {slug}: the day {day} cannot be")
+
+
+def _is_counted(kind: str, name: str) -> bool:
+    """True for a name that something counts: one of the kind's list, or the address of a client."""
+    if kind != TallyKind.REFUSED_ADDRESS.value or name in (OTHER_ADDRESSES, NO_ADDRESS):
+        return kind == TallyKind.REFUSED_ADDRESS.value or name in _TALLIED.get(kind, ())
+    try:
+        return str(ip_address(name)) == name
+    except ValueError:
+        return False
 
 
 class StoredToken(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 from .. import clock
+from ..apps import trial
 from ..apps.keyring import Keyring, TokenError
 from ..apps.workspace import Workspace
 from . import tokens
@@ -62,6 +63,7 @@ class ConnectionTest:
         self, workspace: Workspace, keyring: Keyring, base: SplitResult, *, app_url: str, token: str | None = None
     ) -> None:
         self._workspace = workspace
+        self._keyring = keyring
         self._base = base
         self._app_url = app_url
         self._token = token = token if token is None else _pasted(token)
@@ -76,7 +78,8 @@ class ConnectionTest:
 
     def run(self, report: Callable[[Step], None]) -> Result:
         """Tries all steps and calls `report` after each; removes what it created, also after a failure."""
-        wire = Wire(self._base, self._text, why_unauthorized=self._why_unauthorized)
+        proof = trial.proof(self._keyring, self._workspace.app.slug)
+        wire = Wire(self._base, self._text, proof=proof, why_unauthorized=self._why_unauthorized)
         requests = ProviderRequests(wire, self._workspace)
         trials = _Trials(report)
         try:

@@ -16,7 +16,7 @@ from ..db import Database
 from ..db.tables import BrakeRow, JournalRow
 from ..directory import brakes
 from ..journal import Outcome
-from ..journal.entries import OPERATORS
+from ..journal.origin import Actor
 from . import overview, tokens
 from .tokens import Token
 
@@ -78,7 +78,7 @@ def _entries(db: Database, app: App, since: int) -> tuple[int, int]:
             JournalRow.app_id == app.id,
             JournalRow.at >= since,
             JournalRow.request_id.is_null(False),
-            ~JournalRow.client.startswith(OPERATORS),
+            JournalRow.actor == Actor.SCIM.value,
         )
         .group_by(JournalRow.outcome)
     )

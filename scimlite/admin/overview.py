@@ -11,7 +11,7 @@ from ..apps import App, every, get
 from ..db import Database
 from ..db.tables import JournalRow, TokenRow
 from ..journal import Action
-from ..journal.entries import CONNECTION_TEST, OPERATORS
+from ..journal.origin import Actor
 from . import tokens
 from .contents import Contents, contents, contents_of
 from .tokens import Token
@@ -58,6 +58,8 @@ class Details:
     refused_tokens: dict[str, int]
     #: How many requests of the last seven days were turned away, because others of the app kept all its threads.
     turned_away: int
+    #: The same by the client's address.
+    refused_addresses: dict[str, int]
 
 
 def overview(db: Database) -> list[Overview]:
@@ -89,6 +91,7 @@ def details(db: Database, slug: str) -> Details:
         tallies.last_week(db, app.id, tallies.Kind.LENIENCY),
         tallies.last_week(db, app.id, tallies.Kind.REFUSED_TOKEN),
         turned_away.last_week(db, app.id),
+        tallies.last_week(db, app.id, tallies.Kind.REFUSED_ADDRESS),
     )
 
 
@@ -98,9 +101,8 @@ def contact(db: Database, app: App) -> Contact:
         JournalRow.app_id == app.id,
         JournalRow.request_id.is_null(False),
         JournalRow.action != Action.AUTHENTICATED.value,
-        # A refused command has a request id, with which it is explained.
-        ~JournalRow.client.startswith(OPERATORS),
-        JournalRow.client != CONNECTION_TEST,
+        # A refused command has a request id too, with which it is explained.
+        JournalRow.actor == Actor.SCIM.value,
     )
     first = db.scalar(accepted.order_by(JournalRow.at, JournalRow.id).limit(1))
     last = db.scalar(accepted.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))

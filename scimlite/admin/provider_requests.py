@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ..apps.workspace import Workspace
 from ..errors import ScimError
-from ..journal.entries import CONNECTION_TEST_NAMES
+from ..journal.origin import CONNECTION_TEST_NAMES
 from ..scim import core
 from ..scim.schema import ResourceType
 from . import deleted

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ..journal.entries import CONNECTION_TEST
+from ..apps import trial
+from ..journal.origin import CONNECTION_TEST
 
 MEDIA_TYPE = "application/scim+json"
 _JSON_TYPES = (MEDIA_TYPE, "application/json")
@@ -91,10 +92,16 @@ def _is_host(name: str) -> bool:
 class Wire:
     """One connection to one SCIM base URL with one token."""
 
-    def __init__(self, base: SplitResult, token: str, *, why_unauthorized: Callable[[], tuple[str, str]]) -> None:
-        """`why_unauthorized` returns the meaning of a 401 and what to do about it."""
+    def __init__(
+        self, base: SplitResult, token: str, *, proof: str, why_unauthorized: Callable[[], tuple[str, str]]
+    ) -> None:
+        """`proof` shows the service that this is its operator's test (`apps.trial`).
+
+        `why_unauthorized` returns the meaning of a 401 and what to do about it.
+        """
         self.base = base
         self._token = token
+        self._proof = proof
         self._why_unauthorized = why_unauthorized
         assert base.hostname is not None
         self._connection: http.client.HTTPConnection
@@ -107,7 +114,12 @@ class Wire:
 
     def ask(self, method: str, path: str, body: Any = None, *, expect: tuple[int, ...] = (200,)) -> Answer:
         """Sends a request to a path below the base URL. Raises WireError unless an expected JSON answer comes back."""
-        headers = {"Accept": MEDIA_TYPE, "Authorization": f"Bearer {self._token}", "User-Agent": CONNECTION_TEST}
+        headers = {
+            "Accept": MEDIA_TYPE,
+            "Authorization": f"Bearer {self._token}",
+            "User-Agent": CONNECTION_TEST,
+            trial.HEADER: self._proof,
+        }
         content = None
         if body is not None:
             content = json.dumps(body).encode()

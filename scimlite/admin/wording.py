@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
 from ..journal import Action, Outcome
-from ..journal.entries import CONNECTION_TEST, OPERATORS
+from ..journal.origin import CONNECTION_TEST, OPERATORS, Actor
 from ..journal.report import Record
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def description_of(record: Record) -> str:
         # One sentence with the request id to look for in the logs, the client's included.
         request = f" (request {record.request_id})" if record.request_id else ""
         lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
-    elif record.client and (record.client.startswith(OPERATORS) or record.client == CONNECTION_TEST):
+    elif record.client and record.actor in (Actor.CLI, Actor.APP_TEST):
         lines = [", ".join([*lines, f"by {record.client}"])]
     return "\n".join(map(visible, lines))
 
@@ -110,8 +110,18 @@ def sentence_about(record: Record) -> str:
 
 
 def actor_of(record: Record) -> str:
-    """Returns the client and the token that made an entry, or the operator."""
-    return visible(" / ".join(filter(None, [record.client, record.token])))
+    """Returns the client and the token that made an entry, or the operator; a client that poses as one is named so."""
+    client = record.client
+    if client and record.actor == Actor.SCIM and (client.startswith(OPERATORS) or client == CONNECTION_TEST):
+        client = f"a client that calls itself {client}"
+    return visible(" / ".join(filter(None, [client, record.token])))
+
+
+def operator_of(record: Record) -> str:
+    """Returns the users of the operating system behind a command; empty for any other entry."""
+    if record.uid is None:
+        return ""
+    return f"uid {record.uid}" + (f", by sudo from uid {record.sudo_uid}" if record.sudo_uid is not None else "")
 
 
 def _status(record: Record) -> str:

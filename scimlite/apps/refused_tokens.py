@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from .. import clock
 from ..db import Database, DatabaseError
 from ..db.tables import AppRow
 from ..errors import ScimError
@@ -18,6 +19,13 @@ from ..worded import Worded
 LOOK_EVERY = 1.0
 #: Seconds after which the slugs are read again.
 _KNOWN_FOR = 5.0
+
+
+#: Addresses that a process counts by themselves for an app and a day, and the name for all others.
+MOST_ADDRESSES = 100
+OTHER_ADDRESSES = "others"
+#: The name for a client without an address, such as one at a Unix socket.
+NO_ADDRESS = "-"
 
 
 class Cause(Worded):
@@ -64,12 +72,40 @@ def key_of(db: Database, slug: str) -> int | None:
     return None
 
 
-def count(db: Database, slug: str, cause: Cause) -> bool:
-    """Counts a refused token for the app in a request's URL, in memory; returns False when there is no such app."""
+class _Addresses:
+    """The addresses that this process counts for each app today; whoever has many of them fills no database."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._day = 0
+        self._known: dict[tuple[Database, int], set[str]] = {}
+
+    def name(self, db: Database, app_id: int, address: str) -> str:
+        """Returns an address, or OTHER_ADDRESSES when it is one too many."""
+        with self._lock:
+            if (today := clock.now() // clock.DAY) != self._day:
+                self._day, self._known = today, {}
+            known = self._known.setdefault((db, app_id), set())
+            if address not in known and len(known) >= MOST_ADDRESSES:
+                return OTHER_ADDRESSES
+            known.add(address)
+            return address
+
+
+_addresses = _Addresses()
+
+
+def count(db: Database, slug: str, cause: Cause, address: str) -> bool:
+    """Counts a refused token for the app in a request's URL, in memory, by its cause and by the client's address.
+
+    Returns False when there is no such app, and counts nothing then.
+    """
     app_id = key_of(db, slug)
-    if app_id is not None:
-        tallies.count(db, app_id, tallies.Kind.REFUSED_TOKEN, cause.value)
-    return app_id is not None
+    if app_id is None:
+        return False
+    tallies.count(db, app_id, tallies.Kind.REFUSED_TOKEN, cause.value)
+    tallies.count(db, app_id, tallies.Kind.REFUSED_ADDRESS, _addresses.name(db, app_id, address))
+    return True
 
 
 def words(name: str) -> str:

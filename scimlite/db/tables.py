@@ -235,6 +235,7 @@ class JournalRow(Table):
     group_name = TextField(null=True)
     #: JSON: attribute path to [from, to].
     changes = TextField(null=True)
+    #: What the client calls itself.
     client = TextField(null=True)
     token_label = TextField(null=True)
     request_id = TextField(null=True)
@@ -242,6 +243,13 @@ class JournalRow(Table):
     client_request_id = TextField(null=True)
     status = SmallIntegerField(null=True)
     detail = TextField(null=True)
+    #: The kind of who acted (journal/origin.py).
+    actor = TextField(null=True)
+    #: The client's address, behind the trusted proxies.
+    address = TextField(null=True)
+    #: The user of the operating system who ran a command, and the one who called sudo for it.
+    uid = BigIntegerField(null=True)
+    sudo_uid = BigIntegerField(null=True)
 
     class Meta:
         table_name = "journal"

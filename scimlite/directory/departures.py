@@ -12,7 +12,7 @@ from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, chunks, prepared
 from ..db.tables import DepartureRow, ResourceRow
-from ..journal.entries import CONNECTION_TEST, CONNECTION_TEST_NAMES
+from ..journal.origin import CONNECTION_TEST_NAMES, Actor
 from ..scim import core
 
 #: The brake on disabling and deleting users, and the brake on removing users from groups.
@@ -46,7 +46,7 @@ def add(db: Database, app: App, kind: str, rows: Sequence[int], *, at: int, wind
 
 def of_connection_test(workspace: Workspace, rows: Sequence[int]) -> bool:
     """True when a connection test takes away nobody but the user whom it made, who does not count."""
-    if workspace.origin.client != CONNECTION_TEST:
+    if workspace.origin.actor is not Actor.APP_TEST:
         return False
     names = ResourceRow.select(ResourceRow.name).where(
         ResourceRow.app_id == workspace.app.id, ResourceRow.id.in_(list(rows))

@@ -1,6 +1,7 @@
 """The journal: entries about acts and refusals, reports of them, and the refused requests."""
 
 from .brevity import short
-from .entries import Action, Entry, Origin, Outcome, Scope, add_names, observe, record
+from .entries import Action, Entry, Outcome, Scope, add_names, observe, record
+from .origin import Actor, Origin
 
-__all__ = ["Action", "Entry", "Origin", "Outcome", "Scope", "add_names", "observe", "record", "short"]
+__all__ = ["Action", "Actor", "Entry", "Origin", "Outcome", "Scope", "add_names", "observe", "record", "short"]

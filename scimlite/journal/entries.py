@@ -11,18 +11,11 @@ from .. import clock
 from ..db import Database, Insert
 from ..db.tables import AliasRow, JournalRow
 from .brevity import changes_text, short
+from .origin import Origin
 from .selection import LONGEST_KEY, key_of
 
 #: Characters kept of a detail and of a client's name, so that clients cannot fill the database with them.
 _LONGEST_TEXT = 1000
-
-
-#: How the client of an origin begins that is an operator's command.
-OPERATORS = "cli:"
-#: The client of an origin that is the operator's own test of a connection: no contact, and no need of leniencies.
-CONNECTION_TEST = "scimlite app test"
-#: How the names begin of what that test creates.
-CONNECTION_TEST_NAMES = "scimlite-test-"
 
 
 class Action(StrEnum):
@@ -68,16 +61,6 @@ class Outcome(StrEnum):
     OK = "ok"
     REFUSED = "refused"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The client, token and request ids that are recorded with every journal entry."""
-
-    client: str
-    token_label: str | None = None
-    request_id: str | None = None
-    client_request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +136,10 @@ def _columns(scope: Scope, entry: Entry, at: int, status: int | None) -> dict[st
         "token_label": origin.token_label,
         "request_id": origin.request_id,
         "client_request_id": origin.client_request_id,
+        "actor": origin.actor.value,
+        "address": origin.address,
+        "uid": origin.uid,
+        "sudo_uid": origin.sudo_uid,
         "status": status,
         "detail": entry.detail[:_LONGEST_TEXT] if entry.detail else None,
     }

@@ -53,6 +53,10 @@ class Record:
     client_request_id: str | None = _column(JournalRow.client_request_id)
     status: int | None = _column(JournalRow.status)
     detail: str | None = _column(JournalRow.detail)
+    actor: str | None = _column(JournalRow.actor)
+    address: str | None = _column(JournalRow.address)
+    uid: int | None = _column(JournalRow.uid)
+    sudo_uid: int | None = _column(JournalRow.sudo_uid)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Record:

@@ -34,6 +34,9 @@ class Selection:
     action: str | None = None
     outcome: str | None = None
     after_id: int | None = None
+    #: The kind of who acted, and the address of a client as the journal writes it.
+    actor: str | None = None
+    address: str | None = None
 
 
 def parts(db: Database, selection: Selection, query: Any) -> Iterator[Any]:
@@ -77,6 +80,10 @@ def conditions(db: Database, selection: Selection, *, person: Any, app_id: int |
         terms.append(JournalRow.at >= selection.since)
     if selection.until is not None:
         terms.append(JournalRow.at < selection.until)
+    if selection.actor is not None:
+        terms.append(JournalRow.actor == selection.actor)
+    if selection.address is not None:
+        terms.append(JournalRow.address == selection.address)
     if selection.after_id is not None:
         terms.append(db.unindexed(JournalRow.id) > selection.after_id)
     return terms

@@ -13,7 +13,8 @@ from peewee import SQL, Select, fn
 
 from ..db import Database
 from ..db.tables import JournalRow
-from .entries import CONNECTION_TEST, OPERATORS, Action, Outcome
+from .entries import Action, Outcome
+from .origin import Actor
 from .selection import Selection, apps_of, conditions, parts
 
 _OK, *_BAD = map(str, Outcome)
@@ -135,9 +136,8 @@ def _contact(db: Database, selection: Selection) -> tuple[int | None, int | None
         served = query.where(
             JournalRow.request_id.is_null(False),
             db.unindexed(JournalRow.action) != Action.AUTHENTICATED.value,
-            # A refused command has a request id, with which it is explained.
-            ~JournalRow.client.startswith(OPERATORS),
-            JournalRow.client != CONNECTION_TEST,
+            # A refused command has a request id too, with which it is explained.
+            JournalRow.actor == Actor.SCIM.value,
         )
         first += db.rows(served.order_by(JournalRow.at, JournalRow.id).limit(1))
         last += db.rows(served.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))

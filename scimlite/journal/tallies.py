@@ -36,7 +36,7 @@ _MOST_COUNTERS = 10_000
 
 
 class Kind(StrEnum):
-    """What is counted. The names within a kind are a closed list, so that clients cannot make new ones."""
+    """What is counted. Clients cannot make names without an end: a kind has a closed list of them, or a limit."""
 
     #: A deviation from the RFCs that was understood; the names are `scim.leniency.Leniency`.
     LENIENCY = "leniency"
@@ -44,6 +44,8 @@ class Kind(StrEnum):
     REFUSED_TOKEN = "refused_token"
     #: A request that got no thread; the names are what the app had too much of.
     TURNED_AWAY = "turned_away"
+    #: A token that was refused; the names are the clients' addresses, as many as `apps.refused_tokens` takes.
+    REFUSED_ADDRESS = "refused_address"
 
 
 #: The day, the app, the kind and the name.
@@ -79,7 +81,7 @@ os.register_at_fork(after_in_child=_memory.reset)
 def count(db: Database, app_id: int, kind: Kind, name: str, times: int = 1) -> None:
     """Adds to a count of today, in memory; `write_all` puts it into the database within seconds.
 
-    In: `name`, one of the kind's closed list, never a text that a client chose.
+    In: `name`, one of the kind's closed list or limited number, never a text that a client chose.
     """
     counter = (_today(), app_id, kind, name)
     with _memory.lock:

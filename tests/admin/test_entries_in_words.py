@@ -28,6 +28,10 @@ ENTRY = Record(
     client_request_id=None,
     status=200,
     detail=None,
+    actor="scim",
+    address="192.0.2.7",
+    uid=None,
+    sudo_uid=None,
 )
 
 
@@ -81,9 +85,15 @@ def test_a_membership():
     assert sentence_about(joined) == "joined the group Sales"
 
 
+def test_a_client_that_calls_itself_an_operator_is_none():
+    posing = entry(client="cli:ann")
+    assert description_of(posing) == "title: Dr → Prof"
+    assert actor_of(posing) == "a client that calls itself cli:ann / default"
+
+
 def test_an_operator_is_named():
-    assert description_of(entry(client="cli:ann", token=None)) == "title: Dr → Prof, by cli:ann"
-    assert actor_of(entry(client="cli:ann", token=None)) == "cli:ann"
+    assert description_of(entry(client="cli:ann", token=None, actor="cli")) == "title: Dr → Prof, by cli:ann"
+    assert actor_of(entry(client="cli:ann", token=None, actor="cli")) == "cli:ann"
     assert actor_of(entry()) == "idp/1.0 / default"
 
 

@@ -20,7 +20,7 @@ from scimlite import installation
 from scimlite.admin import apps, schemas
 from scimlite.config import Settings
 from scimlite.db import Database, migration, open_database, tables
-from scimlite.db.tables import ResourceRow, ValueRow
+from scimlite.db.tables import JournalRow, ResourceRow, ValueRow
 from scimlite.journal import Origin, Scope
 from scimlite.scim import core, document
 
@@ -207,7 +207,8 @@ def _document(name: str, attributes: dict[str, Any]) -> dict[str, Any]:
 def test_empty_values_of_before_are_mended(db, monkeypatch, tmp_path):
     """An installation of before migration 0012, with users as earlier versions stored them."""
     for path in sorted(Path(migration._DIRECTORY).glob("00*.py")):
-        if path.name < "0012":
+        # What makes the app here writes the columns of today into the journal.
+        if path.name < "0012" or path.name.endswith("_actors.py"):
             shutil.copy(path, tmp_path)
     monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
     migration.upgrade(db)
@@ -237,6 +238,34 @@ def test_empty_values_of_before_are_mended(db, monkeypatch, tmp_path):
         place = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
         rows = db.rows(ValueRow.select(*place).where(ValueRow.resource_id == ids[name]))
         assert {tuple(row) for row in rows} == {tuple(row) for row in document.value_rows(user, json.loads(text))}
+
+
+def test_actors_of_entries_of_before_are_told_by_the_token(db, monkeypatch, tmp_path):
+    """An installation of before the columns: the name of a client alone makes nobody an operator."""
+    for path in sorted(Path(migration._DIRECTORY).glob("00*.py")):
+        if path.name.endswith("_actors.py"):
+            break
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(migration, "_DIRECTORY", str(tmp_path))
+    migration.upgrade(db)
+    monkeypatch.undo()
+    entries = [
+        ("cli:root", None, None, "cli"),
+        ("cli:root", None, "0123456789abcdef", "cli"),
+        ("cli:root", "default", "0123456789abcdef", "scim"),
+        ("idp/1.0", "default", "0123456789abcdef", "scim"),
+        ("idp/1.0", None, "0123456789abcdef", "scim"),
+        ("scimlite app test", "default", "0123456789abcdef", "app-test"),
+        ("scimlite app test", None, None, "embedded"),
+        ("application", None, None, "embedded"),
+    ]
+    for client, token, request, _ in entries:
+        values = {"at": 1, "action": "created", "outcome": "ok"}
+        columns = {"client": client, "token_label": token, "request_id": request}
+        db.execute(JournalRow.insert(**values, **columns))
+    migration.upgrade(db)
+    rows = db.rows(JournalRow.select(JournalRow.client, JournalRow.actor).order_by(JournalRow.id))
+    assert [tuple(row) for row in rows] == [(client, actor) for client, *_, actor in entries]
 
 
 def _sample(table: str, columns: list[Any], number: int) -> list[Any]:

@@ -19,10 +19,10 @@ from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY, now
 from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
-from scimlite.journal import Action, Origin, Scope, pruning, report
+from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
 
-OPERATOR = Origin("cli:ann")
+OPERATOR = Origin("cli:ann", actor=Actor.CLI)
 EXTENSION = "urn:example:params:scim:schemas:extension:acts:2.0:User"
 SCHEMA = {"id": EXTENSION, "name": "Acts", "attributes": [{"name": "badge"}]}
 _numbers = itertools.count(1)

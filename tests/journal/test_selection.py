@@ -19,7 +19,7 @@ from scimlite.admin import apps
 from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration
 from scimlite.db.tables import JournalRow
-from scimlite.journal import Action, Entry, Origin, Outcome, Scope, entries, report, summary
+from scimlite.journal import Action, Actor, Entry, Origin, Outcome, Scope, entries, report, summary
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection, parts
 
@@ -29,7 +29,7 @@ START = 1_700_000_000 * SECOND
 #: Index entries and rows that showing fifty may touch on PostgreSQL, and instructions of SQLite's machine.
 MOST_TOUCHED, MOST_STEPS = 1000, 10_000
 SHOWN = 51
-CLIENT = Origin("idp/1.0", "default", "0123456789abcdef")
+CLIENT = Origin("idp/1.0", "default", "0123456789abcdef", actor=Actor.SCIM)
 BUSY, ORDINARY = "busy@example.com", "user1001@example.com"
 
 

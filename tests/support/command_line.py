@@ -15,12 +15,12 @@ from scimlite.admin import apps
 from scimlite.apps.workspace import Workspace
 from scimlite.directory import write
 from scimlite.directory.read import Resource
-from scimlite.journal import Origin
+from scimlite.journal import Actor, Origin
 from scimlite.scim import messages
 from scimlite_cli.main import cli
 
 #: Who the journal says provisioned.
-CLIENT = Origin("idp/1.0", "default", "0123456789abcdef")
+CLIENT = Origin("idp/1.0", "default", "0123456789abcdef", actor=Actor.SCIM)
 _SCIMLITE = ("STATE_DIR", "DATABASE_URL", "SECRET_KEY", "BASE_URL", "APP")
 
 

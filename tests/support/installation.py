@@ -18,11 +18,11 @@ from scimlite.apps.keyring import Keyring
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
-from scimlite.journal import Origin, Scope, report
+from scimlite.journal import Actor, Origin, Scope, report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
 
-OPERATOR = Origin("cli:test")
+OPERATOR = Origin("cli:test", actor=Actor.CLI)
 _numbers = itertools.count(1)
 
 

@@ -12,9 +12,9 @@ from flask import Flask
 from scimlite import Installation
 from scimlite.admin import apps, tokens
 from scimlite.apps.workspace import Workspace
-from scimlite.journal import Origin, Scope
+from scimlite.journal import Actor, Origin, Scope
 
-OPERATOR = Origin("cli:test")
+OPERATOR = Origin("cli:test", actor=Actor.CLI)
 
 
 @pytest.fixture

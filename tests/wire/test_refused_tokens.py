@@ -118,13 +118,13 @@ def test_an_app_that_does_not_exist_is_not_in_the_log(installation: Installation
 def test_a_flood_costs_no_statement_of_its_own(installation: Installation, app: Connected) -> None:
     client = installation.client(app.slug, "garbage")
     assert_scim_error(client.get("/Users"), 401)
-    refused_tokens.count(installation.db, app.slug, refused_tokens.Cause.MALFORMED)
+    refused_tokens.count(installation.db, app.slug, refused_tokens.Cause.MALFORMED, "192.0.2.1")
     with installation.db.counting() as statements:
         for _ in range(50):
-            refused_tokens.count(installation.db, app.slug, refused_tokens.Cause.MALFORMED)
+            refused_tokens.count(installation.db, app.slug, refused_tokens.Cause.MALFORMED, "192.0.2.1")
         begun = time.monotonic()
         for number in range(50):
-            refused_tokens.count(installation.db, f"nobody-{number}", refused_tokens.Cause.MALFORMED)
+            refused_tokens.count(installation.db, f"nobody-{number}", refused_tokens.Cause.MALFORMED, "192.0.2.1")
         # One look a second for slugs that do not exist, and no write.
         assert len(statements) <= 2 + (time.monotonic() - begun)
     assert all(statement.startswith("SELECT") for statement in statements)

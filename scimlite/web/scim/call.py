@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Request, g, request
 
-from ...apps import App, authentication, refused_tokens
+from ...apps import App, authentication, refused_tokens, trial
 from ...apps.authentication import Caller, RefusedToken
 from ...apps.keyring import Keyring
 from ...apps.refused_tokens import Cause
@@ -21,8 +21,7 @@ from ...db import Database
 from ...directory.attempt import Attempt
 from ...directory.read import Resource
 from ...errors import Forbidden, InvalidValue, NotFound, ScimError
-from ...journal import Action, Origin
-from ...journal.entries import CONNECTION_TEST
+from ...journal import Action, Actor, Origin
 from ...journal.refusals import Received
 from ...limits import Limits
 from ...scim.escapes import from_wsgi, unescaped
@@ -49,6 +48,7 @@ ACTIONS = {
     "DELETE": Action.DELETED,
 }
 _READER = Origin("reader")
+_TRIAL = f"HTTP_{trial.HEADER.upper().replace('-', '_')}"
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
@@ -139,10 +139,11 @@ class Call:
         query = tuple(self.request.args.items())
         return Received(self.request.method, path, query, self.body_size, self.body_is_json, self.body)
 
-    @property
+    @cached_property
     def is_trial(self) -> bool:
         """True for a request of `scimlite app test`, which is neither contact nor a need of leniencies."""
-        return self.request.environ.get("HTTP_USER_AGENT") == CONNECTION_TEST
+        header = self.request.environ.get(_TRIAL)
+        return header is not None and trial.is_proved(self.keyring, self.slug, header)
 
     @property
     def address(self) -> str:
@@ -155,7 +156,15 @@ class Call:
         environ = self.request.environ
         agent = _UNPRINTABLE.sub("?", environ.get("HTTP_USER_AGENT", ""))[:200]
         label = self.caller.label if self.caller else None
-        return Origin(agent or self.request.remote_addr or "unknown", label, self.id, _client_request_id(environ))
+        address = self.address
+        return Origin(
+            agent or address,
+            label,
+            self.id,
+            _client_request_id(environ),
+            Actor.APP_TEST if self.is_trial else Actor.SCIM,
+            None if address == "-" else address,
+        )
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -244,7 +253,7 @@ class Call:
     def _note_token(self, cause: Cause) -> None:
         """Counts a refused token for the app in the URL, and keeps its cause for the log."""
         self.token_fault = cause
-        if refused_tokens.count(self.db, self.slug, cause):
+        if refused_tokens.count(self.db, self.slug, cause, self.address):
             self.app_in_url = self.slug
 
     def attempt(self, action: Action, resource_type: ResourceType | None = None, id: str | None = None) -> HttpAttempt:
