@@ -7,6 +7,7 @@ would be acknowledged and then be nowhere.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +18,10 @@ from ..errors import Unavailable
 from ..redaction import error_log
 from .troubles import Trouble, unavailable
 
+_OVERWRITTEN = "an older file was copied over it: stop the service, and run `scimlite db restore`"
 _NO_WAL = "its -wal file is gone: put it back, or restart the service"
+#: Device and inode.
+Identity = tuple[int, int]
 _IN_USE = "a running service uses the file that was in its place before: stop that service first"
 #: First byte and number of the bytes that each process locks which uses the -shm file, and the database's file:
 #: https://www.sqlite.org/walformat.html and https://www.sqlite.org/fileformat2.html#the_lock_byte_page
@@ -26,10 +30,13 @@ _FILE_IN_USE = (0x40000002, 510)
 #: Paths that this process has connected to, or its parent. Their locks are not looked at: closing any descriptor of a
 #: file gives up all locks that a process has on it, those of its connections too.
 _opened: set[str] = set()
+#: Descriptors of database files by identity, which are never closed for the same reason.
+_descriptors: dict[Identity, int] = {}
+_MOST_DESCRIPTORS = 100
+#: Where a SQLite file has its change counter, 4 bytes: https://www.sqlite.org/fileformat2.html#file_change_counter
+_CHANGE_COUNTER = 24
 #: Seconds between looks at what another process may just be changing.
 _PAUSES = (0.005, 0.02, 0.1)
-#: Device and inode.
-Identity = tuple[int, int]
 
 
 class DatabaseFile:
@@ -45,6 +52,10 @@ class DatabaseFile:
         self._index = f"{self._main}-shm"
         #: None before the first connection.
         self._identity: Identity | None = None
+        #: When the file was written last, as far as this process has looked into it.
+        self._written = 0
+        #: The change counter that any process of this service saw last: a process that does nothing misses checkpoints.
+        self._shared = mmap.mmap(-1, 4)
         #: The fault that was logged last, None when the file was right at the last check.
         self._fault: str | None = None
 
@@ -60,6 +71,39 @@ class DatabaseFile:
             raise unavailable(Trouble.REPLACED, _IN_USE)
         if self.wal_is_taken_away and (opened_before or _is_locked(self._index, *_INDEX_IN_USE)):
             raise self._unavailable(_NO_WAL)
+        if not opened_before and self._identity is None:
+            self._look_into()
+
+    def _look_into(self) -> None:
+        """Notes the change counter that the file begins with, for a process that has no connection to it yet."""
+        with suppress(OSError):
+            file = os.open(self._main, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._written, self._changes = os.fstat(file).st_mtime_ns, _change_counter(file)
+            finally:
+                os.close(file)
+
+    @property
+    def _changes(self) -> int:
+        return int.from_bytes(self._shared[:4], "big")
+
+    @_changes.setter
+    def _changes(self, count: int) -> None:
+        self._shared[:4] = count.to_bytes(4, "big")
+
+    def _is_overwritten(self, written: int) -> bool:
+        """True when a file that was written meanwhile holds an older state: no checkpoint of SQLite goes back.
+
+        In: when it was written, in nanoseconds. What is copied over a file that is in use keeps its inode.
+        """
+        assert self._identity is not None
+        file = _descriptor(self._main, self._identity)
+        if file < 0:
+            return False
+        if _lasts(lambda: _change_counter(file) < self._changes):
+            return True
+        self._written, self._changes = written, max(self._changes, _change_counter(file))
+        return False
 
     @property
     def wal(self) -> Path:
@@ -114,6 +158,8 @@ class DatabaseFile:
         try:
             found = os.stat(self._main)
             if (found.st_dev, found.st_ino) == self._identity:
+                if found.st_mtime_ns != self._written and self._is_overwritten(found.st_mtime_ns):
+                    raise self._unavailable(_OVERWRITTEN)
                 if wal is not None:
                     found = os.stat(self._wal)
                 if wal is None or (found.st_dev, found.st_ino) == wal:
@@ -178,3 +224,23 @@ def _lasts(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(pause)
     return condition()
+
+
+def _descriptor(path: str, identity: Identity) -> int:
+    """A descriptor of a file with this identity, for reading; -1 when there is none."""
+    file = _descriptors.get(identity, -1)
+    if file < 0 and len(_descriptors) < _MOST_DESCRIPTORS:
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        found = os.fstat(file)
+        # Kept under its own identity: another file may have come to the path just now.
+        _descriptors.setdefault((found.st_dev, found.st_ino), file)
+        file = _descriptors.get(identity, -1)
+    return file
+
+
+def _change_counter(file: int) -> int:
+    """SQLite's count of changes in a file's header; 0 for a file without one."""
+    return int.from_bytes(os.pread(file, 4, _CHANGE_COUNTER), "big")

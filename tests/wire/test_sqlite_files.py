@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +106,26 @@ def test_another_file_is_503_until_the_first_one_is_back(site: Site, how: str) -
     until(lambda: all(site.health().status == 200 for _ in range(4)))
     # A commit that was not acknowledged may still be in the file that is back.
     assert {*before, f"back {how}"} <= site.users() <= {*before, f"back {how}", f"lost {how}", f"lost again {how}"}
+
+
+def test_an_older_file_that_is_copied_over_the_database(tmp_path: Path) -> None:
+    with site_in(tmp_path / "state", tmp_path) as site:
+        shutil.copyfile(site.file, tmp_path / "older.db")
+        for number in range(20):
+            site.client.user(f"user {number}").ok(201)
+        with closing(sqlite3.connect(site.file)) as connection:
+            # What the service does by itself after some more writes.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        site.client.user("after a checkpoint").ok(201)
+        shutil.copyfile(site.file, tmp_path / "newer.db")
+        shutil.copyfile(tmp_path / "older.db", site.file)
+        refused(site.client.user("lost"))
+        until(lambda: all(site.client.another().get("/Users").status == 503 for _ in range(4)))
+        assert "its file is not" in refused(site.health())
+        assert "an older file was copied over it" in site.service.log.read_text()
+        shutil.copyfile(tmp_path / "newer.db", site.file)
+        until(lambda: all(site.client.another().get("/Users").status == 200 for _ in range(4)))
+        assert {f"user {number}" for number in range(20)} | {"after a checkpoint"} <= site.users()
 
 
 def test_nothing_is_acknowledged_into_a_file_that_is_not_there(site: Site) -> None:
