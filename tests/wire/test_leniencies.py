@@ -14,6 +14,7 @@ import pytest
 from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, GROUP_URN, MEDIA_TYPE, PATCH_URN, USER_URN
 from scimlite.admin import schemas
+from scimlite.apps import trial
 from scimlite.journal import tallies
 from scimlite.journal.tallies import Kind
 from scimlite.scim.leniency import Leniency
@@ -47,6 +48,8 @@ class Case:
     status: int = 200
     content_type: str | None = MEDIA_TYPE
     agent: str | None = None
+    #: True for a request that proves to be of `scimlite app test`.
+    is_test: bool = False
 
 
 def create(needs: str, **attributes: Json) -> Case:
@@ -146,8 +149,9 @@ CASES = [
     find("bare-literal", "userName eq known or userName eq other"),
     Case("POST", "/Bulk", {"schemas": [BULK_URN], "Operations": THREE_CREATES}, ("string-boolean",)),
     patch("operation-case", {"op": "Replace", "path": "title"}, status=400),
-    # The operator's own test plays a client, and is none.
-    Case("GET", "/Users?filter=userName%20eq%20known", agent="scimlite app test"),
+    # The operator's own test plays a client, and is none; whoever merely calls itself so is one.
+    Case("GET", "/Users?filter=userName%20eq%20known", agent="scimlite app test", is_test=True),
+    Case("GET", "/Users?filter=userName%20eq%20known", needs=("bare-literal",), agent="scimlite app test"),
 ]
 
 
@@ -159,13 +163,15 @@ def filled(body: Json, ids: dict[str, str]) -> Json:
     return body.replace("{user}", ids["user"]) if isinstance(body, str) else body
 
 
-def send(app: Connected, case: Case) -> None:
+def send(installation: Installation, app: Connected, case: Case) -> None:
     ids = {"user": app.client.user("known").ok(201).id}
     options: dict[str, Json] = {} if case.body is None else {"body": filled(case.body, ids)}
     if isinstance(case.body, bytes):
         options = {"raw": case.body}
     headers = {"Content-Type": case.content_type} if case.body is not None else {}
     headers["User-Agent"] = case.agent
+    if case.is_test:
+        headers[trial.HEADER] = trial.proof(installation.keyring, app.slug)
     app.client.request(case.method, case.path.format(**ids), headers=headers, **options).ok(case.status)
 
 
@@ -177,7 +183,7 @@ def counted(installation: Installation) -> list[dict[str, int]]:
         if CREW in urllib.parse.unquote(str(case)):
             schemas.add(installation.scope, app.slug, CREW_SCHEMA, to=["User"])
     for app, case in zip(apps, CASES, strict=True):
-        send(app, case)
+        send(installation, app, case)
     ids = [installation.app_row(app).id for app in apps]
     deadline = time.monotonic() + 30
     while True:
