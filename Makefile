@@ -90,10 +90,10 @@ conformance: $(VENV)/.installed-test ## run other people's clients and suites, w
 	$(VENV)/bin/python conformance/run_all.py $(CONFORMANCE)
 
 .PHONY: faults
-faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (5 minutes)
+faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (8 minutes)
 	$(VENV)/bin/python faults/run_faults.py $(FAULTS)
 
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
-	rm -rf $(VENV) .venv-conformance .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .venv-conformance .venv-faults .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find scimlite cli tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -86,6 +86,7 @@ def _scenes(kind: str, kills: int) -> Iterator[Sequence[tuple[Scene, Sequence[Fa
             (lambda folder: scenes.on_postgresql(folder, server), (*common, *strikes.POSTGRESQL)),
             (lambda folder: scenes.behind_a_network(folder, server), strikes.NETWORK),
             (lambda folder: scenes.behind_pgbouncer(folder, server), strikes.PGBOUNCER),
+            (scenes.on_patroni, strikes.PATRONI),
         )
     finally:
         server.stop()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from patroni_cluster import Cluster
+
 from commands import Commands
 from installation import Connected, Installation
 from live_service import LiveService
@@ -22,8 +24,10 @@ from worker_sockets import workers
 WORKERS, THREADS = 2, 4
 #: Seconds: the deadline of a request in a scene, so that a freeze need not be long, and the wait for a lock.
 REQUEST_TIMEOUT, BUSY_TIMEOUT = 2.0, 1.0
-#: Seconds within which a scene must work again, and workers end that have lost their master.
-RECOVERY = 20.0
+#: The same where there are several hosts: each may take the 5 seconds of connect_timeout.
+CLUSTER_TIMEOUT = 20.0
+#: Seconds within which a scene must work again; a cluster waits for the lease of its leader to end.
+RECOVERY, CLUSTER_RECOVERY = 20.0, 90.0
 
 
 @dataclass
@@ -38,6 +42,9 @@ class Scene:
     forwarder: Forwarder | None = None
     #: Where the SQLite file has a disk of its own.
     disk: Path | None = None
+    cluster: Cluster | None = None
+    #: Seconds within which it must work again, and workers end that have lost their master.
+    recovery: float = RECOVERY
 
     @property
     def database(self) -> str:
@@ -72,16 +79,16 @@ class Scene:
         dead.process.wait()
         # At once, so that orphans and new workers write side by side for a moment.
         self.service = self.installation.start(workers=WORKERS, threads=THREADS)
-        end = time.monotonic() + RECOVERY
+        end = time.monotonic() + self.recovery
         while left := [pid for pid in orphans if Path(f"/proc/{pid}").exists()]:
             assert time.monotonic() < end, f"The workers {left} outlive their master."
             time.sleep(0.05)
 
     def recover(self) -> float:
-        """Wait until every worker says that it is well; returns the seconds. Raises AssertionError after RECOVERY."""
+        """Wait until every worker says that it is well; returns the seconds. Raises AssertionError if not."""
         began, good = time.monotonic(), 0
         while good < 2 * WORKERS:
-            assert time.monotonic() - began < RECOVERY, f"It is not well:\n{self.service.log.read_text()[-2000:]}"
+            assert time.monotonic() - began < self.recovery, f"It is not well:\n{self.service.log.read_text()[-2000:]}"
             try:
                 good = good + 1 if ScimClient(self.service.url, timeout=10).get("/healthz").status == 200 else 0
             except OSError:
@@ -142,8 +149,16 @@ def behind_pgbouncer(folder: Path, server: PostgresServer) -> Iterator[Scene]:
 
 
 @contextmanager
-def _scene(url: str, folder: Path) -> Iterator[Scene]:
-    settings = {"REQUEST_TIMEOUT": str(REQUEST_TIMEOUT), "BUSY_TIMEOUT": str(BUSY_TIMEOUT)}
+def on_patroni(folder: Path) -> Iterator[Scene]:
+    """A scene on three servers under Patroni; skips where it cannot be installed."""
+    with Cluster.running(folder) as cluster, _scene(cluster.url, folder, CLUSTER_TIMEOUT) as scene:
+        scene.cluster, scene.recovery = cluster, CLUSTER_RECOVERY
+        yield scene
+
+
+@contextmanager
+def _scene(url: str, folder: Path, timeout: float = REQUEST_TIMEOUT) -> Iterator[Scene]:
+    settings = {"REQUEST_TIMEOUT": str(timeout), "BUSY_TIMEOUT": str(BUSY_TIMEOUT)}
     installation = Installation.new(url, folder, **settings)
     try:
         yield Scene(installation, installation.start(workers=WORKERS, threads=THREADS), folder)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import psycopg
-from scene import REQUEST_TIMEOUT, Scene
+from scene import CLUSTER_TIMEOUT, REQUEST_TIMEOUT, Scene
 from writers import NOTHING_ELSE, Allowed
 
 from installation import Connected
@@ -157,6 +157,30 @@ def _freeze_the_network(scene: Scene, app: Connected, times: int) -> None:
         scene.recover()
 
 
+def _kill_the_leader(scene: Scene, app: Connected, times: int) -> None:
+    assert scene.cluster is not None
+    for _ in range(times):
+        leader = scene.cluster.wait_until_ready()
+        leader.send(signal.SIGKILL)
+        assert leader.process is not None
+        leader.process.wait()
+        scene.recover()
+        scene.cluster.start(leader)
+    scene.cluster.wait_until_ready()
+
+
+def _freeze_the_leader(scene: Scene, app: Connected, times: int) -> None:
+    assert scene.cluster is not None
+    for _ in range(times):
+        leader = scene.cluster.wait_until_ready()
+        leader.send(signal.SIGSTOP)
+        try:
+            scene.recover()
+        finally:
+            leader.send(signal.SIGCONT)
+    scene.cluster.wait_until_ready()
+
+
 def _be_slow(scene: Scene, app: Connected, times: int) -> None:
     here = Connected(app.slug, scene.client(app), app.token, app.text)
     half = head(here, "Content-Length: 1000")
@@ -194,4 +218,8 @@ NETWORK = (
 PGBOUNCER = (
     Fault("PgBouncer in between, and a worker is killed", _kill_workers, 6, _KILLS),
     Fault("PgBouncer in between, and the server is restarted", _restart_postgresql, 3),
+)
+PATRONI = (
+    Fault("Patroni: the leader is killed, another one takes over", _kill_the_leader, 2, patience=CLUSTER_TIMEOUT + 2),
+    Fault("Patroni: the leader is frozen, another one takes over", _freeze_the_leader, patience=CLUSTER_TIMEOUT + 2),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -274,7 +275,7 @@ class PostgresDatabase(Database):
             code = f"{cause.sqlstate} {type(cause).__name__}"
         else:
             # Without the quotation marks around host, role and database, in which the log would hide the cause.
-            code = " ".join(str(cause).replace('"', "").split())[:300]
+            code = " ".join(re.sub("[\"']", "", str(cause)).split())[:300]
         return unavailable(state.trouble, f"{state.words or state.trouble.value} ({code})")
 
     def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:

@@ -114,7 +114,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             for path in (home, password):
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
-        binaries = self._binaries()
+        binaries = self.binaries()
         data = home / "data"
         initdb = [f"{binaries}/initdb", "-D", str(data), "-U", "postgres", "-A", "scram-sha-256"]
         self._run([*initdb, "--pwfile", str(password), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
@@ -133,7 +133,7 @@ class PostgresServer:
         url = f"postgresql://postgres:{password.read_text()}@127.0.0.1:{port}/postgres"
         return {"url": url, "bin": str(binaries), "data": str(data)}
 
-    def _binaries(self) -> Path:
+    def binaries(self) -> Path:
         found = find_binaries()
         try:
             self._run([f"{found}/initdb", "--version"])

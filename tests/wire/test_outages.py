@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
 
 PAGE = (Path(__file__).parents[2] / "docs" / "when-it-breaks.md").read_text()
-ROLE, PASSWORD = "outage", "a password for tests"
+#: Roles are the whole server's, which other processes of the test run use too.
+ROLE, PASSWORD = f"outage{os.getpid()}", "a password for tests"
 
 
 class Site:
@@ -105,6 +107,7 @@ def test_read_only(site: Site) -> None:
         ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1", f"FATAL: too many connections for role {ROLE}"),
         ("PASSWORD 'x'", f"PASSWORD '{PASSWORD}'", f"FATAL: password authentication failed for user {ROLE}"),
     ],
+    ids=["no connection left", "a wrong password"],
 )
 def test_connections_that_the_server_refuses(site: Site, wrong: str, right: str, words: str) -> None:
     site.do(f"ALTER ROLE {ROLE} {wrong}")
