@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .database import Database, DatabaseError, Row, chunks, refusal
+from .database import Database, DatabaseError, chunks, refusal
+from .runner import Row
 from .statements import Insert, Outer, Slot, Statement, StatementCache, prepared
 
 __all__ = [

@@ -17,8 +17,9 @@ from psycopg import ClientCursor
 from .. import deadline
 from ..errors import DeadlinePassed
 from ..redaction import error_log
-from .database import Database, Row, T, chunks, peewee_errors
+from .database import Database, T, chunks
 from .postgresql_session import Connection, DeadlineError, Session, connect, describe, set_settings, wanted
+from .runner import Row, peewee_errors
 from .sqlstates import OURS, OVERDUE, State, state_of
 from .statements import Insert, Slot, prepared
 from .tables import TABLES

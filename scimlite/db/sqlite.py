@@ -20,7 +20,8 @@ from ..errors import DeadlinePassed, Unavailable
 from ..obstacles import obstacle
 from ..redaction import error_log
 from .batches import Batches, Job
-from .database import Database, T, peewee_errors
+from .database import Database, T
+from .runner import peewee_errors
 from .sqlite_connections import CHECKED_EVERY, Connections, Failure, Link
 from .sqlite_errors import is_full, trouble_of
 from .sqlite_file import DatabaseFile
