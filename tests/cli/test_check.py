@@ -10,6 +10,7 @@ from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY
 from scimlite.db.tables import BrakeRow, TokenRow
 from scimlite.journal import Action, Entry, Origin, Outcome
+from scimlite.journal.origin import Actor
 
 HOUR = DAY // 24
 
@@ -24,7 +25,9 @@ def findings(site, slug, *options, code=0, **env):
 def tell(site, slug, *, outcome=Outcome.OK, count=1, client="idp/1.0"):
     """Entries of a client in the journal."""
     db = site.installation.db
-    workspace = Workspace(db, Origin(client, "default", "0123456789abcdef"), apps.get(db, slug))
+    actor = Actor.CLI if client.startswith("cli:") else Actor.SCIM
+    origin = Origin(client, "default", "0123456789abcdef", actor=actor)
+    workspace = Workspace(db, origin, apps.get(db, slug))
     entries = [Entry(Action.CREATED, outcome, user=(None, f"user-{n}")) for n in range(count)]
     db.transact(lambda: journal.record(workspace, entries, status=200))
 
