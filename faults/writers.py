@@ -33,6 +33,8 @@ class Allowed:
     resets: bool = False
     #: A change that was answered with 503 may have been made.
     doubtful: bool = False
+    #: What was created meanwhile may be 404: a server answers that does not know yet that another one has taken over.
+    stale: bool = False
 
 
 NOTHING_ELSE = Allowed()
@@ -176,6 +178,8 @@ class _Writer:
             return Verdict.REFUSED
         self._ledger.trouble_came(str(answer.status))
         time.sleep(PAUSE_AFTER_TROUBLE)
+        if answer.status == 404 and self._allowed.stale:
+            return Verdict.UNKNOWN
         if answer.status != 503:
             self._ledger.find("answer", f"{answer.status}: {answer.content[:300]!r}")
             return Verdict.UNKNOWN
