@@ -219,7 +219,7 @@ PGBOUNCER = (
     Fault("PgBouncer in between, and a worker is killed", _kill_workers, 6, _KILLS),
     Fault("PgBouncer in between, and the server is restarted", _restart_postgresql, 3),
 )
-#: Seen once in five runs; docs/when-it-breaks.md says what closes the gap.
+#: Seen in one of three runs; docs/when-it-breaks.md says what closes the gap.
 _STALE = Allowed(stale=True)
 PATRONI = (
     Fault("Patroni: the leader is killed, another one takes over", _kill_the_leader, 2, patience=CLUSTER_TIMEOUT + 2),
