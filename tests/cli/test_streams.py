@@ -78,7 +78,7 @@ def test_an_argument_that_is_not_utf8_is_a_usage_error(filled, env):
         [COMMAND.encode(), b"app", b"show", b"\xff\xfe"], env=filled.environ(**env), capture_output=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (2, b"")
-    assert ran.stderr.startswith(b"Error: the argument '")
+    assert ran.stderr.startswith(b"Error: The argument '")
     assert ran.stderr.count(b"\n") == 1
 
 

@@ -16,6 +16,7 @@ from scimlite.apps.workspace import Workspace
 from scimlite.db import Database, migration
 from scimlite.directory import read, search, write
 from scimlite.journal import Origin, Scope
+from scimlite.limits import Limits
 from scimlite.scim import core
 from scimlite.scim.attribute import Attribute
 from scimlite.scim.filter_parser import parse_filter
@@ -62,6 +63,8 @@ STAFF = schema(
 
 USER = replace(core.USER, extensions=(*core.USER.extensions, STAFF))
 
+#: Names that were stored before there was a limit are found like all others.
+_LIMITS = Limits(max_name=64_000)
 _PLACE = re.compile(r"«(.+?)\.(id|ref|created|lastModified|version)»")
 
 
@@ -83,7 +86,7 @@ class People:
     @property
     def workspace(self) -> Workspace:
         """The app as its client works in it."""
-        return Workspace(self.db, ORIGIN, self.app)
+        return Workspace(self.db, ORIGIN, self.app, limits=_LIMITS)
 
     def resource_type(self, endpoint: str) -> ResourceType:
         """The type behind an endpoint; users have the STAFF extension as well."""
