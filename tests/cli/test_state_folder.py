@@ -186,7 +186,7 @@ def test_a_database_or_user_that_the_server_does_not_know(postgres_url, name):
     url = postgres_url.rsplit("/", 1)[0] + f"/{name.replace(' ', '%20')}"
     commands = Commands({"SCIMLITE_DATABASE_URL": url, "SCIMLITE_SECRET_KEY": "k" * 40})
     ran = commands.process("app", "list")
-    assert f'database "{name}" does not exist' in one_sentence(ran.code, ran.out, ran.err)
+    assert f"database {name} does not exist" in one_sentence(ran.code, ran.out, ran.err)
 
 
 # --- the rule -----------------------------------------------------------------------------------------------------
