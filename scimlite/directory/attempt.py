@@ -82,6 +82,11 @@ class Attempt:
         path = f"/{endpoint}/{self.id}" if self.id else f"/{endpoint}"
         return Received(self._method, path, parsed=self._body is not None, body=self._body)
 
+    @property
+    def may_be_large(self) -> bool:
+        """False when what came is so small that nothing in it can be above a ceiling."""
+        return True
+
     def success_status(self, resource: Resource) -> int | None:
         """The HTTP status of the answer to a successful write; None without HTTP."""
         return None

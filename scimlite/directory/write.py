@@ -60,7 +60,8 @@ def create(
     """
     with attempt or Attempt(workspace, Action.CREATED, resource_type, method="POST", body=body) as attempt:
         _check(workspace, resource_type, body)
-        ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits)
+        if attempt.may_be_large:
+            ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits)
         cleaned = intake.clean(resource_type, body)
         return Written(Creation(attempt, resource_type, cleaned, revive_since).carry_out(), cleaned.document)
 
@@ -81,8 +82,9 @@ def replace(
     """
     with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
         _check(workspace, resource_type, body)
-        stored = partial(_stored, workspace, resource_type, id)
-        ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits, stored)
+        if attempt.may_be_large:
+            stored = partial(_stored, workspace, resource_type, id)
+            ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits, stored)
         cleaned = intake.clean(resource_type, body, replacing=True)
         revision = Revision(
             renew=lambda current: documents.renewed(resource_type, current, cleaned.document),
@@ -116,8 +118,9 @@ def patch(
         operations = messages.load_patch(body)
         if app.strictness is not None:
             app.strictness.check_patch(resource_type, body, operations)
-        stored = partial(_stored, workspace, resource_type, id)
-        ceilings.check_sent(resource_type, ceilings.of_operations(operations), workspace.limits, stored)
+        if attempt.may_be_large:
+            stored = partial(_stored, workspace, resource_type, id)
+            ceilings.check_sent(resource_type, ceilings.of_operations(operations), workspace.limits, stored)
         plan = patching.plan(
             operations,
             resource_type,

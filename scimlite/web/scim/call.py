@@ -297,6 +297,12 @@ class HttpAttempt(Attempt):
         """The request, or the bulk operation, in the form in which the journal keeps a refused one."""
         return self._received or self._call.received
 
+    @property
+    def may_be_large(self) -> bool:
+        """True when the whole request has more bytes than are harmless."""
+        size = self._call.body_size
+        return size is None or size > self._call.limits.harmless
+
     def success_status(self, resource: Resource) -> int | None:
         """Returns the HTTP status of the answer to a write, and keeps it as `recorded_status`."""
         self.recorded_status = self.status_for(resource) if self.status_for else None
