@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from scimlite.apps.keyring import Keyring
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, migration, tables
+from scimlite.db.tables import ResourceRow
 from scimlite.journal import Actor, Origin, Scope, report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
@@ -167,3 +170,31 @@ def running(make: Callable[[], Installation], **start: Any) -> Iterator[Installa
         yield made
     finally:
         made.stop()
+
+
+@contextmanager
+def held(installation: Installation, rows: Any = None) -> Iterator[None]:
+    """Writes wait meanwhile: another session has the file of SQLite, or rows of PostgreSQL.
+
+    In: `rows`, the statement that locks these rows; by default all resources.
+    """
+    begun, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        if installation.kind == "postgresql":
+            installation.db.touch(ResourceRow.update(version=ResourceRow.version) if rows is None else rows)
+        begun.set()
+        done.wait(20)
+
+    def run() -> None:
+        installation.db.transact(hold)
+        installation.db.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

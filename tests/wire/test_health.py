@@ -6,9 +6,7 @@ import signal
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -16,12 +14,11 @@ import peewee
 import pytest
 
 from databases import empty_database
-from installation import Connected, Installation
+from installation import Connected, Installation, held
 from scim_client import Answer, ScimClient, assert_protected, assert_scim_error, send_raw
 from scimlite import create_app
 from scimlite.config import Settings
 from scimlite.db import migration
-from scimlite.db.tables import ResourceRow
 from tcp_forwarder import Forwarder
 
 PATHS = ("/livez", "/readyz", "/healthz")
@@ -41,31 +38,6 @@ def test_all_is_well(installation: Installation) -> None:
         assert (answer.headers["content-type"], answer.json) == ("application/json", {"status": status})
         assert ScimClient(installation.url).request("HEAD", path).status == 200
         assert_scim_error(ScimClient(installation.url).post(path, {}), 405)
-
-
-@contextmanager
-def held_writers(installation: Installation) -> Iterator[None]:
-    """Writes wait meanwhile: for SQLite's lock, or for the rows of PostgreSQL."""
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        if installation.kind == "postgresql":
-            installation.db.touch(ResourceRow.update(version=ResourceRow.version))
-        held.set()
-        done.wait(20)
-
-    def run() -> None:
-        installation.db.transact(hold)
-        installation.db.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert held.wait(10)
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_every_answer_is_kept_by_nobody(installation: Installation, app: Connected) -> None:
@@ -200,7 +172,7 @@ def test_health_and_the_stop_while_all_threads_are_at_work(installation: Install
     client.close()
     change = {"op": "add", "path": "title", "value": "x"}
     with ThreadPoolExecutor(6) as pool:
-        with held_writers(installation):
+        with held(installation):
             sent = [pool.submit(client.another().patch, f"/Users/{made.id}", change) for _ in range(6)]
             time.sleep(0.3)
             for path in PATHS:

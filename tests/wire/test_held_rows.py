@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from installation import Connected, Installation
+from installation import Connected, Installation, held
 from scim_client import Answer, assert_scim_error
 from scimlite.db.tables import ResourceRow
 
 #: Processes, and the writes of one app that wait in each.
 WORKERS, MOST = 2, 2
 CHANGE = {"op": "replace", "path": "title", "value": "x"}
-
-
-@contextmanager
-def held(installation: Installation, rows: Any) -> Iterator[None]:
-    """Another session holds rows of PostgreSQL, or the file of SQLite."""
-    begun, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        if installation.kind == "postgresql":
-            installation.db.touch(rows)
-        begun.set()
-        done.wait(20)
-
-    def run() -> None:
-        installation.db.transact(hold)
-        installation.db.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert begun.wait(10)
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def told_at_once(answers: list[Future[Answer]], seconds: float) -> list[Answer]:

@@ -8,21 +8,18 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from installation import Connected, Installation
+from installation import Connected, Installation, held
 from postgres_server import free_port
 from scim_client import ERROR_URN, MEDIA_TYPE, ScimClient, assert_scim_error
 from scimlite.admin import overview
-from scimlite.db.tables import ResourceRow
 from slow_clients import head, opened
 from worker_sockets import clients, workers
 
@@ -188,31 +185,6 @@ def test_slow_clients_behind_caddy(installation: Installation, app: Connected, t
         process.wait(10)
 
 
-@contextmanager
-def writers_held(installation: Installation) -> Iterator[None]:
-    """No write is made meanwhile: another process has SQLite's lock, or all resources of PostgreSQL."""
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        if installation.kind == "postgresql":
-            installation.db.touch(ResourceRow.update(version=ResourceRow.version))
-        held.set()
-        done.wait(20)
-
-    def run() -> None:
-        installation.db.transact(hold)
-        installation.db.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert held.wait(10)
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 def test_one_app_has_only_a_share_of_the_threads(installation: Installation, app: Connected) -> None:
     service = installation.start(workers=2, threads=4)
     client = installation.client(app.slug, app.text, service.url)
@@ -228,7 +200,7 @@ def test_one_app_has_only_a_share_of_the_threads(installation: Installation, app
             assert int(answer.headers["retry-after"]) > 0
         return answer.status
 
-    with ThreadPoolExecutor(14) as pool, writers_held(installation):
+    with ThreadPoolExecutor(14) as pool, held(installation):
         written = [pool.submit(write, id) for id in users]
         time.sleep(0.2)
         assert max(seconds_of(others) for _ in range(8)) < 1
