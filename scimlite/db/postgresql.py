@@ -18,6 +18,7 @@ from .. import deadline
 from ..errors import DeadlinePassed
 from ..redaction import error_log
 from .database import Database, T, chunks
+from .growth import Growth
 from .postgresql_session import Connection, DeadlineError, Session, connect, describe, set_settings, wanted
 from .runner import Row, peewee_errors
 from .sqlstates import OURS, OVERDUE, State, state_of
@@ -112,6 +113,8 @@ class PostgresDatabase(Database):
         super().__init__(_Connections(url, self._settings, prepare_threshold), described)
         self._waiters = Waiters(most_waiters, self._has_waiting_sessions)
         in_child(self._waiters.reset)
+        self._growth = Growth(self)
+        in_child(self._growth.reset)
 
     def exists(self) -> bool:
         return True
@@ -169,7 +172,9 @@ class PostgresDatabase(Database):
 
     def _transact(self, work: Callable[[], T]) -> T:
         with self._waiters.place():
-            return super()._transact(work)
+            result = super()._transact(work)
+        self._growth.note()
+        return result
 
     def _has_waiting_sessions(self) -> bool:
         """True when sessions in this database, of whatever process, have waited for locks for a while."""
