@@ -43,12 +43,17 @@ def names(wheel):
         return set(archive.namelist())
 
 
+def _is_seen(path):
+    """Whether a file is a template of the console, or something that the browser loads."""
+    return path.is_file() and {"static", "templates"}.intersection(part.name for part in path.parents)
+
+
 def test_the_wheel_holds_exactly_the_sources(names):
     sources = {
         f"{package}/{path.relative_to(ROOT / folder)}"
         for package, folder in PACKAGES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".json") or path.name == "py.typed"
+        if path.suffix in (".py", ".json") or path.name == "py.typed" or _is_seen(path)
     }
     installed = {name for name in names if ".dist-info/" not in name}
     assert installed == sources, (

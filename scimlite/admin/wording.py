@@ -140,21 +140,22 @@ def _change(path: str, before: Any, after: Any) -> str:
 
 def _cut(value: Any) -> str:
     """Returns a value as text, cut when it is long."""
-    text = _text(value)
+    text = spelled(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def _text(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """Returns the value of an attribute as words: true, nothing, `jo@example.com (work)`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "nothing"
+        return ", ".join(map(spelled, value)) or "nothing"
     if isinstance(value, dict):
         kind = value.get("type")
         plain = value.get("value") or value.get("formatted") or value.get("display")
         if isinstance(plain, str):
             return f"{plain} ({kind})" if isinstance(kind, str) else plain
-        return ", ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name} {spelled(inner)}" for name, inner in value.items())
     return str(value) if value != "" else '""'
 
 

@@ -1,0 +1,1 @@
+"""The console: the operator's pages at /console/."""
