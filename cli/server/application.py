@@ -113,5 +113,6 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type informati
 
     def stop(self, graceful: bool = True) -> None:
         """Stops all workers."""
-        self._census.announce_end()
+        # systemd keeps its socket, and of two masters (USR2) the other one goes on with it.
+        self._census.announce_end(closing=not (self.systemd or self.reexec_pid or self.master_pid))
         super().stop(graceful)

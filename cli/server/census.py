@@ -8,6 +8,8 @@ import time
 #: More than there are workers, because old and new ones overlap when they are replaced.
 _PLACES = 256
 _FREE = -1
+#: That the service ends, and that its listening socket does too.
+_ENDING, _CLOSING = 1, 2
 #: Seconds after which a worker that says nothing does not count: it is frozen, or was killed.
 _SILENT_AFTER = 3
 
@@ -24,11 +26,16 @@ class Census:
     @property
     def ending(self) -> bool:
         """True when the whole service ends, and not one worker alone."""
-        return bool(self._ending[0])
+        return self._ending[0] != 0
 
-    def announce_end(self) -> None:
-        """Says that the whole service ends."""
-        self._ending[0] = 1
+    @property
+    def closing(self) -> bool:
+        """True when the listening socket ends with the service."""
+        return self._ending[0] == _CLOSING
+
+    def announce_end(self, *, closing: bool) -> None:
+        """Says that the whole service ends; `closing`, False when others go on with its listening socket."""
+        self._ending[0] = _CLOSING if closing else _ENDING
 
     def enter(self) -> int:
         """Takes a place for a new worker; called by the process that forks them."""

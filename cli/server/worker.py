@@ -222,7 +222,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
                 self._turn(drained)
         self._listen(False)
         for listener in self.sockets:
-            _let_nobody_in(listener)
+            if self.census.closing:
+                _let_nobody_in(listener)
             while self._take(listener):
                 pass
             listener.close()
@@ -237,7 +238,7 @@ def _let_nobody_in(listener: Any) -> None:
 
     A connection that gets into the queue between the last look and the close would be reset, with its request. Clients
     ask again after a second, and are refused then. Connections that are there already go on. Where the kernel has no
-    such filter, that moment remains.
+    such filter, that moment remains. All processes that share the socket are shut off, so it is for the end of all.
     """
     # One instruction: return 0 bytes of the packet (linux/filter.h).
     program = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
