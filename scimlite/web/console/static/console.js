@@ -18,7 +18,7 @@
     } catch { /* Storage is blocked: the choice holds for this page. */ }
   };
 
-  // --- times: in the browser's zone, or in UTC everywhere ---------------------------------------------------------
+  // --- times: in the browser's zone, or in UTC everywhere
   let inUtc = stored("zone") === "UTC";
   const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
   const formats = new Map();
@@ -56,7 +56,7 @@
     say(document.querySelector("[data-zone]").textContent);
   };
 
-  // --- theme: as the system has it, light, dark -------------------------------------------------------------------
+  // --- theme: as the system has it, light, dark
   const showTheme = () => {
     const theme = root.dataset.theme || "auto";
     for (const button of all("[data-theme-switch]")) button.textContent = word(theme);
@@ -72,7 +72,7 @@
     showCharts();
   };
 
-  // --- copying ----------------------------------------------------------------------------------------------------
+  // --- copying
   const copy = async (button) => {
     const source = document.querySelector(button.dataset.copy);
     const text = source.value ?? source.textContent;
@@ -93,7 +93,7 @@
     setTimeout(() => { button.textContent = label; }, 2000);
   };
 
-  // --- questions before an act ------------------------------------------------------------------------------------
+  // --- questions before an act
   const ask = (element) => new Promise((resolve) => {
     const dialog = byId("confirm");
     const name = element.dataset.typeToConfirm;
@@ -131,7 +131,7 @@
     form.requestSubmit(submitter);
   }, true);
 
-  // --- clicks -----------------------------------------------------------------------------------------------------
+  // --- clicks
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest(selector);
     const button = on("button");
@@ -148,7 +148,7 @@
     for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 
-  // --- keyboard ---------------------------------------------------------------------------------------------------
+  // --- keyboard
   let going = 0;
   const step = (by) => {
     const rows = [...all("main tbody tr")].filter((row) => row.querySelector("a, button, summary"));
@@ -174,7 +174,7 @@
     else if (event.key === "?") byId("keys")?.showModal();
   });
 
-  // --- charts: uPlot and charts.js are loaded when a page has one -------------------------------------------------
+  // --- charts: uPlot and charts.js are loaded when a page has one
   let plotter = null;
   const load = (src) => new Promise((resolve, reject) => {
     document.head.append(Object.assign(document.createElement("script"), { src, onload: resolve, onerror: reject }));
@@ -192,7 +192,7 @@
     for (const figure of figures) window.drawChart(figure, { absolute, inUtc });
   };
 
-  // --- htmx -------------------------------------------------------------------------------------------------------
+  // --- htmx
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     const token = document.querySelector("meta[name=csrf]");
     if (token && ctx.request.method !== "GET") ctx.request.headers["X-CSRF-Token"] = token.content;
