@@ -22,6 +22,7 @@ _COMMANDS = {
     "group": "List groups and show one with its members.",
     "schema": "Declare attributes and resource types of an app's own.",
     "mapping": "Set which attributes the application reads, and under which names.",
+    "operator": "Say who may use the console, and sign them in.",
     "report": "Show what was provisioned, refused or failed, when, and by which client.",
     "explain": "Explain why a request was refused, and how to get it accepted.",
     "journal": "Delete old entries of the report.",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from scimlite.admin.first_connection import first_connection
+from scimlite.admin.first_operator import first_link
 from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import drift, migration
@@ -22,6 +23,7 @@ from scimlite.redaction import error_log
 
 from .kit import address, listener
 from .kit.address import Address
+from .kit.console import console_url, link_url
 from .kit.context import Context, open_context
 from .kit.idp import connection_block, identity_provider
 from .server import housekeeper, logs
@@ -191,4 +193,15 @@ def _welcome(context: Context, first_app: str, url: str) -> str:
     block = connection_block(provider, app.name, app.slug, served, connection.token)
     if connection.apps > 1:
         block += f"\nThere are {connection.apps} apps; `scimlite app list` shows all."
-    return block
+    return block + _console(context, url)
+
+
+def _console(context: Context, url: str) -> str:
+    """Return how to open the console: by a link that is good once, until somebody has signed in; empty without it."""
+    if not context.settings.console:
+        return ""
+    base = context.settings.base_url or url
+    secret = first_link(context.scope)
+    if secret is None:
+        return f"\n  The console: {console_url(base)}\n"
+    return f"\n  Open the console with this link, once and within 15 minutes:\n\n    {link_url(base, secret)}\n"

@@ -97,6 +97,9 @@ class Settings(Limits):
     #: SCIMLITE_METRICS: the address and port at which `scimlite serve` shows figures to Prometheus; None for nowhere.
     metrics: tuple[str, int] | None = None
 
+    #: SCIMLITE_CONSOLE: whether `scimlite serve` shows the console at /console/, `on` or `off`.
+    console: bool = True
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -287,6 +290,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
     "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_METRICS": ("metrics", config_values.host_and_port),
+    "SCIMLITE_CONSOLE": ("console", config_values.on_or_off),
     "SCIMLITE_APP": ("app", str),
 }
 

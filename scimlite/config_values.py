@@ -162,6 +162,13 @@ def log_form(text: str) -> str:
     return text
 
 
+def on_or_off(text: str) -> bool:
+    """`on` or `off`."""
+    if text not in ("on", "off"):
+        raise UnusableValueError(f"is {text!r}: give on or off")
+    return text == "on"
+
+
 def seconds(text: str) -> float:
     """Seconds between 0 and 3600."""
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > 3600:

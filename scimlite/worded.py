@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Worded(StrEnum):
@@ -16,3 +17,9 @@ class Worded(StrEnum):
         member._value_ = name
         member.words = words
         return member
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The member with this name for programs. Raises KeyError when there is none."""
+        found: Self = cls._value2member_map_[name]  # type: ignore[assignment]  # the map is of this very class
+        return found

@@ -55,6 +55,11 @@ def app_of_file_option(command: _Command) -> _Command:
     return _option("slug", "The app, in place of the file's slug.")(command)
 
 
+def apps_option(text: str) -> Callable[[_Command], _Command]:
+    """The `--app` option of commands that take several apps; SCIMLITE_APP is not asked, which names one to work on."""
+    return click.option("--app", "slugs", metavar="SLUG", multiple=True, shell_complete=completing.apps, help=text)
+
+
 def from_environment(parameter: str) -> bool:
     """True when the environment gave a parameter of the running command."""
     return click.get_current_context().get_parameter_source(parameter) is ParameterSource.ENVIRONMENT

@@ -15,6 +15,7 @@ from ..apps import App, AppError, app_profile, ever, every, find, get, lock, upd
 from ..apps.features import AppSettings, FeatureError
 from ..apps.workspace import Workspace
 from ..db import Database
+from ..db.operator_tables import InvitationRow, OperatorAppRow
 from ..db.tables import (
     AppRow,
     BrakeRow,
@@ -44,6 +45,8 @@ __all__ = [
     "slug_of",
 ]
 
+#: What goes with an app, in an order that foreign keys allow.
+_CONTENTS = (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, TallyRow, ResourceRow, TokenRow)
 #: A hyphen at the beginning would make an option of it on a command line.
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -223,7 +226,7 @@ def _delete(scope: Scope, slug: str) -> App:
     resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
     # Aliases stay: the journal of a deleted app is still searched by name.
     db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
-    for table in (MemberRow, PasswordRow, DepartureRow, BrakeRow, RefusalRow, TallyRow, ResourceRow, TokenRow):
+    for table in (*_CONTENTS, OperatorAppRow, InvitationRow):
         db.execute(table.delete().where(table.app_id == app.id))
     update(db, app, enabled=0, deleted_at=clock.after(app.created_at))
     others = f" and {held.others} other resources" if held.others else ""

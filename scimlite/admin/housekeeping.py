@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..db import Database
 from ..journal import refusals, tallies
+from ..operators import attempts, links, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Tidied:
     refusals: int
     #: Counts of days that are too long ago.
     tallies: int
+    #: Sessions that have ended, sign-in links that are too old, failed sign-ins that do not count any more.
+    sign_ins: int
 
 
 def tidy(db: Database) -> Tidied:
@@ -23,4 +26,8 @@ def tidy(db: Database) -> Tidied:
 
     Raises Unavailable when the database is locked or cannot be reached; rows deleted until then stay deleted.
     """
-    return Tidied(refusals=refusals.forget_old(db), tallies=tallies.forget_old(db))
+    return Tidied(
+        refusals=refusals.forget_old(db),
+        tallies=tallies.forget_old(db),
+        sign_ins=sessions.forget_old(db) + links.forget_old(db) + attempts.forget_old(db),
+    )

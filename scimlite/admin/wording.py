@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
 from ..journal import Action, Outcome
-from ..journal.origin import CONNECTION_TEST, OPERATORS, Actor
+from ..journal.origin import CONNECTION_TEST, CONSOLE_OPERATORS, OPERATORS, Actor
 from ..journal.report import Record
 
 if TYPE_CHECKING:
     from ..apps import App
     from ..directory.brakes import Brake
 
+#: How the names of those begin who are no clients.
+_OPERATORS = (OPERATORS, CONSOLE_OPERATORS)
 #: A value longer than this is cut; JSON and CSV have all of it.
 _LONGEST_VALUE = 80
 #: In a JSON document control characters of ASCII are escapes already.
@@ -90,7 +92,7 @@ def description_of(record: Record) -> str:
         # One sentence with the request id to look for in the logs, the client's included.
         request = f" (request {record.request_id})" if record.request_id else ""
         lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
-    elif record.client and record.actor in (Actor.CLI, Actor.APP_TEST):
+    elif record.client and record.actor in (Actor.CLI, Actor.CONSOLE, Actor.SETUP, Actor.APP_TEST):
         lines = [", ".join([*lines, f"by {record.client}"])]
     return "\n".join(map(visible, lines))
 
@@ -112,7 +114,7 @@ def sentence_about(record: Record) -> str:
 def actor_of(record: Record) -> str:
     """Returns the client and the token that made an entry, or the operator; a client that poses as one is named so."""
     client = record.client
-    if client and record.actor == Actor.SCIM and (client.startswith(OPERATORS) or client == CONNECTION_TEST):
+    if client and record.actor == Actor.SCIM and (client.startswith(_OPERATORS) or client == CONNECTION_TEST):
         client = f"a client that calls itself {client}"
     return visible(" / ".join(filter(None, [client, record.token])))
 

@@ -29,6 +29,14 @@ INDEXES: tuple[str, ...] = (
     "CREATE INDEX journal_request ON journal (request_id)",
     "CREATE INDEX journal_action ON journal (action, at, id, app_id)",
     "CREATE INDEX journal_refused ON journal (outcome, at, id, app_id, action) WHERE outcome <> 'ok'",
+    "CREATE UNIQUE INDEX operator_name_key ON operator (name_key)",
+    "CREATE UNIQUE INDEX operator_subject ON operator (issuer, subject) WHERE subject IS NOT NULL",
+    "CREATE INDEX sign_in_link_operator ON sign_in_link (operator_id)",
+    "CREATE INDEX session_operator ON session (operator_id)",
+    "CREATE INDEX sign_in_attempt_who ON sign_in_attempt (who, at)",
+    "CREATE INDEX sign_in_attempt_at ON sign_in_attempt (at)",
+    "CREATE UNIQUE INDEX invitation_link_id ON invitation (link_id)",
+    "CREATE INDEX invitation_app ON invitation (app_id)",
 )
 
 #: On one database only, by its kind.
@@ -38,6 +46,7 @@ INDEXES_OF: dict[str, tuple[str, ...]] = {
 }
 
 _OF_APP = "(app_id) REFERENCES app (id)"
+_OF_OPERATOR = "(operator_id) REFERENCES operator (id)"
 _OF_RESOURCE = "(app_id, resource_id) REFERENCES resource (app_id, id)"
 
 #: Foreign keys by table: the columns, and what they refer to.
@@ -56,4 +65,8 @@ FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
     "journal": (_OF_APP,),
     "alias": (_OF_APP,),
     "tally": (_OF_APP,),
+    "operator_app": (_OF_OPERATOR, _OF_APP),
+    "sign_in_link": (_OF_OPERATOR,),
+    "session": (_OF_OPERATOR,),
+    "invitation": (_OF_APP,),
 }

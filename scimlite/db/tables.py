@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, Model, SmallIntegerField, TextField
+from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, SmallIntegerField, TextField
 
-
-class Table(Model):
-    """Common ground of all tables."""
-
-    class Meta:
-        legacy_table_names = False
+from .operator_tables import OPERATOR_TABLES
+from .table import Table
 
 
 class AppRow(Table):
@@ -308,4 +304,5 @@ TABLES: tuple[type[Any], ...] = (
     AliasRow,
     TallyRow,
     SigningKeyRow,
+    *OPERATOR_TABLES,
 )

@@ -53,6 +53,17 @@ class Action(StrEnum):
     PURGED = "purged"
     ERASED = "erased"
     JOURNAL_PRUNED = "journal_pruned"
+    OPERATOR_ADDED = "operator_added"
+    OPERATOR_EDITED = "operator_edited"
+    OPERATOR_DISABLED = "operator_disabled"
+    OPERATOR_ENABLED = "operator_enabled"
+    OPERATOR_REMOVED = "operator_removed"
+    #: A link was made that signs an operator in.
+    LINK_MADE = "link_made"
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    #: An operator was refused what their role does not allow.
+    DENIED = "denied"
 
 
 class Outcome(StrEnum):

@@ -8,6 +8,8 @@ from ..worded import Worded
 
 #: How the client of a command's origin begins; anybody may call itself so, so nothing is decided by it.
 OPERATORS = "cli:"
+#: The same of the console.
+CONSOLE_OPERATORS = "console:"
 #: What the operator's own test of a connection calls itself.
 CONNECTION_TEST = "scimlite app test"
 #: How the names begin of what that test creates.
@@ -19,6 +21,8 @@ class Actor(Worded):
 
     SCIM = "scim", "a client, with a token, over HTTP"
     CLI = "cli", "an operator, with a command"
+    CONSOLE = "console", "an operator, at the console"
+    SETUP = "setup", "somebody with a set-up link of an app"
     APP_TEST = "app-test", "an operator's test of the connection, proved by the secret key"
     EMBEDDED = "embedded", "code of the application that has scimlite inside"
 

@@ -1,4 +1,4 @@
-"""The service as a Flask application: the SCIM endpoint, health and the OpenAPI document."""
+"""The service as a Flask application: the SCIM endpoint, the console, health and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from flask import Flask, Response, request
 from ..config import Settings
 from ..installation import SCIM_PREFIX, Installation
 from ..scim import core, openapi
+from .console.blueprint import add_console
+from .console.visit import Console
 from .headers import protect
 from .health import Health, add_health
 from .home import home
@@ -28,7 +30,7 @@ class _SyncFlask(Flask):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Returns the whole service: `<base>/scim/v2/<app slug>/…`, health and `/openapi.json`.
+    """Returns the whole service: `<base>/scim/v2/<app slug>/…`, `/console/`, health and `/openapi.json`.
 
     In: `settings`, by default those of the SCIMLITE_* variables. Raises ConfigError when a setting is wrong,
     StartupError when the database does not have this version's schema or the secret key does not fit its tokens.
@@ -48,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
     app.add_url_rule("/", view_func=home)
+    if settings.console:
+        add_console(app, Console(settings, db, installation.keyring))
     # The server says there that it is about to stop.
     health = app.extensions["scimlite.health"] = Health(db)
     add_health(app, health)

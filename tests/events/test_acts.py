@@ -13,6 +13,7 @@ from flask import Flask
 import databases
 from scimlite import Installation, signals
 from scimlite.admin import apps, deleted, erasure, mapping, schemas, tokens
+from scimlite.admin.desk import Desk
 from scimlite.apps import App
 from scimlite.apps.mapping import Row
 from scimlite.apps.workspace import Workspace
@@ -21,6 +22,9 @@ from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
 from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
+from scimlite.operators import accounts, attempts, links, sessions
+from scimlite.operators.roles import Act, NotAllowed, Role
+from scimlite.operators.sessions import Way
 
 OPERATOR = Origin("cli:ann", actor=Actor.CLI)
 EXTENSION = "urn:example:params:scim:schemas:extension:acts:2.0:User"
@@ -420,6 +424,45 @@ def prune_journal(site: Site) -> None:
     site.after = 0
 
 
+def manage_operator(site: Site) -> None:
+    keep_an_owner(site)
+    site.watch()
+    made = accounts.add(site.scope, f"{site.slug} bob", Role.AUDITOR)
+    made = accounts.edit(site.scope, made, role=Role.OPERATOR, apps=[site.app])
+    made = accounts.set_enabled(site.scope, made, enabled=False)
+    made = accounts.set_enabled(site.scope, made, enabled=True)
+    accounts.remove(site.scope, made)
+
+
+def keep_an_owner(site: Site) -> None:
+    accounts.add(site.scope, f"{site.slug} owner", Role.OWNER)
+
+
+def use_the_console(site: Site) -> None:
+    keep_an_owner(site)
+    site.watch()
+    db = site.installation.db
+    operator = links.use(db, links.make(site.scope, accounts.get(db, f"{site.slug} owner")))
+    assert operator is not None
+    session = sessions.find(db, sessions.begin(site.scope, operator, Way.LINK))
+    assert session is not None
+    sessions.end(site.scope, session)
+
+
+def fail_to_sign_in(site: Site) -> None:
+    site.watch()
+    attempts.fail(site.scope, None, "a sign-in link that is too old")
+
+
+def do_what_the_role_does_not_allow(site: Site) -> None:
+    keep_an_owner(site)
+    auditor = accounts.add(site.scope, f"{site.slug} eve", Role.AUDITOR)
+    site.watch()
+    desk = Desk(site.installation.db, site.installation.keyring, auditor, OPERATOR, fresh=True)
+    with pytest.raises(NotAllowed):
+        desk.workspace(Act.EDIT_APP, site.app)
+
+
 OK, REFUSED = "ok", "refused"
 
 #: The act, the rows that it leaves (action, outcome, HTTP status), and what is announced (signal, its `change`).
@@ -507,6 +550,24 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
     (rotate_token, [(Action.TOKEN_ROTATED, OK, None)], []),
     (revoke_token, [(Action.TOKEN_REVOKED, OK, None)], []),
     (prune_journal, [(Action.JOURNAL_PRUNED, OK, None)], []),
+    (
+        manage_operator,
+        [
+            (Action.OPERATOR_ADDED, OK, None),
+            (Action.OPERATOR_EDITED, OK, None),
+            (Action.OPERATOR_DISABLED, OK, None),
+            (Action.OPERATOR_ENABLED, OK, None),
+            (Action.OPERATOR_REMOVED, OK, None),
+        ],
+        [],
+    ),
+    (
+        use_the_console,
+        [(Action.LINK_MADE, OK, None), (Action.SIGNED_IN, OK, None), (Action.SIGNED_OUT, OK, None)],
+        [],
+    ),
+    (fail_to_sign_in, [(Action.SIGNED_IN, REFUSED, None)], []),
+    (do_what_the_role_does_not_allow, [(Action.DENIED, REFUSED, None)], []),
 ]
 
 

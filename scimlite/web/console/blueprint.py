@@ -1,0 +1,130 @@
+"""The console as a blueprint: its pages, what all templates know, and the headers of every answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, request, url_for
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import NotFound
+
+from ... import deadline
+from ...operators.roles import Act
+from ..scim.call import current_call
+from ..scim.provider import finish_request
+from . import app_overview, apps, sign_in, templating
+from .assets import asset, assets
+from .failures import error_page
+from .routing import Routes, current_visit
+from .visit import Console, Visit
+
+#: Where the service shows the console.
+PREFIX = "/console"
+
+_STATIC = "console.static"
+
+#: Scripts, styles and pictures from here alone, nothing inline, and no other site may show a page in a frame.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Frame-Options": "DENY",
+    # Not "no-referrer": forms would then come from the origin "null".
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+#: The pages, each a file of this folder.
+PAGES: tuple[Routes, ...] = (sign_in.routes, apps.routes, app_overview.routes)
+
+#: The main navigation: endpoint, letter, words, and the act that allows it.
+_PLACES = (("apps", "a", "Apps", Act.LOOK),)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the main navigation; the letter is the one to type after `g`."""
+
+    endpoint: str
+    key: str
+    text: str
+    url: str
+    current: bool
+
+
+def console_blueprint(console: Console) -> Blueprint:
+    """Returns the console as a blueprint to register under a URL prefix."""
+    blueprint = Blueprint("console", __name__, template_folder="templates")
+    for routes in PAGES:
+        routes.register(blueprint)
+    blueprint.add_url_rule("/<path:rest>", "nothing", _nothing)
+    blueprint.add_url_rule("/static/<path:filename>", "static", asset, methods=["GET"])
+
+    @blueprint.before_request
+    def _begin() -> None:
+        deadline.begin(console.settings.request_timeout, request.environ.get(deadline.ARRIVED))
+        g.console_visit = Visit(console, request._get_current_object())  # type: ignore[attr-defined]  # a proxy's own
+
+    @blueprint.after_request
+    def _finish(response: Response) -> Response:
+        response.headers.extend(_HEADERS)
+        if request.endpoint == _STATIC:
+            return response
+        visit = current_visit()
+        if visit.app is not None:
+            current_call().app_in_url = visit.app.slug
+        return finish_request(visit.settle(response))
+
+    blueprint.register_error_handler(Exception, error_page)
+    blueprint.context_processor(_known)
+    return blueprint
+
+
+def add_console(app: Flask, console: Console) -> None:
+    """Registers the console and its assets at the service's application."""
+    templating.prepare(app.jinja_env)
+    app.jinja_env.undefined = StrictUndefined
+    app.register_blueprint(console_blueprint(console), url_prefix=PREFIX)
+    app.url_defaults(_add_version)
+
+
+def _nothing(rest: str) -> Response:
+    """Raises NotFound: no page is at this address."""
+    raise NotFound
+
+
+def _known() -> dict[str, Any]:
+    """What every template knows besides its own variables."""
+    visit = current_visit()
+    return {
+        "csrf_token": visit.csrf_token,
+        "get_flashed_messages": visit.flashed,
+        "navigation": _navigation(visit),
+        "operator": visit.session.operator if visit.session is not None else None,
+        "sign_out_url": url_for("console.sign_out"),
+        "crumbs": None,
+        "product": None,
+        "language": None,
+    }
+
+
+def _add_version(endpoint: str, values: dict[str, Any]) -> None:
+    """Makes the address of a file of static/ change with its content."""
+    if endpoint == _STATIC:
+        values["v"] = assets()[values["filename"]].version
+
+
+def _navigation(visit: Visit) -> list[Place]:
+    """The main navigation, without the places that the operator's role does not allow."""
+    if visit.session is None:
+        return []
+    return [
+        Place(endpoint, key, text, url_for(f"console.{endpoint}"), request.endpoint == f"console.{endpoint}")
+        for endpoint, key, text, act in _PLACES
+        if visit.desk.may(act)
+    ]
