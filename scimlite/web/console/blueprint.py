@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request, url_for
@@ -10,10 +9,9 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
 from ... import deadline
-from ...operators.roles import Act
 from ..scim.call import current_call
 from ..scim.provider import finish_request
-from . import app_overview, apps, sign_in, templating
+from . import app_overview, apps, navigation, sign_in, templating
 from .assets import asset, assets
 from .failures import error_page
 from .routing import Routes, current_visit
@@ -40,21 +38,11 @@ _HEADERS = {
 }
 
 #: The pages, each a file of this folder.
-PAGES: tuple[Routes, ...] = (sign_in.routes, apps.routes, app_overview.routes)
-
-#: The main navigation: endpoint, letter, words, and the act that allows it.
-_PLACES = (("apps", "a", "Apps", Act.LOOK),)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An entry of the main navigation; the letter is the one to type after `g`."""
-
-    endpoint: str
-    key: str
-    text: str
-    url: str
-    current: bool
+PAGES: tuple[Routes, ...] = (
+    sign_in.routes,
+    apps.routes,
+    app_overview.routes,
+)
 
 
 def console_blueprint(console: Console) -> Blueprint:
@@ -104,7 +92,8 @@ def _known() -> dict[str, Any]:
     return {
         "csrf_token": visit.csrf_token,
         "get_flashed_messages": visit.flashed,
-        "navigation": _navigation(visit),
+        "navigation": navigation.main(visit),
+        "app_tabs": navigation.tabs(visit),
         "operator": visit.session.operator if visit.session is not None else None,
         "sign_out_url": url_for("console.sign_out"),
         "crumbs": None,
@@ -117,14 +106,3 @@ def _add_version(endpoint: str, values: dict[str, Any]) -> None:
     """Makes the address of a file of static/ change with its content."""
     if endpoint == _STATIC:
         values["v"] = assets()[values["filename"]].version
-
-
-def _navigation(visit: Visit) -> list[Place]:
-    """The main navigation, without the places that the operator's role does not allow."""
-    if visit.session is None:
-        return []
-    return [
-        Place(endpoint, key, text, url_for(f"console.{endpoint}"), request.endpoint == f"console.{endpoint}")
-        for endpoint, key, text, act in _PLACES
-        if visit.desk.may(act)
-    ]

@@ -1,0 +1,73 @@
+"""The ways between pages: the main navigation, and the tabs of an app's pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app, request, url_for
+
+from ...operators.roles import Act
+from .visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A way to a page; `key` is the letter to type after `g` for one of the main navigation."""
+
+    endpoint: str
+    text: str
+    url: str
+    current: bool
+    key: str = ""
+
+
+#: The main navigation: endpoint, letter, words, and the act that allows it.
+_MAIN = (
+    ("apps", "a", "Apps", Act.LOOK),
+    ("users", "u", "Users", Act.LOOK),
+    ("groups", "p", "Groups", Act.LOOK),
+    ("report", "r", "Report", Act.LOOK),
+    ("operators", "o", "Operators", Act.MANAGE_OPERATORS),
+    ("installation", "i", "Installation", Act.SEE_INSTALLATION),
+)
+#: The tabs of an app: endpoint, words, and the act that allows it.
+_TABS = (
+    ("app_overview", "Overview", Act.LOOK),
+    ("app_connect", "Connect", Act.LOOK),
+    ("app_mapping", "Mapping", Act.LOOK),
+    ("app_features", "Features", Act.LOOK),
+    ("app_schemas", "Schemas", Act.LOOK),
+    ("app_tokens", "Tokens", Act.REVOKE_TOKEN),
+    ("app_settings", "Settings", Act.EDIT_APP),
+)
+
+
+def main(visit: Visit) -> list[Place]:
+    """Returns the main navigation, without what the operator's role does not allow."""
+    if visit.session is None:
+        return []
+    return [
+        Place(endpoint, text, url_for(f"console.{endpoint}"), _is_current(endpoint), key)
+        for endpoint, key, text, act in _MAIN
+        if visit.desk.may(act) and _exists(endpoint)
+    ]
+
+
+def tabs(visit: Visit) -> list[Place]:
+    """Returns the tabs of the app in the URL; none on other pages."""
+    if visit.app is None:
+        return []
+    slug = visit.app.slug
+    return [
+        Place(endpoint, text, url_for(f"console.{endpoint}", slug=slug), _is_current(endpoint))
+        for endpoint, text, act in _TABS
+        if visit.desk.may(act) and _exists(endpoint)
+    ]
+
+
+def _exists(endpoint: str) -> bool:
+    return f"console.{endpoint}" in current_app.view_functions
+
+
+def _is_current(endpoint: str) -> bool:
+    return request.endpoint == f"console.{endpoint}"
