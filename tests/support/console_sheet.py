@@ -66,8 +66,8 @@ def environment(folder: Path) -> Environment:
     return found
 
 
-def context(rows: int = 10) -> dict[str, Any]:
-    """What the layout and the sheet need, with so many rows."""
+def context(rows: int = 10, here: str = "Users") -> dict[str, Any]:
+    """What the layout and the sheet need, with so many rows, and a current page of the navigation."""
     now = clock.now()
     today = now // 1_000_000 // _DAY * _DAY
     names = ("Apps", "Users", "Groups", "Report", "Operators", "Installation")
@@ -75,7 +75,7 @@ def context(rows: int = 10) -> dict[str, Any]:
     return {
         "navigation": [
             SimpleNamespace(
-                endpoint=f"console.{name.lower()}", url=f"/#{name.lower()}", text=name, current=name == "Users"
+                endpoint=f"console.{name.lower()}", url=f"/#{name.lower()}", text=name, current=name == here
             )
             for name in names
         ],

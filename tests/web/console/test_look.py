@@ -25,9 +25,9 @@ PLAIN = """{% extends "plain.html" %}{% import "macros.html" as ui with context 
 <button>Sign in</button></form>{% endblock %}"""
 
 
-def rendered(rows=10):
+def rendered(rows=10, here="Users"):
     environment = console_sheet.environment(HERE)
-    return environment.get_template("sheet.html").render(console_sheet.context(rows))
+    return environment.get_template("sheet.html").render(console_sheet.context(rows, here))
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def sheet():
         "/": rendered(),
         "/none": rendered(rows=0),
         "/many": rendered(rows=300),
+        "/far": rendered(here="Installation"),
         "/plain": environment.from_string(PLAIN).render(console_sheet.context()),
         "/live": "<p id='news'>Test Connection received</p>",
         "/fragment": environment.from_string(
@@ -209,6 +210,7 @@ def test_a_live_part_fills_by_itself_until_it_is_paused(opened):
     expect(opened.locator("#news")).to_have_text("Test Connection received")
     opened.get_by_role("button", name="Pause").click()
     expect(opened.get_by_role("button", name="Resume")).to_have_attribute("aria-pressed", "true")
+    opened.evaluate("document.querySelector('#checklist').shownText = null")
     opened.evaluate("document.querySelector('#news').remove()")
     # Two and a half times the interval.
     opened.wait_for_timeout(2500)
@@ -217,14 +219,24 @@ def test_a_live_part_fills_by_itself_until_it_is_paused(opened):
     expect(opened.locator("#news")).to_be_visible()
 
 
+def test_a_live_part_that_stays_the_same_stays_in_place(opened):
+    expect(opened.locator("#news")).to_have_text("Test Connection received")
+    opened.evaluate("document.querySelector('#news').dataset.mark = 'kept'")
+    with opened.expect_response("**/live"):
+        pass
+    with opened.expect_response("**/live"):
+        pass
+    assert opened.locator("#news").get_attribute("data-mark") == "kept"
+
+
 def test_times_of_a_new_part_are_shown_as_well(opened):
-    opened.evaluate("htmx.ajax('GET', '/fragment', '#checklist')")
-    expect(opened.locator("#checklist time")).to_have_text("14 Nov 2023, 23:13:20")
+    opened.evaluate("htmx.ajax('GET', '/fragment', '#new')")
+    expect(opened.locator("#new time")).to_have_text("14 Nov 2023, 23:13:20")
 
 
 def test_htmx_sends_the_csrf_token(opened):
-    opened.evaluate("htmx.ajax('POST', '/act', '#checklist')")
-    expect(opened.locator("#checklist")).to_contain_text('token"<&')
+    opened.evaluate("htmx.ajax('POST', '/act', '#new')")
+    expect(opened.locator("#new")).to_contain_text('token"<&')
 
 
 # --- acts ---------------------------------------------------------------------------------------------------------
@@ -299,6 +311,12 @@ def test_the_first_key_skips_to_the_content(opened):
     expect(opened.locator("main")).to_be_focused()
 
 
+def test_on_a_phone_the_navigation_shows_where_one_is(open_page, sheet):
+    page = open_page(viewport={"width": 360, "height": 800})
+    page.goto(f"{sheet}/far")
+    expect(page.locator("header nav [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_operator_signs_out(opened):
     opened.locator(".menu summary").click()
     expect(opened.locator(".menu")).to_contain_text("owner")
@@ -345,6 +363,8 @@ def test_the_figures_of_a_chart_are_a_table(opened):
     opened.get_by_text("As a table").click()
     rows = opened.get_by_role("table", name="Requests by day").get_by_role("row")
     expect(rows).to_have_count(31)
+    # Days of UTC, which no zone moves.
+    expect(rows.nth(1).get_by_role("rowheader")).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d$"))
     data = json.loads(opened.locator("figure.chart").get_attribute("data-chart"))
     expect(rows.nth(1).get_by_role("cell").first).to_have_text(str(data["series"][0]["values"][0]))
 

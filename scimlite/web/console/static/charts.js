@@ -39,12 +39,12 @@
   };
 
   // The legend tells the figures of the moment under the pointer.
-  const tell = (figure, data, at, absolute) => {
+  const tell = (figure, data, at, moment) => {
     const here = at !== null && at !== undefined;
     figure.querySelectorAll(".legend b").forEach((each, n) => {
       each.textContent = here ? ` ${(data.series[n].values[at] ?? 0).toLocaleString()}` : "";
     });
-    figure.querySelector(".moment").textContent = here ? absolute(new Date(data.x[at] * 1000)) : "";
+    figure.querySelector(".moment").textContent = here ? moment(data.x[at]) : "";
   };
 
   window.drawChart = (figure, { absolute, inUtc }) => {
@@ -56,11 +56,13 @@
     const bars = data.kind === "bars";
     const series = bars ? stack(data.series, data.x) : data.series.map((each) => ({ ...each, drawn: each.values }));
     const step = data.x.length > 1 ? data.x[1] - data.x[0] : 3600;
-    const dates = new Intl.DateTimeFormat(undefined, {
-      ...(step < 86400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" }),
-      // A day of the report is a day of UTC.
-      timeZone: inUtc || step >= 86400 ? "UTC" : undefined,
-    });
+    // A day of the report is a day of UTC.
+    const daily = step >= 86400;
+    const timeZone = inUtc || daily ? "UTC" : undefined;
+    const shown = daily ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    const dates = new Intl.DateTimeFormat(undefined, { ...shown, timeZone });
+    const days = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeZone });
+    const moment = (stamp) => (daily ? days.format(stamp * 1000) : absolute(new Date(stamp * 1000)));
     const axis = {
       stroke: colour(figure, "off"),
       grid: { stroke: colour(figure, "line"), width: 1 },
@@ -70,13 +72,14 @@
     figure.plot = new uPlot({
       width: place.clientWidth,
       height: place.clientHeight,
+      padding: [8, 12, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-      tzDate: (stamp) => (inUtc || step >= 86400 ? uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC") : new Date(stamp * 1000)),
+      tzDate: (stamp) => (timeZone ? uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC") : new Date(stamp * 1000)),
       scales: { x: { range: (_, low, high) => [low - step / 2, high + step / 2] }, y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.05] } },
       axes: [{ ...axis, space: 64, size: 30, values: (_, splits) => splits.map((x) => dates.format(x * 1000)) }, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] }],
       series: [{}, ...series.map((each) => line(figure, each, bars))],
-      hooks: { setCursor: [(plot) => tell(figure, data, plot.cursor.idx, absolute)] },
+      hooks: { setCursor: [(plot) => tell(figure, data, plot.cursor.idx, moment)] },
     }, [data.x, ...series.map((each) => each.drawn)], place);
     figure.sizes = new ResizeObserver(() => {
       if (place.clientWidth) figure.plot.setSize({ width: place.clientWidth, height: place.clientHeight });

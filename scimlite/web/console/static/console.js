@@ -21,27 +21,21 @@
   // --- times: in the browser's zone, or in UTC everywhere
   let inUtc = stored("zone") === "UTC";
   const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
-  const formats = new Map();
-  const format = (options) => {
-    const zone = inUtc ? "UTC" : undefined;
-    const key = JSON.stringify([options, zone]);
-    if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone }));
-    return formats.get(key);
-  };
+  const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
   const relative = new Intl.RelativeTimeFormat(root.lang || undefined, { numeric: "auto", style: "short" });
   const ago = (date) => {
     const seconds = (date - Date.now()) / 1000;
     const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) || ["second", 1];
     return relative.format(Math.trunc(seconds / size), unit);
   };
-  const absolute = (date) => format({ dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" }).format(date);
+  const utc = (date) => date.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
+  const absolute = (date) => (inUtc ? utc(date) : clock.format(date));
   const showTimes = (within = document) => {
-    for (const time of all("time[datetime]", within)) {
+    // A day without a time of day stays as it is.
+    for (const time of all("time[datetime*=T]", within)) {
       const date = new Date(time.dateTime);
-      if (Number.isNaN(date.getTime())) continue;
-      const utc = date.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
-      time.textContent = "relative" in time.dataset && !inUtc ? ago(date) : inUtc ? utc : absolute(date);
-      time.title = inUtc ? absolute(date) : `${absolute(date)} · ${utc}`;
+      time.textContent = "relative" in time.dataset && !inUtc ? ago(date) : absolute(date);
+      time.title = `${clock.format(date)} · ${utc(date)}`;
     }
     for (const button of all("[data-zone]", within)) {
       const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -53,7 +47,7 @@
     store("zone", inUtc ? "UTC" : null);
     showTimes();
     showCharts();
-    say(document.querySelector("[data-zone]").textContent);
+    say(document.querySelector("[data-zone]")?.textContent);
   };
 
   // --- theme: as the system has it, light, dark
@@ -201,6 +195,13 @@
     const live = event.target.closest("[data-live]");
     if (live === event.target && (live.hasAttribute("data-paused") || document.hidden)) event.preventDefault();
   });
+  document.addEventListener("htmx:before:swap", (event) => {
+    // What is the same is neither announced again nor taken from under a selection.
+    const { sourceElement, text } = event.detail.ctx;
+    if (!sourceElement?.matches?.("[data-live]")) return;
+    if (sourceElement.shownText === text) event.preventDefault();
+    sourceElement.shownText = text;
+  });
   document.addEventListener("htmx:confirm", (event) => {
     event.preventDefault();
     event.target.dataset.confirm ||= event.detail.ctx.confirm;
@@ -222,6 +223,11 @@
     showTimes();
     showTheme();
     showCharts();
+    // On a phone the navigation scrolls.
+    for (const here of all("header nav [aria-current], .tabs [aria-current]")) {
+      const strip = here.offsetParent;
+      strip.scrollLeft = here.offsetLeft - strip.clientWidth / 2;
+    }
     setInterval(() => { if (!document.hidden) showTimes(); }, 30000);
   });
 })();
