@@ -100,6 +100,24 @@ class Settings(Limits):
     #: SCIMLITE_CONSOLE: whether `scimlite serve` shows the console at /console/, `on` or `off`.
     console: bool = True
 
+    #: SCIMLITE_OIDC_ISSUER: the OpenID provider by which operators sign in to the console; None for none.
+    oidc_issuer: str | None = None
+
+    #: SCIMLITE_OIDC_CLIENT_ID: what the provider calls this console.
+    oidc_client_id: str | None = None
+
+    #: SCIMLITE_OIDC_CLIENT_SECRET: the secret of that client; None for a public client.
+    oidc_client_secret: str | None = field(default=None, repr=False)
+
+    #: SCIMLITE_OIDC_SCOPES: what is asked for, separated by blanks.
+    oidc_scopes: str = "openid profile email"
+
+    #: SCIMLITE_OIDC_NAME: what the button says that leads to the provider.
+    oidc_name: str = "Single sign-on"
+
+    #: SCIMLITE_OIDC_ROLES: which claim makes whom what; None admits the operators who were added by hand.
+    oidc_roles: tuple[config_values.ClaimedRole, ...] | None = None
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -147,6 +165,8 @@ class Settings(Limits):
                 if variable in texts
             },
         )
+        if settings.oidc_issuer is not None and settings.oidc_client_id is None:
+            raise ConfigError("SCIMLITE_OIDC_CLIENT_ID", "is not set: the provider has it, where this console is added")
         if settings.default_count <= settings.max_results:
             return settings
         if "SCIMLITE_DEFAULT_COUNT" in texts:
@@ -291,6 +311,12 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_METRICS": ("metrics", config_values.host_and_port),
     "SCIMLITE_CONSOLE": ("console", config_values.on_or_off),
+    "SCIMLITE_OIDC_ISSUER": ("oidc_issuer", config_values.issuer),
+    "SCIMLITE_OIDC_CLIENT_ID": ("oidc_client_id", str),
+    "SCIMLITE_OIDC_CLIENT_SECRET": ("oidc_client_secret", str),
+    "SCIMLITE_OIDC_SCOPES": ("oidc_scopes", config_values.scopes),
+    "SCIMLITE_OIDC_NAME": ("oidc_name", str),
+    "SCIMLITE_OIDC_ROLES": ("oidc_roles", config_values.claimed_roles),
     "SCIMLITE_APP": ("app", str),
 }
 
@@ -298,6 +324,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 _FILES: Mapping[str, str] = {
     "SCIMLITE_DATABASE_URL_FILE": "SCIMLITE_DATABASE_URL",
     "SCIMLITE_SECRET_KEY_FILE": "SCIMLITE_SECRET_KEY",
+    "SCIMLITE_OIDC_CLIENT_SECRET_FILE": "SCIMLITE_OIDC_CLIENT_SECRET",
 }
 
 #: Every variable of the settings.

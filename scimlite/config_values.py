@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -160,6 +161,53 @@ def log_form(text: str) -> str:
     if text not in ("text", "json"):
         raise UnusableValueError(f"is {text!r}: give text or json")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRole:
+    """Whoever has this value in this claim is an operator with this role, of these apps; no slug is all apps."""
+
+    claim: str
+    value: str
+    role: str
+    slugs: tuple[str, ...] = ()
+
+
+#: `groups=idp-admins:owner`, `groups=helpdesk:auditor@entra-id+okta`; a claim may be a URL, so the last colon counts.
+_CLAIMED_ROLE = re.compile(r"(?P<claim>[^=,\s]+)=(?P<value>[^,]+):(?P<role>[a-z]+)(?:@(?P<slugs>[a-z0-9+-]+))?")
+#: The roles of operators (operators/roles.py), which stands above the settings.
+_ROLES = ("owner", "operator", "auditor")
+
+
+def claimed_roles(text: str) -> tuple[ClaimedRole, ...]:
+    """Rules such as `groups=idp-admins:owner, groups=helpdesk:auditor@entra-id+okta`."""
+    return tuple(_claimed_role(rule.strip()) for rule in text.split(","))
+
+
+def _claimed_role(rule: str) -> ClaimedRole:
+    match = _CLAIMED_ROLE.fullmatch(rule)
+    if match is None:
+        raise UnusableValueError(f"has {rule!r}: give CLAIM=VALUE:ROLE, such as groups=idp-admins:owner")
+    if match["role"] not in _ROLES:
+        raise UnusableValueError(f"has the role {match['role']!r}: give {', '.join(_ROLES[:-1])} or {_ROLES[-1]}")
+    slugs = tuple(filter(None, (match["slugs"] or "").split("+")))
+    return ClaimedRole(match["claim"], match["value"].strip(), match["role"], slugs)
+
+
+def issuer(text: str) -> str:
+    """The https address of an OpenID provider, exactly as its discovery document has it."""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not (parts.scheme == "https" or local) or not parts.netloc or parts.query or parts.fragment:
+        raise UnusableValueError(f"is {text!r}: give the provider's https address, such as https://id.example.com")
+    return text
+
+
+def scopes(text: str) -> str:
+    """Scopes separated by blanks, `openid` among them."""
+    if "openid" not in text.split():
+        raise UnusableValueError(f"is {text!r}: it lacks openid, without which there is no sign-on")
+    return " ".join(text.split())
 
 
 def on_or_off(text: str) -> bool:

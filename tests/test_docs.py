@@ -176,6 +176,8 @@ WRITTEN = {
     "app_threads": "all but one",
     "max_waiters": "threads less two",
     "metrics": "none",
+    "console": "on",
+    **dict.fromkeys(("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_roles"), "none"),
 }
 
 

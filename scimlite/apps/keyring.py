@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from itsdangerous import BadSignature, Signer, URLSafeSerializer
+from itsdangerous import BadSignature, Signer, URLSafeSerializer, URLSafeTimedSerializer
 
 from .. import clock
 from ..db import Database
@@ -62,6 +62,11 @@ class Keyring:
         """A serializer that signs data kept by clients, such as cursors; each salt verifies only its own signatures."""
         kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
         return URLSafeSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
+
+    def timed_serializer(self, salt: str) -> URLSafeTimedSerializer:
+        """The same, for data that is good for a while: its `loads` takes `max_age` in seconds."""
+        kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        return URLSafeTimedSerializer(list(reversed(self._keys.values())), salt=salt, signer_kwargs=kwargs)
 
     @staticmethod
     def is_token(text: str) -> bool:

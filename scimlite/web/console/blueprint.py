@@ -9,9 +9,10 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
 from ... import deadline
+from ...operators import single_sign_on
 from ..scim.call import current_call
 from ..scim.provider import finish_request
-from . import app_overview, apps, navigation, sign_in, templating
+from . import app_overview, apps, navigation, oidc, sign_in, templating
 from .assets import asset, assets
 from .failures import error_page
 from .routing import Routes, current_visit
@@ -40,6 +41,7 @@ _HEADERS = {
 #: The pages, each a file of this folder.
 PAGES: tuple[Routes, ...] = (
     sign_in.routes,
+    oidc.routes,
     apps.routes,
     app_overview.routes,
 )
@@ -75,6 +77,8 @@ def console_blueprint(console: Console) -> Blueprint:
 
 def add_console(app: Flask, console: Console) -> None:
     """Registers the console and its assets at the service's application."""
+    if console.settings.oidc_issuer is not None:
+        single_sign_on.check_installed()
     templating.prepare(app.jinja_env)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(console_blueprint(console), url_prefix=PREFIX)

@@ -9,6 +9,7 @@ from ...apps import AppError
 from ...errors import BadRequest, OperatorError, ScimError, Unavailable, as_scim_error
 from ...operators.attempts import TooManyAttempts
 from ...operators.roles import NotAllowed, NotFresh
+from ...operators.single_sign_on import SignOnError
 from ...redaction import error_log
 from ..scim.call import current_call
 from ..scim.outage import outage
@@ -19,6 +20,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Forged, 400),
     (Insecure, 403),
     (NotAllowed, 403),
+    (SignOnError, 403),
     (AppError, 404),
     (TooManyAttempts, 429),
     (OperatorError, 400),

@@ -20,7 +20,7 @@ def sign_in(visit: Visit) -> Response:
     """Shows how to sign in."""
     if visit.session is not None:
         return visit.go_to(_next(visit))
-    return visit.render("sign_in.html", next=_next(visit))
+    return visit.render("sign_in.html", next=_next(visit), sign_on_name=_sign_on_name(visit))
 
 
 @routes.page("/link/<secret>", act=None)
@@ -71,7 +71,13 @@ def sign_out(visit: Visit) -> Response:
 def prove(visit: Visit) -> Response:
     """Asks the operator to show again who they are, before a token is shown or something is lost."""
     operator = visit.desk.operator
-    return visit.render("prove.html", operator=operator, next=_next(visit))
+    return visit.render("prove.html", operator=operator, next=_next(visit), sign_on_name=_sign_on_name(visit))
+
+
+def _sign_on_name(visit: Visit) -> str | None:
+    """What the button for the single sign-on says; None without one."""
+    settings = visit.console.settings
+    return settings.oidc_name if settings.oidc_issuer is not None else None
 
 
 def _next(visit: Visit) -> str:

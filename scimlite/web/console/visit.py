@@ -137,13 +137,11 @@ class Visit:
     def sign_in(self, response: Response, secret: str) -> Response:
         """Gives the browser the secret of its new session; what it had before as a guest is void."""
         self._set(response, _COOKIE, secret, round(sessions.LONGEST / 1_000_000))
-        response.delete_cookie(self._name(_GUEST), secure=self.is_secure, httponly=True, samesite="Lax")
-        return response
+        return self.drop(response, _GUEST)
 
     def sign_out(self, response: Response) -> Response:
         """Takes the secret away from the browser."""
-        response.delete_cookie(self._name(_COOKIE), secure=self.is_secure, httponly=True, samesite="Lax")
-        return response
+        return self.drop(response, _COOKIE)
 
     def _set(self, response: Response, cookie: str, secret: str, seconds: int | None) -> None:
         response.set_cookie(
@@ -158,6 +156,19 @@ class Visit:
         if guest is None:
             guest = self._new_guest = secrets.token_urlsafe(32)
         return sessions.csrf_token(guest)
+
+    def keep(self, response: Response, cookie: str, value: str, seconds: int) -> None:
+        """Has the browser keep a value for so many seconds."""
+        self._set(response, cookie, value, seconds)
+
+    def kept(self, cookie: str) -> str | None:
+        """The value that the browser kept."""
+        return self.request.cookies.get(self._name(cookie))
+
+    def drop(self, response: Response, cookie: str) -> Response:
+        """Has the browser forget a value."""
+        response.delete_cookie(self._name(cookie), secure=self.is_secure, httponly=True, samesite="Lax")
+        return response
 
     def notice(self, text: str, tone: str = "ok") -> None:
         """Says on the next page what was done; `tone` is ok, warn or bad."""
@@ -185,7 +196,7 @@ class Visit:
         if self._notices:
             self._set(response, _NOTICES, str(self._signer.dumps(self._notices)), _NOTICES_LIVE)
         elif response.status_code == 200 and not self.is_partial and self._name(_NOTICES) in self.request.cookies:
-            response.delete_cookie(self._name(_NOTICES), secure=self.is_secure, httponly=True, samesite="Lax")
+            self.drop(response, _NOTICES)
         return response
 
     def check_form(self) -> None:
@@ -202,12 +213,15 @@ class Visit:
         if secret is None or not secrets.compare_digest(sent.encode(), sessions.csrf_token(secret).encode()):
             raise Forged
 
+    @property
+    def origin(self) -> str:
+        """Scheme and host by which the browser knows this console."""
+        return f"{'https' if self.is_secure else 'http'}://{self.request.host}"
+
     def _origins(self) -> set[str]:
         """The origins of this console: as the browser's request says it, and as the operator set it."""
-        host = self.request.host
-        origins = {f"{self.request.scheme}://{host}"} | ({f"https://{host}"} if self.is_secure else set())
         base_url = urlsplit(self.console.settings.base_url or "")
-        return origins | ({f"{base_url.scheme}://{base_url.netloc}"} if base_url.netloc else set())
+        return {self.origin} | ({f"{base_url.scheme}://{base_url.netloc}"} if base_url.netloc else set())
 
     # --- answers --------------------------------------------------------------------------------------------------
 
