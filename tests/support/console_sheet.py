@@ -102,7 +102,8 @@ def context(rows: int = 10, here: str = "Users") -> dict[str, Any]:
                 for number in range(rows)
             ],
             page=SimpleNamespace(number=2, size=50, total=100_000, previous_url="/?page=1", next_url="/?page=3"),
-            just_now=now - 200_000_000,
+            # Between five hours and six for as long as tests run.
+            hours_ago=now - 5 * 3_600_000_000 - 60_000_000,
             later=now + 86_400_000_000 * 90,
             url="https://scim.example.com/scim/v2/a2f6c1a2-6c1e-4a56-b1c6-2c7f0a5b9d11",
             states=_STATES,
