@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
+from scimlite.admin.identity_providers import identity_provider
 from scimlite.admin.wording import visible
 from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings, FeatureError
@@ -31,7 +32,7 @@ from .kit.app_name import app_argument
 from .kit.confirming import confirm
 from .kit.context import Context, with_first_installation, with_installation
 from .kit.groups import Group
-from .kit.idp import connection_block, identity_provider, idp_option
+from .kit.idp import connection_block, idp_option
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json
 

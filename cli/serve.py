@@ -14,6 +14,7 @@ import click
 
 from scimlite.admin.first_connection import first_connection
 from scimlite.admin.first_operator import first_link
+from scimlite.admin.identity_providers import identity_provider
 from scimlite.config import Settings
 from scimlite.config_values import MOST_AT_WORK
 from scimlite.db import drift, migration
@@ -25,7 +26,7 @@ from .kit import address, listener
 from .kit.address import Address
 from .kit.console import console_url, link_url
 from .kit.context import Context, open_context
-from .kit.idp import connection_block, identity_provider
+from .kit.idp import connection_block
 from .server import housekeeper, logs
 from .server.application import Application
 from .server.metrics import Exporter

@@ -6,6 +6,7 @@ import click
 
 from scimlite import clock
 from scimlite.admin import apps, tokens
+from scimlite.admin.identity_providers import identity_provider
 from scimlite.admin.tokens import DEFAULT_LABEL, Token
 from scimlite.admin.wording import visible
 from scimlite.apps import App
@@ -17,7 +18,7 @@ from .kit.columns import Column, Columns
 from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.idp import connection_block, identity_provider, idp_option
+from .kit.idp import connection_block, idp_option
 from .kit.options import dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json, print_json_lines
 from .kit.times import DEADLINE, DURATION, iso_time, local_time, spoken_time

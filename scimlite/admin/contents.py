@@ -40,6 +40,16 @@ def contents_of(db: Database, apps: Sequence[App]) -> dict[int, Contents]:
     return {id: _contents(counts[id], memberships.get(id, 0)) for id in ids}
 
 
+def people_of(db: Database, ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Counts users, disabled users among them, and groups, by the app's id: without memberships, which are many."""
+    found = {}
+    counts = _resources(db, list(ids))
+    for id in ids:
+        held = _contents(counts[id], 0)
+        found[id] = (held.users, held.disabled_users, held.groups)
+    return found
+
+
 def _contents(counts: dict[tuple[str, int], int], memberships: int) -> Contents:
     users, groups = core.USER.name, core.GROUP.name
     return Contents(

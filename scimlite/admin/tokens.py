@@ -145,6 +145,19 @@ def get(db: Database, app: App, label: str | None = None) -> Token:
     raise TokenError(f"{app.slug} has no token {label!r}.{meant} " + (f"Tokens: {_labels(newest)}." if newest else ""))
 
 
+def by_id(db: Database, app: App, id: int) -> Token | None:
+    """Returns the app's token with this number; None when the app has none."""
+    return next((token for token in every(db, app) if token.id == id), None)
+
+
+def of_provider(db: Database, app: App) -> Token | None:
+    """Returns the token that an identity provider is given: of those that work for the whole app, the one called
+    `default`, else the newest; None when there is none."""
+    at = clock.now()
+    active = [token for token in every(db, app) if token.state(at) == "active" and token.subject is None]
+    return next((token for token in active if token.label == DEFAULT_LABEL), active[-1] if active else None)
+
+
 def _labels(tokens: Sequence[Token]) -> str:
     return ", ".join(repr(token.label) for token in reversed(tokens[:10]))
 

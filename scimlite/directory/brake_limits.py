@@ -41,6 +41,10 @@ class Limits:
         """True when the brake can trip."""
         return self.number is not None or self.percent is not None
 
+    def most(self, whole: int) -> int:
+        """How many of a whole may depart within the window: the limit that is reached last counts."""
+        return self._room(0, whole)
+
     def exceeded_by(self, departed: int, whole: int | None = None) -> bool:
         """True when so many users are too many; without a whole, when they may be."""
         if departed == 0 or (self.number is not None and departed <= self.number):

@@ -76,6 +76,11 @@ class Brake:
         """True when the app has enough users to exceed the limit."""
         return max(self.active_before, self.active_now) > (self.limits.number or 0)
 
+    @property
+    def most(self) -> int:
+        """How many of the users who were active before the brake lets through."""
+        return self.limits.most(self.active_before)
+
 
 class _State(NamedTuple):
     """The state of a brake in the database; None for a brake that never tripped and was never released."""

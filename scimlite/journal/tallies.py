@@ -169,9 +169,27 @@ def last_week(db: Database, app_id: int, kind: Kind) -> dict[str, int]:
 
     What other processes counted in the last seconds may be missing.
     """
+    return _summed(db, app_id, kind, _WEEK)
+
+
+def today(db: Database, app_id: int, kind: Kind) -> dict[str, int]:
+    """Returns the same for today alone; days are UTC's."""
+    return _summed(db, app_id, kind, 1)
+
+
+def today_by_app(db: Database, kind: Kind) -> dict[int, int]:
+    """Returns how often anything of a kind happened today, by the app's id."""
+    query = TallyRow.select(TallyRow.app_id, fn.sum(TallyRow.times)).where(
+        TallyRow.day == _today(), TallyRow.kind == kind.value
+    )
+    rows: list[Any] = db.rows(query.group_by(TallyRow.app_id))
+    return {app_id: int(total) for app_id, total in rows}
+
+
+def _summed(db: Database, app_id: int, kind: Kind, days: int) -> dict[str, int]:
     times = fn.sum(TallyRow.times)
     query = TallyRow.select(TallyRow.name, times).where(
-        TallyRow.day > _today() - _WEEK, TallyRow.app_id == app_id, TallyRow.kind == kind.value
+        TallyRow.day > _today() - days, TallyRow.app_id == app_id, TallyRow.kind == kind.value
     )
     rows: list[Any] = db.rows(query.group_by(TallyRow.name).order_by(times.desc(), TallyRow.name))
     # PostgreSQL's sum of BIGINT is a NUMERIC.

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from scimlite.admin.identity_providers import identity_provider
 from scimlite_cli.kit.address import Address
-from scimlite_cli.kit.idp import connection_block, identity_provider
+from scimlite_cli.kit.idp import connection_block
 
 FIELDS = {
     "entra": ("Tenant URL", "Secret Token"),

@@ -12,7 +12,7 @@ from ... import deadline
 from ...operators import single_sign_on
 from ..scim.call import current_call
 from ..scim.provider import finish_request
-from . import app_overview, apps, navigation, oidc, operators, sign_in, templating
+from . import app_connect, app_overview, apps, navigation, oidc, operators, sign_in, templating
 from .assets import asset, assets
 from .failures import error_page
 from .routing import Routes, current_visit
@@ -44,6 +44,7 @@ PAGES: tuple[Routes, ...] = (
     oidc.routes,
     operators.routes,
     apps.routes,
+    app_connect.routes,
     app_overview.routes,
 )
 

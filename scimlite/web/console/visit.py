@@ -18,6 +18,7 @@ from ...apps.keyring import Keyring
 from ...config import Settings
 from ...db import Database
 from ...errors import OperatorError
+from ...installation import SCIM_PREFIX
 from ...journal import Actor, Origin, Scope
 from ...journal.origin import CONSOLE_OPERATORS
 from ...operators import sessions
@@ -99,6 +100,11 @@ class Visit:
         """The browser's address, behind the trusted proxies; None when it has none."""
         address = current_call().address
         return None if address == "-" else address
+
+    def scim_url(self, slug: str) -> str:
+        """Returns an app's SCIM base URL, as its identity provider is given it."""
+        base_url = self.console.settings.base_url or self.request.root_url.rstrip("/")
+        return f"{base_url}{SCIM_PREFIX}/{slug}"
 
     @cached_property
     def session(self) -> Session | None:
