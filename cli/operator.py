@@ -14,7 +14,7 @@ from scimlite.operators.roles import Role
 from .kit.app_name import apps_option
 from .kit.columns import Column, Columns
 from .kit.confirming import confirm
-from .kit.console import link_url
+from .kit.console import base_of, link_url
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.options import Choice, dry_run_option, json_option, wide_option, yes_option
@@ -250,7 +250,7 @@ def _apps(context: Context, slugs: tuple[str, ...]) -> list[App] | None:
 
 def _print_link(context: Context, shown: Operator, *, as_json: bool) -> None:
     """Print a sign-in link to stdout, and what it is to stderr."""
-    url = link_url(context.server.url, links.make(context.scope, shown))
+    url = link_url(base_of(context.settings, context.server.url), links.make(context.scope, shown))
     if as_json:
         print_json({"operator": shown.name, "url": url})
         return

@@ -24,7 +24,7 @@ from scimlite.redaction import error_log
 
 from .kit import address, listener
 from .kit.address import Address
-from .kit.console import console_url, link_url
+from .kit.console import base_of, console_url, link_url
 from .kit.context import Context, open_context
 from .kit.idp import connection_block
 from .server import housekeeper, logs
@@ -79,7 +79,8 @@ def serve(
     port = port or settings.port_to_serve()
     url = listener.url_of(host, port)
     # gunicorn ignores the address when it gets a socket from elsewhere.
-    bind = f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
+    places = [(host, port), *([settings.console.bind] if settings.console and settings.console.bind else [])]
+    binds = [_bind(*place) for place in places]
     exporter = Exporter.of(settings) if settings.metrics is not None else None
     # Held until this function ends, which is when the service does.
     served = database(settings)
@@ -97,7 +98,7 @@ def serve(
     server = Application(
         settings,
         {
-            "bind": bind,
+            "bind": binds,
             "workers": workers or settings.workers,
             "threads": settings.threads,
             "worker_tmp_dir": folder,
@@ -117,6 +118,11 @@ def serve(
     finally:
         if exporter is not None:
             exporter.end()
+
+
+def _bind(host: str, port: int) -> str:
+    """Return an address in the form that gunicorn takes, already bound unless another program hands the socket on."""
+    return f"{host}:{port}" if listener.is_inherited() else f"fd://{listener.bound(host, port).detach()}"
 
 
 def _log_session(context: Context) -> None:
@@ -199,9 +205,9 @@ def _welcome(context: Context, first_app: str, url: str) -> str:
 
 def _console(context: Context, url: str) -> str:
     """Return how to open the console: by a link that is good once, until somebody has signed in; empty without it."""
-    if not context.settings.console:
+    if context.settings.console is None:
         return ""
-    base = context.settings.base_url or url
+    base = base_of(context.settings, context.settings.base_url or url)
     secret = first_link(context.scope)
     if secret is None:
         return f"\n  The console: {console_url(base)}\n"

@@ -97,8 +97,8 @@ class Settings(Limits):
     #: SCIMLITE_METRICS: the address and port at which `scimlite serve` shows figures to Prometheus; None for nowhere.
     metrics: tuple[str, int] | None = None
 
-    #: SCIMLITE_CONSOLE: whether `scimlite serve` shows the console at /console/, `on` or `off`.
-    console: bool = True
+    #: SCIMLITE_CONSOLE: where `scimlite serve` shows the console; None, spelled `off`, for nowhere.
+    console: config_values.ConsolePlace | None = field(default_factory=config_values.ConsolePlace)
 
     #: SCIMLITE_OIDC_ISSUER: the OpenID provider by which operators sign in to the console; None for none.
     oidc_issuer: str | None = None
@@ -310,7 +310,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_DRAIN_SECONDS": ("drain", config_values.seconds),
     "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_METRICS": ("metrics", config_values.host_and_port),
-    "SCIMLITE_CONSOLE": ("console", config_values.on_or_off),
+    "SCIMLITE_CONSOLE": ("console", config_values.console_place),
     "SCIMLITE_OIDC_ISSUER": ("oidc_issuer", config_values.issuer),
     "SCIMLITE_OIDC_CLIENT_ID": ("oidc_client_id", str),
     "SCIMLITE_OIDC_CLIENT_SECRET": ("oidc_client_secret", str),

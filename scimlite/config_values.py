@@ -210,11 +210,29 @@ def scopes(text: str) -> str:
     return " ".join(text.split())
 
 
-def on_or_off(text: str) -> bool:
-    """`on` or `off`."""
-    if text not in ("on", "off"):
-        raise UnusableValueError(f"is {text!r}: give on or off")
-    return text == "on"
+@dataclass(frozen=True, slots=True)
+class ConsolePlace:
+    """Where the console is shown: beside the endpoint, under one host name only, or on an address of its own."""
+
+    host: str | None = None
+    bind: tuple[str, int] | None = None
+
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+
+def console_place(text: str) -> ConsolePlace | None:
+    """`on`, `off`, a host name such as `console.example.com`, or an address and port such as `127.0.0.1:8001`."""
+    if text in ("on", "off"):
+        return ConsolePlace() if text == "on" else None
+    if ":" in text:
+        return ConsolePlace(bind=host_and_port(text))
+    if not _HOST_NAME.fullmatch(text.lower()) or text.replace(".", "").isdigit():
+        raise UnusableValueError(
+            f"is {text!r}: give on, off, a host name such as console.example.com, or an address and port such as "
+            "127.0.0.1:8001"
+        )
+    return ConsolePlace(host=text.lower())
 
 
 def seconds(text: str) -> float:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from scimlite.config import Settings
+
+from . import listener
+
 #: Where the service shows the console.
 _CONSOLE = "/console"
 
 
-def console_url(service: str) -> str:
-    """Return the console's address at a service's address."""
-    return f"{service}{_CONSOLE}/"
+def base_of(settings: Settings, service: str) -> str:
+    """Return the address whose path is the console's, for a service at this address."""
+    place = settings.console
+    if place is not None and place.host is not None:
+        return f"https://{place.host}"
+    return service if place is None or place.bind is None else listener.url_of(*place.bind)
 
 
-def link_url(service: str, secret: str) -> str:
+def console_url(base: str) -> str:
+    """Return the console's address, at what `base_of` says."""
+    return f"{base}{_CONSOLE}/"
+
+
+def link_url(base: str, secret: str) -> str:
     """Return the address that signs an operator in with the secret of a one-time link."""
-    return f"{service}{_CONSOLE}/link/{secret}"
+    return f"{base}{_CONSOLE}/link/{secret}"

@@ -14,6 +14,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
 from scimlite import deadline
+from scimlite.web.console.visit import LISTENER
 
 from .connection import Connection
 
@@ -65,6 +66,8 @@ def answer(
         )
         environ["wsgi.multithread"] = True
         environ[deadline.ARRIVED] = connection.began
+        # SERVER_PORT becomes what a trusted proxy says.
+        environ[LISTENER] = connection.server[1] if isinstance(connection.server, tuple) else None
         body = application(environ, response.start_response)
         if arrival.cut or last():
             response.force_close()

@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
     app.add_url_rule("/", view_func=home)
-    if settings.console:
+    if settings.console is not None:
         add_console(app, Console(settings, db, installation.keyring))
     # The server says there that it is about to stop.
     health = app.extensions["scimlite.health"] = Health(db)

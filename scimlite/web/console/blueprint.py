@@ -8,9 +8,10 @@ from flask import Blueprint, Flask, Response, g, request, url_for
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
-from ... import deadline
+from ... import deadline, errors
 from ...operators import single_sign_on
 from ..scim.call import current_call
+from ..scim.failures import error_response
 from ..scim.provider import finish_request
 from . import app_connect, app_overview, apps, navigation, oidc, operators, sign_in, templating
 from .assets import asset, assets
@@ -58,9 +59,11 @@ def console_blueprint(console: Console) -> Blueprint:
     blueprint.add_url_rule("/static/<path:filename>", "static", asset, methods=["GET"])
 
     @blueprint.before_request
-    def _begin() -> None:
+    def _begin() -> Response | None:
         deadline.begin(console.settings.request_timeout, request.environ.get(deadline.ARRIVED))
-        g.console_visit = Visit(console, request._get_current_object())  # type: ignore[attr-defined]  # a proxy's own
+        g.console_visit = visit = Visit(console, request._get_current_object())  # type: ignore[attr-defined]  # a proxy's
+        # In the endpoint's form, which says nothing of a console.
+        return None if visit.is_here else error_response(errors.NotFound("There is nothing at this URL."))
 
     @blueprint.after_request
     def _finish(response: Response) -> Response:

@@ -85,6 +85,4 @@ def _rules(visit: Visit) -> list[RoleRule]:
 
 def _return_url(visit: Visit) -> str:
     """The address that the provider knows as this console's."""
-    path = url_for("console.signed_on")
-    base_url = visit.console.settings.base_url
-    return f"{base_url}{path.removeprefix(visit.request.script_root)}" if base_url else f"{visit.origin}{path}"
+    return f"{visit.url}{url_for('console.signed_on').removeprefix(visit.request.script_root)}"

@@ -137,5 +137,4 @@ def _apps(visit: Visit) -> list[App] | None:
 
 def _link(visit: Visit, shown: Operator) -> str:
     secret = links.make(visit.desk.scope(_ACT), shown)
-    base_url = visit.console.settings.base_url or visit.origin
-    return f"{base_url}{url_for('console.link', secret=secret)}"
+    return f"{visit.url}{url_for('console.link', secret=secret).removeprefix(visit.request.script_root)}"

@@ -26,6 +26,8 @@ from ...operators.roles import Act
 from ...operators.sessions import Session
 from ..scim.call import current_call
 
+#: The name in a WSGI environment of the port on which the request came in.
+LISTENER = "scimlite.listener"
 #: With https the browser lets no other host or path set the cookie (RFC 6265bis, "__Host-").
 _COOKIE = "scimlite"
 _GUEST = "scimlite-guest"
@@ -84,11 +86,26 @@ class Visit:
         base_url = self.console.settings.base_url or ""
         return self.request.is_secure or base_url.startswith("https:")
 
+    @property
+    def is_here(self) -> bool:
+        """True unless the operator wants the console under another host name, or on another port."""
+        place = self.console.settings.console
+        if place is None or (place.host is None and place.bind is None):
+            return place is not None
+        if place.host is not None:
+            return self._host_name == place.host
+        environ = self.request.environ
+        return place.bind is not None and environ.get(LISTENER, int(environ["SERVER_PORT"])) == place.bind[1]
+
+    @property
+    def _host_name(self) -> str:
+        """The host name in the address, without the port."""
+        host = self.request.host.lower()
+        return host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
+
     def check_transport(self) -> None:
         """Raises Insecure for plain http that leaves the machine."""
-        host = self.request.host
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if not self.is_secure and name not in _LOOPBACK:
+        if not self.is_secure and self._host_name not in _LOOPBACK:
             raise Insecure(
                 "The console needs https, because a session could be stolen on the way. Behind a proxy that speaks "
                 "https, set SCIMLITE_BASE_URL to its address or SCIMLITE_TRUSTED_PROXIES; without one, open the "
@@ -218,6 +235,13 @@ class Visit:
         sent = self.request.headers.get(CSRF_HEADER) or self.request.form.get(CSRF_FIELD, "")
         if secret is None or not secrets.compare_digest(sent.encode(), sessions.csrf_token(secret).encode()):
             raise Forged
+
+    @property
+    def url(self) -> str:
+        """The address by which links lead to this console from elsewhere."""
+        place, base_url = self.console.settings.console, self.console.settings.base_url
+        beside = place is None or (place.host is None and place.bind is None)
+        return base_url if base_url is not None and beside else f"{self.origin}{self.request.script_root}"
 
     @property
     def origin(self) -> str:
