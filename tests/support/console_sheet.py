@@ -13,10 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scimlite import clock
 from scimlite.web.console import templating
+from scimlite.web.console.assets import assets
 
 CONSOLE = Path(templating.__file__).parent
 CSP = (
@@ -53,10 +54,12 @@ _DAY = 86_400
 
 def environment(folder: Path) -> Environment:
     """Jinja as the console has it, with what Flask would give, and a folder of further templates."""
-    found = Environment(loader=FileSystemLoader([folder, CONSOLE / "templates"]), autoescape=True)
+    found = Environment(
+        loader=FileSystemLoader([folder, CONSOLE / "templates"]), autoescape=True, undefined=StrictUndefined
+    )
     templating.prepare(found)
     found.globals.update(
-        url_for=lambda endpoint, filename: f"/static/{filename}",
+        url_for=lambda endpoint, filename: f"/static/{filename}?v={assets()[filename].version}",
         csrf_token=lambda: 'token"<&',
         get_flashed_messages=lambda with_categories: [
             ("ok", "The app was saved."),
@@ -81,6 +84,8 @@ def context(rows: int = 10, here: str = "Users") -> dict[str, Any]:
         ],
         "operator": SimpleNamespace(name=NAMES[3], role="owner"),
         "sign_out_url": "/act",
+        "product": None,
+        "language": None,
         "crumbs": [
             SimpleNamespace(text="Apps", url="/#apps"),
             SimpleNamespace(text=NAMES[1], url="/#app"),

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 import console_sheet
 from browser import axe, picture, sizes
+from scimlite.web.console.assets import assets
 
 HERE = Path(__file__).parent
 STATIC = console_sheet.CONSOLE / "static"
@@ -102,6 +103,14 @@ def test_no_template_has_script_or_style_in_it():
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?! src=)|hx-on|hx-vals=.js:", text), path
         assert not re.search(r"\|\s*safe\b|Markup|autoescape", text), path
+
+
+def test_the_base_of_the_style_is_loaded_once(page, sheet):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{sheet}/plain", wait_until="networkidle")
+    version = assets()["vendor/simple.min.css"].version
+    assert [url for url in asked if "simple" in url] == [f"{sheet}/static/vendor/simple.min.css?v={version}"]
 
 
 def test_a_page_is_small():
