@@ -145,10 +145,10 @@ class SqliteDatabase(Database):
         While it is not, every statement checks.
         """
         try:
-            self._file.check(self._link.wal)
+            self._file.check(self._link.beside)
         except Unavailable:
             self._link.check_at = 0.0
-            if self._link.wal is not None and not self.in_transaction and self._file.wal_is_taken_away:
+            if self._link.beside is not None and not self.in_transaction and self._file.wal_is_taken_away:
                 # This connection still has the WAL, and what was acknowledged is safe once it is in the file.
                 self.peewee.connection().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
             raise
@@ -157,7 +157,7 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         super().close()
         # The last connection that is closed removes the WAL, and the next one makes another.
-        self._link.wal = None
+        self._link.beside = None
 
     # --- transactions ---------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import peewee
 
 from .. import deadline
 from .sqlite_errors import is_full
-from .sqlite_file import DatabaseFile, Identity
+from .sqlite_file import Beside, DatabaseFile
 from .troubles import Trouble
 
 #: Seconds between two checks that a thread's connection reads the file that is there.
@@ -45,8 +45,8 @@ class Link(threading.local):
 
     #: True while the connection overwrites what it deletes.
     erasing = False
-    #: The WAL that the connection writes to.
-    wal: Identity | None = None
+    #: The WAL that the connection writes to, and its index.
+    beside: Beside | None = None
     #: When the connection's file is checked again, by `time.monotonic`.
     check_at = 0.0
 
@@ -68,7 +68,7 @@ class Connections(peewee.SqliteDatabase):
         try:
             # Reading opens the WAL and keeps it; a pragma that turns a new file's WAL on does not.
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            self._link.wal = self._file.opened()
+            self._link.beside = self._file.opened()
             connection.set_progress_handler(_is_overdue, _STEPS)
         except BaseException:
             connection.close()

@@ -1,7 +1,8 @@
-"""The file of a SQLite database and its WAL: whether they are still the ones that this process opened.
+"""The file of a SQLite database, its WAL and its -shm file: whether they are still those that this process opened.
 
 A file that is deleted, moved or replaced stays open for the processes that use it, and so does its WAL: what they write
-would be acknowledged and then be nowhere.
+would be acknowledged and then be nowhere. The -shm file is the index of the WAL and has the locks: processes that use
+two of them overwrite what the others wrote.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from .troubles import Trouble, unavailable
 
 _OVERWRITTEN = "an older file was copied over it: stop the service, and run `scimlite db restore`"
 _NO_WAL = "its -wal file is gone: put it back, or restart the service"
+_NO_INDEX = "its -shm file is gone: put it back, or restart the service before anything else opens the database"
+_OTHER = "another {} file is in the place of its own: put the first one back, or restart the service"
 #: Device and inode.
 Identity = tuple[int, int]
+#: The WAL that a connection writes to, and its index; None for an index that is in no file.
+Beside = tuple[Identity, Identity | None]
 _IN_USE = "a running service uses the file that was in its place before: stop that service first"
 #: First byte and number of the bytes that each process locks which uses the -shm file, and the database's file:
 #: https://www.sqlite.org/walformat.html and https://www.sqlite.org/fileformat2.html#the_lock_byte_page
@@ -42,7 +47,7 @@ _PAUSES = (0.005, 0.02, 0.1)
 class DatabaseFile:
     """The database's file as this process opened it first; processes that are forked later go by the same file.
 
-    A check costs two calls of stat, 2 us.
+    A check costs three calls of stat, 3 us.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,10 +57,13 @@ class DatabaseFile:
         self._index = f"{self._main}-shm"
         #: None before the first connection.
         self._identity: Identity | None = None
+        #: What the newest connection of this process has.
+        self._beside: Beside | None = None
         #: When the file was written last, as far as this process has looked into it.
         self._written = 0
         #: The change counter that any process of this service saw last: a process that does nothing misses checkpoints.
-        self._shared = mmap.mmap(-1, 4)
+        #: And 1 when one of them has found the index gone: a process that comes after that would make another one.
+        self._shared = mmap.mmap(-1, 5)
         #: The fault that was logged last, None when the file was right at the last check.
         self._fault: str | None = None
 
@@ -71,6 +79,8 @@ class DatabaseFile:
             raise unavailable(Trouble.REPLACED, _IN_USE)
         if self.wal_is_taken_away and (opened_before or _is_locked(self._index, *_INDEX_IN_USE)):
             raise self._unavailable(_NO_WAL)
+        if self._index_is_taken_away(opened_before):
+            raise self._unavailable(_NO_INDEX)
         if not opened_before and self._identity is None:
             self._look_into()
 
@@ -134,21 +144,35 @@ class DatabaseFile:
         """
         return _lasts(lambda: _identity(self._index) is not None and _identity(self._wal) is None)
 
-    def opened(self) -> Identity | None:
-        """Remembers the file of the first connection, and checks that of each later one; returns the WAL's identity.
+    def _index_is_taken_away(self, opened_before: bool) -> bool:
+        """True when there is no index beside a WAL that a process uses; SQLite makes it before and removes both."""
 
-        Called after a connection has read. The WAL is None where SQLite could not make one, in a folder that it only
-        reads.
+        def is_missing() -> bool:
+            if _identity(self._index) is not None or _identity(self._wal) is None:
+                return False
+            # Within a process SQLite goes on with the index that it has.
+            return bool(self._shared[4]) if opened_before else _is_locked(self._main, *_FILE_IN_USE)
+
+        return _lasts(is_missing)
+
+    def opened(self) -> Beside | None:
+        """Remembers the file of the first connection, and checks that of each later one; returns what is beside it.
+
+        Called after a connection has read. None where SQLite could not make a WAL, in a folder that it only reads.
         """
-        wal = _identity(self._wal)
+        wal, index = _identity(self._wal), _identity(self._index)
+        if index is None and self._beside is not None and self._beside[0] == wal:
+            # SQLite has given this connection the index of the others of this process.
+            index = self._beside[1]
+        beside = self._beside = (wal, index) if wal is not None else None
         _opened.add(self._main)
         if self._identity is None:
             self._identity = _identity(self._main)
-        self.check(wal)
-        return wal
+        self.check(beside)
+        return beside
 
-    def check(self, wal: Identity | None) -> None:
-        """Raises Unavailable when the file, or the WAL of a connection, is not the one that was opened.
+    def check(self, beside: Beside | None) -> None:
+        """Raises Unavailable when the file, or the WAL or its index of a connection, is not the one that was opened.
 
         In: what `opened` returned for the connection; None checks the file alone. The log has one line when the
         trouble begins and one when it ends.
@@ -160,37 +184,47 @@ class DatabaseFile:
             if (found.st_dev, found.st_ino) == self._identity:
                 if found.st_mtime_ns != self._written and self._is_overwritten(found.st_mtime_ns):
                     raise self._unavailable(_OVERWRITTEN)
-                if wal is not None:
-                    found = os.stat(self._wal)
-                if wal is None or (found.st_dev, found.st_ino) == wal:
-                    if wal is not None and self._fault is not None:
-                        self._recover()
+                if beside is None:
                     return
+                wal, index = beside
+                found = os.stat(self._wal)
+                if (found.st_dev, found.st_ino) == wal:
+                    if index is not None:
+                        found = os.stat(self._index)
+                    if index is None or (found.st_dev, found.st_ino) == index:
+                        if self._fault is not None:
+                            self._recover()
+                        return
         except OSError:
             # Described below.
             pass
-        raise self._unavailable(self._described())
+        raise self._unavailable(self._described(beside))
 
     def _unavailable(self, fault: str) -> Unavailable:
         # A command that finds the trouble when it begins says so itself.
         if fault != self._fault and self._identity is not None:
             self._fault = fault
+            self._shared[4] = fault == _NO_INDEX
             error_log.error("SQLite file %s: %s. Until then every request is answered with 503.", self._main, fault)
         return unavailable(Trouble.REPLACED, fault)
 
     def _recover(self) -> None:
         self._fault = None
+        self._shared[4] = False
         error_log.warning("SQLite file %s is there again", self._main)
 
-    def _described(self) -> str:
+    def _described(self, beside: Beside | None) -> str:
         found = _identity(self._main)
         if found is None:
             return "its file is gone: put it back, or stop the service and run `scimlite db restore`"
         if found != self._identity:
             return "another file is in its place: put the first one back, or restart the service to use the new one"
-        if _identity(self._wal) is None:
+        wal, index = _identity(self._wal), _identity(self._index)
+        if wal is None:
             return _NO_WAL
-        return "another -wal file is in the place of its own: put the first one back, or restart the service"
+        if beside is not None and wal != beside[0]:
+            return _OTHER.format("-wal")
+        return _NO_INDEX if index is None else _OTHER.format("-shm")
 
 
 def _identity(path: str) -> Identity | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-REPLACED = ["moved", "deleted", "replaced", "folder renamed", "write-ahead log moved"]
+REPLACED = ["moved", "deleted", "replaced", "folder renamed", "write-ahead log moved", "index moved"]
+_BESIDE = {"write-ahead log moved": "-wal", "index moved": "-shm"}
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def away(folder: Path, how: str) -> Iterator[None]:
         aside.rename(folder)
         return
     file = folder / "scimlite.db"
-    place = folder / "scimlite.db-wal" if how == "write-ahead log moved" else file
+    place = folder / f"scimlite.db{_BESIDE.get(how, '')}"
     os.link(place, aside)
     if how == "replaced":
         other = folder / "other"

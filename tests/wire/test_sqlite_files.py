@@ -181,6 +181,31 @@ def test_what_was_acknowledged_outlives_a_write_ahead_log_that_is_deleted(tmp_pa
     assert {f"user {number}" for number in range(20)} <= {user["user_name"] for user in said.json_lines}
 
 
+def test_an_index_that_is_deleted_damages_nothing(tmp_path: Path) -> None:
+    """A process that opens the database meanwhile would make another one, and both would write over each other."""
+    folder = tmp_path / "state"
+    with site_in(folder, tmp_path) as site:
+        for number in range(20):
+            site.client.user(f"user {number}").ok(201)
+        site.wal.with_name("scimlite.db-shm").unlink()
+        refused(site.client.user("late"))
+        assert "its file is not" in refused(site.health())
+        said = site.commands.process("app", "disable", "a")
+        assert said.code == 1
+        assert "-shm file is gone" in said.err
+        assert said.err.count("\n") == 1
+        # A worker that comes in the place of another one makes no other index either.
+        os.kill(site.workers[0], signal.SIGKILL)
+        until(lambda: len(site.workers) == 2, 20)
+        time.sleep(1)
+        for _ in range(10):
+            refused(site.client.another().user("late"))
+        assert not site.wal.with_name("scimlite.db-shm").exists()
+    site.commands.process("db", "check").ok()
+    said = site.commands.process("user", "list", "--json").ok()
+    assert {f"user {number}" for number in range(20)} <= {user["user_name"] for user in said.json_lines}
+
+
 # --- space and I/O ------------------------------------------------------------------------------------------------
 
 
