@@ -6,13 +6,15 @@ import random
 import threading
 import time
 
+from scimlite import deadline
 from scimlite.admin import housekeeping
 from scimlite.db import Database, DatabaseError
 from scimlite.errors import ScimError, Unavailable
 from scimlite.redaction import error_log
 
-#: Seconds between two rounds of housekeeping.
+#: Seconds between two rounds of housekeeping, and that a round may take.
 _EVERY = 3600
+_LONGEST = 300.0
 
 
 def start(db: Database) -> None:
@@ -33,7 +35,8 @@ def _tidy_regularly(db: Database) -> None:
         try:
             # A missing SQLite file is not made anew.
             if db.exists():
-                housekeeping.tidy(db)
+                with deadline.within(_LONGEST):
+                    housekeeping.tidy(db)
         except Unavailable as error:
             # No fault of ours, and nothing is lost by waiting.
             error_log.error("housekeeping: database unavailable: %s; again in an hour", error.reason or error.detail)

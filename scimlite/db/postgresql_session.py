@@ -8,7 +8,8 @@ connection of its own, so there they are set in each transaction.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -32,6 +33,8 @@ _WATCH, _WATCH_EVERY = "client_connection_check_interval", 1000
 #: libpq's parameters, unless the operator gives them: seconds until a server has to accept a connection, milliseconds
 #: until it has to acknowledge what was sent.
 _PARAMETERS = {"connect_timeout": 5, "tcp_user_timeout": 20_000}
+#: Without a deadline: seconds of silence after which the server has to show that it lives, and that it has for it.
+_PATIENCE, _SIGN_OF_LIFE = 10.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Connection(psycopg.Connection[Any]):
     pooled = False
     #: The values of the settings to be set in each transaction, by their names; empty without a pooler.
     local: Mapping[str, str] = MappingProxyType({})
+    #: Where it leads.
+    url = ""
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> Any:
@@ -133,10 +138,15 @@ class Connection(psycopg.Connection[Any]):
             raise error_from_result(results[-1])
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Waits until the server has answered, and until the deadline at most. Raises DeadlineError then."""
+        """Waits until the server has answered, and until the deadline at most. Raises DeadlineError then.
+
+        Without a deadline, as commands are, it waits for as long as the server lives.
+        """
         seconds = deadline.remaining()
-        if seconds == math.inf or timeout is not None:
+        if timeout is not None:
             return super().wait(gen, interval, timeout)
+        if seconds == math.inf:
+            return super().wait(self._while_server_lives(gen), interval)
         try:
             # What psycopg's `wait` calls: it runs for each statement, and the call between costs as much as this line.
             return wait(gen, self.pgconn.socket, interval, seconds)
@@ -150,6 +160,38 @@ class Connection(psycopg.Connection[Any]):
             with suppress(psycopg.Error, RuntimeError):
                 gen.close()
             raise DeadlineError("the server did not answer in time") from None
+
+    def _while_server_lives(self, gen: Any) -> Generator[Any, Any, Any]:
+        """The same steps; raises DeadlineError when the server is silent and takes no other connection either.
+
+        What a command asks for may take an hour, and a server that works for it answers others meanwhile.
+        """
+        look_at = time.monotonic() + _PATIENCE
+        try:
+            step = next(gen)
+            while True:
+                # The driver comes back here every tenth of a second.
+                ready = yield step
+                if not ready and time.monotonic() > look_at:
+                    if not _lives(self.url):
+                        self.pgconn.finish()
+                        raise DeadlineError("the server gives no answer, and no sign of life on another connection")
+                    look_at = time.monotonic() + _PATIENCE
+                step = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+
+def _lives(url: str) -> bool:
+    """False when nothing answers at all; a server that refuses a connection lives."""
+    try:
+        with deadline.within(_SIGN_OF_LIFE), Connection.connect(url, autocommit=True, **parameters(url)) as other:
+            other.execute("SELECT 1")
+    except (DeadlineError, psycopg.errors.ConnectionTimeout):
+        return False
+    except psycopg.Error:
+        return True
+    return True
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -173,6 +215,7 @@ def connect(url: str, settings: Mapping[str, str], prepare_threshold: int | str 
     if deadline.remaining() <= 0:
         raise DeadlineError("no connection was made in time")
     connection = Connection.connect(url, autocommit=True, prepare_threshold=None, **parameters(url))
+    connection.url = url
     try:
         _configure(connection, settings)
     except BaseException:

@@ -22,9 +22,9 @@ from postgres_server import PostgresServer, empty_database
 from scim_client import Answer, ScimClient, assert_scim_error
 from scimlite import deadline
 from scimlite.admin import apps
-from scimlite.db import Database, migration, open_database
+from scimlite.db import Database, migration, open_database, postgresql_session
 from scimlite.db.tables import AppRow
-from scimlite.errors import DeadlinePassed, Unconfirmed
+from scimlite.errors import DeadlinePassed, Unavailable, Unconfirmed
 from scimlite.journal import Origin, Scope
 from tcp_forwarder import Forwarder
 
@@ -280,6 +280,31 @@ class TestPostgresConnections:
                 with deadline.within(0.7), takes(0.6, 1.5), pytest.raises(DeadlinePassed):
                     db.scalar(SQL("SELECT 1"))
                 db.close()
+
+    def test_a_command_ends_when_its_server_is_frozen(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not before: a server that works for it for a long time answers others."""
+        monkeypatch.setattr(postgresql_session, "_PATIENCE", 0.5)
+        monkeypatch.setattr(postgresql_session, "_SIGN_OF_LIFE", 1.0)
+        plain = open_database(url)
+        with Forwarder.to(url) as forwarder:
+            db = open_database(forwarder.url(url) + "?connect_timeout=2")
+            assert db.scalar(SQL("SELECT 'done' FROM pg_sleep(2)")) == "done"
+            forwarder.hold()
+            with takes(1, 8), pytest.raises(Unavailable) as raised:
+                db.transact(renaming(db, "Late"))
+            assert "no sign of life" in str(raised.value.reason)
+            with takes(0, 8), pytest.raises(Unavailable):
+                name(db)
+            forwarder.flow()
+            time.sleep(0.5)
+            assert name(db) == "App"
+            forwarder.hold_at(b"COMMIT")
+            with takes(1, 8), pytest.raises(Unconfirmed):
+                db.transact(renaming(db, "Nobody knows"))
+            forwarder.flow()
+            db.close()
+        assert name(plain) in ("App", "Nobody knows")
+        plain.close()
 
     def test_another_host_of_the_url_takes_over_from_a_frozen_one(self, url: str) -> None:
         login, rest = url.split("@")
