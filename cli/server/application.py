@@ -20,8 +20,8 @@ from .logs import ServerLog
 from .metrics import Exporter
 from .worker import Worker
 
-#: Seconds that running requests have to end, once the service takes no others.
-_GRACE = 10
+#: Seconds that running requests have to end, beyond those that they may take, once the service takes no others.
+_GRACE = 2
 
 #: gunicorn's settings that do not depend on ours.
 _OPTIONS = {
@@ -57,7 +57,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         self._census = Census()
         self._options = {
             **_OPTIONS,
-            "graceful_timeout": math.ceil(settings.drain) + _GRACE,
+            "graceful_timeout": math.ceil(settings.drain + settings.request_timeout) + _GRACE,
             "pre_fork": self._count_in,
             "child_exit": self._count_out,
             **options,

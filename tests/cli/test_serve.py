@@ -17,8 +17,10 @@ import pytest
 from commands import COMMAND, Commands
 from live_service import LiveService
 from postgres_server import free_port
+from scimlite.config import Settings
 from scimlite_cli.kit import listener
 from scimlite_cli.kit.address import DEFAULT_URL, current, forget, remember
+from scimlite_cli.server.application import Application
 
 
 @pytest.fixture
@@ -257,3 +259,10 @@ def test_workers_need_no_temporary_folder(commands, tmp_path):
     assert "Traceback" not in log.read_text()
     # gunicorn removes the files' names at once.
     assert not [name for name in state_files(commands) if name.startswith("wgunicorn")]
+
+
+def test_a_service_that_stops_waits_for_requests_as_long_as_they_may_take(settings_env):
+    settings = Settings.from_environment(
+        {**settings_env, "SCIMLITE_REQUEST_TIMEOUT": "40", "SCIMLITE_DRAIN_SECONDS": "2.5"}
+    )
+    assert Application(settings, {}).cfg.graceful_timeout > 40 + 2.5
