@@ -89,11 +89,12 @@ class Change:
         entries = self._entries(resource, before, after, differences, password) + linked.entries
         changed = bool(differences) or linked.changed or password is not None
         if changed:
+            resource.modified_at = clock.after(resource.modified_at, linked.since)
             self._store(resource, changes, before, after)
             remember(workspace, after, old)
         if entries:
             # When members are refused and nothing changes, `modified_at` is the time of an older change.
-            at = resource.modified_at if changed else clock.after(resource.modified_at)
+            at = resource.modified_at if changed else clock.after(resource.modified_at, linked.since)
             self._attempt.record(entries, resource, at)
         return resource
 
@@ -144,7 +145,6 @@ class Change:
         """Writes the new version and the value rows that differ; buries a user who is deprovisioned."""
         workspace, db = self._workspace, self._workspace.db
         resource.version += 1
-        resource.modified_at = clock.after(resource.modified_at)
         if not changes:
             db.execute(_new_version, row=resource.row, version=resource.version, modified_at=resource.modified_at)
             return

@@ -63,7 +63,8 @@ class Creation:
         if revived:
             resource = tombstones.revive(workspace.db, revived, subject, orjson.dumps(document).decode())
         else:
-            resource = self._insert(subject, self._text.decode(), clock.now())
+            at = clock.after(member_changes.newest(workspace, self._cleaned.links))
+            resource = self._insert(subject, self._text.decode(), at)
         value_index.write(workspace, self._type, resource.row, set(), self._values)
         notes = [tombstones.REVIVED if revived else None, passwords.apply(workspace, resource.row, self._password)]
         action = Action.RESTORED if revived else Action.CREATED

@@ -33,6 +33,8 @@ class Linked:
     entries: list[Entry] = field(default_factory=list)
     #: Rows of resources that are no longer linked.
     removed: list[int] = field(default_factory=list)
+    #: When the newest of the resources in question was created: a membership begins later.
+    since: int = 0
 
 
 NOTHING = Linked()
@@ -54,6 +56,16 @@ def change(
     if displays and workspace.app.settings.member_display == "sent":
         changing.name_added(displays)
     return linked
+
+
+def newest(workspace: Workspace, ids: Iterable[str]) -> int | None:
+    """When the newest of these resources was created; None when none exists."""
+    times = [
+        row[-1]
+        for chunk in chunks(ids, _CHUNK)
+        for row in workspace.db.rows(_resources_by_id, app=workspace.app.id, ids=chunk)
+    ]
+    return max(times, default=None)
 
 
 class _Change:
@@ -78,6 +90,7 @@ class _Change:
         self._inserted: dict[int, None] = {}
         #: Ids of members to add that do not exist in the app.
         self._missing: dict[str, None] = {}
+        self._since = 0
         #: Id, type and name by row, of rows that a step looked up.
         self._names: dict[int, tuple[str, str, str]] = {}
 
@@ -137,7 +150,9 @@ class _Change:
         rows: dict[str, int] = {}
         linkable = [end.type for end in self._attribute.ends]
         for chunk in chunks(ids, _CHUNK):
-            for id, row, kind, name, deleted_at in self._db.rows(_resources_by_id, app=self._app.id, ids=chunk):
+            found = self._db.rows(_resources_by_id, app=self._app.id, ids=chunk)
+            for id, row, kind, name, deleted_at, created_at in found:
+                self._since = max(self._since, created_at)
                 if kind in linkable and not (living and deleted_at is not None):
                     rows[id] = row
                     self._names[row] = (id, kind, name)
@@ -195,7 +210,7 @@ class _Change:
 
     def linked(self) -> Linked:
         """The outcome, with a journal entry for each member that was added, was removed, or does not exist."""
-        linked = Linked(bool(self._added or self._removed), removed=list(self._removed))
+        linked = Linked(bool(self._added or self._removed), removed=list(self._removed), since=self._since)
         names = self._names
         for chunk in chunks((row for row in (*self._added, *self._removed) if row not in names), _CHUNK):
             names.update({row: (id, kind, name) for row, id, kind, name in self._db.rows(_names_of_rows, rows=chunk)})
@@ -245,8 +260,10 @@ def _name_member(db: Database) -> Any:
 @prepared
 def _resources_by_id(db: Database) -> Any:
     # Conditions for the unique index only: with more of them SQLite may choose an index over all users.
-    columns = (ResourceRow.uuid, ResourceRow.id, ResourceRow.type, ResourceRow.name, ResourceRow.deleted_at)
-    return ResourceRow.select(*columns).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
+    columns = ("uuid", "id", "type", "name", "deleted_at", "created_at")
+    return ResourceRow.select(*[getattr(ResourceRow, column) for column in columns]).where(
+        ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids")
+    )
 
 
 @prepared

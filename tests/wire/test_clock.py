@@ -65,6 +65,20 @@ def assert_in_order(entries: list[dict[str, Any]], actions: list[str]) -> None:
     assert found == sorted(found, key=lambda entry: entry[0])
 
 
+def test_memberships_begin_after_their_members(
+    client: FlaskClient, commands: CommandLine, back: Callable[[], None]
+) -> None:
+    old = send(client, "POST", "/Groups", {"displayName": "old"}, 201)
+    ann = send(client, "POST", "/Users", {"userName": "ann"}, 201)
+    back()
+    members = [{"value": ann["id"]}]
+    add = {"schemas": [PATCH], "Operations": [{"op": "add", "path": "members", "value": members}]}
+    send(client, "PATCH", f"/Groups/{old['id']}", add)
+    send(client, "POST", "/Groups", {"displayName": "new", "members": members}, 201)
+    assert_in_order(commands.json_lines("report", "--user", ann["id"]), ["created", "member_added", "member_added"])
+    commands.ok("db", "check")
+
+
 def test_a_user_from_creation_to_purge(client: FlaskClient, commands: CommandLine, back: Callable[[], None]) -> None:
     user = send(client, "POST", "/Users", {"userName": "ann", "password": "first secret"}, 201)
     times = [user["meta"]["created"], user["meta"]["lastModified"]]
