@@ -151,11 +151,13 @@ class Installation:
         """True when this is the password of a user of an app who may use the application.
 
         False for users who are unknown, deleted, disabled or without a password, and takes as long for each of them;
-        always False while the app's feature `passwords` is `drop`. Raises AppError when there is no such app.
+        always False while the app's feature `passwords` is `drop`. Raises AppError when there is no such app, and
+        Unavailable when the database cannot be used, or too many sign in at once: say that it may work later.
         """
         from .directory import passwords
 
-        return passwords.verify(self.db, find_app(self.db, slug), user_id, password)
+        most = self.settings.max_hashes
+        return passwords.verify(self.db, find_app(self.db, slug), user_id, password, most_hashes=most)
 
 
 def check_not_lost(db: Database, settings: Settings) -> None:

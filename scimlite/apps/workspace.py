@@ -16,6 +16,8 @@ class Allowance:
     """How many passwords a request may yet set: hashing one takes tens of milliseconds of CPU."""
 
     passwords: int
+    #: The hash of the password that is set next, made before its transaction began.
+    prepared: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ def change(workspace: Workspace, resource_type: ResourceType, secrets: Mapping[s
         return Change(None)
     if not 0 < len(password) <= _LONGEST:
         raise InvalidValue(f"{_PATH} has 1 to {_LONGEST:,} characters.")
+    allowance = workspace.allowance
+    if allowance is not None and allowance.prepared is not None:
+        hash, allowance.prepared = allowance.prepared, None
+        return Change(hash)
     _take_one(workspace)
     with _gate.entered(
         workspace.limits.max_hashes, queue=workspace.limits.max_hashes * _QUEUE, patience=deadline.at_most(_PATIENCE)
@@ -96,11 +100,12 @@ def forget(db: Database, row: int) -> None:
     db.execute(_delete_password, row=row)
 
 
-def verify(db: Database, app: App, user_id: str, password: str) -> bool:
+def verify(db: Database, app: App, user_id: str, password: str, *, most_hashes: int = Limits().max_hashes) -> bool:
     """True when this is the password of an active user of the app.
 
     False for unknown, deleted and disabled users, for users without a password, and in apps that drop passwords; each
-    answer takes the same time. A hash with other parameters than today's is replaced.
+    answer takes the same time. A hash with other parameters than today's is replaced. At most `most_hashes` passwords
+    are hashed at once in a process; raises Unavailable when the turn does not come in time, or the database is.
     """
     from argon2.exceptions import VerifyMismatchError
 
@@ -111,8 +116,8 @@ def verify(db: Database, app: App, user_id: str, password: str) -> bool:
     row, stored = kept or (None, decoy)
     opaque = _opaque(password)
     renewed = None
-    # Everybody who signs in waits for a turn: an answer that depended on the load would be none.
-    with _gate.entered(Limits().max_hashes):
+    # However many sign in, nobody is sent away at once; but nobody holds a thread of the application for good.
+    with _gate.entered(most_hashes, patience=deadline.at_most(_PATIENCE)):
         try:
             _hasher().verify(stored, opaque)
         except VerifyMismatchError:

@@ -9,6 +9,7 @@ import pytest
 
 from installation import Connected, Installation, watch
 from scim_client import ENTERPRISE_URN, ERROR_URN, PATCH_URN, Answer, ScimClient, assert_scim_error
+from scimlite.directory import passwords
 
 Json = Any
 
@@ -420,6 +421,21 @@ def test_a_reference_that_cannot_wait_is_refused(app: Connected) -> None:
     wrong = {**user("a"), "data": {"userName": "a", "active": "perhaps", "nickName": "bulkId:a"}}
     (result,) = done(app.client, wrong)
     assert (result["status"], result["response"]["scimType"]) == ("400", "invalidValue")
+
+
+def test_passwords_of_a_circle_are_those_of_its_users(installation: Installation) -> None:
+    app = installation.app(passwords="hash")
+
+    def managed(name: str, by: str, password: str) -> Json:
+        return user(name, password=password, **{ENTERPRISE_URN: {"manager": {"value": f"bulkId:{by}"}}})
+
+    results = done(app.client, managed("a", "b", "secret of a"), managed("b", "a", "secret of b"))
+    assert statuses(results) == ["201"] * 2
+    row = installation.app_row(app)
+    for result, name in zip(results, "ab", strict=True):
+        other = "b" if name == "a" else "a"
+        assert passwords.verify(installation.db, row, id_of(result), f"secret of {name}")
+        assert not passwords.verify(installation.db, row, id_of(result), f"secret of {other}")
 
 
 # --- failOnErrors -------------------------------------------------------------------------------------------------

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import argon2
 import pytest
+from flask import Flask
 
+import scimlite
 from installation import Connected, Installation, watch
-from scim_client import PATCH_URN, USER_URN, Answer, assert_scim_error
-from scimlite.admin import apps
+from scim_client import ENTERPRISE_URN, PATCH_URN, USER_URN, Answer, assert_scim_error
+from scimlite import deadline
+from scimlite.admin import apps, tokens
+from scimlite.apps.workspace import Workspace
+from scimlite.config import Settings
 from scimlite.db.tables import PasswordRow, ValueRow
 from scimlite.directory import passwords
+from scimlite.errors import Unavailable
+from scimlite.journal import Origin, Scope
 
 SECRET = "correct-horse-Battery-7"
 OTHER = "another-staple-Dyed-8"
@@ -166,6 +174,61 @@ def test_only_a_living_active_user_of_the_app_is_let_in(installation: Installati
     keeping.client.delete(path).ok(204)
     assert not lets_in(installation, keeping, made, SECRET)
     assert kept(installation, keeping) == []
+
+
+def test_who_signs_in_does_not_wait_for_good(installation: Installation, keeping: Connected) -> None:
+    made = keeping.client.user("ann", password=SECRET).ok(201)
+    with passwords._gate.entered(1), deadline.within(0.3), pytest.raises(Unavailable) as raised:
+        passwords.verify(installation.db, installation.app_row(keeping), made.id, SECRET, most_hashes=1)
+    assert int(raised.value.headers["Retry-After"]) > 0
+    assert lets_in(installation, keeping, made, SECRET)
+
+
+def test_as_many_sign_in_at_once_as_the_settings_say(database_url: str, tmp_path: Path) -> None:
+    made = Installation.new(database_url, tmp_path, MAX_HASHES="3")
+    made.stop()
+    inside = scimlite.Installation.open(Settings.from_environment(made.env))
+    apps.create(Scope(inside.db, Origin("tests")), "App", "app")
+    gate = passwords._gate
+    with gate.entered(3), gate.entered(3), deadline.within(5):
+        # A third of three.
+        assert not inside.verify_password("app", UNKNOWN, SECRET)
+        with gate.entered(3), deadline.within(0.3), pytest.raises(Unavailable):
+            inside.verify_password("app", UNKNOWN, SECRET)
+    inside.db.close()
+
+
+def test_passwords_of_a_circle_are_hashed_before_its_transaction(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the database meanwhile."""
+    inside = scimlite.Installation.open(settings, create=True, upgrade=True)
+    scope = Scope(inside.db, Origin("tests"))
+    apps.create(scope, "App", "app")
+    app = apps.edit(scope, "app", features={"passwords": "hash"})
+    token = tokens.issue(Workspace.of(scope, app), inside.keyring)[1]
+    flask = Flask("application")
+    flask.register_blueprint(inside.blueprint(), url_prefix="/scim")
+    begun = []
+
+    class Watched(argon2.PasswordHasher):
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            begun.append(inside.db.in_transaction)
+            return super().hash(password, salt=salt)
+
+    monkeypatch.setattr(argon2, "PasswordHasher", Watched)
+    passwords._hasher.cache_clear()
+    data = [
+        {"userName": name, "password": SECRET, ENTERPRISE_URN: {"manager": {"value": f"bulkId:{other}"}}}
+        for name, other in ("ab", "ba")
+    ]
+    operations = [{"method": "POST", "path": "/Users", "bulkId": each["userName"], "data": each} for each in data]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = flask.test_client().post("/scim/app/Bulk", json={"Operations": operations}, headers=headers)
+    passwords._hasher.cache_clear()
+    assert [each["status"] for each in answer.json["Operations"]] == ["201", "201"]
+    assert begun == [False, False]
+    inside.db.close()
 
 
 def test_a_user_who_does_not_exist_takes_as_long(installation: Installation, keeping: Connected) -> None:

@@ -72,9 +72,15 @@ class _BulkRun:
         self._errors = 0
         #: How many operations found no database since the last one that did.
         self._unavailable = 0
+        #: True when an operation has succeeded, so that its result must be told.
+        self._acknowledged = False
 
     def run(self) -> list[Json]:
-        """Carries out the operations, and returns their results in the order of the request."""
+        """Carries out the operations, and returns their results in the order of the request.
+
+        Raises Unavailable when an operation finds no database before any has succeeded: clients repeat a request that
+        is 503, and not operations of one that is 200.
+        """
         for numbers in bulk_order.steps(self._operations):
             if self._errors >= self._most_errors:
                 break
@@ -104,6 +110,8 @@ class _BulkRun:
             self._succeeded(number, operation, write())
         except Exception as error:
             scim_error = to_scim_error(error, self._call)
+            if isinstance(scim_error, errors.Unavailable) and not self._acknowledged:
+                raise scim_error from error
             self._unavailable = self._unavailable + 1 if isinstance(scim_error, errors.Unavailable) else 0
             self._failed(number, operation, scim_error)
 
@@ -118,6 +126,7 @@ class _BulkRun:
         answers: dict[int, Answer] = {}
         if not self._database_lost:
             try:
+                circle.prepare()
                 answers = self._call.db.transact(circle.create)
             except Exception as error:
                 cause = error
@@ -146,6 +155,7 @@ class _BulkRun:
                 self._ids[operation.bulk_id] = answer.resource.id
         self._results[number] = result
         self._unavailable = 0
+        self._acknowledged = True
 
     def _failed(self, number: int, operation: BulkOperation, error: errors.ScimError) -> None:
         self._errors += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from ... import errors
+from ...directory import passwords
 from ...scim import bulk, intake
 from ...scim.bulk import BulkOperation
 from ...scim.messages import PATCH_URN
@@ -34,11 +36,26 @@ class Circle:
         self._operations = operations
         self._numbers = numbers
         self._ids = ids
-        allowance = call.workspace.allowance
-        #: How many passwords the request may yet set.
-        self._passwords = allowance.passwords if allowance is not None else 0
+        #: The hashes of the passwords, by the number of the operation.
+        self._hashes: dict[int, str] = {}
         #: The operation that is under way: when `create` raises, this one failed.
         self.current: int | None = None
+
+    def prepare(self) -> None:
+        """Hashes the passwords, before the transaction: others would wait for it. Raises the errors of `change`."""
+        if self._call.workspace.app.settings.passwords != "hash":
+            return
+        for number in self._numbers:
+            self.current = number
+            operation = self._operations[number]
+            resource_type, _ = bulk_operation.begin(self._call, operation, self._ids)
+            change = None
+            # What is wrong with the resource is said when it is created.
+            with suppress(errors.BadRequest):
+                secrets = intake.clean(resource_type, operation.data).secrets
+                change = passwords.change(self._call.workspace, resource_type, secrets)
+            if change is not None and change.hash is not None:
+                self._hashes[number] = change.hash
 
     def create(self) -> dict[int, Answer]:
         """Creates the resources without references to later ones, and then adds these references.
@@ -47,9 +64,6 @@ class Circle:
         of the operation.
         """
         allowance = self._call.workspace.allowance
-        if allowance is not None:
-            # A try before this one set none.
-            allowance.passwords = self._passwords
         ids = dict(self._ids)
         missing = {self._operations[number].bulk_id or "" for number in self._numbers}
         answers: dict[int, Answer] = {}
@@ -65,6 +79,8 @@ class Circle:
             part = bulk.resolve(replace(operation, data=data), ids)
             projection = Projection(resource_type)
             retention = self._call.limits.retention
+            if allowance is not None:
+                allowance.prepared = self._hashes.get(number)
             answers[number] = writes.create(attempt, resource_type, part.data, projection, retention)
             bulk_id = operation.bulk_id or ""
             ids[bulk_id] = _resource_id(answers[number])
