@@ -94,6 +94,9 @@ def authenticate(
     token_id = keyring.token_id(text.strip()) if scheme.lower() == "bearer" else None
     row = db.row(_token_with_app, token_id=token_id) if token_id else None
     if row is None:
+        if token_id:
+            # We signed it. Identity providers give up where a token is refused, so it must not be for a wrong file.
+            db.check_place()
         raise RefusedToken(_why_unknown(keyring, header, token_id))
     app = apps_app.load(*row[:_APP_COLUMNS])
     token = _Token._make(row[_APP_COLUMNS:])

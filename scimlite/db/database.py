@@ -145,6 +145,9 @@ class Database(Runner):
         """Raises Unavailable, whose reason an operator understands, when the database cannot be read or written."""
         self.scalar(peewee.Select(columns=[peewee.SQL("1")]))
 
+    def check_place(self) -> None:
+        """Raises Unavailable when what was read may come from another database, which took the place of this one."""
+
     def session(self) -> Session | None:
         """Returns what this thread's connection to a server has; None for a file. Raises Unavailable."""
         return None

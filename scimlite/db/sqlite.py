@@ -154,6 +154,9 @@ class SqliteDatabase(Database):
             raise
         self._link.check_at = time.monotonic() + CHECKED_EVERY
 
+    def check_place(self) -> None:
+        self._check_file()
+
     def close(self) -> None:
         super().close()
         # The last connection that is closed removes the WAL, and the next one makes another.

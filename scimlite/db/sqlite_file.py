@@ -17,9 +17,10 @@ from pathlib import Path
 
 from ..errors import Unavailable
 from ..redaction import error_log
+from .sqlite_traces import Traces, beginning, change_counter, checkpoint
 from .troubles import Trouble, unavailable
 
-_OVERWRITTEN = "an older file was copied over it: stop the service, and run `scimlite db restore`"
+_OVERWRITTEN = "another file was copied over it: stop the service, and run `scimlite db restore`"
 _NO_WAL = "its -wal file is gone: put it back, or restart the service"
 _NO_INDEX = "its -shm file is gone: put it back, or restart the service before anything else opens the database"
 _OTHER = "another {} file is in the place of its own: put the first one back, or restart the service"
@@ -38,8 +39,6 @@ _opened: set[str] = set()
 #: Descriptors of database files by identity, which are never closed for the same reason.
 _descriptors: dict[Identity, int] = {}
 _MOST_DESCRIPTORS = 100
-#: Where a SQLite file has its change counter, 4 bytes: https://www.sqlite.org/fileformat2.html#file_change_counter
-_CHANGE_COUNTER = 24
 #: Seconds between looks at what another process may just be changing.
 _PAUSES = (0.005, 0.02, 0.1)
 
@@ -59,11 +58,13 @@ class DatabaseFile:
         self._identity: Identity | None = None
         #: What the newest connection of this process has.
         self._beside: Beside | None = None
-        #: When the file was written last, as far as this process has looked into it.
+        #: When the file was written last, as far as this process has looked into it, and what it found then.
         self._written = 0
+        self._traces = Traces()
         #: The change counter that any process of this service saw last: a process that does nothing misses checkpoints.
-        #: And 1 when one of them has found the index gone: a process that comes after that would make another one.
-        self._shared = mmap.mmap(-1, 5)
+        #: Then 1 when one of them has found the index gone, as a process that comes after that would make another one;
+        #: and 1 when one has found the file overwritten, which the next checkpoint hides.
+        self._shared = mmap.mmap(-1, 6)
         #: The fault that was logged last, None when the file was right at the last check.
         self._fault: str | None = None
 
@@ -89,7 +90,8 @@ class DatabaseFile:
         with suppress(OSError):
             file = os.open(self._main, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                self._written, self._changes = os.fstat(file).st_mtime_ns, _change_counter(file)
+                self._written, self._changes = os.fstat(file).st_mtime_ns, change_counter(file)
+                self._traces.beginning = beginning(file)
             finally:
                 os.close(file)
 
@@ -102,18 +104,25 @@ class DatabaseFile:
         self._shared[:4] = count.to_bytes(4, "big")
 
     def _is_overwritten(self, written: int) -> bool:
-        """True when a file that was written meanwhile holds an older state: no checkpoint of SQLite goes back.
+        """True when a file that was written meanwhile was not written by SQLite, or once was not.
 
-        In: when it was written, in nanoseconds. What is copied over a file that is in use keeps its inode.
+        In: when it was written, in nanoseconds. What is copied over a file that is in use keeps its inode. No
+        checkpoint goes back to an older state, and without a checkpoint SQLite writes nothing.
         """
         assert self._identity is not None
         file = _descriptor(self._main, self._identity)
-        if file < 0:
-            return False
-        if _lasts(lambda: _change_counter(file) < self._changes):
+        if file < 0 or self._shared[5]:
+            return bool(self._shared[5])
+        if self._traces.show_another_writer(file, self._index_descriptor(_identity(self._index))) or _lasts(
+            lambda: change_counter(file) < self._changes
+        ):
+            self._shared[5] = True
             return True
-        self._written, self._changes = written, max(self._changes, _change_counter(file))
+        self._written, self._changes = written, max(self._changes, change_counter(file))
         return False
+
+    def _index_descriptor(self, index: Identity | None) -> int:
+        return -1 if index is None else _descriptor(self._index, index)
 
     @property
     def wal(self) -> Path:
@@ -180,10 +189,16 @@ class DatabaseFile:
         if self._identity is None:
             return
         try:
+            # Before the time of the file: a checkpoint may come in between.
+            last = checkpoint(self._index_descriptor(beside[1])) if beside is not None else None
             found = os.stat(self._main)
             if (found.st_dev, found.st_ino) == self._identity:
-                if found.st_mtime_ns != self._written and self._is_overwritten(found.st_mtime_ns):
-                    raise self._unavailable(_OVERWRITTEN)
+                if self._shared[5] or found.st_mtime_ns != self._written:
+                    if self._is_overwritten(found.st_mtime_ns):
+                        raise self._unavailable(_OVERWRITTEN)
+                elif beside is not None:
+                    # A WAL that begins anew does not write to the file.
+                    self._traces.checkpoint = last
                 if beside is None:
                     return
                 wal, index = beside
@@ -273,8 +288,3 @@ def _descriptor(path: str, identity: Identity) -> int:
         _descriptors.setdefault((found.st_dev, found.st_ino), file)
         file = _descriptors.get(identity, -1)
     return file
-
-
-def _change_counter(file: int) -> int:
-    """SQLite's count of changes in a file's header; 0 for a file without one."""
-    return int.from_bytes(os.pread(file, 4, _CHANGE_COUNTER), "big")

@@ -1,0 +1,58 @@
+"""What SQLite leaves behind when it writes to a database's file, so that somebody else's writing is noticed.
+
+In WAL mode SQLite writes to the file in checkpoints alone, and notes each in the WAL's index before it begins:
+https://www.sqlite.org/walformat.html#the_wal_index_file_format
+"""
+
+from __future__ import annotations
+
+import os
+
+#: Where a file has its change counter, 4 bytes: https://www.sqlite.org/fileformat2.html#file_change_counter
+_CHANGE_COUNTER = 24
+#: The smallest page; a file's first one begins with its header, and has the roots of its tables.
+_BEGINNING = 512
+#: Where the index has the two salts of the WAL, and the frames that checkpoints have written and mean to write.
+_SALTS, _WRITTEN, _MEANT = slice(32, 40), slice(96, 100), slice(128, 132)
+_INDEX_HEADER = 136
+
+
+def change_counter(file: int) -> int:
+    """SQLite's count of changes in the header of an open file; 0 for a file without one."""
+    return int.from_bytes(os.pread(file, 4, _CHANGE_COUNTER), "big")
+
+
+def beginning(file: int) -> bytes:
+    """The beginning of an open file."""
+    return os.pread(file, _BEGINNING, 0)
+
+
+def checkpoint(index: int) -> bytes | None:
+    """Which checkpoint was the last, from an open index; None while one is under way or nothing can be told."""
+    header = os.pread(index, _INDEX_HEADER, 0) if index >= 0 else b""
+    if len(header) < _INDEX_HEADER or header[_WRITTEN] != header[_MEANT]:
+        return None
+    return header[_SALTS] + header[_WRITTEN]
+
+
+class Traces:
+    """The beginning of a file, and the last checkpoint that had written to it then; None when that is not known."""
+
+    def __init__(self) -> None:
+        self.checkpoint: bytes | None = None
+        self.beginning = b""
+
+    def show_another_writer(self, file: int, index: int) -> bool:
+        """True when an open file has another beginning than after the same checkpoint; else it is remembered.
+
+        In: the descriptors of the file and of the WAL's index, -1 for none.
+        """
+        before = checkpoint(index)
+        found = beginning(file)
+        after = checkpoint(index)
+        # A checkpoint that began meanwhile may have written any part of it.
+        known = after if before == after else None
+        if known is not None and known == self.checkpoint and found != self.beginning:
+            return True
+        self.checkpoint, self.beginning = known, found
+        return False
