@@ -7,7 +7,7 @@ import click
 from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.apps import get as get_app
-from scimlite.operators import accounts, links, sessions
+from scimlite.operators import accounts, links, passwords, sessions
 from scimlite.operators.accounts import Operator
 from scimlite.operators.roles import Role
 
@@ -148,9 +148,16 @@ def show(context: Context, name: str, as_json: bool) -> None:
 @_role_option
 @apps_option("Bind them to this app; repeat it for more.")
 @click.option("--all-apps", is_flag=True, help="Let them see all apps.")
+@click.option("--no-password", is_flag=True, help="Take their password away; they set a new one at the console.")
 @with_installation
 def edit(
-    context: Context, name: str, new_name: str | None, role: str | None, slugs: tuple[str, ...], all_apps: bool
+    context: Context,
+    name: str,
+    new_name: str | None,
+    role: str | None,
+    slugs: tuple[str, ...],
+    all_apps: bool,
+    no_password: bool,
 ) -> None:
     """Give an operator another name, role, or other apps. It holds at once, where they are signed in, too.
 
@@ -159,8 +166,8 @@ def edit(
     """
     if slugs and all_apps:
         raise click.UsageError("--app and --all-apps exclude each other.")
-    if new_name is None and role is None and not slugs and not all_apps:
-        raise click.UsageError("Nothing to change: give --name, --role, --app or --all-apps.")
+    if new_name is None and role is None and not slugs and not all_apps and not no_password:
+        raise click.UsageError("Nothing to change: give --name, --role, --app, --all-apps or --no-password.")
     edited = accounts.edit(
         context.scope,
         accounts.get(context.db, name),
@@ -169,6 +176,8 @@ def edit(
         apps=_apps(context, slugs),
         every_app=all_apps,
     )
+    if no_password:
+        passwords.change(context.scope, edited, None)
     click.echo(f"{edited.name} is {edited.role}.", err=True)
 
 

@@ -131,6 +131,24 @@ def verify(db: Database, app: App, user_id: str, password: str, *, most_hashes: 
     return row is not None
 
 
+def hashed(password: str) -> str:
+    """The hash of a password that is no user's of an app. Raises Unavailable when too many are being hashed."""
+    with _gate.entered(Limits().max_hashes, queue=Limits().max_hashes * _QUEUE, patience=deadline.at_most(_PATIENCE)):
+        return _hasher().hash(_opaque(password))
+
+
+def matches(stored: str | None, password: str) -> bool:
+    """True when a hash is this password's; None takes as long and is False. Raises Unavailable like `hashed`."""
+    from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+    with _gate.entered(Limits().max_hashes, queue=Limits().max_hashes * _QUEUE, patience=deadline.at_most(_PATIENCE)):
+        try:
+            _hasher().verify(stored or _decoy(), _opaque(password))
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+    return stored is not None
+
+
 class _Gate:
     """Lets a few threads of the process hash at the same time: each takes a core and 64 MiB."""
 

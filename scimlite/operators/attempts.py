@@ -15,9 +15,11 @@ from ..scim.names import fold
 
 #: Microseconds in which failures count.
 _WINDOW = 15 * 60_000_000
-#: Failures of one name, and of one address, in that time: a whole office may share an address.
-_MOST_OF_A_NAME = 5
+#: Failures of one name from one address, of one address, and of one name, in that time. A whole office may share an
+#: address, and nobody should keep an operator out by failing in their name from elsewhere.
+_MOST_OF_A_PAIR = 5
 _MOST_OF_AN_ADDRESS = 20
+_MOST_OF_A_NAME = 50
 _LONGEST = 100
 
 
@@ -53,8 +55,11 @@ def _fail(scope: Scope, name: str | None, reason: str) -> None:
 
 def _counted(scope: Scope, name: str | None) -> list[tuple[str, int]]:
     """Returns under what an attempt is counted, with how many of it are allowed."""
-    counted = [(f"from {scope.origin.address}", _MOST_OF_AN_ADDRESS)] if scope.origin.address else []
-    return [*counted, (f"as {fold(name)[:_LONGEST]}", _MOST_OF_A_NAME)] if name else counted
+    place = f"from {scope.origin.address or '-'}"
+    if not name:
+        return [(place, _MOST_OF_AN_ADDRESS)]
+    folded = f"as {fold(name)[:_LONGEST]}"
+    return [(place, _MOST_OF_AN_ADDRESS), (f"{folded} {place}", _MOST_OF_A_PAIR), (folded, _MOST_OF_A_NAME)]
 
 
 def forget_old(db: Database) -> int:

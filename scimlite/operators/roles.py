@@ -38,6 +38,7 @@ class Act(StrEnum):
     ERASE = "erase a person"
     SEE_INSTALLATION = "look at the installation"
     MANAGE_OPERATORS = "manage operators"
+    OWN_ACCOUNT = "change how you sign in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ RULES: Mapping[Act, Rule] = {
     Act.ERASE: Rule(_RUNNERS, fresh=True),
     Act.SEE_INSTALLATION: Rule(_ALL, unbound=True),
     Act.MANAGE_OPERATORS: Rule(_OWNERS, fresh=True, unbound=True),
+    Act.OWN_ACCOUNT: Rule(_ALL, fresh=True),
 }
 
 

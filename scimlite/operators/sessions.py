@@ -126,6 +126,16 @@ def _end(scope: Scope, session: Session) -> None:
     journal.record(scope, [Entry(Action.SIGNED_OUT, detail=session.operator.name)])
 
 
+def end_others(scope: Scope, session: Session | None) -> int:
+    """Signs the operator of a session out of every other browser; returns of how many."""
+    if session is None:
+        return 0
+    others = [each for each in of(scope.db, session.operator) if each.digest != session.digest]
+    for each in others:
+        end(scope, each)
+    return len(others)
+
+
 def end_all(scope: Scope, operator: Operator) -> int:
     """Signs an operator out of every browser; returns of how many."""
     living = len(of(scope.db, operator))

@@ -140,6 +140,7 @@ TABLE = {
     Act.ERASE: (RUNNERS, True, True),
     Act.SEE_INSTALLATION: (EVERYBODY, False, False),
     Act.MANAGE_OPERATORS: (OWNERS, False, True),
+    Act.OWN_ACCOUNT: (EVERYBODY, True, True),
 }
 
 

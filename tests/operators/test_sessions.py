@@ -11,6 +11,7 @@ from installation import Installation
 from scimlite import clock
 from scimlite.admin import housekeeping
 from scimlite.db.operator_tables import SessionRow, SignInAttemptRow, SignInLinkRow
+from scimlite.journal import Actor, Origin, Scope
 from scimlite.operators import accounts, attempts, links, sessions
 from scimlite.operators.accounts import Operator
 from scimlite.operators.attempts import TooManyAttempts
@@ -123,15 +124,38 @@ def test_of_two_at_once_one_uses_a_link(here, ann):
     assert sorted(each is not None for each in found) == [False] * 7 + [True]
 
 
-def test_after_some_failures_a_name_has_to_wait(here, ann, later):
+def place(here, address: str) -> Scope:
+    return Scope(here.db, Origin("console:?", actor=Actor.CONSOLE, address=address))
+
+
+def test_after_some_failures_a_name_has_to_wait_where_it_failed(here, ann, later):
+    office = place(here, "192.0.2.1")
     for _ in range(5):
-        attempts.check(here.scope, "ann")
-        attempts.fail(here.scope, "ANN", "wrong password")
+        attempts.check(office, "ann")
+        attempts.fail(office, "ANN", "wrong password")
     with pytest.raises(TooManyAttempts):
-        attempts.check(here.scope, "Ann")
-    attempts.check(here.scope, "bob")
+        attempts.check(office, "Ann")
+    attempts.check(office, "bob")
+    # Nobody keeps an operator out from elsewhere.
+    attempts.check(place(here, "192.0.2.2"), "ann")
     later(16 * MINUTE)
-    attempts.check(here.scope, "ann")
+    attempts.check(office, "ann")
+
+
+def test_many_addresses_do_not_help_to_guess(here, ann):
+    for number in range(50):
+        attempts.fail(place(here, f"192.0.2.{number}"), "ann", "wrong password")
+    with pytest.raises(TooManyAttempts):
+        attempts.check(place(here, "192.0.2.99"), "ann")
+
+
+def test_an_address_that_fails_with_any_name_has_to_wait(here, ann):
+    office = place(here, "192.0.2.1")
+    for number in range(20):
+        attempts.fail(office, f"name{number}", "wrong password")
+    for name in ("ann", None):
+        with pytest.raises(TooManyAttempts):
+            attempts.check(office, name)
 
 
 def test_housekeeping_takes_what_is_over(here, ann, later):
@@ -140,6 +164,7 @@ def test_housekeeping_takes_what_is_over(here, ann, later):
     attempts.fail(here.scope, "ann", "wrong password")
     assert housekeeping.tidy(here.db).sign_ins == 0
     later(LONGEST)
-    assert housekeeping.tidy(here.db).sign_ins == 3
+    # A failure counts under address, name, and both.
+    assert housekeeping.tidy(here.db).sign_ins == 5
     for table in (SessionRow, SignInLinkRow, SignInAttemptRow):
         assert here.db.rows(table.select()) == []

@@ -13,7 +13,7 @@ from ...operators import single_sign_on
 from ..scim.call import current_call
 from ..scim.failures import error_response
 from ..scim.provider import finish_request
-from . import app_connect, app_overview, apps, navigation, oidc, operators, sign_in, templating
+from . import account, app_connect, app_overview, apps, navigation, oidc, operators, sign_in, templating
 from .assets import asset, assets
 from .failures import error_page
 from .routing import Routes, current_visit
@@ -42,6 +42,7 @@ _HEADERS = {
 #: The pages, each a file of this folder.
 PAGES: tuple[Routes, ...] = (
     sign_in.routes,
+    account.routes,
     oidc.routes,
     operators.routes,
     apps.routes,
@@ -105,6 +106,7 @@ def _known() -> dict[str, Any]:
         "app_tabs": navigation.tabs(visit),
         "operator": visit.session.operator if visit.session is not None else None,
         "sign_out_url": url_for("console.sign_out"),
+        "account_url": url_for("console.account"),
         "crumbs": None,
         "product": None,
         "language": None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Response, url_for
 
-from ...operators import attempts, links, sessions
+from ...operators import attempts, links, passwords, sessions
 from ...operators.accounts import Operator
+from ...operators.attempts import TooManyAttempts
+from ...operators.passwords import WrongPassword
 from ...operators.sessions import Way
 from .routing import Routes
 from .visit import Visit
@@ -20,7 +22,27 @@ def sign_in(visit: Visit) -> Response:
     """Shows how to sign in."""
     if visit.session is not None:
         return visit.go_to(_next(visit))
-    return visit.render("sign_in.html", next=_next(visit), sign_on_name=_sign_on_name(visit))
+    return visit.render("sign_in.html", next=_next(visit), sign_on_name=_sign_on_name(visit), problem=None, name="")
+
+
+@routes.form("/sign-in", act=None)
+def use_password(visit: Visit) -> Response:
+    """Signs in with a name and a password."""
+    form = visit.request.form
+    name = form.get("name", "")
+    try:
+        operator = passwords.verify(visit.scope_of("?"), name, form.get("password", ""))
+    except (WrongPassword, TooManyAttempts) as error:
+        status = 429 if isinstance(error, TooManyAttempts) else 403
+        return visit.render(
+            "sign_in.html",
+            status,
+            next=_next(visit),
+            sign_on_name=_sign_on_name(visit),
+            problem=str(error),
+            name=name[:100],
+        )
+    return admit(visit, operator, Way.PASSWORD)
 
 
 @routes.page("/link/<secret>", act=None)
@@ -71,7 +93,21 @@ def sign_out(visit: Visit) -> Response:
 def prove(visit: Visit) -> Response:
     """Asks the operator to show again who they are, before a token is shown or something is lost."""
     operator = visit.desk.operator
-    return visit.render("prove.html", operator=operator, next=_next(visit), sign_on_name=_sign_on_name(visit))
+    return visit.render(
+        "prove.html", operator=operator, next=_next(visit), sign_on_name=_sign_on_name(visit), problem=None
+    )
+
+
+@routes.form("/prove", act=None)
+def prove_by_password(visit: Visit) -> Response:
+    """Takes the password of the operator who is signed in as the proof."""
+    operator = visit.desk.operator
+    try:
+        passwords.verify(visit.scope_of(operator.name), operator.name, visit.request.form.get("password", ""))
+    except (WrongPassword, TooManyAttempts) as error:
+        page = {"operator": operator, "next": _next(visit), "sign_on_name": _sign_on_name(visit)}
+        return visit.render("prove.html", 403, problem=str(error), **page)
+    return admit(visit, operator, Way.PASSWORD)
 
 
 def _sign_on_name(visit: Visit) -> str | None:
