@@ -10,9 +10,9 @@ from click.shell_completion import CompletionItem
 from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
 from scimlite.admin.identity_providers import identity_provider
-from scimlite.admin.wording import visible
 from scimlite.apps import App, app_profile
 from scimlite.apps.features import AppSettings, FeatureError
+from scimlite.visible_text import visible
 
 from .app_file import export, import_
 from .app_show import (

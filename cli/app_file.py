@@ -8,7 +8,7 @@ import click
 
 from scimlite.admin import apps
 from scimlite.admin.rehearsal import rehearse
-from scimlite.admin.wording import visible
+from scimlite.visible_text import visible
 
 from .app_show import summary
 from .kit.app_name import app_argument, app_of_file_option, from_environment

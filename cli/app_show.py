@@ -11,10 +11,10 @@ from scimlite import clock
 from scimlite.admin.contents import Contents
 from scimlite.admin.overview import Contact, Details, Overview
 from scimlite.admin.tokens import Token
-from scimlite.admin.wording import visible
 from scimlite.apps import App, app_profile, refused_tokens
 from scimlite.apps.features import AppSettings
 from scimlite.scim.leniency import Leniency
+from scimlite.visible_text import visible
 
 from .brake import BRAKES, brake_text
 from .kit.columns import Column, Columns

@@ -7,7 +7,7 @@ import sys
 import click
 
 from scimlite.admin.check import Check, Counts
-from scimlite.admin.wording import visible
+from scimlite.visible_text import visible
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation

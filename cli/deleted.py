@@ -8,11 +8,11 @@ import click
 
 from scimlite.admin import deleted, people
 from scimlite.admin.deleted import Tombstone
-from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.directory.tombstones import DEACTIVATED, DEPROVISIONED
 from scimlite.scim import core
 from scimlite.scim.schema import ResourceType
+from scimlite.visible_text import visible
 
 from .kit.choosing import the_one
 from .kit.columns import Column, Columns

@@ -9,8 +9,9 @@ import click
 
 from scimlite.admin import explain as explaining
 from scimlite.admin.explain import Explanation, RefusedRequest
-from scimlite.admin.wording import description_of, operator_of, subject_of, visible, wording_of_remedy
+from scimlite.admin.wording import description_of, operator_of, subject_of, wording_of_remedy
 from scimlite.journal.report import Record
+from scimlite.visible_text import visible
 
 from .kit.columns import Column, Columns
 from .kit.context import Context, with_installation

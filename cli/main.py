@@ -101,7 +101,7 @@ def _message(error: Exception) -> click.ClickException | None:
 
 def _readable(text: str) -> str:
     """Return a message with escapes for what steers a terminal: it may quote names that came from outside."""
-    from scimlite.admin.wording import visible_lines
+    from scimlite.visible_text import visible_lines
 
     return visible_lines(text)
 

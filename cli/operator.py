@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.apps import get as get_app
 from scimlite.operators import accounts, links, passwords, sessions
 from scimlite.operators.accounts import Operator
 from scimlite.operators.roles import Role
+from scimlite.visible_text import visible
 
 from .kit.app_name import apps_option
 from .kit.columns import Column, Columns

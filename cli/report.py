@@ -11,13 +11,13 @@ import click
 
 from scimlite.admin import reporting
 from scimlite.admin.reporting import Follower
-from scimlite.admin.wording import visible
 from scimlite.db import Database
 from scimlite.errors import Unavailable
 from scimlite.journal import Action, Actor, Outcome
 from scimlite.journal import report as journal_report
 from scimlite.journal.report import Record
 from scimlite.journal.selection import Selection
+from scimlite.visible_text import visible
 
 from .kit.app_name import app_option
 from .kit.context import Context, with_installation

@@ -10,8 +10,8 @@ import click
 
 from scimlite.admin import apps, catalog, schemas
 from scimlite.admin.rehearsal import rehearse
-from scimlite.admin.wording import visible
 from scimlite.scim.schema import ResourceType
+from scimlite.visible_text import visible
 
 from .kit import completing
 from .kit.app_name import required_app_option

@@ -8,9 +8,9 @@ from scimlite import clock
 from scimlite.admin import apps, tokens
 from scimlite.admin.identity_providers import identity_provider
 from scimlite.admin.tokens import DEFAULT_LABEL, Token
-from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.scim import core
+from scimlite.visible_text import visible
 
 from .kit.app_name import app_and_label, app_argument
 from .kit.choosing import the_one

@@ -9,10 +9,11 @@ import click
 from scimlite import apps
 from scimlite.admin import people
 from scimlite.admin.people import Listing
-from scimlite.admin.wording import actor_of, sentence_about, visible
+from scimlite.admin.wording import actor_of, sentence_about
 from scimlite.journal import report
 from scimlite.journal.selection import Selection
 from scimlite.scim import core
+from scimlite.visible_text import visible
 
 from .kit.app_name import app_option, required_app_option
 from .kit.choosing import chosen_apps, the_one

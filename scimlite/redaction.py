@@ -14,27 +14,40 @@ import traceback
 from collections.abc import Iterator
 from types import CodeType, TracebackType
 
+from .visible_text import visible
+
 HIDDEN = "…"
 
-#: Tokens and credentials, also where they came without their header; the query of a URL, and parameters of one, to the
-#: end of the line, because a malformed one has blanks; a password in a URL; e-mail addresses, which are user names.
+#: Tokens and other signed texts, also percent-encoded and where a line ends within them.
+_TOKENS = re.compile(
+    r"(?P<token>(?:s|%73)cimlite(?:_|%5f))[\w.~+/=%-]*(?:[\r\n]+[ \t]*[\w.~+/=%-]{16,}(?!\S))*"
+    r"|(?<![\w-])[\w-]{16,}+\.[\w-]{16,}+(?:\.[\w-]{16,}+)?",
+    re.IGNORECASE | re.ASCII,
+)
+_OF_A_WORD = r"[^\s@'\"<>()=,;:/]"
+#: Credentials, also where they came without their header; the query of a URL, and parameters of one, to the end of the
+#: line, because a malformed one has blanks; what PostgreSQL says of a row; a password in a URL; e-mail addresses, which
+#: are user names.
 _SECRETS = re.compile(
-    r"(?P<token>scimlite_)[\w.~+/=%-]*"
-    r"|(?P<scheme>\b(?:bearer|basic|digest|negotiate)(?:\s|%20|[:=])+)\S+"
-    r"|(?P<header>\b(?:proxy-)?authorization\b).*"
-    r"|(?P<query>\?)[^\s?]*=.*"
-    r"|(?P<parameter>\b(?:filter|(?:excluded)?attributes|sort(?:by|order)|cursor|password)=).*"
-    r"|(?P<user>://)[^\s/@]+@"
-    r"|[^\s@'\"<>()=,;:/]+@[^\s@'\"<>()=,;:/]+\.\w+",
+    r"(?P<scheme>\b(?:bearer|basic|digest|negotiate)(?:[^\w%]|%(?:25)*[0-9a-f]{2})+)\S.*"
+    r"|(?P<header>authorization\b).*"
+    r"|(?P<name>(?:password|passwd|secret|token|api[_-]?key|credentials?|cookie)\w{0,32}\s{0,4}(?:[:=]|%3[ad]))\s*\S.*"
+    r"|(?P<query>(?<=\S)\?)(?=\S).*"
+    r"|(?P<parameter>\b(?:filter|(?:excluded)?attributes|sort(?:by|order)|cursor|startid)\s{0,4}(?:=|%3d)).*"
+    r"|(?P<row>\bDETAIL:|\)=\().*"
+    r"|(?P<user>://)\S{1,500}@"
+    rf"|(?<!{_OF_A_WORD})(?:(?!%40){_OF_A_WORD})++(?:@|%40){_OF_A_WORD}+",
     re.IGNORECASE,
 )
+#: A scheme whose token stands in the next line.
+_SPLIT_SCHEME = re.compile(r"(\b(?:bearer|basic|digest|negotiate)\b[ \t]*:?)\s*[\r\n]\s*", re.IGNORECASE)
 #: From the first quotation mark that opens something to the last one: a value may hold quotation marks itself. An
 #: apostrophe within a word opens nothing.
-_OPENS, _CLOSES = r"[\"'\u00ab\u2018\u201c]", r"[\"'\u00bb\u2019\u201d]"
+_OPENS = r"[\"'`\u00ab\u2018\u201a\u201c\u201e\u2039\u300c\u300e]"
+_CLOSES = r"[\"'`\u00bb\u2018\u2019\u201c\u201d\u203a\u300d\u300f]"
 _QUOTED = re.compile(
     rf"(?<!\w)(?:[bru]{{1,2}})?(?P<open>{_OPENS})(?:.*(?P<close>{_CLOSES})(?!\w)|.*)", re.DOTALL | re.IGNORECASE
 )
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _TRACEBACK = "Traceback (most recent call last)"
 _FRAME = re.compile(r'  File ".*", line \d+, in \S+')
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -49,9 +62,11 @@ _DIGITS = re.compile(r"\d{3,}")
 #: Frames of one exception: the first and the last ones of a longer list, such as that of an endless recursion.
 _FIRST_FRAMES, _LAST_FRAMES = 10, 40
 _LONGEST_MESSAGE = 2000
+#: Characters of a message that is no exception's; what a client sends may be longer.
+_LONGEST_LINE = 8000
 #: Exceptions in a chain or a group, so that a line has an end.
 _MOST_EXCEPTIONS = 20
-#: The interpreter's own exceptions whose message is a value.
+#: The interpreter's own exceptions whose message is a value, or ends in one.
 _VALUES = (KeyError, StopIteration, StopAsyncIteration, SystemExit, Warning)
 
 
@@ -59,15 +74,17 @@ def redacted(text: str) -> str:
     """Returns a message without secrets and values, on one line unless it holds a traceback.
 
     Hidden are tokens, credentials, queries of URLs, e-mail addresses, everything in quotation marks, and in a traceback
-    the text behind each exception's class.
+    the text behind each exception's class. What nobody sees, or steers a terminal, is an escape.
     """
     if _TRACEBACK in text:
         before, _, rest = text.partition(_TRACEBACK)
         return f"{redacted(before.rstrip())}\n{_without_messages(_TRACEBACK + rest)}"
-    text = _QUOTED.sub(_hidden_quote, text)
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[:_LONGEST_LINE]}{HIDDEN}"
+    text = _TOKENS.sub(_hidden_secret, _QUOTED.sub(_hidden_quote, text))
     # By line, so that a query hides no line behind its own.
-    text = "\n".join(_SECRETS.sub(_hidden_secret, line) for line in text.split("\n"))
-    return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    text = "\n".join(_SECRETS.sub(_hidden_secret, line) for line in _SPLIT_SCHEME.sub(r"\1 ", text).split("\n"))
+    return visible(text)
 
 
 def _hidden_quote(match: re.Match[str]) -> str:
@@ -172,6 +189,9 @@ def _last(trace: TracebackType | None) -> TracebackType | None:
 def _is_by_the_interpreter(error: BaseException, last: TracebackType) -> bool:
     """True for an exception that no `raise` made; its message holds values in quotation marks only, or as numbers."""
     if type(error) is not getattr(builtins, type(error).__name__, None) or isinstance(error, _VALUES):
+        return False
+    if type(error) is LookupError:
+        # Of a codec that is not known, whose name stands in no quotation marks.
         return False
     instruction = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]]
     return instruction not in ("RAISE_VARARGS", "RERAISE")

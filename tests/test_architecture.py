@@ -39,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "scimlite.suggestions",
         "scimlite.worded",
     ),
+    ("scimlite.visible_text",),
 )
 #: The names that applications import; each hands on what a room makes.
 PUBLIC = ("scimlite", "scimlite.signals", "scimlite.passwords")

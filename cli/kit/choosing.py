@@ -7,10 +7,10 @@ import click
 from scimlite import apps
 from scimlite.admin import people
 from scimlite.admin.people import Found
-from scimlite.admin.wording import visible
 from scimlite.apps import App
 from scimlite.scim import core
 from scimlite.scim.schema import ResourceType
+from scimlite.visible_text import visible
 
 from .context import Context
 from .times import spoken_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from scimlite.admin.wording import visible
+from scimlite.visible_text import visible
 
 from .streams import takes_unicode
 

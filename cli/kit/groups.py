@@ -61,7 +61,7 @@ class Program(Group):
 
 def _print_error(text: str) -> None:
     # Imported here, because most commands make no error.
-    from scimlite.admin.wording import visible_json
+    from scimlite.visible_text import visible_json
 
     document = json.dumps({"error": text}, ensure_ascii=not streams.takes_unicode(sys.stderr))
     click.echo(visible_json(document), err=True)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scimlite.admin.identity_providers import PROVIDERS, IdentityProvider
-from scimlite.admin.wording import visible
+from scimlite.visible_text import visible
 
 from .address import Address
 

@@ -6,9 +6,9 @@ from typing import IO, Any
 
 import click
 
-from scimlite.admin.wording import visible
 from scimlite.errors import ScimError
 from scimlite.scim import messages
+from scimlite.visible_text import visible
 
 
 def read_json(file: IO[bytes]) -> Any:

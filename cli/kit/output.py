@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from scimlite.admin.wording import visible, visible_json
+from scimlite.visible_text import visible, visible_json
 
 from .fitting import shown, size_of, wrapped
 from .layout import Layout

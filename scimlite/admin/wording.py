@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
 from ..journal import Action, Outcome
 from ..journal.origin import CONNECTION_TEST, CONSOLE_OPERATORS, OPERATORS, Actor
 from ..journal.report import Record
+from ..visible_text import visible
 
 if TYPE_CHECKING:
     from ..apps import App
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 _OPERATORS = (OPERATORS, CONSOLE_OPERATORS)
 #: A value longer than this is cut; JSON and CSV have all of it.
 _LONGEST_VALUE = 80
-#: In a JSON document control characters of ASCII are escapes already.
-_PERHAPS_UNSEEN = re.compile(r"[^\n\x20-\x7e]")
 #: An action on a user as the middle of a sentence.
 _PREDICATES = {
     Action.CREATED: "was created",
@@ -43,30 +40,6 @@ _ATTEMPTS = {
     Action.MEMBER_ADDED: "joining",
     Action.MEMBER_REMOVED: "leaving",
 }
-
-
-def visible(text: str) -> str:
-    """Returns a text in which control characters and characters that reorder letters are escapes such as \\x1b.
-
-    Names come from outside, and must not steer a terminal. Joiners stay, because some scripts and emoji need them.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if _is_shown(char) else char.encode("unicode_escape").decode() for char in text)
-
-
-def visible_lines(text: str) -> str:
-    """Returns a text of several lines, of which each is as `visible` gives it."""
-    return "\n".join(map(visible, text.split("\n")))
-
-
-def visible_json(text: str) -> str:
-    """Returns a JSON document, which means the same, with escapes for the characters that `visible` escapes."""
-    return _PERHAPS_UNSEEN.sub(lambda match: match[0] if _is_shown(match[0]) else json.dumps(match[0])[1:-1], text)
-
-
-def _is_shown(char: str) -> bool:
-    return char.isprintable() or char in "\u200c\u200d"
 
 
 # --- entries of the journal ---------------------------------------------------------------------------------------

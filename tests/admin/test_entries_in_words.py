@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from scimlite.admin.wording import actor_of, description_of, sentence_about, subject_of, visible, wording_of_brake
+from scimlite.admin.wording import actor_of, description_of, sentence_about, subject_of, wording_of_brake
 from scimlite.apps import get
 from scimlite.directory import brakes
 from scimlite.directory.brakes import Limits
 from scimlite.journal.report import Record
+from scimlite.visible_text import visible
 
 ENTRY = Record(
     id=1,
