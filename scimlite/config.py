@@ -238,7 +238,8 @@ def _text_of_file(environ: Mapping[str, str], variable: str) -> str:
     """
     path = Path(_text(environ, variable))
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        # Some editors put U+FEFF in front, which is no part of the secret.
+        text = path.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError:
         text = None
     except (OSError, ValueError) as error:
@@ -264,6 +265,9 @@ def _parsed(variable: str, text: str, parse: Callable[[str], T]) -> T:
 def _state_dir(environ: Mapping[str, str], value: str | None) -> Path:
     try:
         if value is not None:
+            # A URL would make folders by its parts, and no folder has such a name on purpose.
+            if "://" in value or any(ord(char) < 32 or ord(char) == 127 for char in value):
+                raise ConfigError("SCIMLITE_STATE_DIR", f"is {value!r}: give the path of a folder")
             return Path(value).expanduser().absolute()
         # The XDG specification wants relative paths to be ignored.
         xdg = environ.get("XDG_STATE_HOME", "")

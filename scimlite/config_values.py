@@ -36,7 +36,10 @@ def database_url(text: str) -> str:
 
 
 def _bad_url(text: str, problem: str) -> UnusableValueError:
-    return UnusableValueError(f"is {without_password(text)!r}: {problem}")
+    # What looks like no address may be the key, or the password alone.
+    looks_like_a_secret = ":" not in text and " " not in text and not text.startswith(("/", ".", "~"))
+    shown = "no URL" if looks_like_a_secret else repr(without_password(text))
+    return UnusableValueError(f"is {shown}: {problem}")
 
 
 def _sqlite_url(text: str, rest: str) -> str:
@@ -66,10 +69,16 @@ def _readable_by_libpq(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """A database's URL, valid or not, with *** in place of its password."""
+    """A database's URL, valid or not, with *** in place of its password.
+
+    Also a URL without its slashes, and libpq's other form (`host=db password=…`), which are mistakes that happen.
+    """
     # Greedy up to the last "@", so that a password with an unencoded "@" or "/" is hidden too.
-    url = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+    url = re.sub(r"((?:^|//|:)[^:/@?=\s]*):(?!//).*@", r"\1:***@", url, count=1, flags=re.DOTALL)
+    # libpq decodes names as well. A text in quotation marks may hold blanks.
+    name = "".join(f"(?:{letter}|%{ord(letter):x}|%{ord(letter.upper()):x})" for letter in "password")
+    value = r"\s*=\s*(?:'(?:[^'\\]|\\.)*'?|[^&\s]*)"
+    return re.sub(rf"((?:{name}|secret)){value}", r"\1=***", url, flags=re.IGNORECASE)
 
 
 def base_url(text: str) -> str:

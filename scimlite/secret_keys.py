@@ -50,6 +50,13 @@ def parse(text: str, *, source: str) -> tuple[str, ...]:
             size = len(key.encode())
         except UnicodeEncodeError:  # the environment may hold any bytes; the error would quote the key
             raise ConfigError(source, "is not UTF-8: write the random bytes in base64 or hex") from None
+        if not key.isprintable():
+            # Most often several lines, of which each is a key.
+            raise ConfigError(
+                source,
+                f"holds a line break or a control character within a key (number {number} of {len(keys)}): give it on "
+                "one line, several keys separated by commas",
+            )
         if size < SHORTEST:
             raise ConfigError(
                 source,
@@ -61,7 +68,8 @@ def parse(text: str, *, source: str) -> tuple[str, ...]:
 
 def _read_secret(path: Path) -> str:
     try:
-        text = own_files.read(path, secret=True).strip()
+        # Some editors put U+FEFF in front, which is no part of the key.
+        text = own_files.read(path, secret=True).removeprefix("\ufeff").strip()
     except UnicodeDecodeError:
         raise ConfigError(str(path), "is not UTF-8: write the random bytes in base64 or hex") from None
     if not text:

@@ -164,6 +164,12 @@ class TestStateDir:
         assert settings.state_dir == tmp_path / "var"
         assert settings.database_url == f"sqlite:///{tmp_path}/var/scimlite.db"
 
+    @pytest.mark.parametrize("value", ["sqlite:///scim.db", "file:///srv", "/srv/a\nb", "/srv/\x1b[2J"])
+    def test_what_is_no_folder_is_refused(self, value):
+        error = refused(SCIMLITE_STATE_DIR=value)
+        assert error.variable == "SCIMLITE_STATE_DIR"
+        assert str(error).isprintable()
+
     def test_reading_settings_creates_nothing(self, state_dir):
         read(SCIMLITE_STATE_DIR=str(state_dir))
         assert not state_dir.exists()
@@ -213,6 +219,11 @@ class TestDatabaseURL:
             "postgresql://scim:hunter2/x@db/scim",
             "postgresql://db/scim?password=hunter2&nonsense=1",
             "mysql://scim:hunter2@db/scim",
+            "postgresql:scim:hunter2@db/scim",
+            "scim:hunter2@db/scim",
+            "host=db user=scim password=hunter2 dbname=scim",
+            "host=db password = 'hunter2 \\'hunter2'",
+            "postgresql://db/scim?%70assword=hunter2&nonsense=1",
         ],
     )
     def test_a_refusal_does_not_show_the_password(self, url):
@@ -220,6 +231,9 @@ class TestDatabaseURL:
         assert "hunter2" not in str(error)
         assert "***" in str(error)
         assert error.__cause__ is None
+
+    def test_a_secret_in_the_wrong_variable_is_not_shown(self):
+        assert KEY not in str(refused(SCIMLITE_DATABASE_URL=KEY, SCIMLITE_SECRET_KEY=KEY))
 
     @pytest.mark.parametrize(
         ("url", "label"),
@@ -231,6 +245,8 @@ class TestDatabaseURL:
                 "postgresql://db/scim?password=hunter2&sslmode=require",
                 "postgresql://db/scim?password=***&sslmode=require",
             ),
+            ("postgresql://db/scim?%70assword=hunter2", "postgresql://db/scim?%70assword=***"),
+            ("postgresql://db/scim?sslpassword=hunter2", "postgresql://db/scim?sslpassword=***"),
         ],
     )
     def test_people_see_the_database_without_its_password(self, url, label):
@@ -377,6 +393,20 @@ class TestSecretsInFiles:
         assert settings.secret_keys == (KEY, OLD_KEY)
         assert settings.database_url == "postgresql://scim:pw@db/scim"
         assert not settings.database_is_default
+
+    def test_what_editors_add_is_no_part_of_the_secret(self, tmp_path):
+        path = tmp_path / "key"
+        for before, after in ((b"", b"\r\n"), (b"\xef\xbb\xbf", b"\n\n"), (b"\xef\xbb\xbf \t", b" \r\n")):
+            path.write_bytes(before + KEY.encode() + after)
+            assert read(SCIMLITE_SECRET_KEY_FILE=str(path)).secret_keys == (KEY,)
+
+    @pytest.mark.parametrize("between", ["\n", "\r\n", "\0", "\t", "\u2028"])
+    def test_keys_on_several_lines_are_refused(self, tmp_path, between):
+        path = tmp_path / "key"
+        path.write_bytes(f"{KEY}{between}{OLD_KEY}\n".encode())
+        error = refused(SCIMLITE_SECRET_KEY_FILE=str(path))
+        assert "several keys separated by commas" in str(error)
+        assert KEY not in str(error)
 
     @pytest.mark.parametrize("name", ["SCIMLITE_SECRET_KEY", "SCIMLITE_DATABASE_URL"])
     def test_a_file_that_cannot_be_used_is_named(self, tmp_path, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -24,8 +25,14 @@ from .times import LocalTime
 _PIPE_WIDTH = 200
 #: Columns that a text gets at least, however narrow the terminal is.
 _NARROWEST = 20
-#: How a cell begins that a spreadsheet takes for a formula; the wide forms are for East Asian versions.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: How a formula begins; the wide and small forms are for East Asian versions.
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212]"
+#: What stands before it unseen: blanks, controls, marks without a width, and quotation marks of the format itself.
+_UNSEEN = r"[\s\"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+#: Where a spreadsheet takes what follows for a formula: at the beginning of a cell, and where a new one begins if
+#: semicolons or tabs are separators, as in a German Excel, to which a comma and the marks around a text mean nothing.
+_BEGIN = re.compile(rf"{_UNSEEN}*{_SIGNS}")
+_WITHIN = re.compile(rf"(?<=[;\t\r\n\x0b\x0c\x85\u2028\u2029])(?={_UNSEEN}{{0,200}}{_SIGNS})")
 
 
 def print_json(data: Any) -> None:
@@ -43,7 +50,8 @@ def print_json_lines(rows: Iterable[dict[str, Any]]) -> None:
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print comma-separated values with a header line.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front, unless --raw is given.
+    A text, or a part of one, that a spreadsheet would take for a formula gets an apostrophe in front, unless --raw is
+    given.
     https://owasp.org/www-community/attacks/CSV_Injection
     """
     writer = csv.writer(sys.stdout)
@@ -52,7 +60,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    return ("'" if _BEGIN.match(cell) else "") + _WITHIN.sub("'", cell)
 
 
 def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, empty: str) -> None:

@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from scimlite import apps, clock
+from scimlite import apps, clock, deadline
 from scimlite.admin import backups, figures
 from scimlite.clock import DAY
 from scimlite.config import Settings
@@ -34,6 +34,8 @@ from . import logs
 
 #: Seconds between two looks at the database.
 _EVERY = 15.0
+#: Seconds after which a look is given up.
+_LONGEST = 10.0
 #: How long before its end a token is counted.
 _AHEAD = 14 * DAY
 _SECOND = 1_000_000
@@ -54,7 +56,12 @@ class State(Collector):
         """Looks again and again; a thread runs it."""
         pause = threading.Event()
         while True:
-            self._families = self._look()
+            try:
+                self._families = self._look()
+            except Exception:
+                # What was seen last would be shown for ever.
+                self._families = [_up(False)]
+                error_log.exception("metrics: the state could not be looked at")
             self._db.close()
             pause.wait(_EVERY)
 
@@ -63,16 +70,20 @@ class State(Collector):
         yield from self._families
 
     def _look(self) -> Families:
-        up = GaugeMetricFamily("scimlite_database_up", "1 when the database could be read.")
         seen = GaugeMetricFamily("scimlite_looked_at_timestamp_seconds", "When the figures of the database were read.")
         seen.add_metric((), clock.now() / _SECOND)
         found: Families = []
         try:
-            found = _of_apps(self._db)
+            # A server that is frozen gives no answer at all.
+            with deadline.within(_LONGEST):
+                found = _of_apps(self._db)
         except (ScimError, OperatorError, DatabaseError) as error:
             error_log.warning("metrics: the database could not be read (%s)", type(error).__name__)
-        up.add_metric((), bool(found))
-        return [up, seen, *found, *_of_files(self._settings, self._db)]
+        return [_up(bool(found)), seen, *found, *_of_files(self._settings, self._db)]
+
+
+def _up(is_up: bool) -> GaugeMetricFamily:
+    return GaugeMetricFamily("scimlite_database_up", "1 when the database could be read.", value=is_up)
 
 
 def _of_apps(db: Database) -> Families:

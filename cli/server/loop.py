@@ -98,7 +98,8 @@ class Loop:
 
     def refuse(self, connection: Connection, error: ScimError) -> None:
         """Answers with an error without a thread, and ends the connection."""
-        connection.unsent, connection.sent, connection.keep = refusal.answer(error, connection.client), 0, False
+        connection.unsent = refusal.answer(error, connection, self._settings.trusted_proxies)
+        connection.sent, connection.keep = 0, False
         connection.arrival = Arrival(self._settings.max_body)
         try:
             connection.unsent = connection.send(connection.unsent)

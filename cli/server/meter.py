@@ -30,6 +30,9 @@ _REFUSED = Counter(
     ("status", "cause"),
     registry=None,
 )
+_TOKENS = Counter(
+    "scimlite_refused_tokens", "Requests whose token was refused, by the cause.", ("cause",), registry=None
+)
 _BUSY = Gauge("scimlite_threads_busy", "Threads that answer a request.", multiprocess_mode="livesum", registry=None)
 _DATABASE = Counter(
     "scimlite_database_seconds",
@@ -68,6 +71,8 @@ class Meter(logging.Handler):
         if histogram is None:
             histogram = self._seconds[route, method] = _SECONDS.labels(route, method)
         histogram.observe(fields["ms"] / 1000)
+        if cause := fields.get("token"):
+            _TOKENS.labels(cause).inc()
         if status in _CAUSED:
             _REFUSED.labels(str(status), getattr(record, "hindrance", "") or "other").inc()
         return True

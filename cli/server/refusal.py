@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
@@ -11,22 +13,48 @@ import orjson
 
 from scimlite.errors import RequestTimeout, ScimError, TooManyRequests, Unavailable
 from scimlite.scim.messages import MEDIA_TYPE
-from scimlite.web.scim.provider import LINE, access_log
+from scimlite.web import client_address
+from scimlite.web.client_address import Network
+from scimlite.web.scim.provider import LINE, accepted_slugs, access_log, shown_method
 
-from .connection import Stage
+from .arrival import LONGEST_LINE
+from .connection import Connection, Stage
 from .exchange import date
 
+_FORWARDED_FOR = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)(?=\r\n)", re.IGNORECASE)
 
-def answer(error: ScimError, client: Any) -> bytes:
+
+def answer(error: ScimError, connection: Connection, proxies: Collection[Network]) -> bytes:
     """Returns the answer with an error that ends a connection, and writes its line to the log.
 
-    In: `client`, the address at the other end of the connection.
+    In: the connection, with what came of the request; `proxies`, the addresses of the trusted proxies.
     """
     id = secrets.token_hex(8)
-    address = client[0] if isinstance(client, tuple) else "-"
-    fields = {"request": id, "app": "-", "method": "-", "route": "-", "status": error.status, "ms": 0.0}
-    access_log.info(LINE, {**fields, "client": address}, extra={"accepted": False, "hindrance": error.hindrance})
+    arrival = connection.arrival
+    head = bytes(arrival.data[: arrival.body_at] if arrival.body_at else arrival.data[:LONGEST_LINE])
+    # Any other name is any text in a URL.
+    slug = arrival.app.decode(errors="replace")
+    is_known = slug in accepted_slugs
+    fields = {
+        "request": id,
+        "app": slug if is_known else "-",
+        "method": shown_method(head.partition(b" ")[0].decode("latin-1")),
+        "route": "-",
+        "status": error.status,
+        "ms": (time.monotonic() - connection.began) * 1000,
+        "client": _client(connection, head, proxies),
+    }
+    access_log.info(LINE, fields, extra={"accepted": is_known, "hindrance": error.hindrance})
     return _rendered(error, HTTPStatus(error.status).phrase, id)
+
+
+def _client(connection: Connection, head: bytes, proxies: Collection[Network]) -> str:
+    """The address of the client as a request's line has it: behind the trusted proxies."""
+    nearest = connection.client[0] if isinstance(connection.client, tuple) else ""
+    if client_address.is_in(client_address.parsed(nearest), proxies):
+        lines = [line.decode("latin-1") for line in _FORWARDED_FOR.findall(head)]
+        nearest = client_address.forwarded(",".join(lines), proxies, nearest)
+    return client_address.shown(nearest)
 
 
 def too_slow(stage: Stage) -> RequestTimeout:
@@ -45,14 +73,16 @@ def too_busy() -> Unavailable:
     return Unavailable("The server has too much to do; try again in a moment.", summary="all threads are at work")
 
 
-def write_error(sock: Any, status: int, reason: str, _message: str) -> None:
+def write_error(sock: Any, status: int, _reason: str, _message: str) -> None:
     """Answers with a SCIM error what gunicorn cannot read as a request (a long line, malformed HTTP).
 
     gunicorn's own message would repeat parts of the request.
     """
-    error = ScimError(f"{reason}: this is not a request that the server takes.")
+    # gunicorn's reason for 501 is that of 400.
+    phrase = HTTPStatus(status).phrase
+    error = ScimError(f"{phrase}: this is not a request that the server takes.")
     error.status = status
-    sock.sendall(_rendered(error, reason, None))
+    sock.sendall(_rendered(error, phrase, None))
 
 
 def _rendered(error: ScimError, reason: str, id: str | None) -> bytes:

@@ -8,7 +8,7 @@ from ..errors import Remedy
 from ..journal import Action, Outcome
 from ..journal.origin import CONNECTION_TEST, CONSOLE_OPERATORS, OPERATORS, Actor
 from ..journal.report import Record
-from ..visible_text import visible
+from ..visible_text import visible as visible
 
 if TYPE_CHECKING:
     from ..apps import App

@@ -104,7 +104,11 @@ class SqliteDatabase(Database):
 
     def wal_size(self) -> int:
         wal = self.path.with_name(self.path.name + "-wal")
-        return wal.stat().st_size if wal.exists() else 0
+        try:
+            return wal.stat().st_size
+        except OSError:
+            # SQLite removes it with its last connection.
+            return 0
 
     def hold(self) -> None:
         from . import sqlite_restore

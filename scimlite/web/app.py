@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     # For what `serve` does beside requests.
     app.extensions["scimlite"] = installation
     app.url_map.strict_slashes = False
+    # Flask's own answer to OPTIONS would lack the headers of every answer.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     blueprint = scim_blueprint(
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
     )

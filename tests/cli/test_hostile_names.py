@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 
 import pytest
@@ -18,10 +19,24 @@ FORMULAS = {
     "+1+1": "'+1+1",
     "-2+3": "'-2+3",
     "@SUM(A1)": "'@SUM(A1)",
-    "\t=1": "'\t=1",
-    "\r=1": "'\r=1",
-    "\n=1": "'\n=1",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
     "＝1": "'＝1",
+    "\ufe661": "'\ufe661",
+    "\u22121": "'\u22121",
+    " =1": "' =1",
+    "\xa0\u200b\ufeff=1": "'\xa0\u200b\ufeff=1",
+    '"=1': "'\"=1",
+    '" =1': "'\" =1",
+    # Where a semicolon separates cells, as in a German Excel, and where the end of a line ends a row then.
+    "a;=1+1": "a;'=1+1",
+    'a;"@b;+c': "a;'\"@b;'+c",
+    "a\t-b": "a\t'-b",
+    "a\n =b": "a\n' =b",
+    "=a;=b": "'=a;'=b",
+    "a; b-c": "a; b-c",
+    "a, -b": "a, -b",
     "a=1": "a=1",
     "'=1": "'=1",
 }
@@ -62,6 +77,13 @@ def test_a_formula_has_an_apostrophe_unless_it_is_for_programs(hostile: Commands
     raw = [row["display_name"] for row in rows(hostile.ok("user", "list", "--raw", "--csv"))]
     assert [name for name in raw if name in FORMULAS] == list(FORMULAS)
     assert raw[-2:] == [UNSEEN, KEPT]
+
+
+def test_no_cell_is_a_formula_where_semicolons_separate(hostile: Commands) -> None:
+    """Every separator and end of a line counts, whatever stands around a text."""
+    for command in (("user", "list"), ("user", "export"), ("report",)):
+        cells = re.split(r"[;,\t\r\n]", hostile.ok(*command, "--csv"))
+        assert [cell for cell in cells if re.match(r'[\s"\xa0\u200b\ufeff]*[=+@＝\ufe66\u2212]', cell)] == []
 
 
 @pytest.mark.parametrize("command", [("user", "export"), ("report",)], ids=" ".join)

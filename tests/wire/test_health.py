@@ -50,7 +50,15 @@ def test_every_answer_is_kept_by_nobody(installation: Installation, app: Connect
     assert {answer.status for answer in answers} >= {200, 201, 204, 304, 400, 401, 404}
     for answer in answers:
         assert_protected(answer.headers)
-    for malformed in (b"nonsense", b"GET /" + b"a" * 9000 + b" HTTP/1.1"):
+    answers = [
+        service.request(method, path) for path in (*PATHS, "/", "/openapi.json") for method in ("HEAD", "OPTIONS")
+    ]
+    answers += [app.client.request("OPTIONS", "/Users"), service.request("TRACE", "/")]
+    assert {answer.status for answer in answers} == {200, 405}
+    for answer in answers:
+        assert_protected(answer.headers)
+    unknown_coding = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip"
+    for malformed in (b"nonsense", b"GET /" + b"a" * 9000 + b" HTTP/1.1", unknown_coding):
         head = send_raw(installation.url, malformed + b"\r\nHost: x\r\n\r\n").partition(b"\r\n\r\n")[0].decode()
         assert_protected({name.lower(): text for name, text in (line.split(": ") for line in head.split("\r\n")[1:])})
 

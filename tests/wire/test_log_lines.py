@@ -6,13 +6,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installation import Connected, Installation
+from installation import Connected, Installation, held
 from live_service import LiveService
 from scim_client import assert_scim_error, send_raw
 from scimlite.web.scim import outage
@@ -99,6 +100,42 @@ def test_the_line_of_a_refused_token_ends_in_its_cause(installation: Installatio
     assert installation.service is not None
     line = line_of(installation.service.log, answer.headers["x-request-id"])
     assert line.endswith(" client=192.0.2.66 token=malformed")
+
+
+def test_a_request_that_no_thread_looks_at_has_the_fields_that_are_known(
+    installation: Installation, app: Connected
+) -> None:
+    service = installation.start(
+        workers=1, threads=2, HEADER_TIMEOUT="0.5", BODY_TIMEOUT="0.5", QUEUE_TIMEOUT="0.5", BUSY_TIMEOUT="9"
+    )
+    client = installation.client(app.slug, app.text, service.url)
+    made = client.user("held").ok(201)
+    forwarded = {"X-Forwarded-For": "198.51.100.1, 192.0.2.7"}
+    already = len(service.log.read_text())
+    half = "Host: a\r\nX-Forwarded-For: 192.0.2.8\r\nX-Forwarded-For: 10.0.0.1\r\n"
+    for slug, end in (
+        (app.slug, "Content-Length: 9\r\n\r\n{"),
+        ("of-nobody", "Content-Length: 9\r\n\r\n{"),
+        (app.slug, ""),
+    ):
+        answer = send_raw(service.url, f"POST /scim/v2/{slug}/Users HTTP/1.1\r\n{half}{end}".encode())
+        assert answer.startswith(b"HTTP/1.1 408 ")
+    with ThreadPoolExecutor(4) as pool, held(installation):
+        change = {"op": "add", "path": "title", "value": "x"}
+        sent = [pool.submit(client.another().patch, f"/Users/{made.id}", change, headers=forwarded) for _ in range(4)]
+        late = next(each.result() for each in as_completed(sent, timeout=20))
+    lines = service.log.read_text()[already:]
+    slow = [fields_of(line) for line in lines.splitlines() if " status=408 " in line]
+    assert [(each["app"], each["method"], each["client"]) for each in slow] == [
+        (app.slug, "POST", "192.0.2.8"),
+        # What may be any text is not shown, and the URL of a head that is not whole is not read.
+        ("-", "POST", "192.0.2.8"),
+        ("-", "POST", "192.0.2.8"),
+    ]
+    assert min(float(each["ms"]) for each in slow) > 400
+    turned_away = fields_of(line_of(service.log, late.headers["x-request-id"]))
+    assert (turned_away["app"], turned_away["method"], turned_away["client"]) == (app.slug, "PATCH", "192.0.2.7")
+    assert (late.status, float(turned_away["ms"]) > 400) == (429, True)
 
 
 def test_a_method_that_is_no_word_is_not_in_the_line(installation: Installation, app: Connected) -> None:

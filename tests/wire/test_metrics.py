@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from scimlite import clock
 from scimlite.admin import apps, tokens
 from scimlite.clock import DAY
 from scimlite.db.tables import BrakeRow
+from tcp_forwarder import Forwarder
 
 OFF = {"op": "replace", "path": "active", "value": False}
 
@@ -83,6 +85,7 @@ def test_requests_of_all_workers_are_counted(installation: Installation, app: Co
 
 
 def test_no_text_of_a_stranger_becomes_a_label(installation: Installation, app: Connected) -> None:
+    before = value(installation, "scimlite_refused_tokens_total", cause="malformed") or 0
     installation.client("secret-of-somebody", "wrong").get("/Users").ok(401)
     installation.client(app.slug, "wrong").get("/Users").ok(401)
     installation.client("secret-of-somebody", None).get("/ServiceProviderConfig")
@@ -91,6 +94,8 @@ def test_no_text_of_a_stranger_becomes_a_label(installation: Installation, app: 
     assert not [text for text in labels if "secret" in text or "BREW" in text]
     route = "/scim/v2/<slug>/<endpoint>"
     assert (value(installation, "scimlite_requests_total", app="-", route=route, method="GET", status="4xx") or 0) >= 2
+    # A refused token is counted by its cause, whether there is such an app or not.
+    assert value(installation, "scimlite_refused_tokens_total", cause="malformed") == before + 2
 
 
 def test_what_keeps_the_service_from_answering_is_counted(installation: Installation) -> None:
@@ -139,6 +144,21 @@ def test_the_exporter_is_started_again(installation: Installation) -> None:
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: _exporters(installation) not in ([], [pid]))
     eventually(lambda: value(installation, "scimlite_database_up") == 1)
+
+
+def test_a_database_that_gives_no_answer_is_not_up(installation: Installation) -> None:
+    if installation.kind == "sqlite":
+        pytest.skip("SQLite has no server that could be frozen")
+    url = installation.env["SCIMLITE_DATABASE_URL"]
+    metrics = f"127.0.0.1:{free_port()}"
+    with Forwarder.to(url) as forwarder:
+        service = installation.start(workers=1, METRICS=metrics, DATABASE_URL=forwarder.url(url))
+        looked_at = replace(installation, env={**installation.env, "SCIMLITE_METRICS": metrics})
+        eventually(lambda: value(looked_at, "scimlite_database_up") == 1)
+        with forwarder.frozen():
+            eventually(lambda: value(looked_at, "scimlite_database_up") == 0)
+        eventually(lambda: value(looked_at, "scimlite_database_up") == 1)
+        service.stop()
 
 
 def test_only_metrics_are_there(installation: Installation) -> None:

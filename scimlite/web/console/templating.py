@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment
 
+from ... import visible_text
 from ...admin import wording
 
 
@@ -18,7 +19,7 @@ def prepare(environment: Environment) -> None:
 
 def visible(value: object) -> str:
     """Returns a value as text in which control characters and characters that reorder letters are escapes."""
-    return "" if value is None else wording.visible(str(value))
+    return "" if value is None else visible_text.visible(str(value))
 
 
 def utc(microseconds: int) -> str:

@@ -34,6 +34,8 @@ LINE = f"{_FIELDS} client=%(client)s"
 #: W3C Trace Context: version, trace id, parent id, flags; later versions may add more.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
+#: The slugs of apps whose clients this process has accepted: what a line may say of a request that nobody looked at.
+accepted_slugs: set[str] = set()
 #: A name or address with a port, as RFC 3986 has them; names of containers have underscores.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
@@ -148,13 +150,22 @@ def finish_request(response: Response) -> Response:
     return response
 
 
+def shown_method(method: str) -> str:
+    """Returns a request's method as the log shows it; `-` when it is no word."""
+    return method if _METHOD.fullmatch(method) else "-"
+
+
 def _log_request(call: Call, status: int) -> None:
     """Writes the line of a request; the fields that a client chose are of a form that cannot hold a value."""
     request = call.request
+    slug = call.app_in_url or "-"
+    if call.caller is not None:
+        slug = call.caller.app.slug
+        accepted_slugs.add(slug)
     fields = {
         "request": call.id,
-        "app": call.caller.app.slug if call.caller else call.app_in_url or "-",
-        "method": request.method if _METHOD.fullmatch(request.method) else "-",
+        "app": slug,
+        "method": shown_method(request.method),
         "route": route_of(request.url_rule.rule) if request.url_rule else "-",
         "status": status,
         "ms": (time.perf_counter() - call.started) * 1000,
