@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from flask import Flask, Response, request
 
 from ..config import Settings
+from ..config_values import ConsolePlace
 from ..installation import SCIM_PREFIX, Installation
 from ..scim import core, openapi
 from .console.blueprint import add_console
@@ -51,7 +53,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
-    app.add_url_rule("/", view_func=home)
+    beside = settings.console == ConsolePlace()
+    app.add_url_rule("/", "home", partial(home, console=beside))
     if settings.console is not None:
         add_console(app, Console(settings, db, installation.keyring))
     # The server says there that it is about to stop.

@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 <p>This is a SCIM 2.0 endpoint: identity providers such as Microsoft Entra ID and Okta create, update, disable and
 remove users and groups here. It answers at <code>{prefix}/&lt;app&gt;</code>, with a bearer token.</p>
 <ul>
-<li><a href="healthz">healthz</a>: is it well?</li>
+{console}<li><a href="healthz">healthz</a>: is it well?</li>
 <li><a href="readyz">readyz</a>: should it get requests?</li>
 <li><a href="openapi.json">openapi.json</a>: what it can do, for programs</li>
 </ul>
@@ -34,12 +34,19 @@ remove users and groups here. It answers at <code>{prefix}/&lt;app&gt;</code>, w
 """
 
 
-def home() -> Response:
-    """Answers with a page, or with JSON when the client prefers that; needs no authentication."""
+#: What stands in the page where the console answers beside the endpoint.
+_CONSOLE = '<li><a href="console/">console</a>: the pages of those who run it</li>\n'
+
+
+def home(*, console: bool) -> Response:
+    """Answers with a page, or with JSON when the client prefers that; needs no authentication.
+
+    In: `console`, True when the console answers at the same address.
+    """
     if request.accept_mimetypes.best_match([_HTML, _JSON], default=_HTML) == _JSON:
         response = Response(orjson.dumps(_facts()), content_type=_JSON)
     else:
-        page = _PAGE.format(version=version("scimlite"), prefix=SCIM_PREFIX)
+        page = _PAGE.format(version=version("scimlite"), prefix=SCIM_PREFIX, console=_CONSOLE if console else "")
         response = Response(page, content_type=f"{_HTML}; charset=utf-8")
     response.headers["Vary"] = "Accept"
     response.headers["Content-Security-Policy"] = "default-src 'none'"
