@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from peewee import fn
 
+from .. import clock
 from ..apps import App, every, get
 from ..db import Database
 from ..db.tables import JournalRow, TokenRow
-from ..journal import Action
+from ..journal import Action, Outcome
 from ..journal.origin import Actor
 from . import tokens
 from .contents import Contents, contents, contents_of
@@ -93,6 +94,21 @@ def details(db: Database, slug: str) -> Details:
         turned_away.last_week(db, app.id),
         tallies.last_week(db, app.id, tallies.Kind.REFUSED_ADDRESS),
     )
+
+
+def newest_refusal(db: Database, app: App) -> Record | None:
+    """Returns the newest entry of the last week that was refused or failed, whose request is kept; None without one."""
+    # Imported here, because a list of apps does not need the report.
+    from ..journal import refusals, report
+    from ..journal.selection import Selection
+
+    since = clock.now() - refusals.KEPT
+    newest = [
+        record
+        for outcome in (Outcome.REFUSED, Outcome.FAILED)
+        for record in report.read(db, Selection(app_id=app.id, outcome=outcome.value, since=since), limit=1)
+    ]
+    return max(newest, key=lambda record: (record.at, record.id), default=None)
 
 
 def contact(db: Database, app: App) -> Contact:

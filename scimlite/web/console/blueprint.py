@@ -13,7 +13,19 @@ from ...operators import single_sign_on
 from ..scim.call import current_call
 from ..scim.failures import error_response
 from ..scim.provider import finish_request
-from . import account, app_connect, app_overview, apps, navigation, oidc, operators, sign_in, templating
+from . import (
+    account,
+    app_connect,
+    app_overview,
+    app_settings,
+    app_tokens,
+    apps,
+    navigation,
+    oidc,
+    operators,
+    sign_in,
+    templating,
+)
 from .assets import asset, assets
 from .failures import error_page
 from .routing import Routes, current_visit
@@ -48,6 +60,8 @@ PAGES: tuple[Routes, ...] = (
     apps.routes,
     app_connect.routes,
     app_overview.routes,
+    app_settings.routes,
+    app_tokens.routes,
 )
 
 

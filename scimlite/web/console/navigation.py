@@ -49,7 +49,7 @@ def main(visit: Visit) -> list[Place]:
     return [
         Place(endpoint, text, url_for(f"console.{endpoint}"), _is_current(endpoint), key)
         for endpoint, key, text, act in _MAIN
-        if visit.desk.may(act) and _exists(endpoint)
+        if visit.desk.may(act) and exists(endpoint)
     ]
 
 
@@ -58,14 +58,18 @@ def tabs(visit: Visit) -> list[Place]:
     if visit.app is None:
         return []
     slug = visit.app.slug
+    urls = {endpoint: url_for(f"console.{endpoint}", slug=slug) for endpoint, _, _ in _TABS if exists(endpoint)}
+    # What a form answers with is at an address below the page that it is on.
+    current = max((url for url in urls.values() if f"{request.path}/".startswith(f"{url}/")), key=len, default="")
     return [
-        Place(endpoint, text, url_for(f"console.{endpoint}", slug=slug), _is_current(endpoint))
+        Place(endpoint, text, urls[endpoint], urls[endpoint] == current)
         for endpoint, text, act in _TABS
-        if visit.desk.may(act) and _exists(endpoint)
+        if endpoint in urls and visit.desk.may(act)
     ]
 
 
-def _exists(endpoint: str) -> bool:
+def exists(endpoint: str) -> bool:
+    """True when the console has a page with this endpoint."""
     return f"console.{endpoint}" in current_app.view_functions
 
 
