@@ -97,6 +97,7 @@ class PostgresDatabase(Database):
     """PostgreSQL through psycopg 3."""
 
     kind = "postgresql"
+    _takes_lists = True
 
     def __init__(
         self,
@@ -145,12 +146,9 @@ class PostgresDatabase(Database):
 
     # --- running statements ---------------------------------------------------------------------------------------
 
-    def _value(self, value: Any) -> Any:
-        return value
-
     def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
         # Queries of reports are sent with the values in the text, because their plans depend on the values.
-        connection = self.peewee.connection()
+        connection = self._connection()
         return connection.execute(sql, params) if kept else ClientCursor(connection).execute(sql, params)
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:
@@ -158,7 +156,7 @@ class PostgresDatabase(Database):
             super().insert(into, rows)
             return
         # One statement for all rows: a statement for each row would cost each time as much again.
-        sql, _ = into.of_arrays.text(self)
+        sql = into.of_arrays.text(self).sql
         for chunk in chunks(rows, _MOST_ROWS):
             with peewee_errors:
                 self._run(sql, tuple([list(column) for column in zip(*chunk, strict=True)]))

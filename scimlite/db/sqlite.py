@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
 import peewee
 from peewee import SQL, fn
 
@@ -60,6 +59,7 @@ class SqliteDatabase(Database):
     """
 
     kind = "sqlite"
+    _takes_lists = False
 
     #: SQLITE_CORRUPT and the like are DatabaseErrors, SQLITE_NOMEM is a MemoryError.
     _unreachable = (peewee.DatabaseError, peewee.InterfaceError, MemoryError)
@@ -129,9 +129,6 @@ class SqliteDatabase(Database):
 
     # --- running statements ---------------------------------------------------------------------------------------
 
-    def _value(self, value: Any) -> Any:
-        return orjson.dumps(value).decode() if type(value) is list else value
-
     def _state_of_data(self) -> tuple[Any, ...]:
         # The pragma reports writes of other connections, total_changes those of this one.
         version = self.scalar(data_version)
@@ -141,7 +138,7 @@ class SqliteDatabase(Database):
     def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
         if self._link.check_at < time.monotonic():
             self._check_file()
-        return super()._send(sql, params, kept)
+        return self._connection().execute(sql, params)
 
     def _check_file(self) -> None:
         """Raises Unavailable when the file or its WAL is not the one that this thread's connection uses.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import peewee
 from peewee import SQL, fn
@@ -61,6 +61,29 @@ class Outer(peewee.ColumnBase):
         return ctx.sql(peewee.Entity(table, self._column.name))
 
 
+class Text(NamedTuple):
+    """The SQL text of a query, and the keys of its parameters in their order.
+
+    A key is the name of a bind, or the number of a parameter whose value is a constant.
+    """
+
+    sql: str
+    keys: tuple[str | int, ...]
+    constants: dict[str | int, Any]
+
+    def params(self, binds: dict[str, Any]) -> tuple[Any, ...]:
+        """Returns the parameters, with binds in their places."""
+        values: dict[Any, Any] = {**self.constants, **binds} if self.constants else binds
+        # A function of Python for each value would cost as much as the rest of a short statement.
+        return tuple(map(values.__getitem__, self.keys))
+
+
+def text_of(sql: str, params: Sequence[Any]) -> Text:
+    """Returns a compiled query as a Text; a Place stands for a value bound later."""
+    keys = tuple(param.name if type(param) is Place else number for number, param in enumerate(params))
+    return Text(sql, keys, {key: params[key] for key in keys if isinstance(key, int)})
+
+
 class Statement:
     """A query that is built once as a Peewee expression and kept as SQL text for each kind of database.
 
@@ -69,13 +92,13 @@ class Statement:
 
     def __init__(self, build: Callable[[Any], Any]) -> None:
         self._build = build
-        self._texts: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        self._texts: dict[str, Text] = {}
 
-    def text(self, db: Compiler) -> tuple[str, tuple[Any, ...]]:
-        """Returns the SQL text for this kind of database and its parameters; a Place stands for a value bound later."""
+    def text(self, db: Compiler) -> Text:
+        """Returns the SQL text for this kind of database, and its parameters."""
         text = self._texts.get(db.kind)
         if text is None:
-            text = self._texts[db.kind] = db.compile(self._build(db))
+            text = self._texts[db.kind] = text_of(*db.compile(self._build(db)))
         return text
 
 
