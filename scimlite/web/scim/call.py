@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,9 +74,19 @@ class Call:
     """
 
     request: Request
-    service: Service | None = None
-    #: The URL of the blueprint as the client sees it, URL prefix included.
+    #: The service's database, secret keys and limits; set by `begin`, as all up to the app.
+    db: Database = field(init=False)
+    keyring: Keyring = field(init=False)
+    limits: Limits = field(init=False)
+    #: The app's slug in the URL.
+    slug: str = ""
+    #: The URL of the blueprint, and the app's SCIM base URL, as the client sees them.
     root: str = ""
+    base: str = ""
+    #: True for a request of `scimlite app test`, which is neither contact nor a need of leniencies.
+    is_trial: bool = False
+    #: The caller's app; set by `admit`.
+    app: App = field(init=False)
     #: The app and the token of the request; None before authentication.
     caller: Caller | None = None
     #: The size of the body in bytes; None before it is read.
@@ -85,7 +95,7 @@ class Call:
     body_is_json: bool = False
     body: Any = None
     #: The request id, which the journal, the log and the X-Request-Id header show.
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: os.urandom(8).hex())
     #: The leniencies that the request needed.
     leniencies: set[Leniency] = field(default_factory=set)
     #: Why the token was refused; None when it was not.
@@ -97,40 +107,13 @@ class Call:
     #: When the request began, in seconds of `time.perf_counter`.
     started: float = field(default_factory=time.perf_counter)
 
-    @property
-    def db(self) -> Database:
-        """The service's database."""
-        assert self.service is not None
-        return self.service.db
-
-    @property
-    def keyring(self) -> Keyring:
-        """The service's secret keys."""
-        assert self.service is not None
-        return self.service.keyring
-
-    @property
-    def limits(self) -> Limits:
-        """The service's limits."""
-        assert self.service is not None
-        return self.service.limits
-
-    @property
-    def app(self) -> App:
-        """The caller's app; it is set after `admit`."""
-        assert self.caller is not None
-        return self.caller.app
-
-    @property
-    def slug(self) -> str:
-        """The app's slug in the URL."""
-        slug: str = (self.request.view_args or {}).get("slug", "")
-        return slug
-
-    @property
-    def base(self) -> str:
-        """The app's SCIM base URL as the client sees it."""
-        return f"{self.root}/{self.slug}"
+    def begin(self, service: Service, root: str) -> None:
+        """Takes over the service, and the URL of the blueprint as the client sees it, URL prefix included."""
+        self.db, self.keyring, self.limits = service.db, service.keyring, service.limits
+        self.slug = (self.request.view_args or {}).get("slug", "")
+        self.root, self.base = root, f"{root}/{self.slug}"
+        header = self.request.environ.get(_TRIAL)
+        self.is_trial = header is not None and trial.is_proved(service.keyring, self.slug, header)
 
     @property
     def received(self) -> Received:
@@ -138,12 +121,6 @@ class Call:
         path = self.request.path.partition(f"/{self.slug}")[2] or "/"
         query = tuple(self.request.args.items())
         return Received(self.request.method, path, query, self.body_size, self.body_is_json, self.body)
-
-    @cached_property
-    def is_trial(self) -> bool:
-        """True for a request of `scimlite app test`, which is neither contact nor a need of leniencies."""
-        header = self.request.environ.get(_TRIAL)
-        return header is not None and trial.is_proved(self.keyring, self.slug, header)
 
     @property
     def address(self) -> str:
@@ -225,7 +202,7 @@ class Call:
         return load_query(self.request.environ.get("QUERY_STRING", ""))
 
     def admit(self, *, for_subjects: bool) -> None:
-        """Authenticates the request by its bearer token and sets `caller`.
+        """Authenticates the request by its bearer token and sets `caller` and `app`.
 
         In: `for_subjects`, True when the endpoint accepts a token that was issued for a user. Raises Unauthorized
         without a token that is valid for the app in the URL, Forbidden for a user's token at any other endpoint.
@@ -238,6 +215,7 @@ class Call:
         except RefusedToken as refused:
             self._note_token(refused.cause)
             raise
+        self.app = self.caller.app
         if self.caller.subject is not None and not for_subjects:
             authentication.note_refusal(
                 self.db,
@@ -315,9 +293,11 @@ class HttpAttempt(Attempt):
 
 def current_call() -> Call:
     """Returns the call of the current request; the first use in a request creates it."""
-    call: Call | None = g.get("scim_call")
+    # The object itself: each attribute of Flask's stand-in for it costs three calls.
+    kept = g._get_current_object()
+    call: Call | None = kept.get("scim_call")
     if call is None:
-        call = g.scim_call = Call(request._get_current_object())  # type: ignore[attr-defined]  # a proxy's own method
+        call = kept.scim_call = Call(request._get_current_object())  # type: ignore[attr-defined]
     return call
 
 

@@ -23,7 +23,10 @@ def error_response(error: Exception) -> Response:
         # The application's own answer, as `abort(response)` gives it.
         return error.response
     scim_error = to_scim_error(error, call)
-    return scim_response(orjson.dumps(scim_error.body(call.id)), scim_error.status, scim_error.headers)
+    response = scim_response(orjson.dumps(scim_error.body(call.id)), scim_error.status)
+    # Werkzeug looks at their values, which an application around the blueprint may have made.
+    response.headers.extend(scim_error.headers)
+    return response
 
 
 def to_scim_error(error: Exception, call: Call) -> ScimError:

@@ -121,11 +121,11 @@ def _add_hooks(blueprint: Blueprint, service: Service) -> None:
     def _begin_request() -> None:
         call = current_call()
         request = call.request
-        call.service = service
         deadline.begin(service.limits.request_timeout, request.environ.get(deadline.ARRIVED))
         call.leniencies = leniency.collect()
         check_host(request.environ.get("HTTP_HOST"))
-        call.root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
+        root = _uri((service.base_url or f"{request.scheme}://{request.host}{request.script_root}") + prefix)
+        call.begin(service, root)
         # One byte more than the limit: Werkzeug silently cuts a body without a length at max_content_length.
         request.max_content_length = service.limits.max_body + 1
 
@@ -138,8 +138,7 @@ def finish_request(response: Response) -> Response:
     call = current_call()
     written.forget()
     deadline.clear()
-    response.headers["X-Request-Id"] = call.id
-    protect(response)
+    protect(response, ("X-Request-Id", call.id))
     if call.leniencies and call.caller is not None and not call.is_trial:
         for name in call.leniencies:
             tallies.count(call.db, call.app.id, tallies.Kind.LENIENCY, name)

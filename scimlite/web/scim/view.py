@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint
-from flask.views import MethodView
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
@@ -32,7 +31,7 @@ _FOLDED_PART = re.compile(rf"<anycase\('([^']+)'\):{ANY_CASE}>")
 _JSON_TYPES = ("application/scim+json", "application/json")
 
 
-class View(MethodView):
+class View:
     """An endpoint: a subclass has one function for each HTTP method that it supports, such as `get` or `patch`."""
 
     #: True when the endpoint needs no token.
@@ -43,8 +42,6 @@ class View(MethodView):
     versioned = False
     #: What a POST attempts, for the journal.
     post_action = ACTIONS["POST"]
-
-    init_every_request = False
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -170,7 +167,8 @@ def add_routes(blueprint: Blueprint, service: Service, routes: Iterable[tuple[st
     In: `routes`, each the URL rule, the view class and the endpoint's name.
     """
     for rule, view, name in routes:
-        view_func = view.as_view(name, service)
+        # The function itself: a view of Flask would look up the application for each request, and make a class of this.
+        view_func = view(service).dispatch_request
         # The rule in any case is one more, because Werkzeug finds fixed parts in a dictionary.
         folded = _FIXED_PART.sub(rf"/<anycase('\1'):{ANY_CASE}>", rule)
         forms: dict[str, dict[str, str]] = {rule: {}, folded: {}}
