@@ -19,4 +19,8 @@ def after(*former: int | None) -> int:
     Clocks go back: when they are set, when a virtual machine is restored, and from one server to another. What is
     written about one thing keeps its order.
     """
-    return max(now(), *[moment + 1 for moment in former if moment is not None], 0)
+    latest = now()
+    for moment in former:
+        if moment is not None and moment >= latest:
+            latest = moment + 1
+    return latest

@@ -54,10 +54,13 @@ def is_set() -> bool:
 
 def at_most(seconds: float) -> float:
     """Returns the seconds, or what remains until the deadline when that is less; never less than 0."""
-    return max(0.0, min(seconds, remaining()))
+    left = _end.get() - monotonic()
+    if left >= seconds:
+        return seconds
+    return left if left > 0.0 else 0.0
 
 
 def check(needed: float = 0.0) -> None:
     """Raises DeadlinePassed when less than the needed seconds remain."""
-    if remaining() < needed:
+    if _end.get() - monotonic() < needed:
         raise DeadlinePassed

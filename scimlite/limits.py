@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from .clock import DAY
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How much a client may ask for and store, how long that may take, and how long deleted users are kept."""
 
@@ -54,7 +55,7 @@ class Limits:
     #: SCIMLITE_RETENTION: how long a tombstone can be restored before it may be purged, in microseconds.
     retention: int = 30 * DAY
 
-    @property
+    @cached_property
     def harmless(self) -> int:
         """The bytes of a resource as JSON that are below each of its ceilings: an item takes two at least."""
         return min(2 * self.max_values, 2 * self.max_attribute_values, self.max_name, self.max_text, self.max_document)

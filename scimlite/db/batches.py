@@ -115,12 +115,12 @@ class Batches:
         job.end = time.monotonic() + deadline.at_most(self._timeout)
         with self._lock:
             self._waiting.append(job)
-            if self._is_one_too_many(job):
+            if not self._led:
+                job.leads = self._led = True
+                self._led_since = time.monotonic()
+            elif self._is_one_too_many(job):
                 self._waiting.remove(job)
                 raise refusal()
-            job.leads, self._led = not self._led, True
-            if job.leads:
-                self._led_since = time.monotonic()
         if not job.leads:
             self._sleep(job)
         if not job.ended:

@@ -148,7 +148,8 @@ class PostgresDatabase(Database):
 
     def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
         # Queries of reports are sent with the values in the text, because their plans depend on the values.
-        connection = self._connection()
+        # Peewee's `connection` asks by two calls whether there is one.
+        connection = self.peewee._state.conn or self.peewee.connection()
         return connection.execute(sql, params) if kept else ClientCursor(connection).execute(sql, params)
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:

@@ -226,10 +226,6 @@ class Runner(Dialect):
         """
         raise NotImplementedError
 
-    def _connection(self) -> Any:
-        """Returns this thread's connection, opened when there is none."""
-        return self.peewee._state.conn or self.peewee.connection()
-
     def _run_many(self, sql: str, rows: Sequence[Row]) -> None:
         statements = self._thread.statements
         if statements is not None:

@@ -20,7 +20,7 @@ from ..obstacles import obstacle
 from ..redaction import error_log
 from .batches import Batches, Job
 from .database import Database, T
-from .runner import peewee_errors
+from .runner import peewee_errors, raise_as_peewee
 from .sqlite_connections import CHECKED_EVERY, Connections, Failure, Link
 from .sqlite_errors import is_full, trouble_of
 from .sqlite_file import DatabaseFile
@@ -52,6 +52,14 @@ def _in_time(work: Callable[[], T]) -> T:
     return result
 
 
+def _execute(connection: Any, sql: str) -> None:
+    """Runs a statement; an error of the driver is raised as Peewee's."""
+    try:
+        connection.execute(sql)
+    except Exception as error:
+        raise_as_peewee(error)
+
+
 class SqliteDatabase(Database):
     """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut.
 
@@ -71,6 +79,8 @@ class SqliteDatabase(Database):
         super().__init__(Connections(self._file, self._link, busy_timeout), f"SQLite file {path}")
         self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout, most_waiters)
         self._busy_timeout = busy_timeout
+        #: Stands among Peewee's transactions for one that runs.
+        self._mark = self.peewee.transaction()
         #: How the last write failed, None when it succeeded.
         self._failure: Failure | None = None
 
@@ -138,7 +148,8 @@ class SqliteDatabase(Database):
     def _send(self, sql: str, params: tuple[Any, ...], kept: bool) -> Any:
         if self._link.check_at < time.monotonic():
             self._check_file()
-        return self._connection().execute(sql, params)
+        # Peewee's `connection` asks by two calls whether there is one.
+        return (self.peewee._state.conn or self.peewee.connection()).execute(sql, params)
 
     def _check_file(self) -> None:
         """Raises Unavailable when the file or its WAL is not the one that this thread's connection uses.
@@ -232,13 +243,15 @@ class SqliteDatabase(Database):
         # Not Peewee's: it rolls back what SQLite has rolled back already, and the error of that hides SQLite's own.
         connection = self.peewee.connection()
         self._begin(connection)
-        self.peewee.push_transaction(self.peewee.transaction())
+        # What Peewee's own begin and commit do, without a cursor and a dozen calls.
+        transactions = self.peewee._state.transactions
+        transactions.append(self._mark)
         try:
             try:
                 yield
             finally:
-                self.peewee.pop_transaction()
-            self.peewee.commit()
+                transactions.pop()
+            _execute(connection, "COMMIT")
         except BaseException:
             self._roll_back(connection)
             raise
@@ -250,11 +263,11 @@ class SqliteDatabase(Database):
         """Begins a transaction; waits for other programs that write for the busy timeout, or until the deadline."""
         seconds = deadline.at_most(self._busy_timeout)
         if seconds == self._busy_timeout:
-            self.peewee.begin()
+            _execute(connection, "BEGIN IMMEDIATE")
             return
         connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         try:
-            self.peewee.begin()
+            _execute(connection, "BEGIN IMMEDIATE")
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 

@@ -96,8 +96,12 @@ def clean(attribute: Attribute, value: Json, ignored: list[str] | None = None) -
 
 def clean_items(attribute: Attribute, items: Iterable[Json], ignored: list[str] | None = None) -> list[Json]:
     """Like `clean` for items of a multi-valued attribute, without those that are no values."""
-    cleaned = ((item, clean_item(attribute, item, ignored)) for item in items)
-    return [value for item, value in cleaned if value is not None and not blanked(attribute, item, value)]
+    cleaned = []
+    for item in items:
+        value = clean_item(attribute, item, ignored)
+        if value is not None and not blanked(attribute, item, value):
+            cleaned.append(value)
+    return cleaned
 
 
 def blanked(attribute: Attribute, before: Json, after: Json) -> bool:

@@ -265,9 +265,9 @@ class HttpAttempt(Attempt):
         #: The status in the journal; None before the write, and when it changed nothing.
         self.recorded_status: int | None = None
 
-    @property
-    def workspace(self) -> Workspace:
-        """The caller's app and the request's origin; the origin is computed when an entry is recorded."""
+    @cached_property
+    def workspace(self) -> Workspace:  # kept, because a write reads it eight times
+        """The caller's app and the request's origin; a query that nobody refuses needs neither."""
         return self._call.workspace
 
     @property
