@@ -33,7 +33,7 @@ class _SyncFlask(Flask):
 
 
 class _NoSessions(SessionInterface):
-    """The same empty session for every request: clients have tokens, and nothing is kept between two requests."""
+    """The same empty session of Flask for every request: clients have tokens, and the console its own sessions."""
 
     _session = NullSession()
 
