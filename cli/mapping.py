@@ -295,12 +295,9 @@ def _print_rows(changes: dict[str, list[Any]]) -> None:
 
 
 def _change(row: Any) -> str:
-    if not isinstance(row, dict):
-        return "removed" if row is None else ", ".join(row)
-    origin = row.get("source") or row.get("template") or json.dumps(row.get("constant"), ensure_ascii=False)
-    marks = [*row.get("transform", []), *(["required"] if row.get("required") else [])]
-    marks += [f"default {json.dumps(row['default'], ensure_ascii=False)}"] if "default" in row else []
-    return f"<- {origin}" + (f" ({', '.join(marks)})" if marks else "")
+    if row is None:
+        return "removed"
+    return f"<- {remapping.in_words(row)}" if isinstance(row, dict) else remapping.in_words(row)
 
 
 def _cell(value: Any) -> str:

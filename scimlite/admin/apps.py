@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from ..scim import core
 from .contents import contents
 
 __all__ = [
+    "ChangedMeanwhile",
     "create",
     "delete",
     "edit",
@@ -41,6 +43,8 @@ __all__ = [
     "every",
     "find",
     "get",
+    "require_distinct_groups",
+    "require_version",
     "set_enabled",
     "slug_of",
 ]
@@ -68,6 +72,13 @@ _LATIN = str.maketrans(
     }
 )
 _LONGEST_NAME = 200
+
+
+class ChangedMeanwhile(AppError):
+    """An app was changed since the operator looked at it."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else changed this app meanwhile, so nothing was saved. This is what it is now.")
 
 
 def slug_of(name: str) -> str:
@@ -142,17 +153,28 @@ def edit(
     name: str | None = None,
     profile: str | None = None,
     features: dict[str, str] | None = None,
+    version: int | None = None,
 ) -> App:
     """Renames an app, or sets the features of a profile and then single ones.
 
-    Raises AppError when there is no such profile or feature, or stored data contradict it.
+    In: `version`, the version of the app that the operator saw. Raises AppError when there is no such profile or
+    feature, or stored data contradict it, and ChangedMeanwhile when the app has another version.
     """
-    scope.db.transact(partial(_edit, scope, slug, name, profile, features or {}))
+    scope.db.transact(partial(_edit, scope, slug, name, profile, features or {}, version))
     return get(scope.db, slug)
 
 
-def _edit(scope: Scope, slug: str, name: str | None, profile: str | None, features: dict[str, str]) -> None:
+def require_version(app: App, version: int | None) -> None:
+    """Raises ChangedMeanwhile when a locked app has not the version that the operator saw; None is any."""
+    if version is not None and app.version != version:
+        raise ChangedMeanwhile
+
+
+def _edit(
+    scope: Scope, slug: str, name: str | None, profile: str | None, features: dict[str, str], version: int | None
+) -> None:
     app = lock(scope.db, slug)
+    require_version(app, version)
     bundle = _profile_features(profile) if profile is not None else {}
     settings = _with_features(app.settings, bundle | features)
     chosen = profile if profile is not None else app.profile
@@ -176,28 +198,45 @@ def _setting_changes(app: App, settings: AppSettings, name: str, profile: str) -
     return {key: [before[key], after[key]] for key in after if before[key] != after[key]}
 
 
-def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
-    """Switches unique group names in the database. Raises AppError while two groups share a name."""
-    of_groups = (ValueRow.app_id == app.id) & (ValueRow.type == core.GROUP.name)
-    names = of_groups & (ValueRow.path == "displayName") & sought(ValueRow)
-    if not on:
-        db.execute(ValueRow.update(unique_key=None).where(names))
-        return
-    rows = db.rows(
+def require_distinct_groups(db: Database, app: App) -> None:
+    """Raises AppError while two groups of an app share a name."""
+    _refuse_shared(db.rows(_group_names(app)))
+
+
+def _group_names(app: App) -> Any:
+    """Selects compared name, name and row of each living group."""
+    return (
         ValueRow.select(ValueRow.key, ResourceRow.name, ValueRow.resource_id)
         .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-        .where(names, ResourceRow.deleted_at.is_null())
+        .where(_names_of_groups(app), ResourceRow.deleted_at.is_null())
     )
+
+
+def _names_of_groups(app: App) -> Any:
+    of_groups = (ValueRow.app_id == app.id) & (ValueRow.type == core.GROUP.name)
+    return of_groups & (ValueRow.path == "displayName") & sought(ValueRow)
+
+
+def _refuse_shared(rows: Sequence[Sequence[Any]]) -> None:
     shared = [key for key, times in Counter(row[0] for row in rows).items() if times > 1]
     if shared:
         listed = ", ".join(sorted({row[1] for row in rows if row[0] in shared})[:10])
         raise AppError(f"unique-group-names cannot be on while groups share a name: {listed}.")
+
+
+def _switch_unique_group_names(db: Database, app: App, *, on: bool) -> None:
+    """Switches unique group names in the database. Raises AppError while two groups share a name."""
+    if not on:
+        db.execute(ValueRow.update(unique_key=None).where(_names_of_groups(app)))
+        return
+    rows = db.rows(_group_names(app))
+    _refuse_shared(rows)
     # Imported here, because the value index takes 15 ms that most acts on apps need not.
     from ..directory.value_index import unique_key
 
     for key, _, resource_id in rows:
         query = ValueRow.update(unique_key=unique_key(key))
-        db.execute(query.where(names, ValueRow.resource_id == resource_id))
+        db.execute(query.where(_names_of_groups(app), ValueRow.resource_id == resource_id))
 
 
 def set_enabled(scope: Scope, slug: str, *, enabled: bool) -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from ..journal import Action, Entry, Scope
 from ..scim import core, intake
 from ..scim import document as documents
 from ..scim.schema import ResourceType
+from .apps import require_version
 from .rehearsal import ConfirmationNeeded
 
 _KINDS = (core.USER, core.GROUP)
@@ -48,18 +50,25 @@ def types(app: App) -> list[ResourceType]:
 
 
 def change(
-    scope: Scope, slug: str, renew: Callable[[Mapping], Mapping], *, force: bool = False
+    scope: Scope,
+    slug: str,
+    renew: Callable[[Mapping], Mapping],
+    *,
+    force: bool = False,
+    version: int | None = None,
 ) -> dict[str, list[Any]]:
     """Change an app's mapping; returns target (`user.title`) to [row before, row after].
 
     `renew` makes the new mapping of the present one; `recompute` makes the stored profiles follow. Raises AppError when
-    a row names an attribute that the app's resources cannot have, and MissingValuesError when stored resources have no
-    value for a row that becomes required, unless `force` is set.
+    a row names an attribute that the app's resources cannot have, MissingValuesError when stored resources have no
+    value for a row that becomes required, unless `force` is set, and ChangedMeanwhile when the app has another
+    `version` than the operator saw.
     """
     app = apps.get(scope.db, slug)
+    require_version(app, version)
     if not force:
         _refuse_lacking(scope.db, app, _renewed(app, renew))
-    return scope.db.transact(partial(_change, scope, slug, renew))
+    return scope.db.transact(partial(_change, scope, slug, renew, version))
 
 
 def set_row(
@@ -116,14 +125,15 @@ def missing(app: App, resource_type: ResourceType, profile: dict[str, Any]) -> l
     return list(compiled.missing(profile)) if compiled else []
 
 
-def _change(scope: Scope, slug: str, renew: Callable[[Mapping], Mapping]) -> dict[str, list[Any]]:
+def _change(scope: Scope, slug: str, renew: Callable[[Mapping], Mapping], version: int | None) -> dict[str, list[Any]]:
     app = apps.lock(scope.db, slug)
+    require_version(app, version)
     new = _renewed(app, renew)
-    changes = _changes(mapping.from_json(app.mapping), new)
-    if changes:
+    edited = changes(mapping.from_json(app.mapping), new)
+    if edited:
         apps.update(scope.db, app, mapping=new.to_json(), mapping_version=AppRow.mapping_version + 1)
-        journal.record(Workspace.of(scope, app), [Entry(Action.MAPPING_EDITED, changes=changes)])
-    return changes
+        journal.record(Workspace.of(scope, app), [Entry(Action.MAPPING_EDITED, changes=edited)])
+    return edited
 
 
 def _renewed(app: App, renew: Callable[[Mapping], Mapping]) -> Mapping:
@@ -135,16 +145,27 @@ def _renewed(app: App, renew: Callable[[Mapping], Mapping]) -> Mapping:
     return new
 
 
-def _changes(old: Mapping, new: Mapping) -> dict[str, list[Any]]:
-    changes: dict[str, list[Any]] = {}
+def changes(old: Mapping, new: Mapping) -> dict[str, list[Any]]:
+    """Returns what differs between two mappings: target (`user.title`) to [row before, row after]."""
+    found: dict[str, list[Any]] = {}
     for kind in _KINDS:
         before, after = ({row.target: row.as_dict() for row in version.rows(kind.name)} for version in (old, new))
         for target in [*before, *(target for target in after if target not in before)]:
             if before.get(target) != after.get(target):
-                changes[f"{kind.name.lower()}.{target}"] = [before.get(target), after.get(target)]
-        if list(before) != list(after) and not changes:
-            changes[f"{kind.name.lower()} targets"] = [list(before), list(after)]
-    return changes
+                found[f"{kind.name.lower()}.{target}"] = [before.get(target), after.get(target)]
+        if list(before) != list(after) and not found:
+            found[f"{kind.name.lower()} targets"] = [list(before), list(after)]
+    return found
+
+
+def in_words(row: Any) -> str:
+    """Returns a row of `changes` as operators read it, such as `title (upper, required)`; or the order of targets."""
+    if not isinstance(row, dict):
+        return ", ".join(row)
+    origin = row.get("source") or row.get("template") or json.dumps(row.get("constant"), ensure_ascii=False)
+    marks = [*row.get("transform", []), *(["required"] if row.get("required") else [])]
+    marks += [f"default {json.dumps(row['default'], ensure_ascii=False)}"] if "default" in row else []
+    return origin + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
@@ -193,6 +214,12 @@ def stale(db: Database, app: App) -> int:
     )
 
 
+def stale_up_to(db: Database, app: App, most: int) -> int:
+    """Returns the same count, which ends at `most`, so that it costs no more with many users."""
+    slots = {"app": app.id, "after": 0, "version": app.mapping_version, "limit": most}
+    return min(most, sum(len(db.rows(_find_stale, type=kind.name, **slots)) for kind in types(app)))
+
+
 def recompute(db: Database, app: App) -> Iterator[int]:
     """Recomputes the profiles that an earlier mapping made; yields how many each step recomputed.
 
@@ -203,6 +230,16 @@ def recompute(db: Database, app: App) -> Iterator[int]:
         while rows := db.transact(partial(_recompute_some, db, app, kind, last)):
             last = rows[-1]
             yield len(rows)
+
+
+def recompute_some(db: Database, app: App, most: int = 4 * _CHUNK) -> int:
+    """Recomputes about as many profiles as one request has time for; returns how many."""
+    done = 0
+    for count in recompute(db, app):
+        done += count
+        if done >= most:
+            break
+    return done
 
 
 def _recompute_some(db: Database, app: App, kind: ResourceType, after: int) -> list[int]:
@@ -220,6 +257,12 @@ def _select_stale(db: Database) -> Any:
     query = ResourceRow.select(ResourceRow.id, ResourceRow.document)
     query = query.where(profiles.living(), ResourceRow.profile_version != Slot("version"))
     return db.locking(query.order_by(ResourceRow.id).limit(Slot("limit")))
+
+
+@prepared
+def _find_stale(db: Database) -> Any:
+    query = ResourceRow.select(ResourceRow.id).where(profiles.living(), ResourceRow.profile_version != Slot("version"))
+    return query.limit(Slot("limit"))
 
 
 @prepared

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from flask import Response, abort, request
@@ -16,6 +17,7 @@ _FOLDER = Path(__file__).parent / "static"
 _CACHED = "public, max-age=31536000, immutable"
 #: The version in the address and in the ETag: characters of a SHA-256.
 _DIGITS = 12
+_IMPORT = re.compile(rb'@import url\("([^"?]+)"\)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,16 @@ def assets() -> dict[str, Asset]:
 
 
 def _read(path: Path) -> Asset:
-    content = path.read_bytes()
+    content = _IMPORT.sub(partial(_with_version, path.parent), path.read_bytes())
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     media_type += "; charset=utf-8" if media_type.startswith("text/") else ""
     return Asset(content, gzip.compress(content, 9, mtime=0), media_type, hashlib.sha256(content).hexdigest()[:_DIGITS])
+
+
+def _with_version(folder: Path, imported: re.Match[bytes]) -> bytes:
+    """Returns the address of a stylesheet that another one imports as pages have it, so that it is loaded once."""
+    version = hashlib.sha256((folder / imported[1].decode()).read_bytes()).hexdigest()[:_DIGITS]
+    return b'@import url("%s?v=%s")' % (imported[1], version.encode())
 
 
 def asset(filename: str) -> Response:

@@ -16,7 +16,10 @@ from ..scim.provider import finish_request
 from . import (
     account,
     app_connect,
+    app_features,
+    app_mapping,
     app_overview,
+    app_schemas,
     app_settings,
     app_tokens,
     apps,
@@ -60,6 +63,9 @@ PAGES: tuple[Routes, ...] = (
     apps.routes,
     app_connect.routes,
     app_overview.routes,
+    app_schemas.routes,
+    app_features.routes,
+    app_mapping.routes,
     app_settings.routes,
     app_tokens.routes,
 )

@@ -12,7 +12,9 @@ from ...admin import wording
 
 def prepare(environment: Environment) -> None:
     """Gives an environment the console's filters, and `_()` and `{% trans %}` with English texts."""
-    environment.filters.update(visible=visible, spelled=wording.spelled, utc=utc)
+    environment.filters.update(
+        visible=visible, visible_lines=visible_text.visible_lines, spelled=wording.spelled, utc=utc
+    )
     environment.add_extension("jinja2.ext.i18n")
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
 
