@@ -22,7 +22,8 @@ from scimlite.apps import App
 from scimlite.db import Database, Slot, chunks
 from scimlite.db.tables import AliasRow, JournalRow, MemberRow, ResourceRow
 from scimlite.directory import value_index
-from scimlite.journal import Action, Outcome
+from scimlite.journal import Action, Actor, Outcome
+from scimlite.journal.origin import OPERATORS
 from scimlite.scim import core, document
 
 #: Share of the users, and so of the journal, that each app has.
@@ -199,6 +200,7 @@ class Filler:
                 ids = f"{bits(192):048x}"
                 name = f"user{number}@example.com"
                 group = self._users + bits(6)
+                is_command = kind.client.startswith(OPERATORS)
                 batch.append(
                     (
                         int(start + at * step),
@@ -213,10 +215,14 @@ class Filler:
                         changes[bits(9)] if kind.changes else None,
                         kind.client,
                         "default",
-                        None if kind.client.startswith("cli:") else ids[:16],
+                        None if is_command else ids[:16],
                         f"{ids[16:24]}-{ids[24:28]}-{ids[28:32]}-{ids[32:36]}-{ids[36:]}",
                         kind.status,
                         kind.detail and kind.detail.format(name=name),
+                        str(Actor.CLI if is_command else Actor.SCIM),
+                        None if is_command else "192.0.2.7",
+                        1000 if is_command else None,
+                        None,
                     )
                 )
             yield batch

@@ -38,12 +38,12 @@ class _Address(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         # Imported here, because few reports are about an address.
-        from ipaddress import ip_address
+        from scimlite.admin.report_search import address_of
 
         try:
-            return str(ip_address(value))
-        except ValueError:
-            self.fail(f"{value!r} is no address: give one such as 192.0.2.7 or 2001:db8::7.", param, ctx)
+            return address_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -67,6 +67,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
     help="Entries by one kind of actor, whatever it calls itself.",
 )
 @click.option("--address", type=_Address(), metavar="IP", help="Entries of a client at this address.")
+@click.option("--client", metavar="TEXT", help="Entries by a client that has this text in its name, such as Okta.")
 @click.option("--outcome", type=Choice([str(outcome) for outcome in Outcome]), help="Entries that ended like this.")
 @click.option(
     "--limit",
@@ -89,6 +90,7 @@ def report(
     action: str | None,
     actor: str | None,
     address: str | None,
+    client: str | None,
     outcome: str | None,
     limit: int | None,
     as_json: bool,
@@ -127,6 +129,7 @@ def report(
         outcome=outcome,
         actor=actor,
         address=address,
+        client=client,
     )
     if summary:
         # Imported here, because counting takes 15 ms that the list of entries need not.
@@ -202,8 +205,8 @@ def _nothing(db: Database, selection: Selection) -> str:
     words = [f"for {visible(selection.user)}"] if selection.user is not None else []
     if selection.app_ids is not None:
         words.append("in this app")
-    for kind in ("action", "outcome", "actor", "address"):
-        words += [f"with {kind} {value}"] if (value := getattr(selection, kind)) else []
+    for kind in ("action", "outcome", "actor", "address", "client"):
+        words += [f"with {kind} {visible(value)}"] if (value := getattr(selection, kind)) else []
     words += [f"{kind} {spoken_time(value)}" for kind in ("since", "until") if (value := getattr(selection, kind))]
     if selection.user is not None and not reporting.ever_seen(db, selection.user):
         return (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from scimlite import clock
+from scimlite.admin.entry_data import OLDER_KEYS, VALUES, csv_cell
 from scimlite.admin.wording import description_of, subject_of
 from scimlite.journal import Action, Outcome
 from scimlite.journal.report import Record
@@ -17,7 +17,7 @@ from scimlite.journal.report import Record
 from .kit.columns import Column, Columns
 from .kit.fitting import cut, shown, size_of
 from .kit.output import print_json_lines, room, width
-from .kit.times import iso_time, local_time
+from .kit.times import local_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,42 +34,31 @@ _STYLES: dict[str, str] = {
     Action.DELETED: "yellow",
 }
 
+#: What the table shows under a heading: the key of the value, the heading, and the text of the cell.
+_SHOWN: dict[str, tuple[str, Callable[[Record], str]]] = {
+    "at": ("Time", lambda entry: local_time(entry.at)),
+    "app": ("App", lambda entry: entry.app or ""),
+    "user": ("Who", subject_of),
+    "action": ("Action", lambda entry: entry.action),
+    "changes": ("What", description_of),
+}
+_OLD = {key: older for older, key in OLDER_KEYS.items()}
 ENTRIES = Columns[Record](
-    Column("id", value=lambda entry: entry.id),
-    Column("at", "Time", lambda entry: iso_time(entry.at), lambda entry: local_time(entry.at)),
-    Column("app", "App", lambda entry: entry.app, lambda entry: entry.app or ""),
-    Column("app_name", value=lambda entry: entry.app_name),
-    Column("action", "Action", value=lambda entry: entry.action),
-    Column("outcome", value=lambda entry: entry.outcome),
-    Column("user", "Who", lambda entry: entry.user, subject_of),
-    Column("user_id", value=lambda entry: entry.user_id),
-    Column("group", value=lambda entry: entry.group),
-    Column("group_id", value=lambda entry: entry.group_id),
-    Column("changes", "What", lambda entry: entry.changes, description_of),
-    Column("client", value=lambda entry: entry.client),
-    Column("actor", value=lambda entry: entry.actor),
-    Column("address", value=lambda entry: entry.address),
-    Column("uid", value=lambda entry: entry.uid),
-    Column("sudo_uid", value=lambda entry: entry.sudo_uid),
-    Column("token_label", value=lambda entry: entry.token, old="token"),
-    Column("request_id", value=lambda entry: entry.request_id),
-    Column("client_request_id", value=lambda entry: entry.client_request_id),
-    Column("status", value=lambda entry: entry.status),
-    Column("detail", value=lambda entry: entry.detail),
-    table=("Time", "App", "Who", "Action", "What"),
+    *(
+        Column(key, heading, value, shown, _OLD.get(key, ""))
+        for key, value in VALUES.items()
+        for heading, shown in [_SHOWN.get(key, ("", None))]
+    ),
+    table=tuple(heading for heading, _ in _SHOWN.values()),
 )
 
 
 def print_data(entries: Iterable[Record], *, as_csv: bool) -> None:
     """Print entries for programs: CSV, or one JSON object a line."""
     if as_csv:
-        ENTRIES.print_csv(entries, _csv_cell)
+        ENTRIES.print_csv(entries, csv_cell)
     else:
         print_json_lines(map(ENTRIES.data, entries))
-
-
-def _csv_cell(value: Any) -> Any:
-    return (json.dumps(value, ensure_ascii=False) if value else "") if isinstance(value, dict) else value
 
 
 def flushed(entries: Iterable[Record]) -> Iterator[Record]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 #: A day in microseconds.
 DAY = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> int:
@@ -24,3 +26,10 @@ def after(*former: int | None) -> int:
         if moment is not None and moment >= latest:
             latest = moment + 1
     return latest
+
+
+def iso_time(microseconds: int | None) -> str | None:
+    """A stored time for programs: ISO 8601 in UTC, exact to the microsecond; None stays None."""
+    if microseconds is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds").replace("+00:00", "Z")

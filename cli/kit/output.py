@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import click
 
+from scimlite.admin.spreadsheet import inert
 from scimlite.visible_text import visible, visible_json
 
 from .fitting import shown, size_of, wrapped
@@ -25,14 +25,6 @@ from .times import LocalTime
 _PIPE_WIDTH = 200
 #: Columns that a text gets at least, however narrow the terminal is.
 _NARROWEST = 20
-#: How a formula begins; the wide and small forms are for East Asian versions.
-_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212]"
-#: What stands before it unseen: blanks, controls, marks without a width, and quotation marks of the format itself.
-_UNSEEN = r"[\s\"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-#: Where a spreadsheet takes what follows for a formula: at the beginning of a cell, and where a new one begins if
-#: semicolons or tabs are separators, as in a German Excel, to which a comma and the marks around a text mean nothing.
-_BEGIN = re.compile(rf"{_UNSEEN}*{_SIGNS}")
-_WITHIN = re.compile(rf"(?<=[;\t\r\n\x0b\x0c\x85\u2028\u2029])(?={_UNSEEN}{{0,200}}{_SIGNS})")
 
 
 def print_json(data: Any) -> None:
@@ -52,17 +44,10 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     A text, or a part of one, that a spreadsheet would take for a formula gets an apostrophe in front, unless --raw is
     given.
-    https://owasp.org/www-community/attacks/CSV_Injection
     """
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
-    writer.writerows(rows if is_raw() else (list(map(_inert, row)) for row in rows))
-
-
-def _inert(cell: Any) -> Any:
-    if not isinstance(cell, str):
-        return cell
-    return ("'" if _BEGIN.match(cell) else "") + _WITHIN.sub("'", cell)
+    writer.writerows(rows if is_raw() else (list(map(inert, row)) for row in rows))
 
 
 def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, empty: str) -> None:

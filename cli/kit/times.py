@@ -21,6 +21,8 @@ _DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Writes a stored time for programs.
+iso_time = clock.iso_time
 
 
 def duration(text: str) -> int:
@@ -107,13 +109,6 @@ def spoken_time(microseconds: int | None) -> str:
     """Write a stored time with its zone, for a sentence; an empty text for None."""
     time = local_time(microseconds)
     return f"{time} {time.zone}" if isinstance(time, LocalTime) else ""
-
-
-def iso_time(microseconds: int | None) -> str | None:
-    """Write a stored time for programs: ISO 8601 in UTC, exact to the microsecond."""
-    if microseconds is None:
-        return None
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class _Typed(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import clock
 from ..apps import App, AppError, ever, every
 from ..db import Database
-from ..journal import report
+from ..db.tables import JournalRow
+from ..errors import OperatorError
+from ..journal import paging, report
 from ..journal.report import Record
-from ..journal.selection import Selection
+from ..journal.selection import Selection, parts
 from ..scim import core
 from ..suggestions import did_you_mean
 from . import people
@@ -24,11 +26,22 @@ if TYPE_CHECKING:
 _WINDOW = 5 * 60 * 1_000_000
 
 
-def app_ids(db: Database, name: str) -> list[int]:
-    """Returns the ids of the apps that have or had this slug or name. Raises AppError, with the apps there are."""
-    ids = ever(db, name)
+#: Entries of a download, which is a file that a spreadsheet can open, and entries that are looked at for it.
+MOST_DOWNLOADED, _MOST_LOOKED_AT = 50_000, 300_000
+
+
+class TooLargeError(OperatorError):
+    """A download would have more entries than it may have."""
+
+
+def app_ids(db: Database, name: str, seen: Collection[int] | None = None) -> list[int]:
+    """Returns the ids of the apps that have or had this slug or name, of those `seen`; None for all.
+
+    Raises AppError, with the apps there are.
+    """
+    ids = [id for id in ever(db, name) if seen is None or id in seen]
     if not ids:
-        slugs = [app.slug for app in every(db)]
+        slugs = [app.slug for app in every(db) if seen is None or app.id in seen]
         listed = f"Apps: {', '.join(slugs[:10])}." if slugs else "There is no app now."
         raise AppError(f"There never was an app {name!r}.{did_you_mean(name, slugs)} {listed}")
     return ids
@@ -39,9 +52,27 @@ def entries(db: Database, selection: Selection, limit: int | None) -> Iterable[R
     return report.iterate(db, selection) if limit is None else report.read(db, selection, limit=limit)
 
 
-def ever_seen(db: Database, user: str) -> bool:
-    """True when a person has or had this id, externalId or userName: in an entry of the report, or as a stored user."""
-    return bool(report.read(db, Selection(user=user), limit=1)) or bool(people.find(db, core.USER, every(db), user))
+def ever_seen(db: Database, user: str, seen: Collection[int] | None = None) -> bool:
+    """True when a person has or had this id, externalId or userName: in an entry of the report, or as a stored user.
+
+    Looks in the apps with the ids `seen`; None for all.
+    """
+    app_ids = None if seen is None else sorted(seen)
+    apps = [app for app in every(db) if seen is None or app.id in seen]
+    entries = report.read(db, Selection(user=user, app_ids=app_ids), limit=1)
+    return bool(entries) or bool(people.find(db, core.USER, apps, user))
+
+
+def check_size(db: Database, selection: Selection) -> None:
+    """Raises TooLargeError when a selection has more entries than a download may have, or is too dear to look for."""
+    dear = paging.last_looked_at(db, selection, _MOST_LOOKED_AT)
+    newest = JournalRow.select(JournalRow.at).order_by(JournalRow.at.desc(), JournalRow.id.desc())
+    further = newest.limit(1).offset(MOST_DOWNLOADED)
+    if dear is not None or any(db.rows(part) for part in parts(db, selection, further)):
+        raise TooLargeError(
+            f"These are more than {MOST_DOWNLOADED:,} entries, or so many have to be looked through: choose a shorter "
+            "time, or use the command, which has no limit."
+        )
 
 
 def brakes_of(db: Database, selection: Selection) -> list[tuple[App, Brake]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _OPERATORS = (OPERATORS, CONSOLE_OPERATORS)
 #: A value longer than this is cut; JSON and CSV have all of it.
 _LONGEST_VALUE = 80
+#: Of a headline: how many changes it has, and its characters.
+_MOST_IN_HEADLINE, _LONGEST_HEADLINE = 2, 160
 #: An action on a user as the middle of a sentence.
 _PREDICATES = {
     Action.CREATED: "was created",
@@ -70,6 +72,17 @@ def description_of(record: Record) -> str:
     return "\n".join(map(visible, lines))
 
 
+def headline_of(record: Record) -> str:
+    """Returns the facts of an entry on one line: the group of a membership, the first changes, the reason."""
+    group = record.group or record.group_id
+    facts = [group] if group and _is_membership(record) else []
+    facts += [_change(path, *change) for path, change in list(record.changes.items())[:_MOST_IN_HEADLINE]]
+    more = len(record.changes) - _MOST_IN_HEADLINE
+    facts += [f"{more} more"] if more > 0 else []
+    facts += [record.detail] if record.detail else []
+    return visible(_short(", ".join(facts), _LONGEST_HEADLINE))
+
+
 def sentence_about(record: Record) -> str:
     """Returns an entry of a user's history as a sentence without its subject: `was changed: title: Dr → Prof`."""
     action = Action(record.action)
@@ -115,8 +128,11 @@ def _change(path: str, before: Any, after: Any) -> str:
 
 def _cut(value: Any) -> str:
     """Returns a value as text, cut when it is long."""
-    text = spelled(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return _short(spelled(value), _LONGEST_VALUE)
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def spelled(value: Any) -> str:

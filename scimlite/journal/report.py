@@ -57,6 +57,7 @@ class Record:
     address: str | None = _column(JournalRow.address)
     uid: int | None = _column(JournalRow.uid)
     sudo_uid: int | None = _column(JournalRow.sudo_uid)
+    app_id: int | None = _column(JournalRow.app_id)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Record:
@@ -76,17 +77,17 @@ _CHANGES, *_NAMES = ([part.name for part in fields(Record)].index(name) for name
 def read(db: Database, selection: Selection, *, limit: int | None = None) -> list[Record]:
     """The newest `limit` rows of a selection, or all of them, oldest first."""
     rows: list[Any] = []
-    newest = _joined().order_by(JournalRow.at.desc(), JournalRow.id.desc())
+    newest = joined().order_by(JournalRow.at.desc(), JournalRow.id.desc())
     for part in parts(db, selection, newest if limit is None else newest.limit(limit)):
         rows += db.rows(part)
-    rows.sort(key=_moment)
+    rows.sort(key=moment)
     return [Record.of(row) for row in rows[0 if limit is None else max(len(rows) - limit, 0) :]]
 
 
 def iterate(db: Database, selection: Selection) -> Iterator[Record]:
     """All rows of a selection, oldest first; it keeps one page of them in memory, and no transaction open."""
-    pages = [_pages(db, part) for part in parts(db, selection, _joined())]
-    return map(Record.of, heapq.merge(*pages, key=_moment))
+    pages = [_pages(db, part) for part in parts(db, selection, joined())]
+    return map(Record.of, heapq.merge(*pages, key=moment))
 
 
 def _pages(db: Database, query: Any) -> Iterator[Sequence[Any]]:
@@ -96,13 +97,13 @@ def _pages(db: Database, query: Any) -> Iterator[Sequence[Any]]:
         yield from page
         if len(page) < _PAGE:
             return
-        at, id = _moment(page[-1])
+        at, id = moment(page[-1])
         # `at >=` follows from the rest; an index begins at it.
         beyond = (JournalRow.at >= at) & ((JournalRow.at > at) | (JournalRow.id > id))
         page = db.rows(query.where(beyond))
 
 
-def _moment(row: Sequence[Any]) -> tuple[int, int]:
+def moment(row: Sequence[Any]) -> tuple[int, int]:
     """The sort key of a row whose first columns are id and time."""
     return row[1], row[0]
 
@@ -112,21 +113,21 @@ def unseen(db: Database, selection: Selection, seen: Collection[int]) -> list[Re
     rows: list[Any] = []
     for part in parts(db, selection, JournalRow.select(JournalRow.id, JournalRow.at)):
         rows += db.rows(part)
-    new = [row[0] for row in sorted(rows, key=_moment) if row[0] not in seen]
+    new = [row[0] for row in sorted(rows, key=moment) if row[0] not in seen]
     records = {}
     for chunk in chunks(new, _PAGE):
-        records.update({row[0]: Record.of(row) for row in db.rows(_joined().where(JournalRow.id.in_(chunk)))})
+        records.update({row[0]: Record.of(row) for row in db.rows(joined().where(JournalRow.id.in_(chunk)))})
     return [records[id] for id in new if id in records]
 
 
 def of_request(db: Database, id: str) -> list[Record]:
     """The rows of a request, oldest first."""
-    return [Record.of(row) for row in db.rows(_joined().where(JournalRow.request_id == id).order_by(JournalRow.id))]
+    return [Record.of(row) for row in db.rows(joined().where(JournalRow.request_id == id).order_by(JournalRow.id))]
 
 
 def of_client(db: Database, id: str) -> list[Record]:
     """The newest rows with a client's own request id, oldest first. No index helps: it reads the whole journal."""
-    newest = _joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc())
+    newest = joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc())
     return [Record.of(row) for row in db.rows(newest.limit(_MOST_OF_CLIENT))[::-1]]
 
 
@@ -135,7 +136,8 @@ def count(db: Database) -> int:
     return int(db.scalar(JournalRow.select(fn.count(JournalRow.id))))
 
 
-def _joined() -> Any:
+def joined() -> Any:
+    """A query of all rows with the columns that `Record.of` takes."""
     return JournalRow.select(*_COLUMNS).join(AppRow, JOIN.LEFT_OUTER, on=(AppRow.id == JournalRow.app_id))
 
 

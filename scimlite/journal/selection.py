@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from peewee import SQL
+from peewee import SQL, fn
 
 from ..db import Database
 from ..db.tables import AliasRow, JournalRow
@@ -37,6 +37,20 @@ class Selection:
     #: The kind of who acted, and the address of a client as the journal writes it.
     actor: str | None = None
     address: str | None = None
+    #: A part of what an actor calls itself.
+    client: str | None = None
+
+
+def leading(selection: Selection) -> Selection:
+    """The entries to which an index leads, of which a selection may leave out some; `conditions` says which it is."""
+    times = Selection(since=selection.since, until=selection.until)
+    if selection.user is not None:
+        return replace(times, user=selection.user)
+    if selection.outcome not in (None, _OK):
+        return replace(times, outcome=selection.outcome)
+    if selection.action is not None:
+        return replace(times, action=selection.action)
+    return replace(times, app_id=selection.app_id, app_ids=selection.app_ids)
 
 
 def parts(db: Database, selection: Selection, query: Any) -> Iterator[Any]:
@@ -84,6 +98,8 @@ def conditions(db: Database, selection: Selection, *, person: Any, app_id: int |
         terms.append(JournalRow.actor == selection.actor)
     if selection.address is not None:
         terms.append(JournalRow.address == selection.address)
+    if selection.client is not None:
+        terms.append(db.contains(fn.lower(JournalRow.client), selection.client.lower()))
     if selection.after_id is not None:
         terms.append(db.unindexed(JournalRow.id) > selection.after_id)
     return terms

@@ -186,7 +186,7 @@ def test_the_newest_entries_cost_what_is_shown(story: Story, question: dict[str,
 
 def test_the_test_would_notice_a_scan(story: Story) -> None:
     most = MOST_STEPS if story.db.kind == "sqlite" else MOST_TOUCHED
-    unindexed = report._joined().where(JournalRow.client_request_id == "none")
+    unindexed = report.joined().where(JournalRow.client_request_id == "none")
     assert work_of(story.db, lambda: story.db.rows(unindexed)) > most
 
 

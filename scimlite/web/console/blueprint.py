@@ -26,6 +26,8 @@ from . import (
     navigation,
     oidc,
     operators,
+    report,
+    report_export,
     sign_in,
     templating,
 )
@@ -68,6 +70,8 @@ PAGES: tuple[Routes, ...] = (
     app_mapping.routes,
     app_settings.routes,
     app_tokens.routes,
+    report.routes,
+    report_export.routes,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app, request, url_for
 
@@ -66,6 +67,11 @@ def tabs(visit: Visit) -> list[Place]:
         for endpoint, text, act in _TABS
         if endpoint in urls and visit.desk.may(act)
     ]
+
+
+def way(endpoint: str, **values: Any) -> str | None:
+    """Returns the URL of a page; None when there is no such page."""
+    return url_for(f"console.{endpoint}", **values) if exists(endpoint) else None
 
 
 def exists(endpoint: str) -> bool:

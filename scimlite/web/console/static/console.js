@@ -38,17 +38,55 @@
       time.title = `${clock.format(date)} · ${utc(date)}`;
     }
     for (const button of all("[data-zone]", within)) {
-      const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      button.textContent = `${word("times")}: ${inUtc ? "UTC" : zone}`;
+      button.textContent = `${word("times")}: ${zoneName()}`;
     }
   };
   const switchZone = () => {
     inUtc = !inUtc;
     store("zone", inUtc ? "UTC" : null);
     showTimes();
+    showMoments();
     showCharts();
     say(document.querySelector("[data-zone]")?.textContent);
   };
+
+  // --- searches: moments are typed in the zone that is shown and sent in UTC; an address has no empty fields
+  const zoneName = () => (inUtc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+  const prepareMoment = (input) => {
+    const sent = Object.assign(document.createElement("input"), { type: "hidden", name: input.name, value: input.value });
+    input.removeAttribute("name");
+    input.value = "";
+    input.type = "datetime-local";
+    input.after(sent);
+    input.sent = sent;
+    input.addEventListener("change", () => {
+      const date = new Date(inUtc ? `${input.value}Z` : input.value);
+      sent.value = Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 16)}Z`;
+    });
+  };
+  const showMoments = () => {
+    for (const input of all("input[data-moment]")) {
+      if (!input.sent) prepareMoment(input);
+      const text = input.sent.value;
+      const date = new Date(/T.*(Z|[+-]\d\d:?\d\d)$|^[^T]*$/i.test(text) ? text : `${text}Z`);
+      const shift = inUtc ? 0 : date.getTimezoneOffset() * 60000;
+      input.value = Number.isNaN(date.getTime()) ? "" : new Date(date - shift).toISOString().slice(0, 16);
+      input.labels[0].textContent = `${input.dataset.moment} (${zoneName()})`;
+    }
+  };
+  document.addEventListener("change", ({ target }) => {
+    if (target.dataset.times) byId(target.dataset.times).toggleAttribute("data-unused", target.value !== "custom");
+  });
+  document.addEventListener("submit", ({ target: form }) => {
+    if (!("tidy" in form.dataset)) return;
+    const time = form.elements.time?.value;
+    for (const zone of all("[data-browser-zone]", form)) zone.value = time === "today" ? zoneName() : "";
+    for (const input of all("[data-moment]", form)) if (time !== "custom") input.sent.value = "";
+    const empty = [...form.elements].filter((field) => field.name && !field.value);
+    for (const field of empty) field.disabled = true;
+    // The page may come back out of the browser's memory.
+    setTimeout(() => { for (const field of empty) field.disabled = false; });
+  });
 
   // --- theme: as the system has it, light, dark
   const showTheme = () => {
@@ -221,6 +259,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     showTimes();
+    showMoments();
     showTheme();
     showCharts();
     // On a phone the navigation scrolls.
