@@ -143,7 +143,8 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
         raise TooManyRequests(refusal, retry_after=_RETRY_AFTER, remedy=Remedy(release=True))
     if departures.of_connection_test(workspace, rows):
         return
-    at = clock.after(state.released_at)
+    # A worker whose clock is behind must not date departures before the window of the others.
+    at = clock.after(state.released_at, departures.newest(db, app, kind))
     since = max(at - limit.window, state.released_at or 0)
     departures.add(db, app, kind, rows, at=at, window=limit.window)
     if state.allows(app, len(rows), since):

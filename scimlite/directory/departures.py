@@ -44,6 +44,12 @@ def add(db: Database, app: App, kind: str, rows: Sequence[int], *, at: int, wind
         db.execute(_insert_departures, app=app.id, kind=kind, at=at, rows=chunk)
 
 
+def newest(db: Database, app: App, kind: str) -> int | None:
+    """When the last departure was; None without one."""
+    found: int | None = db.scalar(_newest_departure, app=app.id, kind=kind)
+    return found
+
+
 def of_connection_test(workspace: Workspace, rows: Sequence[int]) -> bool:
     """True when a connection test takes away nobody but the user whom it made, who does not count."""
     if workspace.origin.actor is not Actor.APP_TEST:
@@ -75,6 +81,13 @@ def active_with(db: Database, app: App, since: int, newcomers: int, leaving: Seq
     """Counts up to `most` active users, together with the newcomers who departed since a moment."""
     back = int(db.scalar(_count_returned, app=app.id, kind=USERS, since=since, rows=list(leaving)))
     return newcomers - back + int(db.scalar(_count_active, app=app.id, rows=list(leaving), most=most))
+
+
+@prepared
+def _newest_departure(db: Database) -> Any:
+    return DepartureRow.select(fn.max(DepartureRow.at)).where(
+        DepartureRow.app_id == Slot("app"), DepartureRow.kind == Slot("kind")
+    )
 
 
 @prepared

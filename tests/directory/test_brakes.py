@@ -216,3 +216,19 @@ def test_erased_users_are_no_longer_part_of_the_whole(
         erasure.erase(installation.workspace(site.app), id, "")
         del site.users[id]
     assert outcomes(site, ids) == [True] * 5 + [False]
+
+
+def test_workers_whose_clocks_differ_let_no_more_through(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two is behind by a day: each of both would count its own departures alone."""
+    site = Site.new(installation, monkeypatch, 4, None)
+    for _ in range(20):
+        site.create()
+    right = site.now + 2 * WINDOW
+    behind = right - 24 * WINDOW
+    gone = 0
+    for number, id in enumerate(list(site.users)):
+        site.now = (behind if number % 2 else right) + number
+        gone += site.disable(id)
+    assert gone == 4
