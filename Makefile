@@ -93,6 +93,10 @@ conformance: $(VENV)/.installed-test ## run other people's clients and suites, w
 faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (8 minutes)
 	$(VENV)/bin/python faults/run_faults.py $(FAULTS)
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-test ## take the pictures of docs/console.md from a running service
+	$(VENV)/bin/python docs/take_pictures.py
+
 .PHONY: clean
 clean: ## remove what the tools made, the virtual environment included; data in ./var stays
 	rm -rf $(VENV) .venv-conformance .venv-faults .venv-peers .npm-peers build dist scimlite.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
