@@ -12,6 +12,7 @@ import os
 import pwd
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import OperatorError
@@ -32,8 +33,9 @@ class UntrustedPlace(OperatorError):
 def read(path: Path, *, secret: bool = False) -> str:
     """Returns the text of a file of the state folder, which was opened through no symbolic link.
 
-    In: `secret`, True for a file that others may not even read. Raises UntrustedPlace when others could have written
-    it, FileNotFoundError, another OSError when it cannot be read, and UnicodeDecodeError.
+    Others lose the right to read it. In: `secret`, True for a file that they must not have been able to read. Raises
+    UntrustedPlace when others could have written it, FileNotFoundError, another OSError when it cannot be read, and
+    UnicodeDecodeError.
     """
     check_folder(path.parent)
     try:
@@ -56,6 +58,7 @@ def read(path: Path, *, secret: bool = False) -> str:
                 f"tokens. Delete it for a new key, which ends every token, or run: chmod 600 {path}",
             )
         _check_file(path, found)
+        _close(file.fileno(), found, 0o600)
         return file.read()
 
 
@@ -80,7 +83,7 @@ def check_database(path: Path) -> None:
     """Raises UntrustedPlace when others could have written a SQLite database, or can replace it.
 
     A symbolic link to it is followed, as an operator may have put it elsewhere. What does not exist, or cannot be
-    looked at, is for others to tell.
+    looked at, is for others to tell. Who is neither this user nor of the file's group loses the right to read it.
     """
     path = path.resolve()
     for file in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
@@ -92,6 +95,8 @@ def check_database(path: Path) -> None:
             raise UntrustedPlace(file, "is a symbolic link, and SQLite would follow it: remove it")
         if stat.S_ISREG(found.st_mode):
             _check_file(file, found)
+            # A group may have been given it to read, such as the one that makes backups.
+            _close(file, found, 0o660)
     check_folder(path.parent)
 
 
@@ -134,6 +139,13 @@ def _check_file(path: Path, found: os.stat_result) -> None:
             f"can be written by {who} (mode {stat.S_IMODE(found.st_mode):04o}): look at what is in it, then run "
             f"chmod go-w {path}, or remove it",
         )
+
+
+def _close(file: Path | int, found: os.stat_result, most: int) -> None:
+    """Takes rights above `most` from a file of this user, which came with a copy; where that is refused, it stays."""
+    if stat.S_IMODE(found.st_mode) & ~most & 0o077 and found.st_uid == os.geteuid():
+        with suppress(OSError):
+            os.chmod(file, stat.S_IMODE(found.st_mode) & most)
 
 
 def _of_another(owner: int, wanted: str) -> str:

@@ -87,6 +87,7 @@ def test_groups(file: Path) -> None:
     own_files.read(file)
     # 4 is `adm` or the like, which has a name; a volume of a container has a group without one.
     os.chown(file, -1, 4)
+    file.chmod(0o660)
     with pytest.raises(UntrustedPlace, match="the group "):
         own_files.read(file)
     os.chown(file, -1, 2_000_000)
@@ -97,12 +98,24 @@ def test_groups(file: Path) -> None:
         own_files.read(file)
 
 
-def test_what_others_can_only_read_is_fine(file: Path) -> None:
+def test_others_lose_the_right_to_read(file: Path) -> None:
     file.chmod(0o644)
     file.parent.chmod(0o755)
-    assert own_files.read(file).startswith(STRANGER)
     with pytest.raises(UntrustedPlace, match="chmod 600"):
         own_files.read(file, secret=True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert own_files.read(file).startswith(STRANGER)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("mode", "closed"), [(0o644, 0o640), (0o604, 0o600), (0o640, 0o640), (0o600, 0o600)])
+def test_others_lose_the_right_to_read_a_database(tmp_path: Path, mode: int, closed: int) -> None:
+    database = tmp_path / "copy.db"
+    for file in (database, tmp_path / "copy.db-wal"):
+        file.write_text("")
+        file.chmod(mode)
+    own_files.check_database(database)
+    assert [stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()] == [closed] * 2
 
 
 def test_a_sticky_folder_keeps_others_from_replacing(file: Path) -> None:

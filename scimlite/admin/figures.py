@@ -41,8 +41,9 @@ class AppFigures:
     #: Entries of clients in the last 24 hours, and how many of them were refused or failed.
     entries: int
     refused: int
-    #: The tokens that can be used now.
+    #: The tokens that can be used now, and those that expired and were not revoked.
     tokens: list[Token]
+    expired: list[Token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ def of_apps(db: Database, apps: Sequence[App]) -> list[AppFigures]:
 def _figures(db: Database, app: App) -> AppFigures:
     now = clock.now()
     entries, refused = _entries(db, app, now - DAY)
-    usable = [token for token in tokens.every(db, app) if token.state(now) == "active"]
-    return AppFigures(app, overview.contact(db, app).last, _tripped(db, app), entries, refused, usable)
+    issued = tokens.every(db, app)
+    usable, expired = ([token for token in issued if token.state(now) == state] for state in ("active", "expired"))
+    return AppFigures(app, overview.contact(db, app).last, _tripped(db, app), entries, refused, usable, expired)
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ class Thresholds:
     contact: int | None = DAY
     #: The largest share of refused and failed entries in a day.
     refusals: float = 0.1
-    #: How long before its end a token is told about.
+    #: How long before its end a token is told about, and how long after it when its client has no other.
     tokens: int = 14 * DAY
     #: The smallest free share of a disk.
     disk: float = 0.05
@@ -105,15 +105,20 @@ def _refusals(figures: AppFigures, most: float) -> Finding:
 
 def _tokens(figures: AppFigures, now: int, ahead: int) -> list[Finding]:
     slug = figures.app.slug
-    ending = [token for token in figures.tokens if _ends(token, now + ahead) and not _replaced(token, figures.tokens)]
     if not figures.tokens:
         return [Finding("token", slug, False, "No token is active: no client can be accepted")]
-    if not ending:
-        return [Finding("token", slug, True, f"No token that is needed ends within {_age(ahead)}")]
-    return [
-        Finding("token", slug, False, f"The token '{token.label}' ends in {_age((token.expires_at or now) - now)}")
-        for token in ending
+    needed = [
+        f"The token '{token.label}' ends in {_age((token.expires_at or now) - now)}"
+        for token in figures.tokens
+        if _ends(token, now + ahead) and not _replaced(token, figures.tokens)
+    ] + [
+        f"The token '{token.label}' ended {_age(now - (token.expires_at or now))} ago, and its client has used no other"
+        for token in figures.expired
+        if token.last_used_at and not _ends(token, now - ahead) and not _replaced(token, figures.tokens)
     ]
+    if not needed:
+        return [Finding("token", slug, True, f"No token that is needed ends within {_age(ahead)}")]
+    return [Finding("token", slug, False, text) for text in needed]
 
 
 def _ends(token: Token, before: int) -> bool:

@@ -103,6 +103,12 @@ def test_a_token_that_ends_until_the_client_uses_a_newer_one(site):
     assert not fine
     assert "ends in 2 days" in text or "ends in 3 days" in text
     assert findings(site, slug, "--tokens", "2d")["token"][0] is True
+    # The client went on with it to its end, and is shut out since.
+    db.execute(TokenRow.update({TokenRow.expires_at: clock.now() - 3 * HOUR}).where(TokenRow.id == old))
+    fine, text = findings(site, slug, code=1)["token"]
+    assert not fine
+    assert text.endswith(" ended 3 hours ago, and its client has used no other")
+    assert findings(site, slug, "--tokens", "2h")["token"][0] is True
     used(new, clock.now())
     assert findings(site, slug)["token"][0] is True
     site.ok("token", "revoke", slug, "default", "--yes")
