@@ -28,6 +28,8 @@ REQUEST_TIMEOUT, BUSY_TIMEOUT = 2.0, 1.0
 CLUSTER_TIMEOUT = 20.0
 #: Seconds within which a scene must work again; a cluster waits for the lease of its leader to end.
 RECOVERY, CLUSTER_RECOVERY = 20.0, 90.0
+#: Seconds that `scimlite db check` may take.
+CHECK = 600.0
 
 
 @dataclass
@@ -98,7 +100,8 @@ class Scene:
 
     def unsound(self, app: Connected) -> list[str]:
         """What `scimlite db check` finds in an app."""
-        said = Commands(self.installation.env).process("db", "check", "--app", app.slug, "--json")
+        # All that former faults have left in the database is read too.
+        said = Commands(self.installation.env).process("db", "check", "--app", app.slug, "--json", timeout=CHECK)
         if said.code == 0:
             return []
         return [str(said.json["findings"]) if said.out else said.err]

@@ -58,15 +58,15 @@ class Commands(CommandLine):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCIMLITE_")}
         return {**clean, **self.env, **env}
 
-    def process(self, *arguments: str, **env: str) -> Ran:
-        """Run a command in a process of its own."""
+    def process(self, *arguments: str, timeout: float = 60, **env: str) -> Ran:
+        """Run a command in a process of its own, which may take so many seconds; more environment variables by name."""
         done = subprocess.run(
             [COMMAND, *arguments],
             env=self.environ(**env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
