@@ -40,6 +40,8 @@ _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
 #: Seconds until a notice that nobody saw is forgotten.
 _NOTICES_LIVE = 60
+#: Browsers drop cookies of more than 4,096 bytes, and a character can take twelve of them.
+_LONGEST_NOTICE = 300
 _LONGEST_FORM = 4_000_000
 
 
@@ -194,8 +196,8 @@ class Visit:
         return response
 
     def notice(self, text: str, tone: str = "ok") -> None:
-        """Says on the next page what was done; `tone` is ok, warn or bad."""
-        self._notices.append((tone, text))
+        """Says on the next page what was done, cut to what a cookie can hold; `tone` is ok, warn or bad."""
+        self._notices.append((tone, text if len(text) <= _LONGEST_NOTICE else f"{text[: _LONGEST_NOTICE - 1]}…"))
 
     def flashed(self, with_categories: bool = True) -> list[tuple[str, str]]:
         """The tones and texts of what was done on the page before and on this one."""

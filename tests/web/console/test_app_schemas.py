@@ -1,5 +1,6 @@
 """The pages of an app's schemas: what is listed, declared, compared, removed and refused."""
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -104,6 +105,15 @@ def test_a_wrong_declaration_is_said_beside_it(installation, owner, app, path, b
     shown = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page.source, re.DOTALL)
     assert unescape(shown[1]) == (body if isinstance(body, str) else json.dumps(body))
     assert urns(installation, app) == []
+
+
+def test_what_was_done_is_said_even_when_it_is_long(owner, app, path):
+    # Digests, which no compression makes short.
+    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(150)]
+    several = [{**ACME, "id": f"{URN}:{digest}", "attributes": [{"name": "x"}]} for digest in digests]
+    done = declare(owner, path, several).ok(303)
+    assert max(len(cookie) for cookie in owner.cookies.values()) < 4000
+    assert "Declared urn:example" in owner.follow(done).ok().words
 
 
 def test_a_file_is_declared(installation, owner, app, path):
