@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scimlite.admin import facts
 from scimlite.admin.people import Found
 from scimlite.admin.wording import actor_of, description_of
 from scimlite.journal.report import Record
@@ -25,25 +26,25 @@ RECENT = 10
 _NOT_ATTRIBUTES = ("schemas", "id")
 
 USERS = Columns[Found](
-    Column("app", "App", value=lambda user: user.app.slug, rank=2),
-    Column("id", "Id", value=lambda user: user.id, rank=5),
-    Column("user_name", "userName", value=lambda user: user.name),
-    Column("display_name", "Name", lambda user: user.display, lambda user: user.display or "", rank=4),
+    Column("app", "App", value=facts.USER["app"], rank=2),
+    Column("id", "Id", value=facts.USER["id"], rank=5),
+    Column("user_name", "userName", value=facts.USER["user_name"]),
+    Column("display_name", "Name", facts.USER["display_name"], lambda user: user.display or "", rank=4),
     Column(
         "email",
         "E-mail",
-        value=lambda user: _email(user) or None,
+        value=facts.USER["email"],
         # Most userNames are the e-mail address: then it says nothing new.
-        shown=lambda user: "" if _email(user).lower() == user.name.lower() else _email(user),
+        shown=lambda user: "" if user.email.lower() == user.name.lower() else user.email,
         rank=3,
     ),
-    Column("external_id", value=lambda user: user.attributes.get("externalId")),
-    Column("state", "State", value=lambda user: user.state),
-    Column("created_at", value=lambda user: iso_time(user.created_at)),
+    Column("external_id", value=facts.USER["external_id"]),
+    Column("state", "State", value=facts.USER["state"]),
+    Column("created_at", value=facts.USER["created_at"]),
     Column(
         "modified_at",
         "Changed",
-        value=lambda user: iso_time(user.modified_at),
+        value=facts.USER["modified_at"],
         shown=lambda user: local_time(user.modified_at, seconds=False),
         rank=1,
     ),
@@ -107,13 +108,6 @@ def profile_cell(value: Any) -> str:
     if isinstance(value, list):
         return ";".join(map(_text, value))
     return "" if value is None else _text(value)
-
-
-def _email(user: Found) -> str:
-    """Return the primary e-mail address, else the first; empty without any."""
-    emails = [email for email in user.attributes.get("emails", []) if email.get("value")]
-    preferred = [email for email in emails if email.get("primary")] or emails
-    return str(preferred[0]["value"]) if preferred else ""
 
 
 def _flat(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:

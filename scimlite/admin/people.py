@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: The attribute that names a resource; every living one has it.
 NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
 #: The attributes in which a search looks for its text.
-_SEARCHED = {core.USER.name: ("userName", "displayName", "emails.value"), core.GROUP.name: ("displayName",)}
+SEARCHED = {core.USER.name: ("userName", "displayName", "emails.value"), core.GROUP.name: ("displayName",)}
 #: Matches of one name; an operator who gets more of them has to search in another way.
 _MOST_MATCHES = 20
 #: Sorts behind everything that can follow a text.
@@ -56,6 +56,22 @@ class Found:
         parsed: dict[str, Any] = orjson.loads(self.document)
         kind = next((kind for kind in self.app.resource_types.values() if kind.name == self.type), None)
         return documents.without(kind, parsed, kind.secret_paths) if kind and kind.secret_paths else parsed
+
+    def values_of(self, path: str) -> list[str]:
+        """The texts of an attribute, such as `userName` or `emails.value`."""
+        name, _, inner = path.partition(".")
+        stored = self.attributes.get(name)
+        values = stored if isinstance(stored, list) else [stored]
+        if inner:
+            values = [value.get(inner) for value in values if isinstance(value, dict)]
+        return [value for value in values if isinstance(value, str)]
+
+    @property
+    def email(self) -> str:
+        """The primary e-mail address, else the first; empty without any."""
+        emails = [email for email in self.attributes.get("emails", []) if email.get("value")]
+        preferred = [email for email in emails if email.get("primary")] or emails
+        return str(preferred[0]["value"]) if preferred else ""
 
     @property
     def state(self) -> str:
@@ -114,7 +130,7 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
         total = offset + len(ids)
     else:
         total = _total(db, listing)
-    return Page(total, _in_order(db, listing.apps, ids))
+    return Page(total, in_order(db, listing.apps, ids))
 
 
 def first(db: Database, listing: Listing, size: int) -> list[Found]:
@@ -163,22 +179,22 @@ def rows_before(number: int, size: int) -> int:
 def walk(db: Database, listing: Listing) -> Iterator[Found]:
     """Yields all of a listing, app by app, in chunks, without a transaction that stays open."""
     for app in listing.apps:
-        query = _listed(db, replace(listing, apps=[app]), ValueRow.resource_id, _key_start)
+        query = _listed(db, replace(listing, apps=[app]), ValueRow.resource_id, key_start)
         query = query.order_by(*_order).limit(_CHUNK)
         rows = db.rows(query)
         while rows:
-            yield from _in_order(db, [app], [row[0] for row in rows])
+            yield from in_order(db, [app], [row[0] for row in rows])
             if len(rows) < _CHUNK:
                 break
             id, key = rows[-1]
             # `>=` repeats a part of the rest, as a condition at which an index can begin.
-            beyond = (_key_start >= key) & ((_key_start > key) | (ValueRow.resource_id > id))
+            beyond = (key_start >= key) & ((key_start > key) | (ValueRow.resource_id > id))
             rows = db.rows(query.where(beyond))
 
 
 #: The part of a key that the index covers, written as in the index.
-_key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(PREFIX)))
-_order = (_key_start, ValueRow.resource_id)
+key_start = fn.substr(ValueRow.key, SQL("1"), SQL(str(PREFIX)))
+_order = (key_start, ValueRow.resource_id)
 
 
 def _of_apps(column: Any, apps: Sequence[App]) -> Any:
@@ -204,14 +220,15 @@ def _listed(db: Database, listing: Listing, *columns: Any) -> Any:
         value = ValueRow.alias()
         holds = value.select(SQL("1")).where(
             value.resource_id == ValueRow.resource_id,
-            value.path.in_(_SEARCHED[kind]),
+            value.path.in_(SEARCHED[kind]),
             db.contains(value.key, fold(listing.text)),
         )
         query = query.where(fn.EXISTS(holds))
     return query
 
 
-def _in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Found]:
+def in_order(db: Database, apps: Sequence[App], ids: Sequence[int]) -> list[Found]:
+    """Returns the users or groups of these rows, in the order of the rows; those that are gone are left out."""
     by_row = {person.row: person for person in _rows(db, apps, set(ids))}
     return [by_row[id] for id in ids if id in by_row]
 
@@ -246,7 +263,7 @@ def _named(resource_type: ResourceType, apps: Sequence[App], path: str, key: str
             ValueRow.type == resource_type.name,
             ValueRow.path == path,
             sought(ValueRow),
-            _key_start == key[:PREFIX],
+            key_start == key[:PREFIX],
             # Not `==`, which SQLite would put into the line above and then no longer find the index for it.
             ValueRow.key.between(key, key),
         )
