@@ -123,19 +123,29 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
 
 
 @user.command()
+@click.argument("user", required=False)
 @required_app_option
 @partial(csv_option, text="Print CSV, with the names of groups in one column.")
 @click.option("--json", "--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line (the default).")
 @with_installation
-def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
-    """Print the profiles of all users of an app, as its attribute mapping makes them.
+def export(context: Context, user: str | None, slug: str, as_csv: bool, as_jsonl: bool) -> None:
+    """Print the profiles of all users of an app, as its attribute mapping makes them; or all that is kept about USER.
 
     `scimlite mapping show` lists their attributes. Deleted users are left out.
+
+    With USER, an id, a userName or an externalId, the command prints one JSON document: attributes, profile, groups and
+    the entries of the report about this person, who may be deleted. The report notes that it was exported.
 
     \b
     Examples: scimlite user export --app entra-id --csv > users.csv
               scimlite user export --app entra-id --json
+              scimlite user export ann@example.com --app entra-id > ann.json
     """
+    if user is not None:
+        if as_csv:
+            raise click.UsageError("What is kept about one person is printed as JSON: leave --csv out.")
+        _export_one(context, slug, user)
+        return
     if as_csv and as_jsonl:
         raise click.UsageError("Give --csv or --json, not both.")
     # Imported here, because profiles take 20 ms that the other commands of `user` need not.
@@ -149,6 +159,20 @@ def export(context: Context, slug: str, as_csv: bool, as_jsonl: bool) -> None:
         return
     targets = [row.target for row in mapping.from_json(app.mapping).user]
     print_csv(("id", *targets), ((profile.id, *map(profile_cell, profile.values.values())) for profile in exported))
+
+
+def _export_one(context: Context, slug: str, text: str) -> None:
+    # Imported here, because only this command needs it.
+    from scimlite.admin import export_person, person
+
+    app = apps.get(context.db, slug)
+    # Somebody who is not stored any more goes by id only.
+    subject = person.user(context.db, app, text)
+    if subject is None:
+        subject = person.user(context.db, app, the_one(context, core.USER, slug, text).id)
+    if subject is not None:
+        for piece in export_person.export(context.workspace(app), subject):
+            click.echo(piece, nl=False)
 
 
 @user.command()

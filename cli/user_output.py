@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scimlite.admin import facts
+from scimlite.admin import attributes, facts
 from scimlite.admin.people import Found
 from scimlite.admin.wording import actor_of, description_of
 from scimlite.journal.report import Record
-from scimlite.scim import core
 
 from .kit.columns import Column, Columns
 from .kit.output import print_fields, print_heading, print_title
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Entries of the report that `scimlite user show` has.
 RECENT = 10
-#: Shown by themselves, not among the attributes.
-_NOT_ATTRIBUTES = ("schemas", "id")
 
 USERS = Columns[Found](
     Column("app", "App", value=facts.USER["app"], rank=2),
@@ -76,7 +72,7 @@ def user_data(user: Found, groups: Sequence[Link], history: Sequence[Record]) ->
         **USERS.data(user),
         "deleted_at": iso_time(user.deleted_at),
         "version": user.version,
-        "attributes": {name: value for name, value in user.attributes.items() if name not in _NOT_ATTRIBUTES},
+        "attributes": {name: value for name, value in user.attributes.items() if name not in attributes.NOT_SHOWN},
         "groups": [GROUPS_OF_ONE.data(group) for group in groups],
         "history": [ENTRIES.data(entry) for entry in history],
     }
@@ -96,7 +92,7 @@ def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record]) -
         ]
     )
     print_heading("Attributes")
-    print_fields(list(_flat(user.attributes)))
+    print_fields(list(attributes.flat(user.attributes)))
     print_heading("Groups")
     GROUPS_OF_ONE.print_table(groups, empty="In no group.")
     print_heading(f"Last {RECENT} entries of the report" if len(history) == RECENT else "History")
@@ -106,36 +102,5 @@ def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record]) -
 def profile_cell(value: Any) -> str:
     """Return a profile's value as a cell of CSV: values of a list are separated by semicolons."""
     if isinstance(value, list):
-        return ";".join(map(_text, value))
-    return "" if value is None else _text(value)
-
-
-def _flat(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield attributes one a line: `name.givenName`, `emails`, `department` of an extension."""
-    for name, value in attributes.items():
-        if name in _NOT_ATTRIBUTES:
-            continue
-        if name == core.ENTERPRISE_URN:
-            yield from _flat(value)
-        elif isinstance(value, dict):
-            yield from ((f"{name}.{inner}", text) for inner, text in _flat(value))
-        elif isinstance(value, list):
-            yield from ((name, _item(item)) for item in value)
-        else:
-            yield name, _text(value)
-
-
-def _item(value: Any) -> str:
-    """Return one value of a multi-valued attribute: `ann@example.com (work, primary)`."""
-    if not isinstance(value, dict):
-        return _text(value)
-    marks = [_text(value["type"])] if value.get("type") else []
-    marks += ["primary"] if value.get("primary") else []
-    main = value.get("value") or value.get("formatted")
-    if main is None:
-        main = ", ".join(_text(inner) for key, inner in value.items() if key not in ("type", "primary"))
-    return f"{_text(main)} ({', '.join(marks)})" if marks else _text(main)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return ";".join(map(attributes.text_of, value))
+    return "" if value is None else attributes.text_of(value)

@@ -49,6 +49,8 @@ class Found:
     modified_at: int
     deleted_at: int | None
     document: str
+    #: How a deleted one came to its end; see directory.tombstones.
+    ended: str | None
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -72,6 +74,14 @@ class Found:
         emails = [email for email in self.attributes.get("emails", []) if email.get("value")]
         preferred = [email for email in emails if email.get("primary")] or emails
         return str(preferred[0]["value"]) if preferred else ""
+
+    @property
+    def is_kept(self) -> bool:
+        """True for a deleted user whom no purge removes, because `delete the deactivated` was off."""
+        # Imported here, because what deletes takes 20 ms that lists of the living need not.
+        from ..directory.tombstones import DELETED
+
+        return self.deleted_at is not None and self.type == core.USER.name and self.ended == DELETED
 
     @property
     def state(self) -> str:
@@ -110,6 +120,7 @@ _COLUMNS = (
     ResourceRow.modified_at,
     ResourceRow.deleted_at,
     ResourceRow.document,
+    ResourceRow.ended,
 )
 
 
@@ -137,7 +148,7 @@ def first(db: Database, listing: Listing, size: int) -> list[Found]:
     """Returns the first few of a listing; with a text those whose names or addresses begin with it, by an index."""
     kind, key = listing.resource_type.name, fold(listing.text or "")[:PREFIX]
     ids: dict[int, None] = {}
-    for path in _SEARCHED[kind] if key else (NAMED_BY[kind],):
+    for path in SEARCHED[kind] if key else (NAMED_BY[kind],):
         query = (
             ValueRow.select(ValueRow.resource_id)
             .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
@@ -146,13 +157,13 @@ def first(db: Database, listing: Listing, size: int) -> list[Found]:
                 ValueRow.type == kind,
                 ValueRow.path == path,
                 sought(ValueRow),
-                _key_start >= key,
-                _key_start <= key + _LAST,
+                key_start >= key,
+                key_start <= key + _LAST,
                 *_wanted(listing),
             )
         )
         ids |= dict.fromkeys(row[0] for row in db.rows(query.order_by(*_order).limit(size)))
-    return _in_order(db, listing.apps, list(ids)[:size])
+    return in_order(db, listing.apps, list(ids)[:size])
 
 
 def _total(db: Database, listing: Listing) -> int:

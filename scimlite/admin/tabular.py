@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .wording import inert, visible_json
+from ..visible_text import visible_json
+from .spreadsheet import inert
 
 #: Characters of a piece of a download.
 _PIECE = 32 * 1024

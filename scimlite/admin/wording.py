@@ -30,6 +30,7 @@ _PREDICATES = {
     Action.RESTORED: "was restored",
     Action.PURGED: "was purged",
     Action.ERASED: "was erased",
+    Action.EXPORTED: "was exported, with all that is kept",
     Action.MEMBER_ADDED: "joined",
     Action.MEMBER_REMOVED: "left",
     Action.TOKEN_ISSUED: "was given a token",

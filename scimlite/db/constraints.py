@@ -26,6 +26,7 @@ INDEXES: tuple[str, ...] = (
     "CREATE INDEX journal_app ON journal (app_id, at, id)",
     "CREATE INDEX journal_user ON journal (user_uuid, at, id, app_id) WHERE user_uuid IS NOT NULL",
     "CREATE INDEX journal_user_key ON journal (user_key, at) WHERE user_key IS NOT NULL",
+    "CREATE INDEX journal_group ON journal (group_uuid, at, id, app_id) WHERE group_uuid IS NOT NULL",
     "CREATE INDEX journal_request ON journal (request_id)",
     "CREATE INDEX journal_action ON journal (action, at, id, app_id)",
     "CREATE INDEX journal_refused ON journal (outcome, at, id, app_id, action) WHERE outcome <> 'ok'",

@@ -53,7 +53,12 @@ def _members_of_groups(db: Database) -> Any:
 
 def more_than(db: Database, group: int, number: int) -> bool:
     """True when a group has more living members than `number`; it reads at most so many, and the deleted ones."""
-    return bool(db.scalar(_count_members, group=group, limit=number + 1) > number)
+    return count(db, group, number + 1) > number
+
+
+def count(db: Database, group: int, most: int) -> int:
+    """Counts the living members of a group up to a number; it reads at most so many, and the deleted ones."""
+    return int(db.scalar(_count_members, group=group, limit=most))
 
 
 @prepared

@@ -52,6 +52,8 @@ class Action(StrEnum):
     RELEASED = "released"
     PURGED = "purged"
     ERASED = "erased"
+    #: What is kept about a person was taken away as a file.
+    EXPORTED = "exported"
     JOURNAL_PRUNED = "journal_pruned"
     OPERATOR_ADDED = "operator_added"
     OPERATOR_EDITED = "operator_edited"

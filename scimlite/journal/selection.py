@@ -39,6 +39,9 @@ class Selection:
     address: str | None = None
     #: A part of what an actor calls itself.
     client: str | None = None
+    #: The id of a person, or of a group, and nothing else that goes by it.
+    user_id: str | None = None
+    group_id: str | None = None
 
 
 def leading(selection: Selection) -> Selection:
@@ -46,6 +49,8 @@ def leading(selection: Selection) -> Selection:
     times = Selection(since=selection.since, until=selection.until)
     if selection.user is not None:
         return replace(times, user=selection.user)
+    if selection.user_id is not None or selection.group_id is not None:
+        return replace(times, user_id=selection.user_id, group_id=selection.group_id)
     if selection.outcome not in (None, _OK):
         return replace(times, outcome=selection.outcome)
     if selection.action is not None:
@@ -58,7 +63,7 @@ def parts(db: Database, selection: Selection, query: Any) -> Iterator[Any]:
 
     No row is in two of them. A single query would have to sort the rows that several values of an index lead to.
     """
-    for person in [None] if selection.user is None else _about(db, selection.user):
+    for person in _subjects(db, selection):
         for app_id in apps_of(selection):
             terms = conditions(db, selection, person=person, app_id=app_id)
             yield query.where(*terms) if terms else query
@@ -103,6 +108,15 @@ def conditions(db: Database, selection: Selection, *, person: Any, app_id: int |
     if selection.after_id is not None:
         terms.append(db.unindexed(JournalRow.id) > selection.after_id)
     return terms
+
+
+def _subjects(db: Database, selection: Selection) -> list[Any]:
+    """The conditions on whom entries are about, each of which an index answers; None for anybody."""
+    if selection.user_id is not None:
+        return [JournalRow.user_uuid == selection.user_id]
+    if selection.group_id is not None:
+        return [JournalRow.group_uuid == selection.group_id]
+    return [None] if selection.user is None else _about(db, selection.user)
 
 
 def _about(db: Database, user: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from datetime import datetime
 
@@ -300,3 +301,21 @@ def test_check_password_says_that_the_app_drops_them(site):
     site.user(slug, "ann@example.com", password="right")
     told = site.fails("user", "check-password", "ann@example.com", "--app", slug)
     assert f"scimlite app edit {slug} --feature passwords=hash" in told
+
+
+def test_export_of_one_person(site):
+    slug = site.app("Export")
+    ann = site.user(slug, "ann@example.com", title="Dr")
+    site.group(slug, "Staff", ann)
+    site.user(slug, "bob@example.com")
+    data = json.loads(site.ok("user", "export", "ann@example.com", "--app", slug))
+    assert data["id"] == ann.id
+    assert data["attributes"]["title"] == "Dr"
+    assert [each["display_name"] for each in data["groups"]] == ["Staff"]
+    assert [each["action"] for each in data["entries"]] == ["created", "member_added", "exported"]
+    site.ok("user", "erase", "ann@example.com", "--app", slug, "--yes")
+    gone = json.loads(site.ok("user", "export", ann.id, "--app", slug))
+    assert (gone["id"], gone["state"]) == (ann.id, "erased")
+    assert {each["user"] for each in gone["entries"]} == {None}
+    assert "There is no user" in site.fails("user", "export", "nobody", "--app", slug)
+    assert "leave --csv out" in site.fails("user", "export", ann.id, "--app", slug, "--csv", code=2)

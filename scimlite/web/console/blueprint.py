@@ -23,6 +23,8 @@ from . import (
     app_settings,
     app_tokens,
     apps,
+    group,
+    groups,
     navigation,
     oidc,
     operators,
@@ -30,6 +32,8 @@ from . import (
     report_export,
     sign_in,
     templating,
+    user,
+    users,
 )
 from .assets import asset, assets
 from .failures import error_page
@@ -72,6 +76,10 @@ PAGES: tuple[Routes, ...] = (
     app_tokens.routes,
     report.routes,
     report_export.routes,
+    group.routes,
+    groups.routes,
+    user.routes,
+    users.routes,
 )
 
 
