@@ -65,7 +65,12 @@ def preview_mapping(visit: Visit) -> Response:
 def save_mapping(visit: Visit) -> Response:
     """Sets the mapping; a row that cannot be is named beside it, and then nothing is saved."""
     app, form = _app(visit), visit.request.form
-    draft = mapping_draft.read(app, mapping_form.typed(visit.request.form))
+    rows = mapping_form.typed(form)
+    if not rows:
+        # Read as a mapping, no rows at all would be the default one.
+        now = mapping_draft.of_mapping(mappings.from_json(app.mapping))
+        return _page(visit, 400, now, "The form came without rows, so nothing was saved. This is what it is now.")
+    draft = mapping_draft.read(app, rows)
     new = draft.mapping
     if new is None:
         return _page(visit, 400, draft.rows, draft.problem)

@@ -254,6 +254,16 @@ def test_a_form_that_is_older_than_the_app_saves_nothing(installation, owner, ap
     assert "role" in targets(installation, app)
 
 
+def test_a_form_without_rows_saves_nothing(installation, owner, app, path):
+    fields, numbers = form_of(owner.get(path))
+    send(owner, path, {**fields, "user-7-target": "role"}, numbers).ok(303)
+    before = mapping_of(installation, app)
+    page = owner.post(path, {"version": str(installation.app_row(app).version)}).ok(400)
+    assert "came without rows" in page.words
+    assert 'value="role"' in page.source
+    assert mapping_of(installation, app) == before
+
+
 def test_the_default_comes_back_after_a_look(installation, owner, app, path):
     mapping.change(
         installation.scope, app.slug, lambda _: mappings.read({"user": [{"target": "a", "source": "title"}]})
