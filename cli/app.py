@@ -15,6 +15,7 @@ from scimlite.apps.features import AppSettings, FeatureError
 from scimlite.visible_text import visible
 
 from .app_file import export, import_
+from .app_invite import invite
 from .app_show import (
     details_data,
     extent_of_deletion,
@@ -268,6 +269,7 @@ def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
 app.add_command(connection_test, "test")
 app.add_command(export)
 app.add_command(import_)
+app.add_command(invite)
 
 
 def _print_present(context: Context, app: App, *, as_json: bool) -> None:

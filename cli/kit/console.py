@@ -23,6 +23,11 @@ def console_url(base: str) -> str:
     return f"{base}{_CONSOLE}/"
 
 
+def setup_url(base: str, text: str) -> str:
+    """Return the address of a set-up link with this text."""
+    return f"{base}{_CONSOLE}/setup/{text}"
+
+
 def link_url(base: str, secret: str) -> str:
     """Return the address that signs an operator in with the secret of a one-time link."""
     return f"{base}{_CONSOLE}/link/{secret}"

@@ -11,7 +11,7 @@ from ..clock import DAY
 from ..db import Database
 from ..journal import activity
 from . import tokens
-from .contents import people_of
+from .contents import heads_of
 from .health import Health, health_of
 from .tokens import Token
 
@@ -26,7 +26,6 @@ class Glance:
     app: App
     health: Health
     users: int
-    disabled_users: int
     groups: int
     #: Entries of the last 24 hours that were refused or failed; with `more_refusals` there were more.
     refusals: int
@@ -40,7 +39,7 @@ class Glance:
 def glance(db: Database, apps: Sequence[App]) -> list[Glance]:
     """Returns the apps with what a list shows of them, in their order."""
     ids = [app.id for app in apps]
-    healths, people = health_of(db, apps), people_of(db, ids)
+    healths, people = health_of(db, apps), heads_of(db, ids)
     refusals = activity.refusals_by_app(db, clock.now() - DAY)
     entries = activity.entries_by_day(db, ids, DAYS)
     capped = sum(refusals.values()) >= activity.MOST_REFUSALS

@@ -50,6 +50,20 @@ def people_of(db: Database, ids: Sequence[int]) -> dict[int, tuple[int, int, int
     return found
 
 
+def heads_of(db: Database, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Counts users and groups by the app's id, in an index alone: it does not have who is disabled."""
+    counts: dict[int, dict[str, int]] = {id: {} for id in ids}
+    key = (ResourceRow.app_id, ResourceRow.type)
+    query = ResourceRow.select(*key, fn.count(ResourceRow.id)).where(
+        ResourceRow.app_id.in_(list(ids)),
+        ResourceRow.type.in_([core.USER.name, core.GROUP.name]),
+        ResourceRow.deleted_at.is_null(),
+    )
+    for app_id, type, count in db.rows(query.group_by(*key)):
+        counts[app_id][type] = count
+    return {id: (found.get(core.USER.name, 0), found.get(core.GROUP.name, 0)) for id, found in counts.items()}
+
+
 def _contents(counts: dict[tuple[str, int], int], memberships: int) -> Contents:
     users, groups = core.USER.name, core.GROUP.name
     return Contents(

@@ -127,6 +127,11 @@ def _explanation(db: Database, id: str, records: list[Record]) -> Explanation:
     return Explanation(id, [record for record in records if record.request_id == id], refused)
 
 
+def rule_of(scim_type: str | None, status: int | None) -> str:
+    """Returns the rule behind a refusal with this scimType and status, with the section of its RFC."""
+    return _RULES.get(scim_type or "") or _RULES.get(str(status), _OTHER_RULE)
+
+
 def _refused(refusal: Refusal, records: list[Record]) -> RefusedRequest:
     status = _status(refusal, records)
     body = _parsed(refusal.body)
@@ -141,7 +146,7 @@ def _refused(refusal: Refusal, records: list[Record]) -> RefusedRequest:
         status=status,
         scim_type=refusal.scim_type,
         detail=refusal.detail,
-        rule=_RULES.get(refusal.scim_type or "") or _RULES.get(str(status), _OTHER_RULE),
+        rule=rule_of(refusal.scim_type, status),
         remedy=refusal.remedy,
     )
 

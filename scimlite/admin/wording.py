@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
 from ..journal import Action, Outcome
-from ..journal.origin import CONNECTION_TEST, CONSOLE_OPERATORS, OPERATORS, Actor
+from ..journal.origin import CONNECTION_TEST, CONSOLE_OPERATORS, OPERATORS, SETUP_LINKS, Actor
 from ..journal.report import Record
 from ..visible_text import visible as visible
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..directory.brakes import Brake
 
 #: How the names of those begin who are no clients.
-_OPERATORS = (OPERATORS, CONSOLE_OPERATORS)
+_OPERATORS = (OPERATORS, CONSOLE_OPERATORS, SETUP_LINKS)
 #: A value longer than this is cut; JSON and CSV have all of it.
 _LONGEST_VALUE = 80
 #: Of a headline: how many changes it has, and its characters.

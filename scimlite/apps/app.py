@@ -113,6 +113,12 @@ def _app_by_slug(db: Database) -> Any:
     return AppRow.select(*COLUMNS).where(AppRow.slug == Slot("slug"), AppRow.deleted_at.is_null())
 
 
+def by_id(db: Database, id: int) -> App | None:
+    """The app with this key; None when there is none."""
+    row = db.row(AppRow.select(*COLUMNS).where(AppRow.id == id, AppRow.deleted_at.is_null()))
+    return load(*row) if row else None
+
+
 def get(db: Database, name: str) -> App:
     """The app with this slug or name, in any case; AppError lists the first ten apps when there is none."""
     app = named(db, name)

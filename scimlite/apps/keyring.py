@@ -20,6 +20,8 @@ from ..errors import OperatorError
 
 _PREFIX = "scimlite_"
 _SALT = "scimlite.token"
+#: Set-up links are signed like tokens, and neither passes for the other.
+_LINK_SALT = "scimlite.invitation"
 #: 128 bits and a signature of 256 bits, in base64url.
 _FORM = re.compile(_PREFIX + r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 
@@ -37,6 +39,7 @@ class Keyring:
         self._keys = {fingerprint(key): key for key in keys}
         self.newest = fingerprint(keys[0])
         self._verifier = _signer(list(reversed(keys)))
+        self._link_verifier = _signer(list(reversed(keys)), _LINK_SALT)
         # A valid signature stays valid, so it is verified once. The database is asked each time whether the token is
         # revoked.
         self._verify = lru_cache(maxsize=4096)(self._unsign)
@@ -51,12 +54,26 @@ class Keyring:
 
     def sign(self, token_id: str, key_id: str) -> str:
         """The token's text; TokenError when the key that signed it is not among the secret keys."""
+        return _PREFIX + _signer([self._key(key_id, "token")]).sign(token_id).decode()
+
+    def sign_link(self, link_id: str, key_id: str) -> str:
+        """The text of a set-up link; TokenError when the key that signed it is not among the secret keys."""
+        return _signer([self._key(key_id, "link")], _LINK_SALT).sign(link_id).decode()
+
+    def link_id(self, text: str) -> str | None:
+        """The id in a set-up link with a valid signature, else None; it does not ask the database."""
+        try:
+            return self._link_verifier.unsign(text).decode() if len(text) <= 200 else None
+        except (BadSignature, UnicodeError):
+            return None
+
+    def _key(self, key_id: str, what: str) -> str:
         key = self._keys.get(key_id)
         if key is None:
             raise TokenError(
-                f"This token was signed with the secret key {key_id}, which is not in SCIMLITE_SECRET_KEY."
+                f"This {what} was signed with the secret key {key_id}, which is not in SCIMLITE_SECRET_KEY."
             )
-        return _PREFIX + _signer([key]).sign(token_id).decode()
+        return key
 
     def serializer(self, salt: str) -> URLSafeSerializer:
         """A serializer that signs data kept by clients, such as cursors; each salt verifies only its own signatures."""
@@ -86,8 +103,8 @@ class Keyring:
             return None
 
 
-def _signer(keys: list[str]) -> Signer:
-    return Signer(keys, salt=_SALT, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
+def _signer(keys: list[str], salt: str = _SALT) -> Signer:
+    return Signer(keys, salt=salt, sep=".", key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 def fingerprint(key: str) -> str:

@@ -64,6 +64,10 @@ class Action(StrEnum):
     LINK_MADE = "link_made"
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
+    #: A set-up link was made, opened by whoever has it (only the first time counts), revoked.
+    INVITED = "invited"
+    INVITATION_OPENED = "invitation_opened"
+    INVITATION_REVOKED = "invitation_revoked"
     #: An operator was refused what their role does not allow.
     DENIED = "denied"
 

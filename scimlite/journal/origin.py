@@ -10,6 +10,8 @@ from ..worded import Worded
 OPERATORS = "cli:"
 #: The same of the console.
 CONSOLE_OPERATORS = "console:"
+#: The same of who has a set-up link; its number follows.
+SETUP_LINKS = "setup:"
 #: What the operator's own test of a connection calls itself.
 CONNECTION_TEST = "scimlite app test"
 #: How the names begin of what that test creates.

@@ -29,6 +29,7 @@ REMOVING = {
     ("journal", "prune"),
     ("purge",),
     ("db", "restore"),
+    ("operator", "remove"),
 }
 
 

@@ -22,7 +22,7 @@ from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
 from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
-from scimlite.operators import accounts, attempts, links, sessions
+from scimlite.operators import accounts, attempts, invitations, links, sessions
 from scimlite.operators.roles import Act, NotAllowed, Role
 from scimlite.operators.sessions import Way
 
@@ -418,6 +418,16 @@ def revoke_token(site: Site) -> None:
     tokens.revoke(site.workspace, token)
 
 
+def invite(site: Site) -> None:
+    site.watch()
+    made, text = invitations.make(site.workspace, site.installation.keyring)
+    assert site.installation.keyring.link_id(text) == made.link_id
+    for _ in range(2):
+        invitations.note_opening(site.workspace, made)
+    for _ in range(2):
+        invitations.revoke(site.workspace, made)
+
+
 def prune_journal(site: Site) -> None:
     site.watch()
     assert sum(pruning.prune(site.scope, now() + DAY))
@@ -549,6 +559,15 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
     (show_token, [(Action.TOKEN_SHOWN, OK, None)], []),
     (rotate_token, [(Action.TOKEN_ROTATED, OK, None)], []),
     (revoke_token, [(Action.TOKEN_REVOKED, OK, None)], []),
+    (
+        invite,
+        [
+            (Action.INVITED, OK, None),
+            (Action.INVITATION_OPENED, OK, None),
+            (Action.INVITATION_REVOKED, OK, None),
+        ],
+        [],
+    ),
     (prune_journal, [(Action.JOURNAL_PRUNED, OK, None)], []),
     (
         manage_operator,

@@ -7,6 +7,7 @@ from flask import Response
 from ...admin import first_steps, tokens
 from ...admin.identity_providers import CHOICES, identity_provider
 from ...apps.keyring import TokenError
+from ...operators import invitations
 from ...operators.roles import Act
 from .routing import Routes
 from .visit import Visit
@@ -14,12 +15,14 @@ from .visit import Visit
 routes = Routes()
 
 _KEYS = dict(CHOICES)
+#: Set-up links that the page shows: the newest.
+_MOST_LINKS = 20
 
 
 @routes.page("/apps/<slug>/connect")
 def app_connect(visit: Visit) -> Response:
     """Shows how to connect an app; the query names the identity provider."""
-    return _page(visit)
+    return connect_page(visit)
 
 
 @routes.form("/apps/<slug>/connect", Act.SHOW_TOKEN)
@@ -30,13 +33,13 @@ def show_connection(visit: Visit) -> Response:
     token = tokens.of_provider(workspace.db, visit.app)
     if token is None:
         visit.notice("There is no token that works: issue one.", "warn")
-        return visit.go("app_connect", slug=visit.app.slug, idp=_chosen(visit))
+        return visit.go("app_connect", slug=visit.app.slug, idp=chosen(visit))
     try:
         text = tokens.show(workspace, visit.desk.keyring, token)
     except TokenError as error:
         visit.notice(str(error), "bad")
-        return visit.go("app_connect", slug=visit.app.slug, idp=_chosen(visit))
-    return _page(visit, text)
+        return visit.go("app_connect", slug=visit.app.slug, idp=chosen(visit))
+    return connect_page(visit, text=text)
 
 
 @routes.page("/apps/<slug>/connect/arrivals")
@@ -47,23 +50,30 @@ def arrivals(visit: Visit) -> Response:
     return visit.render("_arrivals.html", steps=steps, public=False)
 
 
-def _page(visit: Visit, text: str | None = None) -> Response:
+def connect_page(
+    visit: Visit, status: int = 200, *, text: str | None = None, link: str | None = None, problem: str | None = None
+) -> Response:
+    """Returns the page, with the text of the token or a set-up link that are to be shown, or what was wrong."""
     app = visit.app
     assert app is not None
     db = visit.desk.db
     return visit.render(
         "app_connect.html",
-        provider=identity_provider(_chosen(visit), app.profile, app.name, app.slug),
+        status,
+        provider=identity_provider(chosen(visit), app.profile, app.name, app.slug),
         providers=CHOICES,
         base_url=visit.scim_url(app.slug),
         token=tokens.of_provider(db, app),
         text=text,
         steps=first_steps.first_steps(db, app),
         public=False,
+        invitations=invitations.every(db, app)[:_MOST_LINKS],
+        link=link,
+        problem=problem,
     )
 
 
-def _chosen(visit: Visit) -> str | None:
-    """The identity provider that the address or the form names; None for the one that the app's name suggests."""
+def chosen(visit: Visit) -> str | None:
+    """Returns what the address or the form names; None for the identity provider that the app's name suggests."""
     chosen = visit.request.values.get("idp")
     return chosen if chosen in _KEYS else None

@@ -17,6 +17,7 @@ from . import (
     account,
     app_connect,
     app_features,
+    app_invitations,
     app_mapping,
     app_overview,
     app_schemas,
@@ -30,6 +31,7 @@ from . import (
     operators,
     report,
     report_export,
+    setup,
     sign_in,
     templating,
     user,
@@ -68,6 +70,7 @@ PAGES: tuple[Routes, ...] = (
     operators.routes,
     apps.routes,
     app_connect.routes,
+    app_invitations.routes,
     app_overview.routes,
     app_schemas.routes,
     app_features.routes,
@@ -80,6 +83,7 @@ PAGES: tuple[Routes, ...] = (
     groups.routes,
     user.routes,
     users.routes,
+    setup.routes,
 )
 
 

@@ -61,7 +61,11 @@ def tabs(visit: Visit) -> list[Place]:
     slug = visit.app.slug
     urls = {endpoint: url_for(f"console.{endpoint}", slug=slug) for endpoint, _, _ in _TABS if exists(endpoint)}
     # What a form answers with is at an address below the page that it is on.
-    current = max((url for url in urls.values() if f"{request.path}/".startswith(f"{url}/")), key=len, default="")
+    current = max(
+        (url for url in urls.values() if f"{request.script_root}{request.path}/".startswith(f"{url}/")),
+        key=len,
+        default="",
+    )
     return [
         Place(endpoint, text, urls[endpoint], urls[endpoint] == current)
         for endpoint, text, act in _TABS

@@ -122,8 +122,12 @@ class Visit:
 
     def scim_url(self, slug: str) -> str:
         """Returns an app's SCIM base URL, as its identity provider is given it."""
-        base_url = self.console.settings.base_url or self.request.root_url.rstrip("/")
+        base_url = self.console.settings.base_url or f"{self.origin}{self.request.script_root}"
         return f"{base_url}{SCIM_PREFIX}/{slug}"
+
+    def setup_url(self, text: str) -> str:
+        """Returns the address of a set-up link with this text."""
+        return f"{self.url}{url_for('console.setup', secret=text).removeprefix(self.request.script_root)}"
 
     @cached_property
     def session(self) -> Session | None:
