@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from ..db import Database
 from ..errors import OperatorError, Remedy
-from ..journal import Outcome, refusals, report
+from ..journal import Outcome, paging, refusals, report
 from ..journal.refusals import LONGEST_BODY, Refusal
 from ..journal.report import Record
+from ..journal.selection import Selection
 
 #: A request id of this service; any other text may be the client's own.
 _REQUEST_ID = re.compile(r"[0-9a-f]{16}")
+#: Of a client's own id: how near its other requests are (microseconds), and entries that are looked at for it.
+_NEAR, _MOST_LOOKED_AT = 60_000_000, 10_000
 #: What surrounds the id when it is copied out of an error's text: `(request 7f3a9c1e5b2d4a60)`.
 _AROUND_ID = re.compile(r"^\(?(request )?|\)$")
 #: The rule behind a scimType or status.
@@ -95,35 +99,60 @@ class Explanation:
         return [entry for entry in self.entries if entry.outcome == Outcome.OK]
 
 
-def explain(db: Database, request_id: str) -> list[Explanation]:
+def explain(
+    db: Database, request_id: str, seen: Collection[int] | None = None, *, whole_journal: bool = True
+) -> list[Explanation]:
     """Explains the request with this id, or all requests with this id of the client's own.
 
-    Takes the id also as an error's text has it, `(request …)`. Raises UnknownRequestError.
+    Takes the id also as an error's text has it, `(request …)`. In: the ids of the apps that the asker sees, None for
+    all; whether the whole journal is read for a client's own id, which takes seconds for millions of entries, or the
+    newest entries alone. Raises UnknownRequestError.
     """
     wanted = _AROUND_ID.sub("", request_id.strip())
-    records = _records(db, wanted)
+    records = [] if "\0" in wanted else _records(db, wanted, seen, whole_journal)
     ids = list(dict.fromkeys(record.request_id for record in records if record.request_id)) or [wanted]
-    explanations = [_explanation(db, id, records) for id in ids]
+    explanations = [_explanation(db, id, records, seen) for id in ids if "\0" not in id]
     if not records and not any(explanation.refused for explanation in explanations):
+        place = "" if whole_journal else " A client's own id is looked for in the newest entries alone."
         raise UnknownRequestError(
             f"There is no trace of a request {wanted!r}: it changed nothing and was not refused, or its entries were "
-            "pruned. Compare the id with the one in the error's text or in X-Request-Id."
+            f"pruned. Compare the id with the one in the error's text or in X-Request-Id.{place}"
         )
     return explanations
 
 
-def _records(db: Database, wanted: str) -> list[Record]:
+def neighbours(db: Database, explanation: Explanation, seen: Collection[int] | None = None) -> list[Record]:
+    """Returns entries of other requests with the same id of the client's own, from a minute before to a minute after.
+
+    The newest entry of each request, oldest first.
+    """
+    first = explanation.first
+    if first is None or not first.client_request_id:
+        return []
+    near = report.of_client(db, first.client_request_id, first.at - _NEAR, first.at + _NEAR)
+    others = [record for record in near if record.request_id != explanation.request_id and _sees(seen, record.app_id)]
+    return list({record.request_id: record for record in others}.values())
+
+
+def _sees(seen: Collection[int] | None, app_id: int | None) -> bool:
+    return seen is None or app_id in seen
+
+
+def _records(db: Database, wanted: str, seen: Collection[int] | None, whole_journal: bool) -> list[Record]:
     """Returns the entries of a request by our id, else by the client's: of the requests kept, else of the journal."""
     ours = [wanted] if _REQUEST_ID.fullmatch(wanted) else []
     for id in [*ours, *refusals.ids_of_client(db, wanted)]:
-        records = report.of_request(db, id)
+        records = [record for record in report.of_request(db, id) if _sees(seen, record.app_id)]
         if records:
             return records
-    return report.of_client(db, wanted)
+    end = None if whole_journal else paging.last_looked_at(db, Selection(), _MOST_LOOKED_AT)
+    found = report.of_client(db, wanted, end.at if end is not None else None)
+    return [record for record in found if _sees(seen, record.app_id)]
 
 
-def _explanation(db: Database, id: str, records: list[Record]) -> Explanation:
-    refused = [_refused(refusal, records) for refusal in refusals.of_request(db, id)]
+def _explanation(db: Database, id: str, records: list[Record], seen: Collection[int] | None) -> Explanation:
+    kept = [refusal for refusal in refusals.of_request(db, id) if _sees(seen, refusal.app_id)]
+    refused = [_refused(refusal, records) for refusal in kept]
     return Explanation(id, [record for record in records if record.request_id == id], refused)
 
 

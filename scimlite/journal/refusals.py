@@ -206,6 +206,7 @@ class Refusal:
     size: int | None
     #: Masked JSON, cut to LONGEST_BODY.
     body: str | None
+    app_id: int
 
 
 _COLUMNS = tuple(getattr(RefusalRow, column.name) for column in fields(Refusal))

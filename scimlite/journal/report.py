@@ -125,9 +125,15 @@ def of_request(db: Database, id: str) -> list[Record]:
     return [Record.of(row) for row in db.rows(joined().where(JournalRow.request_id == id).order_by(JournalRow.id))]
 
 
-def of_client(db: Database, id: str) -> list[Record]:
-    """The newest rows with a client's own request id, oldest first. No index helps: it reads the whole journal."""
-    newest = joined().where(JournalRow.client_request_id == id).order_by(JournalRow.id.desc())
+def of_client(db: Database, id: str, since: int | None = None, until: int | None = None) -> list[Record]:
+    """The newest rows with a client's own request id, oldest first.
+
+    No index helps: it reads all of the journal between the times (microseconds since 1970 UTC, `until` excluded).
+    """
+    terms = [JournalRow.client_request_id == id]
+    terms += [JournalRow.at >= since] if since is not None else []
+    terms += [JournalRow.at < until] if until is not None else []
+    newest = joined().where(*terms).order_by(JournalRow.at.desc(), JournalRow.id.desc())
     return [Record.of(row) for row in db.rows(newest.limit(_MOST_OF_CLIENT))[::-1]]
 
 

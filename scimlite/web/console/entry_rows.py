@@ -13,8 +13,8 @@ from ...visible_text import visible
 from .navigation import way
 from .visit import Visit
 
-#: Changes of an entry that a row shows.
-_MOST_CHANGES = 4
+#: Changes of an entry that a row shows, and where there are few rows.
+_MOST_CHANGES, _MOST_OF_ALL = 4, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,15 @@ class Row:
     request_url: str | None
 
 
-def rows_of(visit: Visit, records: Iterable[Record]) -> list[Row]:
-    """Returns the rows of entries that the operator may see."""
+def rows_of(visit: Visit, records: Iterable[Record], *, whole: bool = False) -> list[Row]:
+    """Returns the rows of entries that the operator may see; `whole` ones have up to a hundred changes."""
     apps = {app.id: app for app in visit.desk.apps()}
-    return [_row(record, apps.get(record.app_id or 0)) for record in records]
+    most = _MOST_OF_ALL if whole else _MOST_CHANGES
+    return [_row(record, apps.get(record.app_id or 0), most) for record in records]
 
 
-def _row(record: Record, app: App | None) -> Row:
-    changes = dict(list(record.changes.items())[:_MOST_CHANGES])
+def _row(record: Record, app: App | None, most: int) -> Row:
+    changes = dict(list(record.changes.items())[:most])
     slug = app.slug if app is not None else None
     headline = headline_of(record)
     reason = visible(record.detail or "")
@@ -60,5 +61,5 @@ def _row(record: Record, app: App | None) -> Row:
         way("user", slug=slug, id=record.user_id) if slug and record.user_id else None,
         way("group", slug=slug, id=record.group_id) if slug and record.group_id else None,
         way("app_overview", slug=slug) if slug else None,
-        way("request_shown", id=record.request_id) if record.request_id else None,
+        way("explain", request_id=record.request_id) if record.request_id else None,
     )
