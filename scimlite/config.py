@@ -333,3 +333,8 @@ _FILES: Mapping[str, str] = {
 
 #: Every variable of the settings.
 VARIABLES = ("SCIMLITE_STATE_DIR", "SCIMLITE_DATABASE_URL", "SCIMLITE_SECRET_KEY", *_FILES, *_WITH_A_DEFAULT)
+
+
+def fields_of_variables() -> dict[str, str]:
+    """The field of Settings that each variable with a default sets."""
+    return {variable: field for variable, (field, _) in _WITH_A_DEFAULT.items()}

@@ -22,8 +22,8 @@ from .visit import Visit
 
 routes = Routes()
 
-#: Characters of a body on a page, and requests of one id of the client's own.
-_LONGEST_BODY, _MOST_REQUESTS = 20_000, 20
+#: Characters of a body on a page, requests of one id of the client's own, and entries of one request, such as a bulk.
+_LONGEST_BODY, _MOST_REQUESTS, _MOST_ENTRIES = 20_000, 20, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _shown(visit: Visit, explanation: Explanation) -> Shown:
     return Shown(
         explanation,
         [_refused(visit, each) for each in explanation.refused],
-        rows_of(visit, explanation.entries, whole=True),
+        rows_of(visit, explanation.entries[:_MOST_ENTRIES], whole=True),
         rows_of(visit, near),
         operator_of(first) if first else "",
         _ticket(explanation),
