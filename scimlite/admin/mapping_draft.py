@@ -18,9 +18,9 @@ from ..errors import ScimError
 from ..scim import core
 from ..scim.attribute import Attribute
 from ..scim.schema import ResourceType
+from . import browsing, people
 from . import mapping as remapping
-from . import people
-from .people import Found, Listing
+from .people import Found
 
 #: The members of a mapping in JSON, with the resource type of each.
 KINDS = {"user": core.USER, "group": core.GROUP}
@@ -211,8 +211,8 @@ def search(workspace: Workspace, text: str) -> list[Found]:
     """Returns the first users and groups of the app with this text in a name; without a text the first users."""
     found: list[Found] = []
     for type_ in KINDS.values() if text else (core.USER,):
-        listing = Listing(type_, [workspace.app], text or None)
-        found += people.first(workspace.db, listing, _MOST_FOUND)
+        choice = browsing.Choice(type_, [workspace.app], text or None)
+        found += browsing.part(workspace.db, choice, size=_MOST_FOUND).found
     return found
 
 

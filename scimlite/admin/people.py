@@ -26,8 +26,6 @@ NAMED_BY = {core.USER.name: "userName", core.GROUP.name: "displayName"}
 SEARCHED = {core.USER.name: ("userName", "displayName", "emails.value"), core.GROUP.name: ("displayName",)}
 #: Matches of one name; an operator who gets more of them has to search in another way.
 _MOST_MATCHES = 20
-#: Sorts behind everything that can follow a text.
-_LAST = "\U0010ffff"
 #: Rows in one query when a whole list is read.
 _CHUNK = 1000
 
@@ -142,28 +140,6 @@ def page(db: Database, listing: Listing, *, number: int, size: int) -> Page:
     else:
         total = _total(db, listing)
     return Page(total, in_order(db, listing.apps, ids))
-
-
-def first(db: Database, listing: Listing, size: int) -> list[Found]:
-    """Returns the first few of a listing; with a text those whose names or addresses begin with it, by an index."""
-    kind, key = listing.resource_type.name, fold(listing.text or "")[:PREFIX]
-    ids: dict[int, None] = {}
-    for path in SEARCHED[kind] if key else (NAMED_BY[kind],):
-        query = (
-            ValueRow.select(ValueRow.resource_id)
-            .join(ResourceRow, on=(ResourceRow.id == ValueRow.resource_id))
-            .where(
-                _of_apps(ValueRow.app_id, listing.apps),
-                ValueRow.type == kind,
-                ValueRow.path == path,
-                sought(ValueRow),
-                key_start >= key,
-                key_start <= key + _LAST,
-                *_wanted(listing),
-            )
-        )
-        ids |= dict.fromkeys(row[0] for row in db.rows(query.order_by(*_order).limit(size)))
-    return in_order(db, listing.apps, list(ids)[:size])
 
 
 def _total(db: Database, listing: Listing) -> int:
