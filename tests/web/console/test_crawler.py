@@ -137,8 +137,8 @@ def expected(route: Route, role: Role, is_bound: bool) -> bool:
 
 
 def wrong(route: Route, page: Page, may: bool) -> str | None:
-    """What is wrong with an answer. A form without its fields may be refused, and an address without its query."""
-    right = (200, 204, 303, 400, 404) if may else (403,)
+    """What is wrong with an answer. A form may be refused without its fields, or for what is not deleted."""
+    right = (200, 204, 303, 400, 404, 409) if may else (403,)
     if page.status not in right:
         return f"{page.status}, not one of {right}: {page.words[:200]}"
     if page.status == 404 and "<slug>" in route.rule and "There is no app" in page.words:
