@@ -77,6 +77,10 @@ bench: $(VENV)/.installed-test ## measure against Flask itself and write docs/pe
 bench-report: $(VENV)/.installed-test ## measure the report with 10 million entries (half an hour, 10 GB)
 	$(VENV)/bin/python bench/report.py $(BENCH)
 
+.PHONY: bench-console
+bench-console: $(VENV)/.installed-test ## measure the pages of the console with 10 million entries (half an hour, 10 GB)
+	$(VENV)/bin/python bench/console.py $(BENCH)
+
 .PHONY: bench-peers
 bench-peers: $(VENV)/.installed-test ## measure beside other SCIM servers, in docs/performance.md (a quarter of an hour)
 	$(VENV)/bin/python bench/peers.py $(BENCH)

@@ -89,7 +89,7 @@ def main() -> None:
     """Fill what is not filled yet, measure, and print the table."""
     arguments = _arguments()
     for name in arguments.database or ("sqlite", "postgresql"):
-        with _installation(name, arguments.folder) as env:
+        with opened(name, arguments.folder) as env:
             figures = _measure(env, arguments)
         print(f"\n{name}, {arguments.rows:,} entries, {arguments.users:,} users\n")
         print("| what | wall ms | CPU ms |\n| --- | --- | --- |")
@@ -111,7 +111,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _installation(name: str, folder: Path | None) -> AbstractContextManager[dict[str, str]]:
+def opened(name: str, folder: Path | None) -> AbstractContextManager[dict[str, str]]:
+    """An installation on this kind of database, which stays when a folder is named."""
     if folder is None:
         return {"sqlite": servers.sqlite, "postgresql": servers.postgresql}[name]()
     return _kept(name, folder.absolute())
@@ -135,14 +136,8 @@ def _kept(name: str, folder: Path) -> Iterator[dict[str, str]]:
 
 def _measure(env: dict[str, str], arguments: argparse.Namespace) -> list[tuple[str, Figures]]:
     """What was measured, with its median wall and CPU seconds."""
-    figures: list[tuple[str, Figures]] = []
+    figures = fill(env, arguments)
     db = installation.database(Settings.from_environment(env))
-    if report.latest_id(db) < arguments.rows:
-        for slug in filling.SHARES:
-            servers.scimlite(env, "app", "create", slug.capitalize(), "--slug", slug)
-        figures.append(("append one entry to an empty journal", _append(db)))
-        filling.Filler(db, users=arguments.users, rows=arguments.rows).fill()
-    db.close()
     for command in COMMANDS:
         if arguments.only in command:
             print(command, end="", file=sys.stderr, flush=True)
@@ -150,6 +145,19 @@ def _measure(env: dict[str, str], arguments: argparse.Namespace) -> list[tuple[s
             figures.append((f"scimlite {command}", _median(run, arguments.repeats)))
             print(f"  {figures[-1][1][0]:.3f}", file=sys.stderr, flush=True)
     figures.append(("append one entry to a full journal", _append(db)))
+    db.close()
+    return figures
+
+
+def fill(env: dict[str, str], arguments: argparse.Namespace) -> list[tuple[str, Figures]]:
+    """Fill what is not filled yet; what was measured before, of an empty journal."""
+    db = installation.database(Settings.from_environment(env))
+    figures: list[tuple[str, Figures]] = []
+    if report.latest_id(db) < arguments.rows:
+        for slug in filling.SHARES:
+            servers.scimlite(env, "app", "create", slug.capitalize(), "--slug", slug)
+        figures.append(("append one entry to an empty journal", _append(db)))
+        filling.Filler(db, users=arguments.users, rows=arguments.rows).fill()
     db.close()
     return figures
 
