@@ -77,9 +77,13 @@ class Brake:
         return max(self.active_before, self.active_now) > (self.limits.number or 0)
 
     @property
-    def most(self) -> int:
-        """How many of the users who were active before the brake lets through."""
-        return self.limits.most(self.active_before)
+    def gauge(self) -> tuple[int, int]:
+        """How many departed and how many may: of those who were there before or of newcomers, whichever is nearer."""
+        sides = (
+            (self.counted, self.limits.most(self.active_before)),
+            (self.newcomers, self.limits.most(self.active_now)),
+        )
+        return max(sides, key=lambda side: side[0] / max(side[1], 1))
 
 
 class _State(NamedTuple):

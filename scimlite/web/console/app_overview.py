@@ -6,11 +6,12 @@ from typing import Any
 
 from flask import Response
 
-from ...admin import health, overview, wording
-from ...admin.overview import Details
-from ...apps import App, app_profile, refused_tokens
+from ...admin import contents, health, overview, wording
+from ...apps import App, app_profile, refused_tokens, turned_away
+from ...db import Database
 from ...directory import brakes
 from ...directory.brakes import Brake
+from ...journal import tallies
 from ...operators.roles import Act
 from ...scim.leniency import Leniency
 from . import navigation
@@ -30,18 +31,30 @@ def app_overview(visit: Visit) -> Response:
     app = visit.app
     assert app is not None
     db = visit.desk.db
-    details = overview.details(db, app.slug)
     return visit.render(
         "app_overview.html",
         health=health.health(db, app),
-        details=details,
+        heads=contents.heads_of(db, [app.id])[app.id],
         refusal=overview.newest_refusal(db, app),
         explain=navigation.exists("explain") and visit.desk.may(Act.SEE_REQUESTS),
         chart=navigation.exists("report_chart"),
-        brakes=[(brake, _words(app, brake)) for brake in details.brakes],
         differences=app_profile.differences(app.profile, app.settings),
         base_url=visit.scim_url(app.slug),
-        **_tallies(details),
+        turned_away=turned_away.last_week(db, app.id),
+        **_tallies(db, app),
+    )
+
+
+@routes.page("/apps/<slug>/figures")
+def app_figures(visit: Visit) -> Response:
+    """Shows what takes a while to count in a large app: what it holds, and how near its brakes are."""
+    app = visit.app
+    assert app is not None
+    db = visit.desk.db
+    return visit.render(
+        "_app_figures.html" if visit.is_partial else "app_figures.html",
+        contents=contents.contents(db, app),
+        brakes=[(brake, _words(app, brake)) for brake in brakes.every(db, app)],
     )
 
 
@@ -59,13 +72,14 @@ def _words(app: App, brake: Brake) -> str:
     return wording.wording_of_brake(app, brake, at)
 
 
-def _tallies(details: Details) -> dict[str, Any]:
+def _tallies(db: Database, app: App) -> dict[str, Any]:
     """What was counted this week, in words."""
     known = {leniency.value: leniency.words for leniency in Leniency}
-    addresses = list(details.refused_addresses.items())
+    week = {kind: tallies.last_week(db, app.id, kind) for kind in tallies.Kind}
+    addresses = list(week[tallies.Kind.REFUSED_ADDRESS].items())
     return {
-        "leniencies": [(known.get(name, name), times) for name, times in details.leniencies.items()],
-        "causes": [(refused_tokens.words(cause), times) for cause, times in details.refused_tokens.items()],
+        "leniencies": [(known.get(name, name), times) for name, times in week[tallies.Kind.LENIENCY].items()],
+        "causes": [(refused_tokens.words(cause), times) for cause, times in week[tallies.Kind.REFUSED_TOKEN].items()],
         "addresses": addresses[:_MOST_ADDRESSES],
         "more_addresses": max(len(addresses) - _MOST_ADDRESSES, 0),
     }

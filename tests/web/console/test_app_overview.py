@@ -45,7 +45,8 @@ def test_what_an_app_holds_and_its_last_refusal(installation, owner):
     app.client.user("bob", active=False).ok(201)
     app.client.user("ann").ok(409)
     page = owner.get(path_of(app)).ok()
-    assert "Users 2 1 disabled Groups 0" in page.words
+    assert "Users 2 Groups 0" in page.words
+    assert "Users 2 1 disabled Groups 0" in owner.get(path_of(app, "/figures")).ok().words
     assert "Requests come and are carried out." in page.words
     assert "Last refused" in page.words
     assert installation.journal(app, outcome="refused")[0].request_id in page.source
@@ -55,14 +56,17 @@ def test_brakes_have_a_gauge_and_a_release(installation, owner):
     app = installation.app(**{"brake-users": "2", "brake-percent": "off"})
     ids = [app.client.user(name).ok(201).id for name in ("a", "b", "c", "d")]
     app.client.delete(f"/Users/{ids[0]}").ok(204)
-    page = owner.get(path_of(app)).ok()
-    assert "of 2" in page.words
-    assert "Release the brakes" not in page.words
+    assert "1 of 2" in owner.get(path_of(app, "/figures")).ok().words
+    part = owner.get(path_of(app, "/figures"), HX_Request="true").ok()
+    assert "1 of 2" in part.words
+    assert "<html" not in part.source
+    assert "Release the brakes" not in owner.get(path_of(app)).ok().words
     app.client.delete(f"/Users/{ids[1]}").ok(204)
     app.client.delete(f"/Users/{ids[2]}").ok(429)
     page = owner.get(path_of(app)).ok()
-    assert "HOLDS since" in page.words
     assert "A brake is on" in page.words
+    assert "Release the brakes" in page.words
+    assert "HOLDS since" in owner.get(path_of(app, "/figures")).words
     page = owner.follow(owner.post(path_of(app, "/release")).ok(303))
     assert "The brakes are released" in page.words
     assert all(brake.tripped_at is None for brake in brakes.every(installation.db, installation.app_row(app)))
@@ -92,6 +96,7 @@ def test_an_auditor_looks_and_releases_nothing(installation):
     auditor.post(path_of(app, "/release")).ok(403)
     bound = signed_in(installation, f"bob{next(_numbers)}", Role.OPERATOR, installation.app().slug)
     bound.get(path_of(app)).ok(404)
+    bound.get(path_of(app, "/figures")).ok(404)
     bound.post(path_of(app, "/release")).ok(404)
     assert any(brake.tripped_at for brake in brakes.every(installation.db, installation.app_row(app)))
 
@@ -106,7 +111,7 @@ def test_the_pages_of_an_app_in_a_browser(installation, open_page, owner, scheme
     page.context.add_cookies(
         [{"name": name, "value": value, "url": installation.url} for name, value in owner.cookies.items()]
     )
-    for rest in ("", "/tokens", "/settings"):
+    for rest in ("", "/figures", "/tokens", "/settings"):
         page.goto(installation.url + path_of(app, rest))
         axe(page, rest)
         sizes(page)
