@@ -12,7 +12,9 @@ from peewee import fn
 
 from .. import apps, clock
 from ..apps.keyring import Keyring
+from ..clock import DAY
 from ..config import Settings, fields_of_variables
+from ..config_values import ClaimedRole
 from ..db import Database, drift, migration
 from ..db.tables import JournalRow, TokenRow
 from . import backups, figures, watch
@@ -128,14 +130,26 @@ def _settings(settings: Settings) -> list[Setting]:
     found.append(Setting("SCIMLITE_SECRET_KEY", "", True, False))
     for variable, name in fields_of_variables().items():
         field, value = fields[name], getattr(settings, name)
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
         # What a repr leaves out is secret.
-        found.append(Setting(variable, _spelled(value) if field.repr else "", not field.repr, value == field.default))
+        found.append(Setting(variable, _spelled(name, value) if field.repr else "", not field.repr, value == default))
     return found
 
 
-def _spelled(value: Any) -> str:
+def _spelled(name: str, value: Any) -> str:
+    """Returns a value as one would write it into the variable, as far as it has a form of its own."""
+    if name == "retention":
+        return f"{value // DAY}d"
+    if name == "console":
+        return "off" if value is None else value.host or (_spelled("", value.bind) if value.bind else "on")
     if value is None or value == ():
         return "not set"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, ClaimedRole):
+        slugs = f"@{'+'.join(value.slugs)}" if value.slugs else ""
+        return f"{value.claim}={value.value}:{value.role}{slugs}"
+    if isinstance(value, tuple):
+        # An address with its port, or a list.
+        is_place = len(value) == 2 and isinstance(value[1], int)
+        return ":".join(map(str, value)) if is_place else ", ".join(_spelled("", each) for each in value)
+    return str(value)

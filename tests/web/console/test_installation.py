@@ -12,7 +12,12 @@ from scimlite.apps.keyring import Keyring
 from scimlite.operators.roles import Role
 
 SECRET = "another secret that nobody may see"
-SETTINGS = {"OIDC_CLIENT_SECRET": SECRET, "MAX_BODY": "65536", "BASE_URL": "http://127.0.0.1:8000/<b>"}
+SETTINGS = {
+    "OIDC_CLIENT_SECRET": SECRET,
+    "OIDC_ROLES": "groups=admins:owner, groups=desk:auditor@a+b",
+    "MAX_BODY": "65536",
+    "BASE_URL": "http://127.0.0.1:8000/<b>",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,9 @@ def test_the_facts_are_shown(installation: Installation, auditor: ConsoleClient)
     ):
         assert text in page.words
     assert {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[installation.kind] in page.words
-    assert "SCIMLITE_MAX_RESULTS 1000 default" in page.words
+    for setting in ("SCIMLITE_MAX_RESULTS 1000", "SCIMLITE_RETENTION 30d", "SCIMLITE_CONSOLE on"):
+        assert f"{setting} default" in page.words
+    assert "SCIMLITE_OIDC_ROLES groups=admins:owner, groups=desk:auditor@a+b set" in page.words
     assert installation.keyring.fingerprints[0] in page.words
     assert len(page.source) < 150_000
 
