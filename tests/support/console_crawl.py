@@ -20,7 +20,7 @@ from scim_client import ENTERPRISE_URN, USER_URN
 from scimlite import clock
 from scimlite.admin import apps, mapping, schemas, tokens
 from scimlite.db.tables import BrakeRow
-from scimlite.operators import accounts, links
+from scimlite.operators import accounts, invitations, links
 from scimlite.operators.roles import Role
 from scimlite.web.console.assets import assets
 from scimlite.web.console.blueprint import PAGES, PREFIX
@@ -51,6 +51,10 @@ class Stocked:
     token_number: int
     operator_number: int
     secret: str
+    invitation_number: int
+    invitation: str
+    #: The id of a request that was refused.
+    refused: str
 
     @property
     def slug(self) -> str:
@@ -69,6 +73,9 @@ class Stocked:
             ("tokens", "number"): str(self.token_number),
             ("operators", "number"): str(self.operator_number),
             ("link", "secret"): self.secret,
+            ("setup", "secret"): self.invitation,
+            ("links", "number"): str(self.invitation_number),
+            ("requests", "request_id"): self.refused,
         }
         return "disable" if name == "act" else known[(kind, name)]
 
@@ -108,7 +115,7 @@ def stock(
     groups = [_group(made, number, text, users[0]) for number, text in enumerate([f"{name} staff", *texts])]
     made.client.delete(f"/Users/{users[1]}").ok(204)
     made.client.patch(f"/Users/{users[0]}", {"op": "replace", "path": "title", "value": f"{name} chief"}).ok()
-    made.client.post("/Users", {"userName": f"{name} 0"}).ok(409)
+    refused = made.client.post("/Users", {"userName": f"{name} 0"}).ok(409).headers["x-request-id"]
     for text in [name, *texts]:
         wrong = quote(f'unknown eq {json.dumps(text)} and "')
         made.client.get(f"/Users?filter={wrong}").ok(400)
@@ -117,7 +124,10 @@ def stock(
     token, _ = tokens.issue(installation.workspace(row), installation.keyring, label=label)
     operator = accounts.add(installation.scope, f"{name} op", Role.AUDITOR, [row])
     secret = links.make(installation.scope, operator)
-    return Stocked(made, users[:1] + users[2:], groups, users[1], token.id, operator.id, secret)
+    invitation, text = invitations.make(installation.workspace(row), installation.keyring)
+    return Stocked(
+        made, users[:1] + users[2:], groups, users[1], token.id, operator.id, secret, invitation.id, text, refused
+    )
 
 
 def _trip(installation: Installation, app_id: int, detail: str) -> None:
