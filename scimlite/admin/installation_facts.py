@@ -67,7 +67,8 @@ class Inspection:
     pending: list[str]
     unknown: list[str]
     changed: list[str]
-    differences: list[str]
+    #: None when the tables were not compared.
+    differences: list[str] | None
     findings: list[Finding]
 
     @property
@@ -97,8 +98,11 @@ def facts(db: Database, settings: Settings, keyring: Keyring) -> Facts:
     )
 
 
-def inspect(db: Database, settings: Settings) -> Inspection:
-    """Compares the schema, and judges the installation as `scimlite check` does without options."""
+def inspect(db: Database, settings: Settings, *, compare: bool) -> Inspection:
+    """Judges the installation as `scimlite check` does without options; `compare` compares tables, columns and indexes.
+
+    PostgreSQL takes seconds to describe them.
+    """
     status = migration.status(db)
     folders = [settings.state_dir, *db.folders()]
     found = figures.of_apps(db, apps.every(db))
@@ -107,7 +111,7 @@ def inspect(db: Database, settings: Settings) -> Inspection:
         status.pending,
         status.unknown,
         migration.changed(db),
-        drift.differences(db) if status.current else [],
+        drift.differences(db) if compare and status.current else None,
         watch.judge(found, folders, backups.last(settings.state_dir), watch.Thresholds()),
     )
 

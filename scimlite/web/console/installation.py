@@ -25,7 +25,7 @@ def installation(visit: Visit) -> Response:
 
 @routes.page("/installation/check", Act.SEE_INSTALLATION)
 def installation_check(visit: Visit) -> Response:
-    """Shows the schema compared and what `scimlite check` says; alone when the page asks for it, else as a page."""
-    found = installation_facts.inspect(visit.desk.db, visit.console.settings)
+    """Shows what `scimlite check` says, alone when the page asks for it; as a page, with the tables compared."""
+    found = installation_facts.inspect(visit.desk.db, visit.console.settings, compare=not visit.is_partial)
     template = "_installation_check.html" if visit.is_partial else "installation_check.html"
     return visit.render(template, found=found)
