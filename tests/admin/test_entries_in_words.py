@@ -33,6 +33,7 @@ ENTRY = Record(
     address="192.0.2.7",
     uid=None,
     sudo_uid=None,
+    app_id=1,
 )
 
 
