@@ -24,7 +24,7 @@ from scimlite.web.console.routing import Route
 #: In the names of everything that belongs to the app that a bound operator must not see.
 FOREIGN = "Zebulonia"
 LARGEST = 150_000
-_TOKEN = re.compile(r"scimlite_[\w-]{20,}")
+_TOKEN = re.compile(r"scimlite_[\w-]{22}\.")
 _numbers = itertools.count(1)
 #: When a session was last used, and counts of what clients sent that are written from time to time.
 _IN_MOTION = (SessionRow, TallyRow)
@@ -266,6 +266,7 @@ def test_no_secret_is_in_a_page_or_in_the_log(installation, own, foreign, owner,
     link = ConsoleClient(installation.url)
     link.get(f"{PREFIX}/link/{own.secret}").ok()
     link.get(f"{PREFIX}/setup/{own.invitation}").ok()
+    assert _TOKEN.match(own.app.text)
     secrets = {
         own.app.text: "a token",
         foreign.app.text: "a token",
