@@ -49,7 +49,7 @@ def test_a_refused_request_is_explained(operator: ConsoleClient, app: Connected,
     assert f'id="field-{feature[1]}"' in operator.get(f"/console/apps/{app.slug}/features").ok().source
     assert f'href="/console/apps/{app.slug}/schemas"' in page.source
     assert f"scimlite explain {refused}" in page.words
-    ticket = unescape(re.search(r'<pre id="ticket-1">(.*?)</pre>', page.source, re.DOTALL)[1])  # type: ignore[index]
+    ticket = unescape(re.search(r'<pre id="ticket-1"[^>]*>(.*?)</pre>', page.source, re.DOTALL)[1])  # type: ignore[index]
     assert ticket.startswith(f"Request: {refused}\nTime: ")
     assert "Your request id: activity-1" in ticket
     assert "secret" not in ticket
