@@ -81,8 +81,11 @@ def _begin(scope: Scope, operator: Operator, way: Way, agent: str | None, secret
     journal.record(scope, [Entry(Action.SIGNED_IN, detail=f"{operator.name} by {way.words}")], at=at)
 
 
-def find(db: Database, secret: str) -> Session | None:
-    """Returns the session with this secret; None when it has ended, or its operator is disabled."""
+def find(db: Database, secret: str, *, used: bool = True) -> Session | None:
+    """Returns the session with this secret; None when it has ended, or its operator is disabled.
+
+    In: `used`, False for what a page asks by itself, which must not keep a session alive that nobody uses.
+    """
     row = db.row(_session, digest=digest_of(secret))
     at = clock.now()
     if row is None or at - row[5] >= LONGEST or at - row[7] >= IDLE:
@@ -90,7 +93,7 @@ def find(db: Database, secret: str) -> Session | None:
     operator = accounts.by_id(db, row[1])
     if operator is None or operator.disabled_at is not None:
         return None
-    if at - row[7] >= _SEEN_EVERY:
+    if used and at - row[7] >= _SEEN_EVERY:
         db.transact(partial(db.execute, _touch, digest=row[0], at=at))
     return Session(row[0], operator, Way.named(row[2]), *row[3:])
 

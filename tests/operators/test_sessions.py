@@ -59,6 +59,14 @@ def test_a_session_lives_while_it_is_used(here, ann, later):
     assert sessions.find(here.db, secret) is None
 
 
+def test_what_a_page_asks_by_itself_keeps_no_session_alive(here, ann, later):
+    secret = sessions.begin(here.scope, ann, Way.LINK)
+    for _ in range(3):
+        later(IDLE // 3)
+        sessions.find(here.db, secret, used=False)
+    assert sessions.find(here.db, secret) is None
+
+
 def test_no_session_is_longer_than_half_a_day(here, ann, later):
     secret = sessions.begin(here.scope, ann, Way.LINK)
     for _ in range(LONGEST // (30 * MINUTE) - 1):

@@ -133,7 +133,7 @@ class Visit:
     def session(self) -> Session | None:
         """The session of the browser; None when nobody is signed in."""
         secret = self._cookie(_COOKIE)
-        return sessions.find(self.console.db, secret) if secret else None
+        return sessions.find(self.console.db, secret, used=not self.is_partial) if secret else None
 
     @cached_property
     def desk(self) -> Desk:
