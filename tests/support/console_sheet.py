@@ -84,6 +84,7 @@ def context(rows: int = 10, here: str = "Users") -> dict[str, Any]:
         ],
         "operator": SimpleNamespace(name=NAMES[3], role="owner"),
         "sign_out_url": "/act",
+        "account_url": "/account",
         "product": None,
         "language": None,
         "crumbs": [
