@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,6 @@ def _paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_FOLDER.glob("*.json"), key=lambda path: path.stem)}
 
 
-@cache
 def _read(path: Path) -> CatalogEntry:
     """Returns the entry in a file; read once, because checking the declarations of all takes 15 ms."""
     body = orjson.loads(path.read_bytes())

@@ -12,7 +12,7 @@ from flask import Flask
 
 import databases
 from scimlite import Installation, signals
-from scimlite.admin import apps, deleted, erasure, mapping, schemas, tokens
+from scimlite.admin import apps, deleted, erasure, export_person, mapping, person, schemas, tokens
 from scimlite.admin.desk import Desk
 from scimlite.apps import App
 from scimlite.apps.mapping import Row
@@ -459,6 +459,14 @@ def use_the_console(site: Site) -> None:
     sessions.end(site.scope, session)
 
 
+def export_a_person(site: Site) -> None:
+    id = site.user()
+    site.watch()
+    subject = person.user(site.installation.db, site.app, id)
+    assert subject is not None
+    assert "".join(export_person.export(site.workspace, subject))
+
+
 def fail_to_sign_in(site: Site) -> None:
     site.watch()
     attempts.fail(site.scope, None, "a sign-in link that is too old")
@@ -585,6 +593,7 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
         [(Action.LINK_MADE, OK, None), (Action.SIGNED_IN, OK, None), (Action.SIGNED_OUT, OK, None)],
         [],
     ),
+    (export_a_person, [(Action.EXPORTED, OK, None)], []),
     (fail_to_sign_in, [(Action.SIGNED_IN, REFUSED, None)], []),
     (do_what_the_role_does_not_allow, [(Action.DENIED, REFUSED, None)], []),
 ]
