@@ -46,17 +46,14 @@ def operator_of(scope: Scope, identity: Identity, rules: Sequence[RoleRule]) -> 
             sessions.end_all(scope, known)
         raise SignOnError(f"{_called(identity)} is in no group that may use this console{_overage(identity)}.")
     operator = known or _adopted(scope, identity)
-    if operator is None and granted is None:
+    if operator is not None and operator.disabled_at is not None:
+        raise SignOnError(f"{operator.name} is disabled.")
+    if granted is not None:
+        return _as_granted(scope, identity, operator, granted)
+    if operator is None:
         raise SignOnError(
             f"There is no operator called {_called(identity)}. An owner adds one: scimlite operator add NAME"
         )
-    if operator is not None and operator.disabled_at is not None:
-        raise SignOnError(f"{operator.name} is disabled.")
-    return _as_granted(scope, identity, operator, granted) if granted is not None else _required(operator)
-
-
-def _required(operator: Operator | None) -> Operator:
-    assert operator is not None
     return operator
 
 
@@ -70,21 +67,28 @@ def _by_subject(db: Database, identity: Identity) -> Operator | None:
 
 
 def _adopted(scope: Scope, identity: Identity) -> Operator | None:
-    """The operator with one of the names who was never bound to a subject, bound to this one from now on."""
+    """The operator with one of the names who was never bound to a subject, bound to this one from now on.
+
+    Only a name that is an address: whoever may choose a user name at the provider could call themselves "admin".
+    """
     for name in identity.names:
+        if "@" not in name:
+            continue
         try:
             operator = accounts.get(scope.db, name)
         except AccountError:
             continue
         if operator.subject is None:
             scope.db.transact(partial(_bind, scope, operator, identity))
-            return accounts.by_id(scope.db, operator.id)
+            return operator
     return None
 
 
 def _bind(scope: Scope, operator: Operator, identity: Identity) -> None:
+    """Binds an operator to a subject. Raises SignOnError when somebody else was quicker."""
     row = OperatorRow.update(issuer=identity.issuer, subject=identity.subject)
-    scope.db.execute(row.where(OperatorRow.id == operator.id, OperatorRow.subject.is_null()))
+    if not scope.db.touch(row.where(OperatorRow.id == operator.id, OperatorRow.subject.is_null())):
+        raise SignOnError(f"{operator.name} belongs to somebody else at the provider.")
     changes: dict[str, list[Any]] = {"subject": [None, identity.subject], "issuer": [None, identity.issuer]}
     journal.record(scope, [Entry(Action.OPERATOR_EDITED, detail=operator.name, changes=changes)])
 
@@ -98,7 +102,7 @@ def _as_granted(
     if operator is None:
         made = accounts.add(scope, _free_name(scope.db, identity), role, apps)
         scope.db.transact(partial(_bind, scope, made, identity))
-        return _required(accounts.by_id(scope.db, made.id))
+        return made
     bounds = None if apps is None else frozenset(app.id for app in apps)
     if (operator.role, operator.apps) == (role, bounds):
         return operator

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,12 +77,8 @@ class Identity:
 
 def check_installed() -> None:
     """Raises ConfigError when the packages of the extra are missing."""
-    try:
-        import authlib
-        import joserfc
-    except ImportError:
-        raise ConfigError("SCIMLITE_OIDC_ISSUER", "needs the package's extra: pip install 'scimlite[sso]'") from None
-    del authlib, joserfc
+    if not all(map(find_spec, ("authlib", "joserfc", "requests"))):
+        raise ConfigError("SCIMLITE_OIDC_ISSUER", "needs the package's extra: pip install 'scimlite[sso]'")
 
 
 class Provider:

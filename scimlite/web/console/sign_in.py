@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, url_for
 
 from ...operators import attempts, links, passwords, sessions
@@ -22,7 +24,7 @@ def sign_in(visit: Visit) -> Response:
     """Shows how to sign in."""
     if visit.session is not None:
         return visit.go_to(_next(visit))
-    return visit.render("sign_in.html", next=_next(visit), sign_on_name=_sign_on_name(visit), problem=None, name="")
+    return _asked(visit, "sign_in.html", name="")
 
 
 @routes.form("/sign-in", act=None)
@@ -33,15 +35,7 @@ def use_password(visit: Visit) -> Response:
     try:
         operator = passwords.verify(visit.scope_of("?"), name, form.get("password", ""))
     except (WrongPassword, TooManyAttempts) as error:
-        status = 429 if isinstance(error, TooManyAttempts) else 403
-        return visit.render(
-            "sign_in.html",
-            status,
-            next=_next(visit),
-            sign_on_name=_sign_on_name(visit),
-            problem=str(error),
-            name=name[:100],
-        )
+        return _asked(visit, "sign_in.html", error, name=name[:100])
     return admit(visit, operator, Way.PASSWORD)
 
 
@@ -92,10 +86,7 @@ def sign_out(visit: Visit) -> Response:
 @routes.page("/prove", act=None)
 def prove(visit: Visit) -> Response:
     """Asks the operator to show again who they are, before a token is shown or something is lost."""
-    operator = visit.desk.operator
-    return visit.render(
-        "prove.html", operator=operator, next=_next(visit), sign_on_name=_sign_on_name(visit), problem=None
-    )
+    return _asked(visit, "prove.html", operator=visit.desk.operator)
 
 
 @routes.form("/prove", act=None)
@@ -105,15 +96,23 @@ def prove_by_password(visit: Visit) -> Response:
     try:
         passwords.verify(visit.scope_of(operator.name), operator.name, visit.request.form.get("password", ""))
     except (WrongPassword, TooManyAttempts) as error:
-        page = {"operator": operator, "next": _next(visit), "sign_on_name": _sign_on_name(visit)}
-        return visit.render("prove.html", 403, problem=str(error), **page)
+        return _asked(visit, "prove.html", error, operator=operator)
     return admit(visit, operator, Way.PASSWORD)
 
 
-def _sign_on_name(visit: Visit) -> str | None:
-    """What the button for the single sign-on says; None without one."""
+def _asked(visit: Visit, template: str, error: WrongPassword | TooManyAttempts | None = None, **more: Any) -> Response:
+    """Returns a page that asks who it is, with what was wrong with the last answer."""
     settings = visit.console.settings
-    return settings.oidc_name if settings.oidc_issuer is not None else None
+    status = 200 if error is None else 429 if isinstance(error, TooManyAttempts) else 403
+    return visit.render(
+        template,
+        status,
+        next=_next(visit),
+        # What the button for the single sign-on says; None without one.
+        sign_on_name=settings.oidc_name if settings.oidc_issuer is not None else None,
+        problem=None if error is None else str(error),
+        **more,
+    )
 
 
 def _next(visit: Visit) -> str:

@@ -99,6 +99,14 @@ def test_somebody_else_with_the_same_name_does_not_come_in(by_name, provider, na
     sign_in(by_name, provider, f"evil-{name}")[1].ok(403)
 
 
+def test_a_user_name_that_is_no_address_makes_nobody_an_operator(by_name, provider, name):
+    plain = name.partition("@")[0]
+    accounts.add(by_name.scope, plain, Role.OWNER)
+    provider.knows(f"sub-{name}", preferred_username=plain)
+    sign_in(by_name, provider, f"sub-{name}")[1].ok(403)
+    assert accounts.get(by_name.db, plain).subject is None
+
+
 def test_a_name_that_changed_stays_the_same_operator(by_name, provider, name):
     accounts.add(by_name.scope, name, Role.OWNER)
     provider.knows(f"sub-{name}", email=name)
