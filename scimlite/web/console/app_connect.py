@@ -28,7 +28,6 @@ def app_connect(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/connect", Act.SHOW_TOKEN)
 def show_connection(visit: Visit) -> Response:
     """Shows the same page with the token in it, which the journal knows of."""
-    assert visit.app is not None
     workspace = visit.desk.workspace(Act.SHOW_TOKEN, visit.app)
     token = tokens.of_provider(workspace.db, visit.app)
     if token is None:
@@ -45,7 +44,6 @@ def show_connection(visit: Visit) -> Response:
 @routes.page("/apps/<slug>/connect/arrivals")
 def arrivals(visit: Visit) -> Response:
     """The list of what has arrived, which the page fetches again and again."""
-    assert visit.app is not None
     steps = first_steps.first_steps(visit.desk.db, visit.app)
     return visit.render("_arrivals.html", steps=steps, public=False)
 
@@ -55,7 +53,6 @@ def connect_page(
 ) -> Response:
     """Returns the page, with the text of the token or a set-up link that are to be shown, or what was wrong."""
     app = visit.app
-    assert app is not None
     db = visit.desk.db
     return visit.render(
         "app_connect.html",

@@ -9,7 +9,7 @@ from flask import Response
 
 from ...admin import apps, features
 from ...admin.features import WrongFeatures
-from ...apps import App, AppError, app_profile
+from ...apps import AppError, app_profile
 from ...operators.roles import Act
 from .routing import Routes
 from .visit import Visit
@@ -20,7 +20,7 @@ routes = Routes()
 @routes.page("/apps/<slug>/features")
 def app_features(visit: Visit) -> Response:
     """Shows the features, or with `profile` in the query those that the app would have with that profile."""
-    app = _app(visit)
+    app = visit.app
     chosen = visit.request.args.get("profile", app.profile)
     try:
         differing = features.of_profile(app, chosen)
@@ -32,7 +32,7 @@ def app_features(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/features", Act.EDIT_APP)
 def review_features(visit: Visit) -> Response:
     """Shows what would change, with a button that does it; a wrong value is said beside the feature."""
-    app, form = _app(visit), visit.request.form
+    app, form = visit.app, visit.request.form
     wanted, profile = _typed(visit), form.get("profile", app.profile)
     if form.get("version") != str(app.version):
         return _form(visit, 400, {}, problem=str(apps.ChangedMeanwhile()))
@@ -54,7 +54,7 @@ def review_features(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/features/save", Act.EDIT_APP)
 def save_features(visit: Visit) -> Response:
     """Sets the features that the operator has looked at, unless the app was changed meanwhile."""
-    app, form = _app(visit), visit.request.form
+    app, form = visit.app, visit.request.form
     # Every feature of the profile stands among the values that were reviewed.
     profile = form.get("profile", app.profile)
     version = form.get("version", "")
@@ -71,7 +71,7 @@ def save_features(visit: Visit) -> Response:
     except WrongFeatures as error:
         return _form(visit, 400, wanted, profile=profile, problem=error.about_none, problems=error.problems)
     except AppError as error:
-        visit.app = visit.desk.app(app.slug)
+        visit.named_app = visit.desk.app(app.slug)
         return _form(visit, 400, {}, problem=str(error))
     visit.notice("Saved. It holds from the next request on.")
     return visit.go("app_features", slug=app.slug)
@@ -96,7 +96,7 @@ def _form(
     problem: str | None = None,
     problems: Mapping[str, str] | None = None,
 ) -> Response:
-    app = _app(visit)
+    app = visit.app
     known = features.current(app)
     shown: dict[str, Any] = {name: text for name, text in values.items() if name in known}
     return visit.render(
@@ -110,9 +110,3 @@ def _form(
         problems=problems or {},
         leaving=features.meaning_of_leaving_now(visit.desk.db, app),
     )
-
-
-def _app(visit: Visit) -> App:
-    app = visit.app
-    assert app is not None
-    return app

@@ -20,7 +20,6 @@ routes = Routes()
 @routes.form("/apps/<slug>/connect/links", Act.INVITE)
 def invite(visit: Visit) -> Response:
     """Makes a set-up link and shows it."""
-    assert visit.app is not None
     days = visit.request.form.get("days", "7")
     life = int(days) * DAY if days.isascii() and days.isdigit() and len(days) < 5 else 0
     workspace = visit.desk.workspace(Act.INVITE, visit.app)
@@ -45,7 +44,6 @@ def show_invitation(visit: Visit, number: int) -> Response:
 @routes.form("/apps/<slug>/connect/links/<int:number>/revoke", Act.INVITE)
 def revoke_invitation(visit: Visit, number: int) -> Response:
     """Ends a set-up link at once."""
-    assert visit.app is not None
     invitation = _found(visit, number)
     invitations.revoke(visit.desk.workspace(Act.INVITE, visit.app), invitation)
     visit.notice("The set-up link is revoked.")
@@ -54,7 +52,6 @@ def revoke_invitation(visit: Visit, number: int) -> Response:
 
 def _found(visit: Visit, number: int) -> Invitation:
     """Returns the link to the app with this number. Raises NotFound."""
-    assert visit.app is not None
     try:
         return invitations.get(visit.desk.db, visit.app, number)
     except InvitationError:

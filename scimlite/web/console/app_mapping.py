@@ -10,7 +10,7 @@ from flask import Response
 
 from ...admin import mapping, mapping_draft
 from ...admin.mapping_draft import KINDS, Draft, TypedRow
-from ...apps import App, AppError
+from ...apps import AppError
 from ...apps import mapping as mappings
 from ...apps.workspace import Workspace
 from ...journal import Scope
@@ -28,13 +28,13 @@ MOST = 10_000
 @routes.page("/apps/<slug>/mapping")
 def app_mapping(visit: Visit) -> Response:
     """Shows the rows of users and groups."""
-    return _page(visit, 200, mapping_draft.of_mapping(mappings.from_json(_app(visit).mapping)))
+    return _page(visit, 200, mapping_draft.of_mapping(mappings.from_json(visit.app.mapping)))
 
 
 @routes.page("/apps/<slug>/mapping/export")
 def export_mapping(visit: Visit) -> Response:
     """Sends the mapping as a file that can be imported."""
-    app = _app(visit)
+    app = visit.app
     content = orjson.dumps(mappings.from_json(app.mapping).as_dict(), option=orjson.OPT_INDENT_2)
     named = {"Content-Disposition": f'attachment; filename="{app.slug}-mapping.json"'}
     return Response(content, content_type="application/json", headers=named)
@@ -43,7 +43,7 @@ def export_mapping(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/mapping/draft", Act.EDIT_APP)
 def draft_mapping(visit: Visit) -> Response:
     """Shows the rows after an edit, such as `up-user-3`, without saving anything."""
-    app, request = _app(visit), visit.request
+    app, request = visit.app, visit.request
     rows = mapping_form.typed(request.form) or mapping_draft.of_mapping(mappings.from_json(app.mapping))
     edit = request.args.get("edit", "")
     if edit == "import":
@@ -57,14 +57,14 @@ def draft_mapping(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/mapping/preview", Act.EDIT_APP)
 def preview_mapping(visit: Visit) -> Response:
     """Shows what the rows would do for a person, as a part of the page; saves nothing."""
-    draft = mapping_draft.read(_app(visit), mapping_form.typed(visit.request.form))
+    draft = mapping_draft.read(visit.app, mapping_form.typed(visit.request.form))
     return visit.render("_mapping_preview.html", **_preview(visit, draft))
 
 
 @routes.form("/apps/<slug>/mapping", Act.EDIT_APP)
 def save_mapping(visit: Visit) -> Response:
     """Sets the mapping; a row that cannot be is named beside it, and then nothing is saved."""
-    app, form = _app(visit), visit.request.form
+    app, form = visit.app, visit.request.form
     rows = mapping_form.typed(form)
     if not rows:
         # Read as a mapping, no rows at all would be the default one.
@@ -86,7 +86,7 @@ def save_mapping(visit: Visit) -> Response:
     except mapping.MissingValuesError as error:
         return _page(visit, 400, draft.rows, str(error), sure=True)
     except AppError as error:
-        visit.app = visit.desk.app(app.slug)
+        visit.named_app = visit.desk.app(app.slug)
         return _page(visit, 400, draft.rows, str(error))
     if changes:
         targets = [target.partition(".")[2] or target for target in changes]
@@ -100,7 +100,7 @@ def save_mapping(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/mapping/recompute", Act.EDIT_APP)
 def recompute_mapping(visit: Visit) -> Response:
     """Makes some of the stored profiles anew, and says how many are left."""
-    app = _app(visit)
+    app = visit.app
     done = mapping.recompute_some(visit.desk.db, app)
     if visit.is_partial:
         stale = mapping.stale(visit.desk.db, app)
@@ -120,7 +120,7 @@ def recompute_mapping(visit: Visit) -> Response:
 def _page(
     visit: Visit, status: int, rows: Mapping[str, Sequence[TypedRow]], problem: str = "", *, sure: bool = False
 ) -> Response:
-    app = _app(visit)
+    app = visit.app
     draft = mapping_draft.read(app, rows)
     types = dict(zip(KINDS, mapping.types(app), strict=True))
     return visit.render(
@@ -140,7 +140,7 @@ def _page(
 
 def _preview(visit: Visit, draft: Draft) -> dict[str, Any]:
     """Returns what the part of the page with the preview shows: changes, people to choose from, and the chosen one."""
-    form, workspace = visit.request.form, Workspace.of(Scope(visit.desk.db, visit.desk.origin), _app(visit))
+    form, workspace = visit.request.form, Workspace.of(Scope(visit.desk.db, visit.desk.origin), visit.app)
     text = form.get("q", "").strip()[:200]
     found = mapping_draft.search(workspace, text)
     chosen = mapping_draft.person(workspace, form.get("person", ""))
@@ -157,9 +157,3 @@ def _preview(visit: Visit, draft: Draft) -> dict[str, Any]:
         "changes": changes,
         "words": mapping.in_words,
     }
-
-
-def _app(visit: Visit) -> App:
-    app = visit.app
-    assert app is not None
-    return app

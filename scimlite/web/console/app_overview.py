@@ -29,7 +29,6 @@ _MOST_ADDRESSES = 20
 def app_overview(visit: Visit) -> Response:
     """Shows the state of an app."""
     app = visit.app
-    assert app is not None
     db = visit.desk.db
     return visit.render(
         "app_overview.html",
@@ -49,7 +48,6 @@ def app_overview(visit: Visit) -> Response:
 def app_figures(visit: Visit) -> Response:
     """Shows what takes a while to count in a large app: what it holds, and how near its brakes are."""
     app = visit.app
-    assert app is not None
     db = visit.desk.db
     return visit.render(
         "_app_figures.html" if visit.is_partial else "app_figures.html",
@@ -61,7 +59,6 @@ def app_figures(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/release", Act.RELEASE_BRAKE)
 def release_brakes(visit: Visit) -> Response:
     """Releases the brakes of an app, which count from zero then."""
-    assert visit.app is not None
     kinds = brakes.release(visit.desk.workspace(Act.RELEASE_BRAKE, visit.app), visit.app.slug)
     visit.notice("The brakes are released, and count from zero." if kinds else "No brake was on. They count from zero.")
     return visit.go("app_overview", slug=visit.app.slug)

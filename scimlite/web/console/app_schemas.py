@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from ...admin import catalog, schema_use, schemas
 from ...admin.rehearsal import ConfirmationNeeded, rehearse
-from ...apps import App, AppError
+from ...apps import AppError
 from ...errors import ScimError
 from ...operators.roles import Act
 from ...scim import core, messages
@@ -30,7 +30,7 @@ def app_schemas(visit: Visit) -> Response:
 @routes.page("/apps/<slug>/schemas/show")
 def show_schema(visit: Visit) -> Response:
     """Shows the attributes of the schema or resource type that `name` in the query names."""
-    app = _app(visit)
+    app = visit.app
     try:
         found = schemas.find(app, visit.request.args.get("name", ""))
     except AppError:
@@ -52,7 +52,7 @@ def show_schema(visit: Visit) -> Response:
 def compare_schema(visit: Visit) -> Response:
     """Compares what the app has of an entry of the catalogue with the entry."""
     try:
-        compared = schemas.compare(_app(visit), visit.request.args.get("entry", ""))
+        compared = schemas.compare(visit.app, visit.request.args.get("entry", ""))
     except AppError:
         raise NotFound from None
     return visit.render("app_schema_compare.html", compared=compared)
@@ -61,7 +61,7 @@ def compare_schema(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/schemas/entry", Act.EDIT_APP)
 def add_entry(visit: Visit) -> Response:
     """Declares an entry of the catalogue, or brings it to the present version."""
-    scope, slug, name = visit.desk.scope(Act.EDIT_APP), _app(visit).slug, visit.request.form.get("entry", "")
+    scope, slug, name = visit.desk.scope(Act.EDIT_APP), visit.app.slug, visit.request.form.get("entry", "")
 
     def act(sure: bool) -> list[str]:
         return schemas.add_entry(scope, slug, name, force=sure)
@@ -79,7 +79,7 @@ def declare_schema(visit: Visit) -> Response:
         body = messages.load_json(content)
     except ScimError as error:
         return _page(visit, 400, typed=typed, problem=error.detail.replace("The body", "The declaration", 1))
-    scope, slug = visit.desk.scope(Act.EDIT_APP), _app(visit).slug
+    scope, slug = visit.desk.scope(Act.EDIT_APP), visit.app.slug
 
     def act(sure: bool) -> list[str]:
         return schemas.add(scope, slug, body, to=form.getlist("to"), required="required" in form or None, force=sure)
@@ -90,7 +90,7 @@ def declare_schema(visit: Visit) -> Response:
 @routes.form("/apps/<slug>/schemas/remove", Act.EDIT_APP)
 def remove_schema(visit: Visit) -> Response:
     """Says what would go with a declaration, and removes it once its name was typed."""
-    form, app, scope = visit.request.form, _app(visit), visit.desk.scope(Act.EDIT_APP)
+    form, app, scope = visit.request.form, visit.app, visit.desk.scope(Act.EDIT_APP)
     name, typed = form.get("name", ""), form.get("confirmed")
     try:
         if typed is not None and typed == name:
@@ -116,11 +116,11 @@ def _carried_out(visit: Visit, act: Callable[[bool], list[str]], **typed: Any) -
         return _page(visit, 400, lost=str(error), **typed)
     except AppError as error:
         return _page(visit, 400, **{"problem" if "typed" in typed else "trouble": str(error)}, **typed)
-    return visit.go("app_schemas", slug=_app(visit).slug)
+    return visit.go("app_schemas", slug=visit.app.slug)
 
 
 def _page(visit: Visit, status: int, **what: Any) -> Response:
-    app = _app(visit)
+    app = visit.app
     listed = schemas.every(app)
     known: dict[str, Any] = {"problem": "", "trouble": "", "lost": "", "entry": "", "typed": {}}
     return visit.render(
@@ -134,9 +134,3 @@ def _page(visit: Visit, status: int, **what: Any) -> Response:
         versions=catalog.versions(),
         **{**known, **what},
     )
-
-
-def _app(visit: Visit) -> App:
-    app = visit.app
-    assert app is not None
-    return app

@@ -27,7 +27,6 @@ def app_settings(visit: Visit) -> Response:
 def rename_app(visit: Visit) -> Response:
     """Gives an app another name."""
     app = visit.app
-    assert app is not None
     name = visit.request.form.get("name", "")
     try:
         edited = admin.edit(visit.desk.workspace(Act.EDIT_APP, app), app.slug, name=name)
@@ -53,7 +52,6 @@ def disable_app(visit: Visit) -> Response:
 def delete_app(visit: Visit) -> Response:
     """Removes an app for good, once its slug was typed."""
     app = visit.app
-    assert app is not None
     if visit.request.form.get("confirmed", "") != app.slug:
         said = f"Nothing was deleted: to delete this app, type its slug, {app.slug}."
         return _page(visit, 400, problems={"delete": said})
@@ -65,7 +63,6 @@ def delete_app(visit: Visit) -> Response:
 @routes.page("/apps/<slug>/settings/file")
 def app_as_file(visit: Visit) -> Response:
     """Sends an app as a file: without tokens, as `scimlite app import` reads it."""
-    assert visit.app is not None
     text = orjson.dumps(app_file.export(visit.app), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     headers = {"Content-Disposition": f'attachment; filename="{visit.app.slug}.json"'}
     return Response(text, content_type="application/json", headers=headers)
@@ -73,7 +70,6 @@ def app_as_file(visit: Visit) -> Response:
 
 def _switch(visit: Visit, *, on: bool) -> Response:
     app = visit.app
-    assert app is not None
     admin.set_enabled(visit.desk.workspace(Act.EDIT_APP, app), app.slug, enabled=on)
     said = "is enabled: its tokens work again." if on else "is disabled: its tokens are refused from now on."
     visit.notice(f"{app.name} {said}")
@@ -81,7 +77,6 @@ def _switch(visit: Visit, *, on: bool) -> Response:
 
 
 def _page(visit: Visit, status: int = 200, *, problems: dict[str, str] | None = None, values: Any = None) -> Response:
-    assert visit.app is not None
     return visit.render(
         "app_settings.html",
         status,

@@ -89,7 +89,6 @@ def _page(
     values: Any = None,
 ) -> Response:
     app, at = visit.app, clock.now()
-    assert app is not None
     db, keyring = visit.desk.db, visit.desk.keyring
     listed = [
         (token, token.state(at), tokens.key_state(token, keyring), tokens.subject_name(db, app, token))
@@ -108,19 +107,16 @@ def _page(
 
 
 def _said(visit: Visit, text: str, tone: str = "ok") -> Response:
-    assert visit.app is not None
     visit.notice(text, tone)
     return visit.go("app_tokens", slug=visit.app.slug)
 
 
 def _workspace(visit: Visit, act: Act) -> Workspace:
-    assert visit.app is not None
     return visit.desk.workspace(act, visit.app)
 
 
 def _token(visit: Visit, number: int) -> Token:
     """Returns the app's token with this number. Raises NotFound."""
-    assert visit.app is not None
     token = tokens.by_id(visit.desk.db, visit.app, number)
     if token is None:
         raise NotFound

@@ -112,8 +112,8 @@ def console_blueprint(console: Console) -> Blueprint:
         if request.endpoint == _STATIC:
             return response
         visit = current_visit()
-        if visit.app is not None:
-            current_call().app_in_url = visit.app.slug
+        if visit.named_app is not None:
+            current_call().app_in_url = visit.named_app.slug
         return finish_request(visit.settle(response))
 
     blueprint.register_error_handler(Exception, error_page)

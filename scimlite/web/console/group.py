@@ -8,7 +8,7 @@ from flask import Response, url_for
 
 from ...admin import deleted, member_search, people, person
 from ...admin.person import Subject
-from ...apps import App, AppError
+from ...apps import AppError
 from ...operators.roles import Act
 from .routing import Routes
 from .story import story
@@ -65,7 +65,7 @@ def _members(visit: Visit, subject: Subject) -> dict[str, Any]:
 @routes.form("/apps/<slug>/groups/<id>/restore", Act.RESTORE)
 def restore_group(visit: Visit, id: str) -> Response:
     """Restores a deleted group with those of its members that still exist."""
-    subject, app = _subject(visit, id), _app(visit)
+    subject, app = _subject(visit, id), visit.app
     try:
         result = deleted.restore(visit.desk.workspace(Act.RESTORE, app), app.resource_types["Groups"], subject.id)
     except AppError as error:
@@ -74,13 +74,8 @@ def restore_group(visit: Visit, id: str) -> Response:
     return visit.go("group", slug=app.slug, id=subject.id)
 
 
-def _app(visit: Visit) -> App:
-    assert visit.app is not None
-    return visit.app
-
-
 def _subject(visit: Visit, id: str) -> Subject:
-    subject = person.group(visit.desk.db, _app(visit), id) if len(id) <= 100 else None
+    subject = person.group(visit.desk.db, visit.app, id) if len(id) <= 100 else None
     if subject is None:
         raise AppError("There is no such group in this app, and there never was.")
     return subject

@@ -56,9 +56,9 @@ def main(visit: Visit) -> list[Place]:
 
 def tabs(visit: Visit) -> list[Place]:
     """Returns the tabs of the app in the URL; none on other pages."""
-    if visit.app is None:
+    if visit.named_app is None:
         return []
-    slug = visit.app.slug
+    slug = visit.named_app.slug
     urls = {endpoint: url_for(f"console.{endpoint}", slug=slug) for endpoint, _, _ in _TABS if exists(endpoint)}
     # What a form answers with is at an address below the page that it is on.
     current = max(

@@ -64,10 +64,10 @@ def _guarded(route: Route) -> Callable[..., Response]:
             visit.check_form()
         if route.act is not None:
             if slug is not None:
-                visit.app = visit.desk.app(slug)
+                visit.named_app = visit.desk.app(slug)
             # What needs a fresh sign-in is asked for when it is done, not when its page is looked at.
             if route.method == "POST" or not RULES[route.act].fresh:
-                visit.desk.check(route.act, visit.app)
+                visit.desk.check(route.act, visit.named_app)
             else:
                 visit.desk.operator.require(route.act)
         return route.handle(visit, **parts)

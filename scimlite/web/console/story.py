@@ -47,7 +47,7 @@ def story(visit: Visit, selection: Selection, endpoint: str, id: str) -> Story:
     asked = {key: visit.request.args.get(key, "").strip() for key in ("since", "until")}
     days = {key: _day(text) for key, text in asked.items()}
     problems = {key: "A day such as 2026-11-27." for key, text in asked.items() if text and days[key] is None}
-    slug = visit.app.slug if visit.app else ""
+    slug = visit.named_app.slug if visit.named_app else ""
     values: dict[str, Any] = {"slug": slug, "id": id, **{key: text for key, text in asked.items() if text}}
     if problems:
         return Story([], asked["since"], asked["until"], problems, None, None)

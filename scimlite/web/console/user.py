@@ -8,7 +8,7 @@ from flask import Response
 
 from ...admin import attributes, deleted, erasure, export_person, people, person
 from ...admin.person import Subject
-from ...apps import App, AppError
+from ...apps import AppError
 from ...operators.roles import Act
 from ...scim import core
 from ...visible_text import visible, visible_json
@@ -58,7 +58,7 @@ def _page(visit: Visit, subject: Subject, status: int = 200, **context: object) 
 @routes.form("/apps/<slug>/users/<id>/restore", Act.RESTORE)
 def restore_user(visit: Visit, id: str) -> Response:
     """Restores a deleted person; who has the name by now is said, and linked."""
-    subject, app = _subject(visit, id), _app(visit)
+    subject, app = _subject(visit, id), visit.app
     try:
         result = deleted.restore(visit.desk.workspace(Act.RESTORE, app), app.resource_types["Users"], subject.id)
     except AppError as error:
@@ -72,7 +72,7 @@ def restore_user(visit: Visit, id: str) -> Response:
 @routes.form("/apps/<slug>/users/<id>/erase", Act.ERASE)
 def erase_user(visit: Visit, id: str) -> Response:
     """Erases a person for good, once their name was typed."""
-    subject, app = _subject(visit, id), _app(visit)
+    subject, app = _subject(visit, id), visit.app
     if visit.request.form.get("confirmed") not in (_to_type(subject), subject.name):
         return _page(visit, subject, 400, erase_problem=f"To erase this person, type {_to_type(subject)}.")
     erasure.erase(visit.desk.workspace(Act.ERASE, app), subject.id, subject.name)
@@ -89,13 +89,8 @@ def export_user(visit: Visit, id: str) -> Response:
     return Response(pieces, headers=headers, content_type="application/json; charset=utf-8")
 
 
-def _app(visit: Visit) -> App:
-    assert visit.app is not None
-    return visit.app
-
-
 def _subject(visit: Visit, id: str) -> Subject:
-    subject = person.user(visit.desk.db, _app(visit), id) if len(id) <= 100 else None
+    subject = person.user(visit.desk.db, visit.app, id) if len(id) <= 100 else None
     if subject is None:
         raise AppError("There is no such person in this app, and there never was.")
     return subject

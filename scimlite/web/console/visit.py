@@ -75,8 +75,8 @@ class Visit:
     def __init__(self, console: Console, request: Request) -> None:
         self.console = console
         self.request = request
-        #: The app in the URL, set before the page runs.
-        self.app: App | None = None
+        #: The app in the URL, set before the page runs; None on pages about no single app.
+        self.named_app: App | None = None
         self._new_guest: str | None = None
         self._notices: list[tuple[str, str]] = []
 
@@ -119,6 +119,12 @@ class Visit:
         """The browser's address, behind the trusted proxies; None when it has none."""
         address = current_call().address
         return None if address == "-" else address
+
+    @property
+    def app(self) -> App:
+        """The app in the URL of a page that has one."""
+        assert self.named_app is not None
+        return self.named_app
 
     def scim_url(self, slug: str) -> str:
         """Returns an app's SCIM base URL, as its identity provider is given it."""
@@ -268,7 +274,7 @@ class Visit:
 
     def render(self, template: str, status: int = 200, **context: Any) -> Response:
         """Returns a page made of a template, which also knows `visit`, and the `app` that the URL names."""
-        text = render_template(template, visit=self, app=self.app, **context)
+        text = render_template(template, visit=self, app=self.named_app, **context)
         return Response(text, status, content_type="text/html; charset=utf-8")
 
     def go(self, endpoint: str, **values: Any) -> Response:
