@@ -77,6 +77,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
             self._turn()
         self._end()
 
+    def init_signals(self) -> None:
+        """Listens to signals from here on."""
+        super().init_signals()
+        # The one that ends the service may have come before, when the master's handler was still in place: it is lost.
+        self.alive = not self.census.ending
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: stops in order."""
         self.alive = False

@@ -243,25 +243,50 @@ from scimlite_cli.main import main
 main()
 """
 
+#: The service of a machine on which a worker takes half a second until it listens to signals.
+WITH_SLOW_WORKERS = """
+import time
+from scimlite_cli.main import main
+from scimlite_cli.server.worker import Worker
+begin = Worker.init_signals
+Worker.init_signals = lambda worker: (time.sleep(0.5), begin(worker))
+main()
+"""
 
-def test_workers_need_no_temporary_folder(commands, tmp_path):
-    port = free_port()
-    command = [sys.executable, "-c", WITHOUT_TEMPORARY_FOLDER, "serve", "--port", str(port), "--first-app", "Okta"]
-    log = tmp_path / "log"
+
+@contextmanager
+def connectable(commands, program, log):
+    """The process of `scimlite serve`, run by a program, as soon as it says that it can be connected."""
+    command = [sys.executable, "-c", program, "serve", "--port", str(free_port()), "--first-app", "Okta"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=commands.environ(), stdout=output, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "can connect now" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+            time.sleep(0.01)
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def test_workers_need_no_temporary_folder(commands, tmp_path):
+    log = tmp_path / "log"
+    with connectable(commands, WITHOUT_TEMPORARY_FOLDER, log):
+        pass
     assert "Traceback" not in log.read_text()
     # gunicorn removes the files' names at once.
     assert not [name for name in state_files(commands) if name.startswith("wgunicorn")]
+
+
+def test_a_worker_that_has_only_just_begun_is_stopped_as_well(commands, tmp_path):
+    with connectable(commands, WITH_SLOW_WORKERS, tmp_path / "log") as process:
+        stopped = time.monotonic()
+        process.terminate()
+        process.wait(timeout=20)
+    assert time.monotonic() - stopped < 10
 
 
 def test_a_service_that_stops_waits_for_requests_as_long_as_they_may_take(settings_env):
