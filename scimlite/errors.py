@@ -6,7 +6,8 @@ ScimError               an answer that is not a success; one class per status an
 │   ├── InvalidFilter, TooMany, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
 │   └── InvalidCursor, InvalidCount (RFC 9865)
 ├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, RequestTimeout 408, Conflict 409,
-│   Uniqueness 409, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415, TooManyRequests 429
+│   Uniqueness 409, CursorExpired 410, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415,
+│   TooManyRequests 429
 └── InternalError 500, NotImplementedHere 501, Unavailable 503 (DeadlinePassed, Unconfirmed)
 """
 
@@ -217,6 +218,17 @@ class Uniqueness(ScimError):
 
     status = 409
     scim_type = "uniqueness"
+
+
+class CursorExpired(ScimError):
+    """410: a cursor of the feed leads to events that are not kept any more."""
+
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The events behind this cursor are not kept any more: read /profiles, and go on with the cursor there."
+        )
 
 
 class PreconditionFailed(ScimError):

@@ -38,16 +38,28 @@ INDEXES: tuple[str, ...] = (
     "CREATE INDEX sign_in_attempt_at ON sign_in_attempt (at)",
     "CREATE UNIQUE INDEX invitation_link_id ON invitation (link_id)",
     "CREATE INDEX invitation_app ON invitation (app_id)",
+    "CREATE INDEX reading_token ON reading (token_id, id)",
+    "CREATE INDEX reading_app ON reading (app_id, at)",
+    "CREATE INDEX set_stream_app ON set_stream (app_id)",
+    "CREATE UNIQUE INDEX webhook_name ON webhook (app_id, name) WHERE removed_at IS NULL",
+    "CREATE INDEX webhook_secret_webhook ON webhook_secret (webhook_id)",
+    "CREATE INDEX delivery_due ON delivery (webhook_id, next_at) WHERE dead_at IS NULL",
+    "CREATE INDEX receipt_webhook ON receipt (webhook_id, at)",
 )
 
 #: On one database only, by its kind.
 INDEXES_OF: dict[str, tuple[str, ...]] = {
     "sqlite": ("CREATE INDEX resource_living ON resource (app_id, type, deleted_at, id)",),
-    "postgresql": ("CREATE INDEX resource_living ON resource (app_id, type, id) WHERE deleted_at IS NULL",),
+    "postgresql": (
+        "CREATE INDEX resource_living ON resource (app_id, type, id) WHERE deleted_at IS NULL",
+        "CREATE INDEX journal_feed ON journal (app_id, tx, id) WHERE outcome = 'ok'",
+    ),
 }
 
 _OF_APP = "(app_id) REFERENCES app (id)"
 _OF_OPERATOR = "(operator_id) REFERENCES operator (id)"
+_OF_TOKEN = "(token_id) REFERENCES token (id)"
+_OF_WEBHOOK = "(webhook_id) REFERENCES webhook (id)"
 _OF_RESOURCE = "(app_id, resource_id) REFERENCES resource (app_id, id)"
 
 #: Foreign keys by table: the columns, and what they refer to.
@@ -70,4 +82,10 @@ FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
     "sign_in_link": (_OF_OPERATOR,),
     "session": (_OF_OPERATOR,),
     "invitation": (_OF_APP,),
+    "reading": (_OF_APP, _OF_TOKEN),
+    "set_stream": (_OF_APP, _OF_TOKEN),
+    "webhook": (_OF_APP,),
+    "webhook_secret": (_OF_WEBHOOK,),
+    "delivery": (_OF_WEBHOOK,),
+    "receipt": (_OF_WEBHOOK,),
 }

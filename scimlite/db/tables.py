@@ -9,6 +9,7 @@ from typing import Any
 
 from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, SmallIntegerField, TextField
 
+from .feed_tables import FEED_TABLES
 from .operator_tables import OPERATOR_TABLES
 from .table import Table
 
@@ -57,6 +58,8 @@ class TokenRow(Table):
     refusals = TextField(null=True)
     #: The id, as clients see it, of the user that `/Me` is for this token.
     subject = TextField(null=True)
+    #: What it is good for: `scim`, the SCIM endpoint, or `reader`, what the application reads.
+    kind = TextField()
 
     class Meta:
         table_name = "token"
@@ -246,6 +249,8 @@ class JournalRow(Table):
     #: The user of the operating system who ran a command, and the one who called sudo for it.
     uid = BigIntegerField(null=True)
     sudo_uid = BigIntegerField(null=True)
+    #: The number of the transaction, by which the feed is ordered (db/feed_order.py); 0 where ids are that order.
+    tx = BigIntegerField()
 
     class Meta:
         table_name = "journal"
@@ -305,4 +310,5 @@ TABLES: tuple[type[Any], ...] = (
     TallyRow,
     SigningKeyRow,
     *OPERATOR_TABLES,
+    *FEED_TABLES,
 )

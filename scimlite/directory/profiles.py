@@ -26,11 +26,27 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A living user's or group's profile."""
+    """A user's or group's profile, and what the application needs to know beside it."""
 
     id: str
     active: bool
     values: dict[str, Json]
+    #: userName or displayName.
+    name: str
+    #: The version of the resource, which each change raises; coming into a group changes the group only.
+    version: int
+    #: How the resource ended, in a word; None for a living one.
+    ended: str | None
+    document: str
+    #: The key of its row, in the order of creation.
+    row: int
+
+    @property
+    def external_id(self) -> str | None:
+        """The identity provider's id of the resource."""
+        # Most documents have none, and the search costs less than reading one.
+        found: str | None = orjson.loads(self.document).get("externalId") if '"externalId"' in self.document else None
+        return found
 
 
 def text(app: App, resource_type: ResourceType, document: Document, *, lenient: bool = False) -> str | None:
@@ -54,9 +70,12 @@ class _Stored(NamedTuple):
     row: int
     id: str
     active: int
-    version: int
+    profile_version: int
     profile: str | None
     document: str
+    name: str
+    version: int
+    ended: str | None
 
 
 #: The columns of _Stored, in its order.
@@ -67,6 +86,9 @@ _COLUMNS = (
     ResourceRow.profile_version,
     ResourceRow.profile,
     ResourceRow.document,
+    ResourceRow.name,
+    ResourceRow.version,
+    ResourceRow.ended,
 )
 
 
@@ -76,17 +98,27 @@ def read(workspace: Workspace, resource_type: ResourceType, ids: Sequence[str]) 
     A deleted resource has the profile that it had before. A profile of an older version of the mapping is made again,
     so that no caller gets an outdated one.
     """
-    rows = workspace.db.rows(_by_id, ids=list(ids), app=workspace.app.id)
-    return {profile.id: profile.values for profile in _profiles(workspace, resource_type, rows)}
+    return {profile.id: profile.values for profile in by_ids(workspace, resource_type, ids)}
+
+
+def by_ids(workspace: Workspace, resource_type: ResourceType, ids: Sequence[str]) -> list[Profile]:
+    """The resources of one type with these ids, as far as they are stored; also deleted ones."""
+    rows = workspace.db.rows(_by_id, ids=list(ids), app=workspace.app.id, type=resource_type.name)
+    return _profiles(workspace, resource_type, rows)
 
 
 def walk(workspace: Workspace, resource_type: ResourceType) -> Iterator[Profile]:
     """The profiles of all living resources of a type; it reads some at a time and keeps no transaction open."""
     last = 0
-    db, app = workspace.db, workspace.app
-    while rows := db.rows(_page, app=app.id, type=resource_type.name, after=last, limit=_CHUNK):
-        yield from _profiles(workspace, resource_type, rows)
-        last = rows[-1][0]
+    while found := page(workspace, resource_type, last, _CHUNK):
+        yield from found
+        last = found[-1].row
+
+
+def page(workspace: Workspace, resource_type: ResourceType, after: int, limit: int) -> list[Profile]:
+    """Up to `limit` living resources of a type behind a row, in the order of creation."""
+    rows = workspace.db.rows(_page, app=workspace.app.id, type=resource_type.name, after=after, limit=limit)
+    return _profiles(workspace, resource_type, rows)
 
 
 def living() -> Any:
@@ -116,12 +148,23 @@ def _profiles(workspace: Workspace, resource_type: ResourceType, rows: Sequence[
     profiles = []
     for resource in resources:
         values = compiled.joined(_values(app, compiled, resource), groups.get(resource.row, ()))
-        profiles.append(Profile(resource.id, bool(resource.active), values))
+        profiles.append(
+            Profile(
+                resource.id,
+                bool(resource.active),
+                values,
+                resource.name,
+                resource.version,
+                resource.ended,
+                resource.document,
+                resource.row,
+            )
+        )
     return profiles
 
 
 def _values(app: App, compiled: Compiled, resource: _Stored) -> dict[str, Json]:
-    if resource.profile is not None and resource.version == app.mapping_version:
+    if resource.profile is not None and resource.profile_version == app.mapping_version:
         values: dict[str, Json] = orjson.loads(resource.profile)
         return values
     return compiled.profile(orjson.loads(resource.document))
@@ -137,11 +180,12 @@ def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str,
     if compiled is None or row is None or (row.source == "displayName" and not row.transform):
         return {user: [(link.id, link.name) for link in links] for user, links in groups.items()}
     ids = sorted({link.id for links in groups.values() for link in links})
-    resources = [_Stored._make(row) for row in db.rows(_by_id, app=app.id, ids=ids)]
+    resources = [_Stored._make(row) for row in db.rows(_by_id, app=app.id, ids=ids, type=group_type.name)]
     names = {resource.id: _values(app, compiled, resource).get("name") for resource in resources}
     return {user: [(link.id, names.get(link.id)) for link in links] for user, links in groups.items()}
 
 
 @prepared
 def _by_id(db: Database) -> Any:
-    return ResourceRow.select(*_COLUMNS).where(ResourceRow.app_id == Slot("app"), db.one_of(ResourceRow.uuid, "ids"))
+    of_app = (ResourceRow.app_id == Slot("app")) & (ResourceRow.type == Slot("type"))
+    return ResourceRow.select(*_COLUMNS).where(of_app, db.one_of(ResourceRow.uuid, "ids"))

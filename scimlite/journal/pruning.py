@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
+import peewee
 from peewee import fn
 
 from ..db import Database, Slot, prepared
+from ..db.feed_tables import FeedRow
 from ..db.tables import AliasRow, JournalRow, ResourceRow
 from .entries import Action, Entry, Scope, record
 
@@ -24,15 +27,23 @@ def prunable(db: Database, before: int) -> int:
 def prune(scope: Scope, before: int) -> Iterator[int]:
     """Deletes the entries before a time, the oldest first; yields how many entries each step deleted.
 
-    Each step is a transaction, so that a run that is stopped can be continued. The last step deletes the names that
-    lead to nothing any more, and records in the journal how many entries were deleted.
+    Each step is a transaction, so that a run that is stopped can be continued, and notes how far the feed is gone. The
+    last step deletes the names that lead to nothing any more, and records in the journal how many entries were deleted.
     """
     total = 0
-    while pruned := scope.db.transact(lambda: scope.db.touch(_delete_oldest, before=before, limit=_CHUNK)):
+    while pruned := scope.db.transact(partial(_prune_some, scope.db, before)):
         total += pruned
         yield pruned
     if total:
         scope.db.transact(partial(_finish, scope, f"{total} entries from before {_day(before)}"))
+
+
+def _prune_some(db: Database, before: int) -> int:
+    """Deletes the oldest entries before a time; returns how many."""
+    ((tx, id),) = db.rows(_last_of_oldest, before=before, limit=_CHUNK)
+    if id is not None:
+        db.execute(_note_pruned, tx=tx, id=id)
+    return db.touch(_delete_oldest, before=before, limit=_CHUNK)
 
 
 def _finish(scope: Scope, detail: str) -> None:
@@ -44,11 +55,36 @@ def _day(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _oldest(*columns: Any) -> Any:
+    """The oldest entries, but for the newest of all: SQLite would give its id, and its place in the feed, again."""
+    newest = JournalRow.alias()
+    return (
+        JournalRow.select(*columns)
+        .where(JournalRow.at < Slot("before"), JournalRow.id < newest.select(fn.max(newest.id)))
+        .order_by(JournalRow.at, JournalRow.id)
+        .limit(Slot("limit"))
+    )
+
+
+@prepared
+def _last_of_oldest(db: Database) -> object:
+    oldest = _oldest(JournalRow.tx, JournalRow.id)
+    return peewee.Select([oldest], [fn.max(oldest.c.tx), fn.max(oldest.c.id)])
+
+
+@prepared
+def _note_pruned(db: Database) -> object:
+    """Notes the place of an entry that goes, unless a later one went before."""
+    values = {
+        column: peewee.Case(None, [(column < Slot(name), Slot(name))], column)
+        for column, name in ((FeedRow.pruned_tx, "tx"), (FeedRow.pruned_id, "id"))
+    }
+    return FeedRow.update(values)
+
+
 @prepared
 def _delete_oldest(db: Database) -> object:
-    oldest = JournalRow.alias()
-    listed = oldest.select(oldest.id).where(oldest.at < Slot("before")).order_by(oldest.at, oldest.id)
-    return JournalRow.delete().where(JournalRow.id.in_(listed.limit(Slot("limit"))))
+    return JournalRow.delete().where(JournalRow.id.in_(_oldest(JournalRow.id)))
 
 
 @prepared

@@ -1,0 +1,68 @@
+"""The epoch of the feed's places: bumped when places are given again, or lead to another past."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+from peewee import SQL
+
+from ..db import Database, feed_order, prepared
+from ..db.feed_order import Place
+from ..db.feed_tables import FeedRow
+from ..db.tables import JournalRow
+from ..redaction import error_log
+
+
+class Feed(NamedTuple):
+    """What holds for all places: their epoch, what numbers them, and the last place that was pruned."""
+
+    epoch: int
+    origin: str | None
+    pruned: Place
+
+
+@prepared
+def _feed(db: Database) -> object:
+    return FeedRow.select(FeedRow.epoch, FeedRow.origin, FeedRow.pruned_tx, FeedRow.pruned_id)
+
+
+def current(db: Database) -> Feed:
+    """The present epoch, and what was pruned in it."""
+    row = db.row(_feed)
+    assert row is not None, "migration 0018 makes the row"
+    return Feed(row[0], row[1], Place(row[2], row[3]))
+
+
+def settle(db: Database) -> bool:
+    """Begins a new epoch when the database came to a server that gives other numbers; returns whether it did.
+
+    That is so after a dump was restored elsewhere, and after a fail-over, whose new primary may lack the last
+    transactions of the old one. Whoever serves the feed calls it when it starts.
+    """
+    server = feed_order.server(db)
+    feed = current(db)
+    anew = feed_order.numbers_begin_anew(db)
+    if not anew and feed.origin == server:
+        return False
+    if not anew and feed.origin is None:
+        # The first start on this server.
+        db.transact(partial(db.execute, FeedRow.update(origin=server)))
+        return False
+    begin(db)
+    error_log.warning("The feed of events begins anew: its numbers come from another server")
+    return True
+
+
+def begin(db: Database) -> int:
+    """Begins a new epoch and returns it: each cursor of an older one is refused, and its holder reads all anew."""
+    return db.transact(partial(_begin, db))
+
+
+def _begin(db: Database) -> int:
+    epoch = current(db).epoch + 1
+    if feed_order.numbers_begin_anew(db):
+        # What is there keeps the order of its ids, before whatever comes.
+        db.execute(JournalRow.update(tx=0).where(JournalRow.tx > SQL("0")))
+    db.execute(FeedRow.update(epoch=epoch, origin=feed_order.server(db), pruned_tx=0, pruned_id=0))
+    return epoch
