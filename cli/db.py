@@ -11,13 +11,16 @@ from scimlite.admin import apps
 from scimlite.admin.contents import contents_of
 from scimlite.config import Settings
 from scimlite.db import Database, drift, migration
+from scimlite.events import epoch
 from scimlite.installation import StartupError, check_not_lost, database
 from scimlite.journal import report
 
 from .db_check import check
 from .db_copies import backup, restore
+from .kit.confirming import confirm
+from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import json_option
+from .kit.options import json_option, yes_option
 from .kit.output import print_fields, print_json
 from .kit.sizes import spoken_size
 
@@ -124,6 +127,26 @@ def _print_trouble(opened: Database, changed: list[str], different: list[str]) -
             "change these tables to what is said here.",
             err=True,
         )
+
+
+@db.command(name="new-epoch")
+@yes_option
+@with_installation
+def new_epoch(context: Context, yes: bool) -> None:
+    """Have every application read all profiles anew, after PostgreSQL was set back to an earlier state.
+
+    Applications that read the feed of events may have seen what a restored backup does not have. Their cursors are
+    refused from now on, and they begin with the profiles. `scimlite db restore` does it by itself, and so does the
+    service when the database came to another server.
+
+    \b
+    Example: scimlite db new-epoch
+    """
+    if not yes:
+        click.echo("Every cursor of the feed is refused then; applications read all profiles once more.", err=True)
+    confirm("Begin anew?", yes=yes)
+    epoch.begin(context.scope)
+    click.echo("The feed begins anew.", err=True)
 
 
 def _contents(opened: Database) -> dict[str, int]:

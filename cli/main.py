@@ -24,6 +24,7 @@ _COMMANDS = {
     "mapping": "Set which attributes the application reads, and under which names.",
     "operator": "Say who may use the console, and sign them in.",
     "report": "Show what was provisioned, refused or failed, when, and by which client.",
+    "events": "Show what the application is told, as it is told.",
     "explain": "Explain why a request was refused, and how to get it accepted.",
     "journal": "Delete old entries of the report.",
     "purge": "Remove for good the users and groups that were deleted long ago.",

@@ -9,6 +9,7 @@ from scimlite.admin import apps, tokens
 from scimlite.admin.identity_providers import identity_provider
 from scimlite.admin.tokens import DEFAULT_LABEL, Token
 from scimlite.apps import App
+from scimlite.apps.keyring import TokenKind
 from scimlite.scim import core
 from scimlite.visible_text import visible
 
@@ -43,6 +44,13 @@ def _columns(context: Context, app: App) -> Columns[Token]:
             value=lambda token: iso_time(token.expires_at),
             shown=lambda token: local_time(token.expires_at, seconds=False) or "never",
         ),
+        Column(
+            "kind",
+            "Kind",
+            value=lambda token: token.kind,
+            shown=lambda token: "" if token.kind == TokenKind.SCIM else token.kind,
+            rank=4,
+        ),
         Column("revoked_at", value=lambda token: iso_time(token.revoked_at)),
         Column(
             "last_used_at",
@@ -67,7 +75,7 @@ def _columns(context: Context, app: App) -> Columns[Token]:
             shown=lambda token: tokens.subject_name(context.db, app, token),
             rank=3,
         ),
-        table=("Label", "State", "Subject", "Issued", "Expires", "Last used", "Secret key"),
+        table=("Label", "State", "Kind", "Subject", "Issued", "Expires", "Last used", "Secret key"),
     )
 
 
@@ -86,7 +94,14 @@ def token() -> None:
 
 @token.command()
 @app_argument
-@click.option("--label", default=DEFAULT_LABEL, show_default=True, metavar="LABEL", help="What it is called.")
+@click.option("--label", metavar="LABEL", help="What it is called.  [default: default, or reader]")
+@click.option(
+    "--kind",
+    type=click.Choice([str(kind) for kind in TokenKind]),
+    default=str(TokenKind.SCIM),
+    show_default=True,
+    help="Whose it is: an identity provider's, or the application's, which reads profiles and events.",
+)
 @click.option(
     "--expires",
     type=DEADLINE,
@@ -98,26 +113,39 @@ def token() -> None:
 @json_option
 @with_installation
 def issue(
-    context: Context, slug: str, label: str, expires: int | None, subject: str | None, idp: str | None, as_json: bool
+    context: Context,
+    slug: str,
+    label: str | None,
+    kind: str,
+    expires: int | None,
+    subject: str | None,
+    idp: str | None,
+    as_json: bool,
 ) -> None:
     """Make another token for an app. Tokens that exist go on working.
 
     The token alone goes to stdout, what to paste into the identity provider to stderr.
 
     A token with a subject reads and writes one user, under /Me, and nothing else. An identity provider needs a token
-    without a subject.
+    without a subject. A reader's token is for your application: it reads profiles and events, and is refused at the
+    SCIM endpoint.
 
     \b
     Examples: scimlite token issue entra-id --label 2027 --expires 365d
+              scimlite token issue entra-id --kind reader
               scimlite token issue entra-id --label ann --subject ann@example.com
     """
+    chosen = TokenKind.named(kind)
+    if subject is not None and chosen is not TokenKind.SCIM:
+        raise click.UsageError("--subject is for tokens of the kind scim: a reader's token is for no user.")
     app = apps.get(context.db, slug)
     made, text = tokens.issue(
         context.workspace(app),
         context.keyring,
-        label=label,
+        label=label or (DEFAULT_LABEL if chosen is TokenKind.SCIM else str(chosen)),
         expires_at=expires,
         subject=_subject(context, app, subject) if subject is not None else None,
+        kind=chosen,
     )
     _print(context, app, made, text, idp=idp, as_json=as_json)
 
@@ -144,7 +172,7 @@ def list_(context: Context, slug: str, as_json: bool) -> None:
     columns.print_table(
         listed,
         empty=f"{app.slug} has no token. Issue one: scimlite token issue {app.slug}",
-        hidden_when_empty=["Subject"],
+        hidden_when_empty=["Kind", "Subject"],
     )
 
 
@@ -240,9 +268,14 @@ def _print(
     """Print the token to stdout and everything about it to stderr; `lead` says what is to be done with it."""
     url = context.scim_url(app.slug)
     if as_json:
-        print_json({"app": app.slug, "base_url": url, "token": text, **_columns(context, app).data(made)})
+        base = context.api_url(app.slug) if made.kind == TokenKind.READER else url
+        print_json({"app": app.slug, "base_url": base, "token": text, **_columns(context, app).data(made)})
         return
-    if made.subject is None:
+    if made.kind == TokenKind.READER:
+        click.echo(f"\n  For your application, at {context.api_url(app.slug)}{context.server.remark}\n", err=True)
+        if lead:
+            click.echo(f"  {lead}", err=True)
+    elif made.subject is None:
         provider, address = identity_provider(idp, app.profile, app.name, app.slug), context.scim_address(app.slug)
         block = connection_block(provider, app.name, app.slug, address, text, label=made.label, lead=lead)
         click.echo(block, err=True)

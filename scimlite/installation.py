@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Where the service offers SCIM: `<base URL>/scim/v2/<app slug>`.
 SCIM_PREFIX = "/scim/v2"
+#: Where the application reads.
+API_PREFIX = "/api/v1"
 #: What stands before the path in the URL of a SQLite database.
 _SQLITE = "sqlite:///"
 #: Files of the state folder that are made when there is a database.

@@ -19,7 +19,7 @@ from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, DatabaseError
 from scimlite.errors import Unavailable
-from scimlite.installation import SCIM_PREFIX, Installation, StartupError
+from scimlite.installation import API_PREFIX, SCIM_PREFIX, Installation, StartupError
 from scimlite.journal import Actor, Origin, Scope
 from scimlite.journal.origin import OPERATORS
 
@@ -71,6 +71,10 @@ class Context:
     def scim_url(self, slug: str) -> str:
         """Return an app's SCIM base URL, which Entra ID calls Tenant URL."""
         return self.scim_address(slug).url
+
+    def api_url(self, slug: str) -> str:
+        """Return the base URL at which the application reads an app's profiles and events."""
+        return f"{self.server.url}{API_PREFIX}/{slug}"
 
     def scim_address(self, slug: str) -> Address:
         """Return an app's SCIM base URL, and whether something listens there."""

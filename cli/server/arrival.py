@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from scimlite.installation import SCIM_PREFIX
+from scimlite.installation import API_PREFIX, SCIM_PREFIX
 
 #: The longest line of a head that gunicorn takes, and the longest head: 100 fields.
 LONGEST_LINE = 8190
@@ -18,7 +18,7 @@ _LONGEST_HEAD = 100 * (LONGEST_LINE + 2) + 4
 _LONGEST_SIZE = 8190
 #: Bytes of a large request that the parser gets at a time.
 _PIECE = 1024 * 1024
-_SCIM = f"{SCIM_PREFIX}/".encode()
+_APPS = (f"{SCIM_PREFIX}/".encode(), f"{API_PREFIX}/".encode())
 
 _REQUEST_LINE = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:https?://[^/? ]*)?([^ ?\r\n]*)")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -76,9 +76,10 @@ class Arrival:
     @property
     def app(self) -> bytes:
         """The slug of the app in the URL, existing or not; empty for any other URL."""
-        if not self.path.startswith(_SCIM):
+        if not self.path.startswith(_APPS):
             return b""
-        slug = self.path[len(_SCIM) :].partition(b"/")[0]
+        # Both begin with two parts of a path.
+        slug = self.path.split(b"/", 4)[3]
         return unquote_to_bytes(slug) if b"%" in slug else slug
 
     def pieces(self) -> Iterator[bytes]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..apps import keyring as keyrings
 from ..apps.keyring import Keyring, TokenError
-from ..db import Database, DatabaseError, migration, open_database
+from ..db import Database, DatabaseError, feed_order, migration, open_database
 from ..errors import OperatorError, Unavailable
+
+#: The migration that made the feed.
+_FEED = "0018_feed"
 
 
 class RestoreError(OperatorError):
@@ -79,6 +83,9 @@ def _inspected(copy: Path, file: Path, keyring: Keyring | None) -> Backup:
         changed = migration.changed(db)
         if changed:
             raise RestoreError(f"{file} was made by other migrations than those of this version: {', '.join(changed)}.")
+        if _FEED in status.applied:
+            # Its places lead to another past from here on.
+            db.transact(partial(feed_order.begin_epoch, db))
         return _backup(db, copy.stat().st_size, status.pending, _key_warnings(db, keyring))
     except (DatabaseError, Unavailable) as error:
         raise RestoreError(f"{file} cannot be used: {' '.join(str(error.__cause__ or error).split())}.") from error

@@ -11,7 +11,7 @@ from functools import partial
 
 from .. import clock, journal
 from ..apps import App
-from ..apps.keyring import Keyring, TokenError
+from ..apps.keyring import Keyring, TokenError, TokenKind
 from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.tables import ResourceRow, SigningKeyRow, TokenRow
@@ -41,6 +41,8 @@ class Token:
     last_used_at: int | None
     #: The id of the user that `/Me` stands for; such a token can only use `/Me` and discovery.
     subject: str | None
+    #: A `TokenKind`.
+    kind: str
 
     def state(self, at: int) -> str:
         """`active`, `expired` or `revoked`."""
@@ -62,6 +64,7 @@ _COLUMNS = (
     TokenRow.revoked_at,
     TokenRow.last_used_at,
     TokenRow.subject,
+    TokenRow.kind,
 )
 
 
@@ -72,31 +75,46 @@ def issue(
     label: str = DEFAULT_LABEL,
     expires_at: int | None = None,
     subject: tuple[str, str] | None = None,
+    kind: TokenKind = TokenKind.SCIM,
 ) -> tuple[Token, str]:
     """Makes a token for an app; returns its row and its text. Raises TokenError when the label is not allowed.
 
-    `subject` is the id and the name of the user that the token is for.
+    `subject` is the id and the name of the user that the token is for; only a token for SCIM can have one.
     """
+    if subject is not None and kind is not TokenKind.SCIM:
+        raise TokenError("A token for one user is for SCIM.")
     label = label.strip()
     if not label or len(label) > _LONGEST_LABEL or not label.isprintable():
         raise TokenError(f"A label has 1 to {_LONGEST_LABEL} printable characters.")
-    token = workspace.db.transact(partial(_issue, workspace, keyring, label, expires_at, subject))
+    token = workspace.db.transact(partial(_issue, workspace, keyring, label, expires_at, subject, kind))
     return token, keyring.sign(token.token_id, token.key_id)
 
 
 def _issue(
-    workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: tuple[str, str] | None
+    workspace: Workspace,
+    keyring: Keyring,
+    label: str,
+    expires_at: int | None,
+    subject: tuple[str, str] | None,
+    kind: TokenKind,
 ) -> Token:
     app, at = workspace.app, clock.after(workspace.app.created_at)
     if any(token.label == label and token.state(at) == "active" for token in every(workspace.db, app)):
         raise TokenError(f"{app.slug} has a token labelled {label!r} already. Choose another label.")
-    token = _insert(workspace, keyring, label, expires_at, subject[0] if subject else None, at)
-    journal.record(workspace, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}")], at=at)
+    token = _insert(workspace, keyring, label, expires_at, subject[0] if subject else None, kind, at)
+    reader = " of the application" if kind is TokenKind.READER else ""
+    journal.record(workspace, [Entry(Action.TOKEN_ISSUED, user=subject, detail=f"token {label}{reader}")], at=at)
     return token
 
 
 def _insert(
-    workspace: Workspace, keyring: Keyring, label: str, expires_at: int | None, subject: str | None, at: int
+    workspace: Workspace,
+    keyring: Keyring,
+    label: str,
+    expires_at: int | None,
+    subject: str | None,
+    kind: str,
+    at: int,
 ) -> Token:
     db = workspace.db
     token_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
@@ -110,6 +128,7 @@ def _insert(
             issued_at=at,
             expires_at=expires_at,
             subject=subject,
+            kind=str(kind),
         )
     )
     return next(token for token in every(db, workspace.app) if token.token_id == token_id)
@@ -154,7 +173,11 @@ def of_provider(db: Database, app: App) -> Token | None:
     """Returns the token that an identity provider is given: of those that work for the whole app, the one called
     `default`, else the newest; None when there is none."""
     at = clock.now()
-    active = [token for token in every(db, app) if token.state(at) == "active" and token.subject is None]
+    active = [
+        token
+        for token in every(db, app)
+        if token.state(at) == "active" and token.subject is None and token.kind == TokenKind.SCIM
+    ]
     return next((token for token in active if token.label == DEFAULT_LABEL), active[-1] if active else None)
 
 
@@ -218,7 +241,7 @@ def _rotate(workspace: Workspace, keyring: Keyring, token: Token, at: int, overl
         ends_at, expires_at = min(ends_at, token.expires_at), at + (token.expires_at - token.issued_at)
     retired = f"{token.label} until {_stamp(ends_at)}"
     workspace.db.execute(TokenRow.update(expires_at=ends_at, label=retired).where(TokenRow.id == token.id))
-    successor = _insert(workspace, keyring, token.label, expires_at, token.subject, at)
+    successor = _insert(workspace, keyring, token.label, expires_at, token.subject, token.kind, at)
     journal.record(workspace, [Entry(Action.TOKEN_ROTATED, detail=f"token {retired}")], at=at)
     return successor
 

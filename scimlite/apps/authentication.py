@@ -18,7 +18,7 @@ from ..errors import Unauthorized, Unavailable
 from ..journal import Action, Entry, Origin, Outcome
 from . import App
 from . import app as apps_app
-from .keyring import Keyring
+from .keyring import Keyring, TokenKind
 from .refused_tokens import Cause
 from .workspace import Workspace
 
@@ -30,7 +30,7 @@ _REFUSED_EVERY = 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The app and the token of a request.
+    """The app and the token of a request; whoever asks decides what a token of its kind may do.
 
     `subject` is the id of the user for whom the token was issued, `refusals` the JSON of `TokenRow.refusals`.
     """
@@ -40,6 +40,7 @@ class Caller:
     label: str
     subject: str | None
     refusals: str | None
+    kind: TokenKind = TokenKind.SCIM
 
 
 class RefusedToken(Unauthorized):
@@ -60,8 +61,11 @@ class _Token(NamedTuple):
     last_used_at: int | None
     refusals: str | None
     subject: str | None
+    kind: str
 
 
+#: Compared as text, because making an enum of it costs a microsecond.
+_SCIM = TokenKind.SCIM.value
 _APP_COLUMNS = len(apps_app.COLUMNS)
 _TOKEN_COLUMNS = tuple(getattr(TokenRow, name) for name in _Token._fields)
 
@@ -100,7 +104,8 @@ def authenticate(
         raise RefusedToken(_why_unknown(keyring, header, token_id))
     app = apps_app.load(*row[:_APP_COLUMNS])
     token = _Token._make(row[_APP_COLUMNS:])
-    caller = Caller(app, token.id, token.label, token.subject, token.refusals)
+    kind = TokenKind.SCIM if token.kind == _SCIM else TokenKind.named(token.kind)
+    caller = Caller(app, token.id, token.label, token.subject, token.refusals, kind)
     at = clock.now()
     refusal = _refusal(app, slug, token, at)
     if refusal is not None:

@@ -17,6 +17,7 @@ from .. import clock
 from ..db import Database
 from ..db.tables import TokenRow
 from ..errors import OperatorError
+from ..worded import Worded
 
 _PREFIX = "scimlite_"
 _SALT = "scimlite.token"
@@ -24,6 +25,13 @@ _SALT = "scimlite.token"
 _LINK_SALT = "scimlite.invitation"
 #: 128 bits and a signature of 256 bits, in base64url.
 _FORM = re.compile(_PREFIX + r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
+
+
+class TokenKind(Worded):
+    """What a token is good for, with words."""
+
+    SCIM = "scim", "an identity provider's: it writes users and groups at the SCIM endpoint"
+    READER = "reader", "the application's: it reads profiles and events, and writes nothing"
 
 
 class TokenError(OperatorError):

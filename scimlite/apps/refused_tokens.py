@@ -41,6 +41,8 @@ class Cause(Worded):
     EXPIRED = "expired", "expired"
     APP_DISABLED = "app-disabled", "the app is disabled"
     ONE_USER = "one-user", "issued for one user, and used for more than /Me"
+    READER = "reader", "the application's, used at the SCIM endpoint"
+    NO_READER = "no-reader", "an identity provider's, used where the application reads"
 
 
 class _Slugs:

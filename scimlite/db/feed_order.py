@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import peewee
 from peewee import SQL, fn
 
+from .. import clock
 from .database import Database
+from .feed_tables import FeedRow
 from .statements import Slot, prepared
 from .tables import AppRow, JournalRow
 
@@ -100,6 +102,19 @@ def entries_of(db: Database, app_id: int, ids: list[int]) -> list[FeedEntry]:
 def numbers_begin_anew(db: Database) -> bool:
     """True when entries have greater numbers of transactions than the server has given: they are of another server."""
     return db.kind == "postgresql" and bool(db.scalar(_is_ahead))
+
+
+def begin_epoch(db: Database) -> int:
+    """Begins a new epoch of places, inside the caller's transaction; returns its number.
+
+    It is the time in seconds, so that no epoch comes twice, whatever backup it begins from.
+    """
+    if numbers_begin_anew(db):
+        # What is there keeps the order of its ids, before whatever comes.
+        db.execute(JournalRow.update(tx=0).where(JournalRow.tx > SQL("0")))
+    epoch = max(int(db.scalar(FeedRow.select(FeedRow.epoch))) + 1, clock.now() // 1_000_000)
+    db.execute(FeedRow.update(epoch=epoch, origin=server(db), pruned_tx=0, pruned_id=0))
+    return epoch
 
 
 def server(db: Database) -> str | None:

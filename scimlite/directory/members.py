@@ -51,6 +51,26 @@ def _members_of_groups(db: Database) -> Any:
     )
 
 
+def page(db: Database, group: int, after: int, limit: int) -> list[tuple[int, Link]]:
+    """Up to `limit` living members of a group behind a member's row, each with its row."""
+    rows = db.rows(_page_of_members, group=group, after=after, limit=limit)
+    return [(row[0], Link(*row[1:])) for row in rows]
+
+
+@prepared
+def _page_of_members(db: Database) -> Any:
+    other = ResourceRow.alias()
+    return (
+        MemberRow.select(
+            MemberRow.member_id, other.uuid, other.type, other.name, fn.coalesce(MemberRow.display, other.display)
+        )
+        .join(other, on=(other.id == MemberRow.member_id))
+        .where(MemberRow.group_id == Slot("group"), MemberRow.member_id > Slot("after"), other.deleted_at.is_null())
+        .order_by(MemberRow.member_id)
+        .limit(Slot("limit"))
+    )
+
+
 def more_than(db: Database, group: int, number: int) -> bool:
     """True when a group has more living members than `number`; it reads at most so many, and the deleted ones."""
     return count(db, group, number + 1) > number

@@ -64,9 +64,10 @@ class Event:
     truncated: Annotated[bool | None, "True when values were left out because the event was too large: read them."] = (
         None
     )
-    #: Whose events keep their order, where the entry stands, and its id: not told.
+    #: Whose events keep their order, where the entry stands, and its time in microseconds: not told.
     lane: str = field(default="", metadata=_NOT_TOLD)
     place: Place = field(default=Place(0, 0), metadata=_NOT_TOLD)
+    at: int = field(default=0, metadata=_NOT_TOLD)
 
 
 def event(type: str, entry: FeedEntry, epoch: int, app: str, user: State | None, group: State | None) -> Event:
@@ -86,6 +87,7 @@ def event(type: str, entry: FeedEntry, epoch: int, app: str, user: State | None,
         None,
         entry.user_uuid or entry.group_uuid or "",
         entry.place,
+        entry.at,
     )
     return _within(whole)
 

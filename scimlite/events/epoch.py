@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from peewee import SQL
-
 from ..db import Database, feed_order, prepared
 from ..db.feed_order import Place
 from ..db.feed_tables import FeedRow
-from ..db.tables import JournalRow
+from ..journal import Action, Entry, Scope, record
 from ..redaction import error_log
 
 
@@ -49,20 +47,17 @@ def settle(db: Database) -> bool:
         # The first start on this server.
         db.transact(partial(db.execute, FeedRow.update(origin=server)))
         return False
-    begin(db)
+    db.transact(partial(feed_order.begin_epoch, db))
     error_log.warning("The feed of events begins anew: its numbers come from another server")
     return True
 
 
-def begin(db: Database) -> int:
-    """Begins a new epoch and returns it: each cursor of an older one is refused, and its holder reads all anew."""
-    return db.transact(partial(_begin, db))
+def begin(scope: Scope) -> int:
+    """Begins a new epoch as an operator asks, and returns it: whoever reads the feed begins with the profiles again."""
+    return scope.db.transact(partial(_begin, scope))
 
 
-def _begin(db: Database) -> int:
-    epoch = current(db).epoch + 1
-    if feed_order.numbers_begin_anew(db):
-        # What is there keeps the order of its ids, before whatever comes.
-        db.execute(JournalRow.update(tx=0).where(JournalRow.tx > SQL("0")))
-    db.execute(FeedRow.update(epoch=epoch, origin=feed_order.server(db), pruned_tx=0, pruned_id=0))
-    return epoch
+def _begin(scope: Scope) -> int:
+    number = feed_order.begin_epoch(scope.db)
+    record(scope, [Entry(Action.FEED_BEGUN)])
+    return number

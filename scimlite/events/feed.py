@@ -12,6 +12,7 @@ from ..directory import profiles
 from ..directory.profiles import Profile
 from ..scim import core
 from . import cursors, epoch
+from .cursors import Walk
 from .document import Event, State, event, state
 from .types import type_of
 
@@ -46,6 +47,22 @@ def place_of(workspace: Workspace, after: str | None) -> Place:
 def cursor_of(workspace: Workspace, place: Place) -> str:
     """The cursor of a place in the present epoch."""
     return cursors.to_text(workspace.app.id, epoch.current(workspace.db).epoch, place)
+
+
+def walk_from(workspace: Workspace, after: str | None) -> Walk:
+    """Where a page of all users or groups begins: behind the one of a cursor, or with the first, None.
+
+    Whoever goes on from its place in the feed, once the last page is read, has missed nothing. Raises InvalidCursor and
+    CursorExpired.
+    """
+    if after is None:
+        return Walk(feed_order.end(workspace.db), 0)
+    return cursors.walk_from_text(after, workspace.app.id, epoch.current(workspace.db))
+
+
+def walk_cursor(workspace: Workspace, place: Place, row: int) -> str:
+    """The cursor of the page behind a row, for a walk that began at a place."""
+    return cursors.walk_to_text(workspace.app.id, epoch.current(workspace.db).epoch, Walk(place, row))
 
 
 def read(workspace: Workspace, after: Place, limit: int, types: Collection[str] = ()) -> Page:

@@ -55,6 +55,8 @@ class Action(StrEnum):
     #: What is kept about a person was taken away as a file.
     EXPORTED = "exported"
     JOURNAL_PRUNED = "journal_pruned"
+    #: All cursors of the feed were made void, so that applications read everything anew.
+    FEED_BEGUN = "feed_begun"
     OPERATOR_ADDED = "operator_added"
     OPERATOR_EDITED = "operator_edited"
     OPERATOR_DISABLED = "operator_disabled"

@@ -13,8 +13,10 @@ from flask.sessions import NullSession, SessionInterface
 
 from ..config import Settings
 from ..config_values import ConsolePlace
-from ..installation import SCIM_PREFIX, Installation
+from ..events import epoch
+from ..installation import API_PREFIX, SCIM_PREFIX, Installation
 from ..scim import core, openapi
+from .api.blueprint import api_blueprint
 from .console.blueprint import add_console
 from .console.visit import Console
 from .headers import protect
@@ -22,6 +24,7 @@ from .health import Health, add_health
 from .home import home
 from .middleware import TrustedProxies
 from .scim import discovery, failures, provider
+from .scim.call import Service
 from .scim.provider import scim_blueprint
 
 
@@ -51,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     installation = Installation.open(settings)
     installation.check_keys()
     db = installation.db
+    epoch.settle(db)
     # gunicorn forks after this: its workers must not share a connection.
     db.close()
     app = _SyncFlask("scimlite", static_folder=None)
@@ -63,6 +67,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         db, installation.keyring, base_url=settings.base_url, **dataclasses.asdict(settings.limits)
     )
     app.register_blueprint(blueprint, url_prefix=SCIM_PREFIX)
+    service = Service(db, installation.keyring, settings.base_url, settings.limits)
+    app.register_blueprint(api_blueprint(service), url_prefix=API_PREFIX)
     beside = settings.console == ConsolePlace()
     app.add_url_rule("/", "home", partial(home, console=beside))
     if settings.console is not None:

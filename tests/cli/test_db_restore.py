@@ -18,9 +18,12 @@ import psycopg
 import pytest
 
 from commands import COMMAND, Commands
-from installation import Installation
+from installation import OPERATOR, Installation
 from postgres_server import empty_database, find_binaries
+from scimlite import apps as apps_of
+from scimlite.apps.workspace import Workspace
 from scimlite.db import migration, open_database, sqlite_restore
+from scimlite.events import feed
 
 
 @pytest.fixture
@@ -72,6 +75,18 @@ def test_the_backup_takes_the_place_and_the_former_file_is_kept(command, copy, s
     command("db", "restore", str(kept[0]), "--yes").ok()
     assert apps(command) == ["new", "old"]
     assert len([name for name in names(state) if ".before-20" in name and not name.endswith(("-wal", "-shm"))]) == 2
+
+
+def test_cursors_of_the_feed_are_refused_after_it(command, copy, state):
+    """The application may have seen what the backup does not have: it reads everything anew."""
+    db = open_database(f"sqlite:///{state / 'scimlite.db'}")
+    workspace = Workspace(db, OPERATOR, apps_of.get(db, "old"))
+    cursor = feed.cursor_of(workspace, feed.place_of(workspace, None))
+    db.close()
+    command("db", "restore", str(copy), "--yes").ok()
+    ran = command("events", "--app", "old", "--after", cursor)
+    assert ran.code == 1
+    assert "not kept any more" in ran.err
 
 
 def test_a_service_starts_on_what_was_restored(command, copy, state, serve):

@@ -20,6 +20,7 @@ from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY, now
 from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
+from scimlite.events import epoch
 from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
 from scimlite.operators import accounts, attempts, invitations, links, sessions
@@ -431,7 +432,11 @@ def invite(site: Site) -> None:
 def prune_journal(site: Site) -> None:
     site.watch()
     assert sum(pruning.prune(site.scope, now() + DAY))
-    site.after = 0
+
+
+def begin_the_feed_anew(site: Site) -> None:
+    site.watch()
+    epoch.begin(site.scope)
 
 
 def manage_operator(site: Site) -> None:
@@ -577,6 +582,7 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
         [],
     ),
     (prune_journal, [(Action.JOURNAL_PRUNED, OK, None)], []),
+    (begin_the_feed_anew, [(Action.FEED_BEGUN, OK, None)], []),
     (
         manage_operator,
         [

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Request, g, request
 
 from ...apps import App, authentication, refused_tokens, trial
 from ...apps.authentication import Caller, RefusedToken
-from ...apps.keyring import Keyring
+from ...apps.keyring import Keyring, TokenKind
 from ...apps.refused_tokens import Cause
 from ...apps.workspace import Allowance, Workspace
 from ...db import Database
@@ -47,6 +47,24 @@ ACTIONS = {
     "PATCH": Action.UPDATED,
     "DELETE": Action.DELETED,
 }
+#: For each kind of token that an endpoint is for, why others are refused: the cause, for the journal, for the client.
+_WRONG_KINDS = {
+    TokenKind.SCIM: (
+        Cause.READER,
+        "it is the application's, and was used at the SCIM endpoint",
+        "This token is for reading profiles and events: it is not valid for SCIM.",
+    ),
+    TokenKind.READER: (
+        Cause.NO_READER,
+        "it is an identity provider's, and was used where the application reads",
+        "This token is for SCIM. The application needs one of its own: scimlite token issue --kind reader.",
+    ),
+}
+_ONE_USER = (
+    Cause.ONE_USER,
+    "it was used for more than /Me",
+    "This token was issued for one user: it is good for /Me and discovery only.",
+)
 _READER = Origin("reader")
 _TRIAL = f"HTTP_{trial.HEADER.upper().replace('-', '_')}"
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
@@ -201,11 +219,12 @@ class Call:
         """Returns the query in the URL. Raises the errors of `query.load_query`."""
         return load_query(self.request.environ.get("QUERY_STRING", ""))
 
-    def admit(self, *, for_subjects: bool) -> None:
+    def admit(self, *, for_subjects: bool, kind: TokenKind = TokenKind.SCIM) -> None:
         """Authenticates the request by its bearer token and sets `caller` and `app`.
 
-        In: `for_subjects`, True when the endpoint accepts a token that was issued for a user. Raises Unauthorized
-        without a token that is valid for the app in the URL, Forbidden for a user's token at any other endpoint.
+        In: `for_subjects`, True when the endpoint accepts a token that was issued for a user; `kind`, which tokens it
+        is for. Raises Unauthorized without a token that is valid for the app in the URL, Forbidden for one that is and
+        may not be used here.
         """
         header = self.request.environ.get("HTTP_AUTHORIZATION")
         try:
@@ -216,17 +235,17 @@ class Call:
             self._note_token(refused.cause)
             raise
         self.app = self.caller.app
+        if self.caller.kind is not kind:
+            self._forbid(*_WRONG_KINDS[kind])
         if self.caller.subject is not None and not for_subjects:
-            authentication.note_refusal(
-                self.db,
-                self.caller,
-                lambda: self.origin,
-                Cause.ONE_USER,
-                "it was used for more than /Me",
-                Forbidden.status,
-            )
-            self._note_token(Cause.ONE_USER)
-            raise Forbidden("This token was issued for one user: it is good for /Me and discovery only.")
+            self._forbid(*_ONE_USER)
+
+    def _forbid(self, cause: Cause, reason: str, told: str) -> NoReturn:
+        """Notes that a valid token was used where it may not be, with the reason, and raises Forbidden."""
+        assert self.caller is not None
+        authentication.note_refusal(self.db, self.caller, lambda: self.origin, cause, reason, Forbidden.status)
+        self._note_token(cause)
+        raise Forbidden(told)
 
     def _note_token(self, cause: Cause) -> None:
         """Counts a refused token for the app in the URL, and keeps its cause for the log."""

@@ -41,15 +41,16 @@ def scim_response(body: bytes, status: int = 200, headers: dict[str, str] | None
     In: `headers` whose values hold no line ends.
     """
     pairs = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), *(headers or {}).items()]
-    return _complete([body], status, pairs)
+    return complete_response([body], status, pairs)
 
 
 def empty_response(status: int = 204, headers: dict[str, str] | None = None) -> Response:
     """Returns a response without body and content type, for 204 and 304; `headers` as for `scim_response`."""
-    return _complete((), status, (headers or {}).items())
+    return complete_response((), status, (headers or {}).items())
 
 
-def _complete(whole: Sequence[bytes], status: int, headers: Any) -> Response:
+def complete_response(whole: Sequence[bytes], status: int, headers: Any) -> Response:
+    """Returns a response with this body; `headers` are pairs whose values hold no line ends."""
     response = _CompleteResponse(whole, status, PlainHeaders(headers))
     response.whole = whole
     return response

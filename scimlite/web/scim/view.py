@@ -11,6 +11,7 @@ from flask import Blueprint
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ... import errors
+from ...apps.keyring import TokenKind
 from ...journal import Action
 from ...scim import content_coding, core, leniency, messages
 from ...scim.leniency import Leniency
@@ -38,6 +39,8 @@ class View:
     public = False
     #: True when the endpoint accepts a token that was issued for a user; new endpoints refuse such a token.
     for_subjects = False
+    #: Whose tokens the endpoint is for.
+    token_kind = TokenKind.SCIM
     #: True when the URL names one resource, whose version the functions compare with the conditions of the request.
     versioned = False
     #: What a POST attempts, for the journal.
@@ -54,7 +57,7 @@ class View:
         """
         call = current_call()
         if not self.public:
-            call.admit(for_subjects=self.for_subjects)
+            call.admit(for_subjects=self.for_subjects, kind=self.token_kind)
         self._check_text(call)
         if arguments.pop(ANY_CASE, None) is not None:
             leniency.note(Leniency.ENDPOINT_CASE)

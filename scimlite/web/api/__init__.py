@@ -1,0 +1,1 @@
+"""What the application reads: profiles, groups, and the feed of events."""

@@ -1,0 +1,62 @@
+"""The feed of an app's events, and the receipts of those who poll it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from ...errors import InvalidSyntax
+from ...events import feed, readings
+from ...events.document import as_data
+from ...events.types import chosen
+from ..scim.call import Call
+from .answers import json_response
+from .parameters import Parameters
+from .view import ApiView
+
+DEFAULT_EVENTS, MOST_EVENTS = 100, 500
+
+
+class EventsView(ApiView):
+    """`/events`: what happened behind a cursor."""
+
+    def get(self, call: Call, slug: str) -> Response:
+        """Answers with a page of the feed; without `after` with a cursor for what happens from now on.
+
+        Raises InvalidValue, InvalidCursor and CursorExpired.
+        """
+        parameters = Parameters(call, ("after", "limit", "types"))
+        limit = parameters.limit(DEFAULT_EVENTS, MOST_EVENTS)
+        types = chosen([name.strip() for name in (parameters.get("types") or "").split(",") if name.strip()])
+        after = parameters.get("after")
+        place = feed.place_of(call.reading, after)
+        if after is None:
+            return json_response({"events": [], "cursor": feed.cursor_of(call.reading, place), "more": False})
+        page = feed.read(call.reading, place, limit, types)
+        return json_response(
+            {"events": [as_data(each) for each in page.events], "cursor": page.cursor, "more": page.more}
+        )
+
+
+class AcknowledgementsView(ApiView):
+    """`/events/ack`: the application has done what follows from the events up to a cursor."""
+
+    def post(self, call: Call, slug: str) -> Response:
+        """Keeps the receipt; one for an earlier place than the last one changes nothing.
+
+        Raises InvalidSyntax, InvalidCursor and CursorExpired.
+        """
+        assert call.caller is not None
+        body: Any = self.read_json(call)
+        cursor = body.get("cursor") if isinstance(body, dict) else None
+        if not isinstance(cursor, str) or len(body) > 1:
+            raise InvalidSyntax('The body is {"cursor": "…"}, a cursor that /events or /profiles gave.')
+        readings.acknowledge(call.reading, call.caller.token_row, cursor)
+        return json_response({})
+
+
+ROUTES = (
+    ("/<slug>/events", EventsView, "Events"),
+    ("/<slug>/events/ack", AcknowledgementsView, "Acknowledgements"),
+)
