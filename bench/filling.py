@@ -223,6 +223,8 @@ class Filler:
                         None if is_command else "192.0.2.7",
                         1000 if is_command else None,
                         None,
+                        # As entries are that came before the feed.
+                        0,
                     )
                 )
             yield batch

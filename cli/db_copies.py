@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scimlite import service_address
 from scimlite.admin import backups
 from scimlite.config import Settings
 from scimlite.db import migration
 from scimlite.installation import StartupError, database
 from scimlite.own_files import UntrustedPlace
 
-from .kit import address
 from .kit.confirming import confirm
 from .kit.keys import present_keyring
 from .kit.options import yes_option
@@ -108,7 +108,7 @@ def restore(file: Path, yes: bool, dry_run: bool) -> None:
 
 def _refuse_running(settings: Settings) -> None:
     """Raises ClickException when a service that was started with this state folder runs."""
-    url = address.running(settings.state_dir)
+    url = service_address.running(settings.state_dir)
     if url is not None:
         raise click.ClickException(f"A service runs at {url}: stop it first.")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from scimlite import service_address
 from scimlite.admin.first_connection import first_connection
 from scimlite.admin.first_operator import first_link
 from scimlite.admin.identity_providers import identity_provider
@@ -21,9 +22,9 @@ from scimlite.db import drift, migration
 from scimlite.installation import SCIM_PREFIX, database
 from scimlite.own_files import UntrustedPlace
 from scimlite.redaction import error_log
+from scimlite.service_address import Address
 
-from .kit import address, listener
-from .kit.address import Address
+from .kit import listener
 from .kit.console import base_of, console_url, link_url
 from .kit.context import Context, open_context
 from .kit.idp import connection_block
@@ -167,7 +168,7 @@ def _folder_for_workers(state_dir: Path) -> str | None:
 def _remember(state_dir: Path, url: str) -> None:
     """Write down the address once gunicorn listens."""
     try:
-        address.remember(state_dir, url)
+        service_address.remember(state_dir, url)
     except (OSError, UntrustedPlace) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         error_log.warning(
@@ -178,7 +179,7 @@ def _remember(state_dir: Path, url: str) -> None:
 def _forget(state_dir: Path, url: str) -> None:
     # What cannot be removed was not written, or is found out by the commands: nothing listens there.
     with suppress(OSError, UntrustedPlace):
-        address.forget(state_dir, url)
+        service_address.forget(state_dir, url)
 
 
 def _begin_work(welcome: str, worker: Any) -> None:

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.journal",),
     ("scimlite.scim", "scimlite.db"),
     ("scimlite.config",),
-    ("scimlite.config_values", "scimlite.secret_keys"),
+    ("scimlite.config_values", "scimlite.secret_keys", "scimlite.service_address"),
     ("scimlite.own_files",),
     ("scimlite.deadline",),
     ("scimlite.limits",),
@@ -58,7 +58,7 @@ LIBRARIES = {
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql*"},
     "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
     "http": {"scimlite.admin.wire", "scimlite_cli.server.refusal", "scimlite_cli.server.exporter"},
-    "socket": {"scimlite.admin.wire", "scimlite_cli.kit.address", "scimlite_cli.kit.listener", "scimlite_cli.server.*"},
+    "socket": {"scimlite.admin.wire", "scimlite.service_address", "scimlite_cli.kit.listener", "scimlite_cli.server.*"},
     "ssl": {"scimlite.admin.wire"},
 }
 

@@ -14,7 +14,7 @@ from commands import Commands
 from postgres_server import free_port
 from scimlite import own_files
 from scimlite.own_files import UntrustedPlace
-from scimlite_cli.kit.address import DEFAULT_URL, current, forget, remember
+from scimlite.service_address import DEFAULT_URL, current, forget, remember
 
 NOBODY = 65534
 STRANGER = "http://192.0.2.1:8000"

@@ -22,8 +22,7 @@ from scimlite.errors import Unavailable
 from scimlite.installation import API_PREFIX, SCIM_PREFIX, Installation, StartupError
 from scimlite.journal import Actor, Origin, Scope
 from scimlite.journal.origin import OPERATORS
-
-from .address import Address, current
+from scimlite.service_address import Address, current
 
 _P = ParamSpec("_P")
 

@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from scimlite.admin.identity_providers import PROVIDERS, IdentityProvider
+from scimlite.service_address import Address
 from scimlite.visible_text import visible
-
-from .address import Address
 
 #: Columns of the text around the two values; those are never wrapped, so that they can be copied.
 _WIDTH = 80

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scimlite.admin.identity_providers import identity_provider
-from scimlite_cli.kit.address import Address
+from scimlite.service_address import Address
 from scimlite_cli.kit.idp import connection_block
 
 FIELDS = {

@@ -18,8 +18,8 @@ from commands import COMMAND, Commands
 from live_service import LiveService
 from postgres_server import free_port
 from scimlite.config import Settings
+from scimlite.service_address import DEFAULT_URL, current, forget, remember
 from scimlite_cli.kit import listener
-from scimlite_cli.kit.address import DEFAULT_URL, current, forget, remember
 from scimlite_cli.server.application import Application
 
 

@@ -90,13 +90,15 @@ class ConsoleClient:
         return Page(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
 
 
-def signed_in(installation: Installation, name: str, role: Role = Role.OWNER, *slugs: str) -> ConsoleClient:
-    """A browser in which a new operator, bound to these apps if any are named, has just signed in."""
+def signed_in(
+    installation: Installation, name: str, role: Role = Role.OWNER, *slugs: str, at: ConsoleClient | None = None
+) -> ConsoleClient:
+    """A browser, `at` if given, in which a new operator, bound to these apps if any are named, has just signed in."""
     from scimlite.admin import apps
 
     bound = [apps.get(installation.db, slug) for slug in slugs] or None
     operator = accounts.add(installation.scope, name, role, bound)
-    client = ConsoleClient(installation.url)
+    client = at or ConsoleClient(installation.url)
     path = f"/console/link/{links.make(installation.scope, operator)}"
     client.get(path).ok()
     client.post(path).ok(303)

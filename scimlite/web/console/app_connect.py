@@ -9,6 +9,7 @@ from ...admin.identity_providers import CHOICES, identity_provider
 from ...apps.keyring import TokenError
 from ...operators import invitations
 from ...operators.roles import Act
+from .endpoint import endpoint
 from .routing import Routes
 from .visit import Visit
 
@@ -59,7 +60,7 @@ def connect_page(
         status,
         provider=identity_provider(chosen(visit), app.profile, app.name, app.slug),
         providers=CHOICES,
-        base_url=visit.scim_url(app.slug),
+        endpoint=endpoint(visit, app.slug),
         token=tokens.of_provider(db, app),
         text=text,
         steps=first_steps.first_steps(db, app),

@@ -15,6 +15,7 @@ from ...journal import tallies
 from ...operators.roles import Act
 from ...scim.leniency import Leniency
 from . import navigation
+from .endpoint import endpoint
 from .routing import Routes
 from .templating import utc
 from .visit import Visit
@@ -38,7 +39,7 @@ def app_overview(visit: Visit) -> Response:
         explain=navigation.exists("explain") and visit.desk.may(Act.SEE_REQUESTS),
         chart=navigation.exists("report_chart"),
         differences=app_profile.differences(app.profile, app.settings),
-        base_url=visit.scim_url(app.slug),
+        endpoint=endpoint(visit, app.slug),
         turned_away=turned_away.last_week(db, app.id),
         **_tallies(db, app),
     )

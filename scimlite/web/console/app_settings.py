@@ -11,6 +11,7 @@ from ...admin import app_file, contents
 from ...admin import apps as admin
 from ...apps import AppError
 from ...operators.roles import Act
+from .endpoint import endpoint
 from .routing import Routes
 from .visit import Visit
 
@@ -81,7 +82,7 @@ def _page(visit: Visit, status: int = 200, *, problems: dict[str, str] | None = 
         "app_settings.html",
         status,
         contents=contents.contents(visit.desk.db, visit.app),
-        base_url=visit.scim_url(visit.app.slug),
+        endpoint=endpoint(visit, visit.app.slug),
         problems=problems or {},
         values=values or {"name": visit.app.name},
     )

@@ -14,6 +14,7 @@ from ...admin.tokens import Token
 from ...apps.keyring import TokenError
 from ...apps.workspace import Workspace
 from ...operators.roles import Act
+from .endpoint import endpoint
 from .routing import Routes
 from .visit import Visit
 
@@ -102,7 +103,7 @@ def _page(
         said=said,
         problems=problems or {},
         values=values or {},
-        base_url=visit.scim_url(app.slug),
+        endpoint=endpoint(visit, app.slug),
     )
 
 

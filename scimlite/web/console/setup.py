@@ -17,6 +17,7 @@ from ...operators import attempts, invitations
 from ...operators.invitations import Invitation
 from ..scim.call import current_call
 from .app_connect import chosen
+from .endpoint import endpoint
 from .routing import Routes
 from .visit import Visit
 
@@ -97,7 +98,7 @@ def _page(
         secret=secret,
         provider=identity_provider(chosen(visit), app.profile, app.name, app.slug),
         providers=CHOICES,
-        base_url=visit.scim_url(app.slug),
+        endpoint=endpoint(visit, app.slug),
         text=text,
         missing=missing,
         steps=first_steps.first_steps(db, app),

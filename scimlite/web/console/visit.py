@@ -18,7 +18,6 @@ from ...apps.keyring import Keyring
 from ...config import Settings
 from ...db import Database
 from ...errors import OperatorError
-from ...installation import SCIM_PREFIX
 from ...journal import Actor, Origin, Scope
 from ...journal.origin import CONSOLE_OPERATORS
 from ...operators import sessions
@@ -125,11 +124,6 @@ class Visit:
         """The app in the URL of a page that has one."""
         assert self.named_app is not None
         return self.named_app
-
-    def scim_url(self, slug: str) -> str:
-        """Returns an app's SCIM base URL, as its identity provider is given it."""
-        base_url = self.console.settings.base_url or f"{self.origin}{self.request.script_root}"
-        return f"{base_url}{SCIM_PREFIX}/{slug}"
 
     def setup_url(self, text: str) -> str:
         """Returns the address of a set-up link with this text."""

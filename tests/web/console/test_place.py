@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from console_client import ConsoleClient
+from console_client import ConsoleClient, signed_in
 from postgres_server import free_port
 
 NOTHING = "There is nothing at this URL"
@@ -33,3 +34,13 @@ def test_on_a_port_of_its_own(installation):
     # What a client says of the port counts for nothing.
     beside.get("/console/sign-in", Host=f"127.0.0.1:{port}").ok(404)
     own.get("/console/sign-in").ok()
+    # The identity provider is given the address of the endpoint, not the console's.
+    app = installation.app()
+    signed_in(installation, "ann", at=own)
+    page = own.get(f"/console/apps/{app.slug}/connect").ok()
+    assert f"{beside.url}/scim/v2/{app.slug}" in page.words
+    assert "Set SCIMLITE_BASE_URL to the address at which identity providers reach it." in page.words
+    (Path(installation.env["SCIMLITE_STATE_DIR"]) / "server-url").unlink()
+    page = own.get(f"/console/apps/{app.slug}/connect").ok()
+    assert f"https://<address of the service>/scim/v2/{app.slug}" in page.words
+    assert str(port) not in page.words

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from scimlite import own_files
+from . import own_files
 
 #: In the state folder: a line with address and process id for each service that runs with it, the newest last.
 _FILE = "server-url"
