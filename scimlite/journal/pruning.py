@@ -34,8 +34,8 @@ def prune(scope: Scope, before: int) -> Iterator[int]:
     while pruned := scope.db.transact(partial(_prune_some, scope.db, before)):
         total += pruned
         yield pruned
-    if total:
-        scope.db.transact(partial(_finish, scope, f"{total} entries from before {_day(before)}"))
+    if last := scope.db.transact(partial(_finish, scope, before, total)):
+        yield last
 
 
 def _prune_some(db: Database, before: int) -> int:
@@ -46,9 +46,15 @@ def _prune_some(db: Database, before: int) -> int:
     return db.touch(_delete_oldest, before=before, limit=_CHUNK)
 
 
-def _finish(scope: Scope, detail: str) -> None:
-    scope.db.execute(_delete_unused_names)
-    record(scope, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
+def _finish(scope: Scope, before: int, total: int) -> int:
+    """Records how many entries were deleted; returns how many more, as the newest need not stay behind that one."""
+    last = prunable(scope.db, before)
+    if total + last:
+        scope.db.execute(_delete_unused_names)
+        detail = f"{total + last} entries from before {_day(before)}"
+        record(scope, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
+        _prune_some(scope.db, before)
+    return last
 
 
 def _day(microseconds: int) -> str:

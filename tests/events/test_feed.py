@@ -172,7 +172,7 @@ def test_a_cursor_expires_when_what_is_behind_it_is_pruned(people: People) -> No
     early = feed.read(people.workspace, BEGINNING, 1).cursor
     note(people, "b", "c", at=start + 1)
     late = feed.read(people.workspace, BEGINNING, 100).cursor
-    assert sum(pruning.prune(people.workspace, start + 2)) == 2
+    assert sum(pruning.prune(people.workspace, start + 2)) == 3
     with pytest.raises(CursorExpired):
         feed.place_of(people.workspace, early)
     assert feed.read(people.workspace, feed.place_of(people.workspace, late), 10).events == []
