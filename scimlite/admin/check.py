@@ -16,7 +16,7 @@ from .. import apps
 from ..db import Database, DatabaseError, inspection
 from ..db.tables import AppRow, JournalRow, MemberRow, ResourceRow
 from ..errors import Unavailable
-from . import check_directory, check_records
+from . import check_directory, check_records, check_tables
 from .check_findings import Findings, Kind
 from .check_run import Run
 
@@ -52,6 +52,14 @@ class Check:
         """What could not be looked at, and what to do about it."""
         return self._run.notes
 
+    @property
+    def begins_with(self) -> str:
+        """What the database does first, in words: it says nothing meanwhile, and takes some seconds for each 100 MB."""
+        size = self._run.db.size()
+        if size is None:
+            return "PostgreSQL checks constraints and indexes"
+        return f"SQLite checks its {max(size // 1_000_000, 1):,} MB"
+
     def counts(self) -> Counts:
         """Counts what there is to check; zero for a table that cannot be read."""
         run = self._run
@@ -67,15 +75,25 @@ class Check:
         """Checks everything; yields how many of the rows in `counts` each step has checked."""
         run = self._run
         yield from self._guarded("the database's own check", self._own)
+        yield from self._guarded("the apps", partial(check_records.apps, run))
         for id, slug in run.apps():
             yield from self._guarded(f"the resources of {slug}", partial(check_directory.resources, run, id))
-        yield from self._guarded("the memberships", partial(check_directory.members, run))
-        yield from self._guarded("the report", partial(check_records.journal, run))
-        yield from self._guarded("the counts", partial(check_records.tallies, run))
-        yield from self._guarded("the tokens", partial(check_records.tokens, run))
-        yield from self._guarded("the brakes", partial(check_records.brakes, run))
+        parts: list[tuple[str, Callable[[Run], Iterator[int]]]] = [
+            ("the memberships", check_directory.members),
+            ("the report", check_records.journal),
+            ("the names", check_records.names),
+            ("the counts", check_records.tallies),
+            ("the tokens", check_records.tokens),
+            ("the brakes", check_records.brakes),
+            ("refused requests, links and webhooks", check_tables.of_apps),
+        ]
         if run.only is None:
-            yield from self._guarded("what belongs to no app", partial(check_directory.strays, run))
+            parts += [
+                ("the installation", check_tables.installation),
+                ("what belongs to no app", check_directory.strays),
+            ]
+        for name, part in parts:
+            yield from self._guarded(name, partial(part, run))
 
     def _own(self) -> Iterator[int]:
         faults, notes = inspection.faults(self._run.db)
@@ -86,6 +104,7 @@ class Check:
 
     def _guarded(self, name: str, part: Callable[[], Iterator[int]]) -> Iterator[int]:
         """Goes on with the next part when the database gives up reading one."""
+        inspection.take_any_text(self._run.db)
         try:
             yield from part()
         except (Unavailable, DatabaseError) as error:

@@ -16,7 +16,7 @@ class Kind(Worded):
 
     DATABASE = "database", "faults that the database's own check finds"
     UNREADABLE = "unreadable", "parts that could not be read to their end"
-    APPS = "apps", "apps whose settings, declarations or mapping cannot be read"
+    APPS = "apps", "apps with columns that cannot be, or whose settings, declarations or mapping cannot be read"
     DOCUMENTS = "documents", "documents that are no resources of their type"
     COLUMNS = "columns", "columns that differ from the document"
     VALUES = "values", "resources whose value rows differ from the document"
@@ -27,10 +27,14 @@ class Kind(Worded):
     PASSWORDS = "passwords", "passwords that are no hash of a living user's"
     NAMES = "names", "users whom the report does not find by their present names"
     MEMBERS = "members", "memberships without both ends, across apps, or of types that cannot be members"
-    JOURNAL = "journal", "entries of the report with times, ids or apps that cannot be"
+    JOURNAL = "journal", "entries of the report that cannot be, or are missing"
     TALLIES = "tallies", "counts of things that are not counted, or of days that cannot be"
-    BRAKES = "brakes", "brakes and departures that are not of users of their app"
+    BRAKES = "brakes", "brakes and departures that do not fit the users of their app"
     TOKENS = "tokens", "tokens that are malformed, or signed with an unknown secret key"
+    REFUSALS = "refusals", "refused requests that are not as they were kept"
+    OPERATORS = "operators", "operators, and links and sessions of operators, that cannot be"
+    INVITATIONS = "invitations", "set-up links that cannot be"
+    FEED = "feed", "webhooks, deliveries and places in the feed that cannot be"
 
 
 @dataclass(frozen=True, slots=True)

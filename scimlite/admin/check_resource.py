@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
 from ..apps import App, compiled_mapping
-from ..directory import tombstones, value_index
+from ..db.tables import PasswordRow, ResourceRow, ValueRow
+from ..directory import value_index
 from ..directory.identity import Subject
 from ..errors import ScimError
 from ..journal.selection import LONGEST_KEY
@@ -17,23 +18,30 @@ from ..scim import document as documents
 from ..scim.document import Document
 from ..scim.names import fold
 from ..scim.schema import ResourceType
+from . import check_values
 from .check_findings import Kind, Problem
 
-#: Microseconds by which clocks of several servers may differ.
-SKEW = 24 * 3600 * 1_000_000
+#: Microseconds by which a password may seem older than its user: servers' clocks differ.
+_BEFORE = 300 * 1_000_000
 #: Paths that one text names.
 _MOST_NAMED = 5
 #: What reading a document raises that no write of ours has stored.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, ScimError, TypeError, ValueError)
-_ENDED = (tombstones.DELETED, tombstones.DEPROVISIONED, tombstones.DEACTIVATED)
+#: The kinds of columns that are malformed; the others are COLUMNS.
+_KINDS = {
+    **dict.fromkeys(("created_at", "modified_at", "deleted_at", "active_since"), Kind.TIMES),
+    **dict.fromkeys(("profile", "profile_version"), Kind.PROFILES),
+    **dict.fromkeys(("document", "type"), Kind.DOCUMENTS),
+    "ended": Kind.TOMBSTONES,
+}
 
 
 class Value(NamedTuple):
-    """A value row of a resource."""
+    """A value row of a resource, with the columns of the table in their order."""
 
-    resource_id: int
     app_id: int
     type: str
+    resource_id: int
     path: str
     item: int
     nth: int
@@ -43,7 +51,7 @@ class Value(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """The row of a resource."""
+    """The row of a resource, with the columns of the table in their order."""
 
     id: int
     app_id: int
@@ -56,19 +64,23 @@ class Stored(NamedTuple):
     created_at: int
     modified_at: int
     deleted_at: int | None
+    document: str
     active_since: int | None
     ended: str | None
     profile: str | None
     profile_version: int
-    document: str
 
 
 class Known(NamedTuple):
-    """What else is stored about a resource: its value rows, its password's hash, and names that lead to it."""
+    """What else is stored about a resource."""
 
     values: Sequence[Value]
-    password: str | None
+    #: The row of its password.
+    password: Any
+    #: The names that lead to it in the report.
     names: Collection[str]
+    #: True when the journal tells of its creation, or that may have been pruned.
+    journalled: bool
 
 
 def names_of(app: App, stored: Stored) -> list[str]:
@@ -86,16 +98,33 @@ def names_of(app: App, stored: Stored) -> list[str]:
 
 def problems(app: App, stored: Stored, known: Known, now: int) -> Iterator[Problem]:
     """What is wrong with a resource of an app; `now` is the present time in microseconds."""
-    place = f"{stored.type} {stored.uuid} of {app.slug}"
-    for kind, text in _problems(app, stored, known, now):
+    malformed = [*_malformed(ResourceRow, stored, now, _KINDS, Kind.COLUMNS)]
+    for value in known.values:
+        malformed += _malformed(ValueRow, value, now, {}, Kind.VALUES)
+    if known.password is not None:
+        malformed += _malformed(PasswordRow, known.password, now, {}, Kind.PASSWORDS)
+    place = f"{check_values.place(ResourceRow, stored, app.slug)}"
+    if not malformed:
+        place = f"{stored.type} {stored.uuid} of {app.slug}"
+        malformed += _problems(app, stored, known)
+    for kind, text in malformed:
         yield Problem(kind, f"{place}: {text}")
 
 
 _Found = Iterator[tuple[Kind, str]]
 
 
-def _problems(app: App, stored: Stored, known: Known, now: int) -> _Found:
-    yield from _times(stored, now)
+def _malformed(model: Any, row: Sequence[Any], now: int, kinds: Mapping[str, Kind], other: Kind) -> _Found:
+    """The columns of a row that hold what they cannot hold."""
+    for column, words in check_values.faults(model, row, now):
+        table = "" if model is ResourceRow else f"{model._meta.table_name}."
+        yield kinds.get(column, other), f"{table}{column}: {words}"
+
+
+def _problems(app: App, stored: Stored, known: Known) -> _Found:
+    yield from _times(stored)
+    if not known.journalled:
+        yield Kind.JOURNAL, "journal.action: nothing of the app was pruned, and no entry says that it was created"
     yield from _tombstone(stored, known)
     resource_type = next((kind for kind in app.resource_types.values() if kind.name == stored.type), None)
     if resource_type is None:
@@ -111,7 +140,7 @@ def _problems(app: App, stored: Stored, known: Known, now: int) -> _Found:
     yield from _columns(resource_type, stored, document, subject)
     if stored.deleted_at is None:
         yield from _values(resource_type, stored, expected, known.values)
-        yield from _password(subject, known)
+        yield from _password(stored, subject, known)
         missing = [name for name in names_of(app, stored) if name not in known.names]
         if missing:
             yield Kind.NAMES, f"{len(missing)} of userName and externalId are unknown to the report"
@@ -125,17 +154,13 @@ def _document(stored: Stored) -> Document:
     return document
 
 
-def _times(stored: Stored, now: int) -> _Found:
-    if not 0 < stored.created_at <= stored.modified_at:
-        yield Kind.TIMES, "it was changed before it was created"
-    if stored.modified_at > now + SKEW:
-        yield Kind.TIMES, "it was changed in the future"
+def _times(stored: Stored) -> _Found:
+    if stored.created_at > stored.modified_at:
+        yield Kind.TIMES, "modified_at: it was changed before it was created"
     if stored.deleted_at is not None and not stored.created_at <= stored.deleted_at <= stored.modified_at:
-        yield Kind.TIMES, "it was deleted before it was created, or after its last change"
-    if stored.active_since is not None and not 0 < stored.active_since <= stored.modified_at:
-        yield Kind.TIMES, "it has been active since after its last change"
-    if stored.version < 1:
-        yield Kind.COLUMNS, f"its version is {stored.version}"
+        yield Kind.TIMES, "deleted_at: it was deleted before it was created, or after its last change"
+    if stored.active_since is not None and stored.active_since > stored.modified_at:
+        yield Kind.TIMES, "active_since: it has been active since after its last change"
 
 
 def _tombstone(stored: Stored, known: Known) -> _Found:
@@ -143,7 +168,7 @@ def _tombstone(stored: Stored, known: Known) -> _Found:
         if stored.ended is not None:
             yield Kind.TOMBSTONES, f"it lives, and is said to be {stored.ended}"
         return
-    if stored.ended not in _ENDED:
+    if stored.ended is None:
         yield Kind.TOMBSTONES, "nothing says how it was deleted"
     if stored.active or stored.active_since is not None:
         yield Kind.TOMBSTONES, "it is deleted and still active"
@@ -201,11 +226,13 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:_MOST_NAMED]) + more
 
 
-def _password(subject: Subject, known: Known) -> _Found:
-    if known.password is not None and not subject.is_user:
+def _password(stored: Stored, subject: Subject, known: Known) -> _Found:
+    if known.password is None:
+        return
+    if not subject.is_user:
         yield Kind.PASSWORDS, "only users have passwords"
-    elif known.password is not None and not known.password.startswith("$argon2"):
-        yield Kind.PASSWORDS, "what is stored is no hash"
+    if known.password.changed_at < stored.created_at - _BEFORE:
+        yield Kind.PASSWORDS, "password.changed_at: it is before the creation of the user"
 
 
 def _profile(app: App, resource_type: ResourceType, stored: Stored, document: Document) -> _Found:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
+
+import orjson
 
 from ..apps import App, compiled_mapping, mapping
 from ..apps.app import COLUMNS, load
+from ..apps.features import AppSettings
 from ..db import Database
-from ..db.tables import AppRow
-from ..errors import OperatorError
-from ..scim import core
+from ..db.tables import AppRow, JournalRow
+from ..journal import Action, Outcome
+from ..scim import core, declared
 from .check_findings import Findings, Kind, Problem
 
 #: Rows of tables without documents that are read in one transaction.
 ROWS = 5000
-#: What parsing an app's row raises that no command of ours has stored.
-_MALFORMED = (ArithmeticError, AttributeError, LookupError, OperatorError, RecursionError, TypeError, ValueError)
 
 
 class Run:
@@ -30,8 +31,8 @@ class Run:
         self.findings = Findings()
         #: What could not be looked at, and what to do about it.
         self.notes: list[str] = []
-        #: The slugs of apps that cannot be read.
-        self._unreadable: set[str] = set()
+        #: The ids of apps that cannot be read, each with a finding.
+        self.unreadable: set[int] = set()
 
     def found(self, kind: Kind, text: str) -> None:
         """Adds a problem to the findings."""
@@ -53,24 +54,52 @@ class Run:
 
     def app(self, id: int) -> App | None:
         """An app as it is now; None when it is gone, and, with a finding, when its row cannot be read."""
-        row = self.db.row(AppRow.select(AppRow.slug, *COLUMNS).where(AppRow.id == id, AppRow.deleted_at.is_null()))
-        if row is None:
+        row = self.db.row(AppRow.select(*COLUMNS).where(AppRow.id == id, AppRow.deleted_at.is_null()))
+        if row is None or id in self.unreadable:
             return None
-        slug, *columns = row
         try:
-            app = load(*columns)
+            app = load(*row)
             kinds = [app.resource_types[kind.endpoint] for kind in (core.USER, core.GROUP)]
             compiled_mapping.check(mapping.from_json(app.mapping), kinds)
-        except _MALFORMED as error:
-            self.unreadable_app(slug, type(error).__name__)
+        # Parsers of what was stored expect what was checked before; what was not may raise anything.
+        except Exception as error:
+            self.unreadable.add(id)
+            self.found(Kind.APPS, f"app row {id}: it cannot be read ({type(error).__name__})")
             return None
         return app
 
-    def unreadable_app(self, slug: str, reason: str) -> None:
-        """Adds the finding that an app's row cannot be read, once for each app."""
-        if slug not in self._unreadable:
-            self._unreadable.add(slug)
-            self.found(Kind.APPS, f"{slug} ({reason})")
+    def parse(self, row: Any) -> bool:
+        """True when settings, declarations and mapping of an app can be read; a finding names the column."""
+
+        def spelled() -> None:
+            for name, text in orjson.loads(row.settings).items():
+                AppSettings().with_feature(name, text)
+
+        def mapped() -> None:
+            kinds = declared.from_json(row.declared).resource_types(core.RESOURCE_TYPES)
+            rows = mapping.from_json(row.mapping)
+            compiled_mapping.check(rows, [kinds[kind.endpoint] for kind in (core.USER, core.GROUP)])
+
+        parts: list[tuple[str, Callable[[], object]]] = [
+            ("settings", spelled),
+            ("declared", lambda: declared.from_json(row.declared).resource_types(core.RESOURCE_TYPES)),
+            ("mapping", mapped),
+        ]
+        for column, read in parts:
+            try:
+                read()
+            except Exception as error:
+                self.found(Kind.APPS, f"app row {row.id} of {row.slug}: {column}: {type(error).__name__}")
+                return False
+        return True
+
+    def whole(self) -> set[int]:
+        """The ids of apps of which no entry was ever pruned.
+
+        The oldest entries are pruned first, and the creation of an app is its first entry.
+        """
+        created = (JournalRow.action == Action.APP_CREATED.value) & (JournalRow.outcome == Outcome.OK.value)
+        return {id for (id,) in self.db.rows(JournalRow.select(JournalRow.app_id).where(created))}
 
     def slugs(self) -> dict[int, str]:
         """The slugs of all apps that ever were, by id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import peewee
@@ -32,6 +33,12 @@ def one_state(db: Database) -> Iterator[None]:
     with db.peewee.atomic():
         db.peewee.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+def take_any_text(db: Database) -> None:
+    """Has this thread's connection return text that is no UTF-8, with surrogates for its bytes: SQLite stores any."""
+    if db.kind == "sqlite":
+        db.peewee.connection().text_factory = partial(bytes.decode, errors="surrogateescape")
 
 
 def faults(db: Database) -> tuple[list[str], list[str]]:

@@ -43,7 +43,7 @@ class Limits:
 
     def most(self, whole: int) -> int:
         """How many of a whole may depart within the window: the limit that is reached last counts."""
-        return self._room(0, whole)
+        return self.room(0, whole)
 
     def exceeded_by(self, departed: int, whole: int | None = None) -> bool:
         """True when so many users are too many; without a whole, when they may be."""
@@ -78,16 +78,16 @@ class Limits:
         """
         departed = census.departed
         remaining = census.before - departed.before
-        of_newcomers = self._room(departed.newcomers, census.now)
+        of_newcomers = self.room(departed.newcomers, census.now)
 
         def spare(aging: int) -> int:
             before = departed.before + aging
-            return max(0, min(of_newcomers, self._room(before, before + remaining)))
+            return max(0, min(of_newcomers, self.room(before, before + remaining)))
 
         lasting, aging = spare(departed.newcomers), spare(departed.aging)
         return Spare(aging, ages=True) if aging > 2 * lasting else Spare(lasting)
 
-    def _room(self, departed: int, whole: int) -> int:
+    def room(self, departed: int, whole: int) -> int:
         """How many more of a whole may depart; the limit that is reached last counts."""
         by_number = -departed if self.number is None else self.number - departed
         by_share = -departed if self.percent is None else self.percent * whole // 100 - departed
