@@ -17,13 +17,14 @@ from pathlib import Path
 
 from ..errors import Unavailable
 from ..redaction import error_log
-from .sqlite_traces import Traces, beginning, change_counter, checkpoint
+from .sqlite_traces import CUT, OVERWRITTEN, Traces, beginning, change_counter, checkpoint
 from .troubles import Trouble, unavailable
 
-_OVERWRITTEN = "another file was copied over it: stop the service, and run `scimlite db restore`"
 _NO_WAL = "its -wal file is gone: put it back, or restart the service"
 _NO_INDEX = "its -shm file is gone: put it back, or restart the service before anything else opens the database"
 _OTHER = "another {} file is in the place of its own: put the first one back, or restart the service"
+#: The faults that a process tells the others of, by number.
+_OF_OTHERS = (None, OVERWRITTEN, CUT)
 #: Device and inode.
 Identity = tuple[int, int]
 #: The WAL that a connection writes to, and its index; None for an index that is in no file.
@@ -58,12 +59,12 @@ class DatabaseFile:
         self._identity: Identity | None = None
         #: What the newest connection of this process has.
         self._beside: Beside | None = None
-        #: When the file was written last, as far as this process has looked into it, and what it found then.
-        self._written = 0
+        #: When the file was written last and its size, as far as this process has looked into it, and what it found.
+        self._written = (0, 0)
         self._traces = Traces()
         #: The change counter that any process of this service saw last: a process that does nothing misses checkpoints.
         #: Then 1 when one of them has found the index gone, as a process that comes after that would make another one;
-        #: and 1 when one has found the file overwritten, which the next checkpoint hides.
+        #: and the number of the fault in `_OF_OTHERS` that one has found, which the next checkpoint hides.
         self._shared = mmap.mmap(-1, 6)
         #: The fault that was logged last, None when the file was right at the last check.
         self._fault: str | None = None
@@ -90,7 +91,7 @@ class DatabaseFile:
         with suppress(OSError):
             file = os.open(self._main, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                self._written, self._changes = os.fstat(file).st_mtime_ns, change_counter(file)
+                self._written, self._changes = _written(os.fstat(file)), change_counter(file)
                 self._traces.beginning = beginning(file)
             finally:
                 os.close(file)
@@ -103,23 +104,24 @@ class DatabaseFile:
     def _changes(self, count: int) -> None:
         self._shared[:4] = count.to_bytes(4, "big")
 
-    def _is_overwritten(self, written: int) -> bool:
-        """True when a file that was written meanwhile was not written by SQLite, or once was not.
+    def _done_by_others(self, written: tuple[int, int]) -> str | None:
+        """What is wrong with a file that was written meanwhile: not by SQLite, or once not; None when nothing is.
 
-        In: when it was written, in nanoseconds. What is copied over a file that is in use keeps its inode. No
-        checkpoint goes back to an older state, and without a checkpoint SQLite writes nothing.
+        In: when it was written, in nanoseconds, and its size. What is copied over a file that is in use keeps its
+        inode. No checkpoint goes back to an older state, and without a checkpoint SQLite writes nothing.
         """
         assert self._identity is not None
         file = _descriptor(self._main, self._identity)
         if file < 0 or self._shared[5]:
-            return bool(self._shared[5])
-        if self._traces.show_another_writer(file, self._index_descriptor(_identity(self._index))) or _lasts(
-            lambda: change_counter(file) < self._changes
-        ):
-            self._shared[5] = True
-            return True
+            return _OF_OTHERS[self._shared[5]]
+        fault = self._traces.compare(file, self._index_descriptor(_identity(self._index)))
+        if fault is None and _lasts(lambda: change_counter(file) < self._changes):
+            fault = OVERWRITTEN
+        if fault is not None:
+            self._shared[5] = _OF_OTHERS.index(fault)
+            return fault
         self._written, self._changes = written, max(self._changes, change_counter(file))
-        return False
+        return None
 
     def _index_descriptor(self, index: Identity | None) -> int:
         return -1 if index is None else _descriptor(self._index, index)
@@ -193,9 +195,10 @@ class DatabaseFile:
             last = checkpoint(self._index_descriptor(beside[1])) if beside is not None else None
             found = os.stat(self._main)
             if (found.st_dev, found.st_ino) == self._identity:
-                if self._shared[5] or found.st_mtime_ns != self._written:
-                    if self._is_overwritten(found.st_mtime_ns):
-                        raise self._unavailable(_OVERWRITTEN)
+                written = _written(found)
+                if self._shared[5] or written != self._written:
+                    if (fault := self._done_by_others(written)) is not None:
+                        raise self._unavailable(fault)
                 elif beside is not None:
                     # A WAL that begins anew does not write to the file.
                     self._traces.checkpoint = last
@@ -240,6 +243,10 @@ class DatabaseFile:
         if beside is not None and wal != beside[0]:
             return _OTHER.format("-wal")
         return _NO_INDEX if index is None else _OTHER.format("-shm")
+
+
+def _written(found: os.stat_result) -> tuple[int, int]:
+    return found.st_mtime_ns, found.st_size
 
 
 def _identity(path: str) -> Identity | None:

@@ -12,9 +12,16 @@ import os
 _CHANGE_COUNTER = 24
 #: The smallest page; a file's first one begins with its header, and has the roots of its tables.
 _BEGINNING = 512
+#: Where its header has the size of a page and the number of pages:
+#: https://www.sqlite.org/fileformat2.html#the_database_header
+_PAGE_SIZE, _PAGES = slice(16, 18), slice(28, 32)
 #: Where the index has the two salts of the WAL, and the frames that checkpoints have written and mean to write.
 _SALTS, _WRITTEN, _MEANT = slice(32, 40), slice(96, 100), slice(128, 132)
 _INDEX_HEADER = 136
+
+#: What others did to a file, in the words of an operator.
+OVERWRITTEN = "another file was copied over it: stop the service, and run `scimlite db restore`"
+CUT = "something has cut off its end: stop the service, and run `scimlite db restore`"
 
 
 def change_counter(file: int) -> int:
@@ -36,23 +43,36 @@ def checkpoint(index: int) -> bytes | None:
 
 
 class Traces:
-    """The beginning of a file, and the last checkpoint that had written to it then; None when that is not known."""
+    """The beginning and size of a file, and the last checkpoint that had written to it; None when that is not known."""
 
     def __init__(self) -> None:
         self.checkpoint: bytes | None = None
         self.beginning = b""
+        self.size = 0
 
-    def show_another_writer(self, file: int, index: int) -> bool:
-        """True when an open file has another beginning than after the same checkpoint; else it is remembered.
+    def compare(self, file: int, index: int) -> str | None:
+        """Returns CUT or OVERWRITTEN when an open file differs from what it was after the same checkpoint.
 
-        In: the descriptors of the file and of the WAL's index, -1 for none.
+        Else the file is remembered as it is. In: the descriptors of the file and of the WAL's index, -1 for none.
         """
         before = checkpoint(index)
-        found = beginning(file)
+        found, size = beginning(file), os.fstat(file).st_size
         after = checkpoint(index)
         # A checkpoint that began meanwhile may have written any part of it.
         known = after if before == after else None
-        if known is not None and known == self.checkpoint and found != self.beginning:
-            return True
-        self.checkpoint, self.beginning = known, found
-        return False
+        if known is not None and known == self.checkpoint:
+            if found != self.beginning:
+                return OVERWRITTEN
+            if size < self.size:
+                return CUT
+        # After another checkpoint: when it has ended, all pages that the header counts are in the file.
+        elif known is not None and self.checkpoint is not None and any(known[8:]) and size < _counted(found):
+            return CUT
+        self.checkpoint, self.beginning, self.size = known, found, size
+        return None
+
+
+def _counted(header: bytes) -> int:
+    """The bytes of a file by its own header."""
+    page = int.from_bytes(header[_PAGE_SIZE], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(header[_PAGES], "big")
