@@ -118,6 +118,9 @@ class Settings(Limits):
     #: SCIMLITE_OIDC_ROLES: which claim makes whom what; None admits the operators who were added by hand.
     oidc_roles: tuple[config_values.ClaimedRole, ...] | None = None
 
+    #: SCIMLITE_OUTBOUND_NETWORKS: networks that scimlite connects to though they are not public; none by default.
+    outbound_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
     #: SCIMLITE_APP: the app, by slug or name, that a command works on when the command line names none.
     app: str | None = None
 
@@ -321,6 +324,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_OIDC_SCOPES": ("oidc_scopes", config_values.scopes),
     "SCIMLITE_OIDC_NAME": ("oidc_name", str),
     "SCIMLITE_OIDC_ROLES": ("oidc_roles", config_values.claimed_roles),
+    "SCIMLITE_OUTBOUND_NETWORKS": ("outbound_networks", config_values.networks),
     "SCIMLITE_APP": ("app", str),
 }
 

@@ -78,6 +78,7 @@ def test_every_variable_is_read(tmp_path):
             "SCIMLITE_WORKERS": "8",
             "SCIMLITE_THREADS": "16",
             "SCIMLITE_LOG": "json",
+            "SCIMLITE_OUTBOUND_NETWORKS": "127.0.0.0/8,fd00::/8",
             "SCIMLITE_APP": "entra-id",
         }
     )
@@ -108,6 +109,7 @@ def test_every_variable_is_read(tmp_path):
         workers=8,
         threads=16,
         log="json",
+        outbound_networks=(ip_network("127.0.0.0/8"), ip_network("fd00::/8")),
         app="entra-id",
     )
 
@@ -298,10 +300,12 @@ class TestBaseURL:
         assert "hunter2" not in str(error)
 
 
+@pytest.mark.parametrize("variable", ["SCIMLITE_TRUSTED_PROXIES", "SCIMLITE_OUTBOUND_NETWORKS"])
 @pytest.mark.parametrize("value", ["proxy.example.com", "10.0.0.1/8", "10.0.0.0/33", "127.0.0.1,", "*"])
-def test_trusted_proxies_are_addresses_and_networks(value):
-    error = refused(SCIMLITE_TRUSTED_PROXIES=value)
-    assert error.variable == "SCIMLITE_TRUSTED_PROXIES"
+def test_networks_are_addresses_and_networks(variable, value):
+    error = refused(**{variable: value})
+    assert error.variable == variable
+    assert f"holds {value.split(',')[-1]!r}: give IP addresses or networks" in str(error)
 
 
 class TestNumbers:

@@ -170,6 +170,7 @@ def test_the_settings_table_names_exactly_the_variables_there_are() -> None:
 WRITTEN = {
     "base_url": "taken from each request",
     "trusted_proxies": "none",
+    "outbound_networks": "none",
     "retention": "30",
     "port": "PORT`, else `8000",
     "app": "none",
