@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from scimlite import clock
+from scimlite.admin.contact import Contact
 from scimlite.admin.contents import Contents
-from scimlite.admin.overview import Contact, Details, Overview
+from scimlite.admin.health import Health
+from scimlite.admin.overview import Details, Overview
 from scimlite.admin.tokens import Token
 from scimlite.apps import App, app_profile, refused_tokens
 from scimlite.apps.features import AppSettings
@@ -37,10 +39,10 @@ _CONTACT = Columns[Contact](
 _OVERVIEW = Columns[Overview](
     Column(heading="App", shown=lambda item: item.app.slug),
     Column(heading="Name", shown=lambda item: item.app.name, rank=3),
-    Column(heading="State", shown=lambda item: state(item.app)),
+    Column(heading="State", shown=lambda item: item.health.label),
     Column(heading="Users", shown=lambda item: _users(item.contents), rank=1),
     Column(heading="Groups", shown=lambda item: f"{item.contents.groups:,}", rank=2),
-    Column(heading="Last contact", shown=lambda item: local_time(item.contact.last) or "never"),
+    Column(heading="Last contact", shown=lambda item: local_time(item.health.contact.last) or "never"),
 )
 _TOKENS = Columns[Token](
     Column("token_label", "Label", value=lambda token: token.label, old="label"),
@@ -94,6 +96,11 @@ def state(app: App) -> str:
     return "enabled" if app.enabled else "disabled"
 
 
+def _health_data(health: Health) -> dict[str, Any]:
+    """Return the state of the connection as JSON data; `state` tells only whether the app is enabled."""
+    return {"health": health.state.value, **_CONTACT.data(health.contact)}
+
+
 def feature_name(field: str) -> str:
     """Return the name of a feature as operators write it, with hyphens."""
     return field.replace("_", "-")
@@ -103,7 +110,7 @@ def print_overview(context: Context, listed: list[Overview], *, as_json: bool) -
     """Print a list of apps."""
     if as_json:
         print_json_lines(
-            {**summary(context, item.app), **_CONTENTS.data(item.contents), **_CONTACT.data(item.contact)}
+            {**summary(context, item.app), **_CONTENTS.data(item.contents), **_health_data(item.health)}
             for item in listed
         )
         return
@@ -117,7 +124,7 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
         **summary(context, details.app),
         **_CONTENTS.data(details.contents),
         "brakes": [BRAKES.data(brake) for brake in details.brakes],
-        **_CONTACT.data(details.contact),
+        **_health_data(details.health),
         "last_refusal": refusal and {"at": iso_time(refusal.at), "detail": refusal.detail},
         "profile_differs": app_profile.differences(details.app.profile, details.app.settings),
         "features": {feature_name(name): value for name, value in details.app.settings.spelled().items()},
@@ -137,7 +144,7 @@ def print_details(context: Context, details: Details) -> None:
     print_fields(
         [
             ("Slug", app.slug),
-            ("State", state(app)),
+            ("State", f"{details.health.label}: {details.health.state.words}"),
             ("SCIM base URL", f"{address.url}{address.remark}"),
             ("Profile", profile_text(app)),
             ("Created", local_time(app.created_at)),
@@ -145,8 +152,8 @@ def print_details(context: Context, details: Details) -> None:
             ("Groups", f"{contents.groups:,}"),
             ("Other resources", f"{contents.others:,}" if contents.others else ""),
             ("Memberships", f"{contents.memberships:,}"),
-            ("First contact", local_time(details.contact.first) or "never"),
-            ("Last contact", local_time(details.contact.last) or "never"),
+            ("First contact", local_time(details.health.contact.first) or "never"),
+            ("Last contact", local_time(details.health.contact.last) or "never"),
             ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
             ("Too many at once", f"{_count(details.turned_away, 'request')} this week" if details.turned_away else ""),
             *((f"Brake, {brake.kind}", brake_text(app, brake)) for brake in details.brakes),

@@ -17,7 +17,8 @@ from ..db.tables import BrakeRow, JournalRow
 from ..directory import brakes
 from ..journal import Outcome
 from ..journal.origin import Actor
-from . import overview, tokens
+from . import tokens
+from .contact import contact
 from .tokens import Token
 
 
@@ -69,7 +70,7 @@ def _figures(db: Database, app: App) -> AppFigures:
     entries, refused = _entries(db, app, now - DAY)
     issued = tokens.every(db, app)
     usable, expired = ([token for token in issued if token.state(now) == state] for state in ("active", "expired"))
-    return AppFigures(app, overview.contact(db, app).last, _tripped(db, app), entries, refused, usable, expired)
+    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired)
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from ..db.tables import ResourceRow
 from ..journal import tallies
 from ..scim import core
 from ..worded import Worded
-from .overview import contact
+from .contact import contact
 
 
 class Milestone(Worded):

@@ -13,7 +13,7 @@ from ..db.tables import BrakeRow
 from ..directory import brakes
 from ..journal import Action, Actor, Outcome, activity, tallies
 from ..worded import Worded
-from .overview import Contact, contact
+from .contact import Contact, contact
 
 #: After so long without a request an app is silent: Entra ID comes every 40 minutes, also when nothing changes.
 SILENT_AFTER = 3 * DAY
@@ -33,6 +33,10 @@ class State(Worded):
     OK = "ok", "Requests come and are carried out."
 
 
+#: The states as lists have them, where the name is no word for people.
+_LABELS = {State.BRAKED: "brake on", State.NEVER: "never connected", State.LOCKED_OUT: "failing"}
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """The state of an app, and what it follows from."""
@@ -46,6 +50,11 @@ class Health:
     def word(self) -> str:
         """The state in a word, as lists have it: a client that is locked out fails."""
         return State.FAILING.value if self.state is State.LOCKED_OUT else self.state.value
+
+    @property
+    def label(self) -> str:
+        """The state as operators read it in lists: `never connected`, `ok`, `brake on`."""
+        return _LABELS.get(self.state, self.state.value)
 
 
 def health(db: Database, app: App) -> Health:

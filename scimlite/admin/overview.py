@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from peewee import fn
-
 from .. import clock
 from ..apps import App, every, get
 from ..db import Database
-from ..db.tables import JournalRow, TokenRow
 from ..journal import Action, Outcome
-from ..journal.origin import Actor
 from . import tokens
 from .contents import Contents, contents, contents_of
 from .tokens import Token
@@ -20,17 +16,7 @@ from .tokens import Token
 if TYPE_CHECKING:
     from ..directory.brakes import Brake
     from ..journal.report import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """When an app's client was first and last accepted, in microseconds since 1970 UTC; None when it never was.
-
-    Writes leave journal entries; reads leave only the time at which a token was last used.
-    """
-
-    first: int | None
-    last: int | None
+    from .health import Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +25,7 @@ class Overview:
 
     app: App
     contents: Contents
-    contact: Contact
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +34,7 @@ class Details:
 
     app: App
     contents: Contents
-    contact: Contact
+    health: Health
     #: The newest refusal of one of the app's tokens; None when a client was accepted after it.
     last_refusal: Record | None
     brakes: list[Brake]
@@ -65,9 +51,12 @@ class Details:
 
 def overview(db: Database) -> list[Overview]:
     """Returns all apps by slug."""
+    # Imported here, because other commands about apps need no brakes.
+    from .health import health_of
+
     apps = every(db)
-    counted = contents_of(db, apps)
-    return [Overview(app, counted[app.id], contact(db, app)) for app in apps]
+    counted, states = contents_of(db, apps), health_of(db, apps)
+    return [Overview(app, counted[app.id], states[app.id]) for app in apps]
 
 
 def details(db: Database, slug: str) -> Details:
@@ -77,15 +66,16 @@ def details(db: Database, slug: str) -> Details:
     from ..directory import brakes
     from ..journal import report, tallies
     from ..journal.selection import Selection
+    from .health import health
 
     app = get(db, slug)
-    contacts = contact(db, app)
-    selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=contacts.last)
+    state = health(db, app)
+    selection = Selection(app_id=app.id, action=Action.AUTHENTICATED.value, since=state.contact.last)
     refusals = report.read(db, selection, limit=1)
     return Details(
         app,
         contents(db, app),
-        contacts,
+        state,
         refusals[0] if refusals else None,
         brakes.every(db, app),
         tokens.every(db, app),
@@ -109,19 +99,3 @@ def newest_refusal(db: Database, app: App) -> Record | None:
         for record in report.read(db, Selection(app_id=app.id, outcome=outcome.value, since=since), limit=1)
     ]
     return max(newest, key=lambda record: (record.at, record.id), default=None)
-
-
-def contact(db: Database, app: App) -> Contact:
-    """Returns when the app's client was first and last accepted, by the journal and the tokens' last use."""
-    accepted = JournalRow.select(JournalRow.at).where(
-        JournalRow.app_id == app.id,
-        JournalRow.request_id.is_null(False),
-        JournalRow.action != Action.AUTHENTICATED.value,
-        # A refused command has a request id too, with which it is explained.
-        JournalRow.actor == Actor.SCIM.value,
-    )
-    first = db.scalar(accepted.order_by(JournalRow.at, JournalRow.id).limit(1))
-    last = db.scalar(accepted.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(1))
-    used = db.scalar(TokenRow.select(fn.max(TokenRow.last_used_at)).where(TokenRow.app_id == app.id))
-    times = [at for at in (first, last, used) if at is not None]
-    return Contact(min(times, default=None), max(times, default=None))

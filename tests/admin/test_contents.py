@@ -36,6 +36,6 @@ def test_no_app_no_contents(site):
 def test_an_overview_has_the_contact_of_each_app(site):
     first, second = site.app("first"), site.app("second")
     site.user(first, "ann")
-    found = {each.app.slug: each.contact for each in overview(site.installation.db)}
+    found = {each.app.slug: each.health.contact for each in overview(site.installation.db)}
     assert found[first].first == found[first].last is not None
     assert found[second].first is found[second].last is None

@@ -94,6 +94,24 @@ def test_list_counts_what_apps_hold(site):
     assert (row["users"], row["memberships"]) == (1, 1)
 
 
+def test_list_and_show_say_whether_an_app_works(site):
+    """In the words of the console's list."""
+    slug = site.app("Worded")
+
+    def told() -> tuple[str, str, str]:
+        row = next(each for each in site.json_lines("app", "list") if each["app"] == slug)
+        line = next(line for line in site.ok("app", "list").splitlines() if line.startswith(slug))
+        shown = next(line for line in site.ok("app", "show", slug).splitlines() if line.startswith("State"))
+        return row["health"], re.split(r"  +", line)[2], shown.partition("State")[2].strip()
+
+    assert told() == ("never", "never connected", "never connected: No request with a valid token has come yet.")
+    site.user(slug, "ann")
+    assert told() == ("ok", "ok", "ok: Requests come and are carried out.")
+    site.ok("app", "disable", slug)
+    assert told()[:2] == ("disabled", "disabled")
+    assert site.json("app", "show", slug)["state"] == "disabled"
+
+
 def test_show_tells_features_with_what_they_do(site):
     slug = site.app("Shown")
     printed = site.ok("app", "show", slug)
