@@ -62,7 +62,7 @@ def test_what_is_printed_is_no_wider_than_the_terminal(commands, look):
 
 @pytest.mark.parametrize("look", ["app list", "report"])
 def test_columns_stand_below_each_other_in_ascii(commands, look):
-    head, rule, *rows = commands.process(*look.split(), COLUMNS="90", **ASCII).ok().out.splitlines()
+    head, rule, *rows = commands.process(*look.split(), COLUMNS="100", **ASCII).ok().out.splitlines()
     gaps = [gap.start() for gap in re.finditer("  ", rule)]
     assert len(rows) >= 2
     assert len(gaps) >= 3
