@@ -76,7 +76,7 @@ class _Lazy(Program):
 
 def _message(error: Exception) -> click.ClickException | None:
     """Return an error of this project as one of Click's, with the right exit code; None for any other error."""
-    from scimlite.errors import ConfigError, OperatorError, ScimError, Unavailable
+    from scimlite.errors import ConfigError, OperatorError, RefusedByRule, ScimError, Unavailable
 
     if isinstance(error, ConfigError):
         return _Misconfigured(str(error))
@@ -84,6 +84,8 @@ def _message(error: Exception) -> click.ClickException | None:
         return click.ClickException(_readable(str(error)))
     if isinstance(error, Unavailable) and error.reason is not None:
         return click.ClickException(_readable(f"The database cannot be used: {error.reason}."))
+    if isinstance(error, RefusedByRule):
+        return click.ClickException(_readable(f"A rule of the database refuses this ({error.rule}): {error.reason}"))
     if isinstance(error, ScimError):
         return click.ClickException(_readable(error.detail))
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):

@@ -4,7 +4,8 @@ OperatorError           an operator asked for something that cannot be done; Con
 ScimError               an answer that is not a success; one class per status and scimType (RFC 7644 section 3.12)
 ├── BadRequest          400
 │   ├── InvalidFilter, TooMany, InvalidSyntax, InvalidPath, NoTarget, InvalidValue, Mutability
-│   └── InvalidCursor, InvalidCount (RFC 9865)
+│   ├── InvalidCursor, InvalidCount (RFC 9865)
+│   └── RefusedByRule: a trigger or constraint of the operator's own in the database
 ├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, RequestTimeout 408, Conflict 409,
 │   Uniqueness 409, CursorExpired 410, PreconditionFailed 412, PayloadTooLarge 413, UnsupportedMediaType 415,
 │   TooManyRequests 429
@@ -116,6 +117,19 @@ class BadRequest(ScimError):
     """An error that is answered with 400 and no scimType, such as for a feature that is off."""
 
     status = 400
+
+
+class RefusedByRule(BadRequest):
+    """A trigger or constraint that the operator has added to the database refuses the change.
+
+    It is 400, like a feature that is off: the same request will not succeed later, and Entra ID quarantines a whole job
+    on 403. `reason` is what the rule says, for the journal and the commands; `rule` is its code and name, for the log.
+    """
+
+    def __init__(self, reason: str, rule: str) -> None:
+        super().__init__("The database of this service has a rule of its operator's own, which refuses this.")
+        self.reason = reason
+        self.rule = rule
 
 
 class InvalidFilter(BadRequest):

@@ -126,7 +126,8 @@ class Database(Runner):
         return 1
 
     def translated(self, error: Exception) -> Exception:
-        """Returns Unavailable for a database that cannot be used, else the error itself: a fault of ours."""
+        """Returns Unavailable for a database that cannot be used, RefusedByRule for what the operator has forbidden in
+        it, else the error itself: a fault of ours."""
         return unavailable(Trouble.UNREACHABLE)
 
     def _fail(self, error: Exception, *, unconfirmed: bool = False) -> NoReturn:

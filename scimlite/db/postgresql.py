@@ -15,13 +15,13 @@ from peewee import SQL, fn
 from psycopg import ClientCursor
 
 from .. import deadline
-from ..errors import DeadlinePassed
+from ..errors import DeadlinePassed, RefusedByRule
 from ..redaction import error_log
 from .database import Database, T, chunks
 from .growth import Growth
 from .postgresql_session import Connection, DeadlineError, Session, connect, describe, set_settings, wanted
 from .runner import Row, peewee_errors
-from .sqlstates import OURS, OVERDUE, State, state_of
+from .sqlstates import OURS, OVERDUE, OWN, State, state_of
 from .statements import Insert, Slot, prepared
 from .tables import TABLES
 from .troubles import Trouble, unavailable
@@ -30,6 +30,10 @@ from .waiters import GRACE, Waiters
 
 #: Rows of one INSERT statement.
 _MOST_ROWS = 2000
+#: Characters kept of what a rule of the operator's own says.
+_LONGEST_REASON = 500
+#: A function, in the context of an error; a block without a name is no trigger.
+_FUNCTION = re.compile(r"^PL/\w+ function (?!inline_code_block)([^ (]+)", re.MULTILINE)
 #: The key of the advisory lock around migrations: a number that other software on the same server hardly takes.
 _MIGRATION_LOCK = 76_437_644
 
@@ -64,6 +68,13 @@ def waiting_sessions(db: Database) -> Any:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user "
         f"AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - INTERVAL '{0.9 * GRACE} s'"
     )
+
+
+def _function(cause: Any) -> str | None:
+    """The function that an error of the driver comes from; None when it comes from a statement of ours."""
+    diagnosis = getattr(cause, "diag", None)
+    found = _FUNCTION.search(getattr(diagnosis, "context", None) or "")
+    return found[1] if found else None
 
 
 class _Connections(peewee.PostgresqlDatabase):
@@ -260,7 +271,9 @@ class PostgresDatabase(Database):
         if not sqlstate and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
             # The driver was given something that it cannot send, or Peewee something that it cannot say.
             return OURS
-        return state_of(sqlstate or "")
+        state = state_of(sqlstate or "")
+        # A code that PostgreSQL raises too, but in a function: scimlite has none.
+        return OWN if state is OURS and _function(cause) is not None else state
 
     def _tries(self, error: Exception, *, committing: bool) -> int:
         state = self._state(error)
@@ -272,9 +285,13 @@ class PostgresDatabase(Database):
 
     def translated(self, error: Exception) -> Exception:
         state = self._state(error)
+        cause = self._cause(error)
+        if state.own:
+            rule = _function(cause) or cause.diag.constraint_name or "unnamed"
+            said = " ".join((cause.diag.message_primary or "").split())[:_LONGEST_REASON]
+            return RefusedByRule(said, f"{cause.sqlstate} {type(cause).__name__}, {rule}")
         if state.trouble is None:
             return error
-        cause = self._cause(error)
         # Without a code it is about the connection: the text says which, and holds no stored value.
         if cause.sqlstate:
             code = f"{cause.sqlstate} {type(cause).__name__}"

@@ -15,14 +15,14 @@ import peewee
 from peewee import SQL, fn
 
 from .. import deadline
-from ..errors import DeadlinePassed, Unavailable
+from ..errors import DeadlinePassed, RefusedByRule, Unavailable
 from ..obstacles import obstacle
 from ..redaction import error_log
 from .batches import Batches, Job
 from .database import Database, T
 from .runner import peewee_errors, raise_as_peewee
 from .sqlite_connections import CHECKED_EVERY, Connections, Failure, Link
-from .sqlite_errors import is_full, trouble_of
+from .sqlite_errors import is_full, rule_of, trouble_of
 from .sqlite_file import DatabaseFile
 from .statements import Slot, prepared
 from .troubles import Trouble, unavailable
@@ -297,7 +297,8 @@ class SqliteDatabase(Database):
     def translated(self, error: Exception) -> Exception:
         found = trouble_of(error, self._file.path)
         if found is None:
-            return error
+            rule = rule_of(error)
+            return error if rule is None else RefusedByRule(*rule)
         trouble, code = found
         reason = f"{trouble} ({code})"
         if trouble in _OF_WRITES:

@@ -35,6 +35,8 @@ _TROUBLES = {
     sqlite3.SQLITE_NOTADB: Trouble.BROKEN,
     sqlite3.SQLITE_FORMAT: Trouble.BROKEN,
 }
+#: What a trigger with RAISE and a CHECK constraint raise: scimlite has neither.
+_RULES = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_CONSTRAINT_CHECK)
 #: SQLITE_ERROR has one meaning that is no fault of ours, a database without its tables; only the message tells.
 _MISSING = ("no such table", "no such column")
 #: Troubles that a full disk can look like: SQLite makes the -wal and -shm files, which fails with CANTOPEN or IOERR.
@@ -64,6 +66,14 @@ def trouble_of(error: BaseException, file: Path) -> tuple[Trouble, str] | None:
             return trouble, str(cause) if trouble is Trouble.BROKEN else getattr(cause, "sqlite_errorname", "")
         if code != sqlite3.SQLITE_ERROR:
             return None
+    return None
+
+
+def rule_of(error: BaseException) -> tuple[str, str] | None:
+    """Returns what a rule of the operator's own says and SQLite's name of the code; None for other errors."""
+    for cause in _chain(error):
+        if getattr(cause, "sqlite_errorcode", None) in _RULES:
+            return str(cause), getattr(cause, "sqlite_errorname", "")
     return None
 
 

@@ -14,7 +14,7 @@ from .troubles import Trouble
 class State:
     """What an SQLSTATE means, and what may be done about it."""
 
-    #: None for a fault of ours, and for a constraint that refuses a value.
+    #: None for a fault of ours, for a constraint that refuses a value, and for a rule of the operator's own.
     trouble: Trouble | None = None
     #: What is wrong, for the log; None for the trouble's own words.
     words: str | None = None
@@ -24,23 +24,37 @@ class State:
     tries: int = 1
     #: True when the server has rolled back, so that a transaction that failed in COMMIT may be tried again.
     rolled_back: bool = False
+    #: True for what only a trigger, function or constraint raises that somebody has added to the database.
+    own: bool = False
 
 
 _MOST_TRIES = 6
 #: A fault of ours.
 OURS = State()
+#: A rule of the operator's own.
+OWN = State(own=True)
 #: The deadline of a request passed: its connection is closed.
 OVERDUE = State(Trouble.UNREACHABLE, lost=True)
 _LOST = State(Trouble.UNREACHABLE, lost=True, tries=_MOST_TRIES)
 _CONFLICT = State(Trouble.BUSY, "writers got into each other's way", tries=_MOST_TRIES, rolled_back=True)
 _OTHER_SESSION = "a pooler gives this session's statements to several connections: see PgBouncer in docs/operate.md"
 
-#: By the whole code, else by its class, which is its first two characters. What is missing is a fault of ours.
+#: Classes that PostgreSQL itself raises for wrong SQL and wrong values: faults of ours.
+_OURS = frozenset(
+    code
+    for line in ("02 03 0A 0B 0L 0P 0Z", "20 21 22 23 24 25 2B 2D", "34 3B 40 42 54 55 72")
+    for code in line.split()
+)
+
+#: By the whole code, else by its class, which is its first two characters. What is neither here nor in _OURS was raised
+#: by a trigger or function of the operator's own: P0001 is PL/pgSQL's RAISE, which takes any other code as well.
 _STATES = {
     # The driver found the connection broken, or could not make one.
     "": _LOST,
     "08": _LOST,  # connection exceptions; PgBouncer's own refusals
     # A primary that became a standby. With several hosts in the URL, the next connection finds the new primary.
+    "23514": OWN,  # a CHECK constraint: scimlite has none
+    "23P01": OWN,  # an exclusion constraint
     "25006": State(Trouble.READ_ONLY, lost=True, tries=2),
     "25P03": State(Trouble.BUSY, "idle_in_transaction_session_timeout has ended the session", lost=True, tries=2),
     "25P04": State(Trouble.BUSY, "transaction_timeout has ended the session", lost=True),
@@ -73,4 +87,7 @@ _STATES = {
 
 def state_of(sqlstate: str) -> State:
     """Returns what an SQLSTATE means; the empty text is an error of the connection."""
-    return _STATES.get(sqlstate) or _STATES.get(sqlstate[:2]) or OURS
+    known = _STATES.get(sqlstate) or _STATES.get(sqlstate[:2])
+    if known is not None:
+        return known
+    return OURS if sqlstate[:2] in _OURS else OWN

@@ -15,6 +15,7 @@ from ..errors import (
     InternalError,
     MethodNotAllowed,
     NotFound,
+    RefusedByRule,
     ScimError,
     Unauthorized,
     Unavailable,
@@ -142,7 +143,8 @@ class Attempt:
     def _entry(self, error: ScimError) -> Entry:
         kind = self.resource_type.name if self.resource_type else None
         pair = (self.id, self.name) if self.id or self.name else None
-        detail = error.detail
+        # Whoever reads the report is no client: what a rule of the operator's own says is for them.
+        detail = f"{error.detail} It says: {error.reason}" if isinstance(error, RefusedByRule) else error.detail
         if kind not in (None, core.USER.name, core.GROUP.name):
             detail = f"{kind} {short(self.name or self.id)!r}: {detail}"
         return Entry(

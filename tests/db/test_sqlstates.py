@@ -15,7 +15,7 @@ from postgres_server import empty_database
 from scim_client import Answer, ScimClient, assert_scim_error
 from scimlite.db import Database, migration, open_database
 from scimlite.db.troubles import Trouble
-from scimlite.errors import Unavailable
+from scimlite.errors import RefusedByRule, Unavailable
 
 #: Every SQLSTATE below is raised by the server itself, by PL/pgSQL or by the fault in its comment.
 TROUBLES = {
@@ -54,7 +54,9 @@ TROUBLES = {
     "XX002": (Trouble.BROKEN, 1),
 }
 #: Faults of ours stay what they are, to be answered with 500.
-OURS = ("0A000", "22012", "22P02", "23502", "23505", "25P02", "42601", "42883", "54001", "P0001", "ZZ999")
+OURS = ("0A000", "22012", "22P02", "23502", "23505", "25P02", "42601", "42883", "54001")
+#: What only the operator's own triggers, functions and constraints raise; any code, when it comes from a function.
+OWN = ("09000", "23514", "27000", "38000", "44000", "HV000", "P0001", "P0004", "ZZ999")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,17 @@ def test_a_fault_of_ours_stays_one(db: Database, sqlstate: str) -> None:
         db.transact(raising(db, sqlstate, tries))
     assert len(tries) == 1
     assert db.scalar(SQL("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("sqlstate", OWN)
+def test_a_rule_of_the_operators_own_is_named(db: Database, sqlstate: str) -> None:
+    tries: list[str] = []
+    with pytest.raises(RefusedByRule) as raised:
+        db.transact(raising(db, sqlstate, tries))
+    assert len(tries) == 1
+    assert (raised.value.status, raised.value.reason) == (400, "a stored value")
+    assert raised.value.rule.startswith(sqlstate)
+    assert "a stored value" not in f"{raised.value.detail}{raised.value.rule}"
 
 
 def test_what_the_driver_cannot_send_is_a_fault_of_ours(db: Database) -> None:

@@ -6,7 +6,7 @@ from flask import Response, url_for
 from werkzeug.exceptions import HTTPException
 
 from ...apps import AppError
-from ...errors import BadRequest, OperatorError, ScimError, Unavailable, as_scim_error
+from ...errors import BadRequest, OperatorError, RefusedByRule, ScimError, Unavailable, as_scim_error
 from ...operators.attempts import TooManyAttempts
 from ...operators.roles import NotAllowed, NotFresh
 from ...operators.single_sign_on import SignOnError
@@ -56,6 +56,9 @@ def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
     call.hindrance = found.hindrance
     if isinstance(found, Unavailable):
         outage.note_failure(call.id, found.reason or type(error.__cause__ or error).__name__)
+    elif isinstance(found, RefusedByRule):
+        error_log.warning("request=%s refused by a rule of the database: %s", call.id, found.rule)
+        return found.status, f"{found.detail} It says: {found.reason}", found.headers
     elif found.status >= 500 or not isinstance(found, BadRequest):
         error_log.error("request=%s failed", call.id, exc_info=error)
     return found.status, found.detail, found.headers

@@ -30,7 +30,7 @@ def error_response(error: Exception) -> Response:
 
 
 def to_scim_error(error: Exception, call: Call) -> ScimError:
-    """Returns the ScimError that the client gets for any error; logs an InternalError, and that an outage begins."""
+    """Returns the ScimError that the client gets for any error; logs what is for the operator."""
     scim_error = _from_http_error(error, call) if isinstance(error, HTTPException) else errors.as_scim_error(error)
     call.hindrance = scim_error.hindrance
     if isinstance(scim_error, errors.InternalError):
@@ -38,6 +38,9 @@ def to_scim_error(error: Exception, call: Call) -> ScimError:
     elif isinstance(scim_error, errors.Unavailable):
         # Without a reason only the error's class, because its text may quote stored values.
         outage.note_failure(call.id, scim_error.reason or type(error.__cause__ or error).__name__)
+    elif isinstance(scim_error, errors.RefusedByRule):
+        # Without what the rule says, which may quote stored values.
+        error_log.warning("request=%s refused by a rule of the database: %s", call.id, scim_error.rule)
     return scim_error
 
 
