@@ -1,4 +1,7 @@
-"""The indexes and foreign keys that the migrations make, as `drift` looks for them; a test compares the two."""
+"""What the migrations make beside columns: indexes, foreign keys, defaults and collations, as `drift` looks for them.
+
+A test compares them with what the migrations make.
+"""
 
 from __future__ import annotations
 
@@ -89,3 +92,37 @@ FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
     "delivery": (_OF_WEBHOOK,),
     "receipt": (_OF_WEBHOOK,),
 }
+
+#: The defaults of columns, on both databases and on one of them.
+DEFAULTS: dict[str, str] = {
+    "app.declared": "'{}'",
+    "app.mapping": "'{}'",
+    "app.mapping_version": "1",
+    "app.profile": "'default'",
+    "resource.profile_version": "0",
+    "token.kind": "'scim'",
+    "value.sought": "1",
+}
+DEFAULTS_OF: dict[str, dict[str, str]] = {
+    "sqlite": {"journal.tx": "0"},
+    "postgresql": {"journal.tx": "pg_current_xact_id()::TEXT::BIGINT"},
+}
+#: On PostgreSQL, the columns that number themselves, and those that compare by code points.
+IDENTITIES: frozenset[str] = frozenset(
+    (
+        *("app.id", "token.id", "resource.id", "refusal.id", "journal.id", "operator.id", "sign_in_attempt.id"),
+        *("invitation.id", "reading.id", "webhook.id", "webhook_secret.id"),
+    )
+)
+COLLATED: frozenset[str] = frozenset(
+    [
+        "resource.type",
+        "resource.uuid",
+        "value.type",
+        "value.path",
+        "value.key",
+        "value.unique_key",
+        "journal.user_key",
+        "alias.name",
+    ]
+)

@@ -11,6 +11,7 @@ from typing import Any
 
 import peewee
 
+from . import column_rules
 from .constraints import FOREIGN_KEYS, INDEXES, INDEXES_OF
 from .database import Database
 from .tables import TABLES
@@ -20,7 +21,7 @@ _POSTGRESQL_TYPES = {"INT": "integer"}
 
 
 def differences(db: Database) -> list[str]:
-    """Returns a sentence for each table, column, key and index that differs from the models; reads only.
+    """Returns a sentence for each table, column, key, index and check that differs from the models; reads only.
 
     Tables and indexes of others are no difference, but a unique index on a table of ours is.
     """
@@ -30,6 +31,7 @@ def differences(db: Database) -> list[str]:
         table = model._meta.table_name
         if table in present:
             found += _of_columns(db, model)
+            found += _of_rules(db, model)
             found += _of_foreign_keys(db, table)
         else:
             found.append(f"The table {table} is missing.")
@@ -62,6 +64,23 @@ def _of_columns(db: Database, model: Any) -> Iterator[str]:
     real_key = db.peewee.get_primary_keys(table)
     if real_key != wanted_key:
         yield f"The primary key of {table} is ({', '.join(real_key)}) instead of ({', '.join(wanted_key)})."
+
+
+def _of_rules(db: Database, model: Any) -> Iterator[str]:
+    """The differences of collations, defaults and check constraints."""
+    table = model._meta.table_name
+    real = column_rules.of_columns(db, table)
+    for field in model._meta.sorted_fields:
+        name = field.column_name
+        if name not in real:
+            continue
+        rules, wanted = real[name], column_rules.wanted(db, table, name)
+        if rules.collation != wanted.collation:
+            yield f"The column {table}.{name} has the collation {rules.collation} instead of {wanted.collation}."
+        if _plain(rules.default or "") != _plain(wanted.default or ""):
+            yield f"The column {table}.{name} has the default {rules.default} instead of {wanted.default}."
+    for name in column_rules.checks(db, table):
+        yield f"The check constraint {name or 'without a name'} of {table} is not of this version."
 
 
 def _type(db: Database, data_type: str) -> str:

@@ -78,6 +78,30 @@ CHANGES = [
      ["The column journal.detail may not be NULL."]),
     ("postgresql", ["ALTER TABLE journal ALTER COLUMN at TYPE INTEGER"],
      ["The column journal.at has the type integer instead of bigint."]),
+    ("postgresql", ["ALTER TABLE value ALTER COLUMN key TYPE TEXT COLLATE \"POSIX\""],
+     ["The column value.key has the collation POSIX instead of C."]),
+    ("postgresql", ["ALTER TABLE resource ALTER COLUMN name TYPE TEXT COLLATE \"C\""],
+     ["The column resource.name has the collation C instead of None."]),
+    ("postgresql", ["ALTER TABLE app ALTER COLUMN mapping DROP DEFAULT"],
+     ["The column app.mapping has the default None instead of '{}'."]),
+    ("postgresql", ["ALTER TABLE resource ALTER COLUMN active SET DEFAULT 1"],
+     ["The column resource.active has the default 1 instead of None."]),
+    ("postgresql", ["ALTER TABLE journal ALTER COLUMN tx SET DEFAULT 0"],
+     ["The column journal.tx has the default 0 instead of pg_current_xact_id()"]),
+    ("postgresql", ["ALTER TABLE token ALTER COLUMN id DROP IDENTITY"],
+     ["The column token.id has the default None instead of identity."]),
+    ("postgresql", ["ALTER TABLE app ADD CONSTRAINT short CHECK (length(name) < 9)"],
+     ["The check constraint short of app is not of this version."]),
+    ("sqlite", ["DROP TABLE brake",
+                "CREATE TABLE brake (app_id INTEGER NOT NULL REFERENCES app (id), kind TEXT NOT NULL COLLATE NOCASE, "
+                "tripped_at INTEGER DEFAULT 5, released_at INTEGER, detail TEXT DEFAULT 'a CHECK (, COLLATE RTRIM', "
+                "spare INTEGER CHECK (spare > 5), spare_version INTEGER, spare_from INTEGER, spare_until INTEGER, "
+                "PRIMARY KEY (app_id, kind), CONSTRAINT \"short\" CHECK (length(detail) < 9))"],
+     ["The column brake.kind has the collation NOCASE instead of None.",
+      "The column brake.tripped_at has the default 5 instead of None.",
+      "The column brake.detail has the default 'a CHECK (, COLLATE RTRIM' instead of None.",
+      "The check constraint without a name of brake is not of this version.",
+      "The check constraint short of brake is not of this version."]),
 ]  # fmt: skip
 
 
