@@ -83,11 +83,9 @@ def restore(file: Path, yes: bool, dry_run: bool) -> None:
 
     settings = Settings.from_environment()
     opened = database(settings)
-    if opened.dump_command(file) is not None:
-        raise click.ClickException(
-            f"{opened.described} is restored with PostgreSQL's own tool: pg_restore --clean --if-exists --no-owner "
-            f'--single-transaction --dbname="$SCIMLITE_DATABASE_URL" {file}'
-        )
+    command = opened.restore_command(file)
+    if command is not None:
+        raise click.ClickException(f"{opened.described} is restored with PostgreSQL's own tool: {command}")
     _refuse_running(settings)
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     with restoring.prepare(path, file, present_keyring(settings)) as restoration:

@@ -217,7 +217,14 @@ class Database(Runner):
         """
 
     def dump_command(self, target: Path) -> str | None:
-        """Returns the shell command of the database's own tool that writes a backup; None where `backup` writes it."""
+        """Returns the shell command of the database's own tool that writes a backup; None where `backup` writes it.
+
+        It holds no password, because every user of a machine sees the command lines of all processes.
+        """
+        return None
+
+    def restore_command(self, source: Path) -> str | None:
+        """Returns the shell command that puts such a backup into the database; None as above."""
         return None
 
     def backup(self, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +35,8 @@ _MOST_ROWS = 2000
 _LONGEST_REASON = 500
 #: A function, in the context of an error; a block without a name is no trigger.
 _FUNCTION = re.compile(r"^PL/\w+ function (?!inline_code_block)([^ (]+)", re.MULTILINE)
+#: A password in a URL, of the user or as a parameter, with what stays of the text around it.
+_PASSWORD = re.compile(r"(?<=//)([^:/?#@]*):[^/?#@]*(?=@)|([?&])password=[^&#]*&?")
 #: The key of the advisory lock around migrations: a number that other software on the same server hardly takes.
 _MIGRATION_LOCK = 76_437_644
 
@@ -120,6 +123,7 @@ class PostgresDatabase(Database):
         prepare_threshold: int | str | None,
         most_waiters: int,
     ) -> None:
+        self._url = url
         self._settings = partial(wanted, busy_timeout, request_timeout)
         self._request_timeout = request_timeout
         super().__init__(_Connections(url, self._settings, prepare_threshold), described)
@@ -132,7 +136,20 @@ class PostgresDatabase(Database):
         return True
 
     def dump_command(self, target: Path) -> str | None:
-        return f'pg_dump --format=custom --file={target} "$SCIMLITE_DATABASE_URL"'
+        return f"pg_dump --format=custom --file={shlex.quote(str(target))} {self._public_url}{self._password_hint}"
+
+    def restore_command(self, source: Path) -> str | None:
+        options = "--clean --if-exists --no-owner --single-transaction"
+        return f"pg_restore {options} --dbname={self._public_url} {shlex.quote(str(source))}{self._password_hint}"
+
+    @property
+    def _public_url(self) -> str:
+        return shlex.quote(_PASSWORD.sub(lambda found: found[1] or found[2] or "", self._url))
+
+    @property
+    def _password_hint(self) -> str:
+        """A comment for the shell, where the URL has a password."""
+        return "" if _PASSWORD.search(self._url) is None else "  # the password from ~/.pgpass or PGPASSFILE"
 
     def check_health(self) -> None:
         ((read_only, may_write, *_),) = self.rows(health)

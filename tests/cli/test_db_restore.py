@@ -307,7 +307,11 @@ class TestPostgresql:
         command = Commands(filled.env)
         command("app", "create", "Old").ok()
         dump = tmp_path / "copy.dump"
-        environ = {**command.environ(), "PATH": f"{tools}:{os.environ['PATH']}"}
+        passwords = tmp_path / "pgpass"
+        known = psycopg.conninfo.conninfo_to_dict(filled.env["SCIMLITE_DATABASE_URL"]).get("password", "")
+        passwords.write_text(f"*:*:*:*:{known}\n")
+        passwords.chmod(0o600)
+        environ = {**command.environ(), "PATH": f"{tools}:{os.environ['PATH']}", "PGPASSFILE": str(passwords)}
         backup = command("db", "backup", str(dump)).err.partition("tool: ")[2]
         restore = command("db", "restore", str(dump)).err.partition("tool: ")[2]
         done = subprocess.run(["sh", "-c", backup], env=environ, capture_output=True, text=True, check=False)

@@ -162,6 +162,25 @@ class TestStatementCache:
         assert len(cache) == 2
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:s3cret@db.example.com:5432/x", "postgresql://ann@db.example.com:5432/x"),
+        ("postgresql://:s3cret@db1,db2:5433/x?sslmode=require", "'postgresql://@db1,db2:5433/x?sslmode=require'"),
+        ("postgresql://ann@db/x?password=s3cret&sslmode=require", "'postgresql://ann@db/x?sslmode=require'"),
+        ("postgresql://db:5432/x?sslmode=require&password=s3cret", "'postgresql://db:5432/x?sslmode=require&'"),
+        ("postgresql:///?service=scimlite", "'postgresql:///?service=scimlite'"),
+    ],
+)
+def test_no_command_for_the_shell_shows_a_password(url: str, shown: str, tmp_path: Path) -> None:
+    db = open_database(url)
+    for command in (db.dump_command(tmp_path / "x"), db.restore_command(tmp_path / "x")):
+        assert command is not None
+        assert "s3cret" not in command
+        assert f"{shown}" in command
+        assert ("~/.pgpass" in command) == ("s3cret" in url)
+
+
 def test_a_database_says_whether_its_files_are_scimlites(db: Database, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     if db.kind == "sqlite":
