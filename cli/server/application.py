@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import gunicorn.util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from scimlite import create_app
 from scimlite.config import Settings
 
-from . import refusal
 from .arrival import LONGEST_LINE
 from .census import Census
 from .logs import ServerLog
@@ -62,8 +60,6 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             "child_exit": self._count_out,
             **options,
         }
-        # The only way: gunicorn has no setting for its error pages.
-        gunicorn.util.write_error = refusal.write_error
         super().__init__()
 
     def load_config(self) -> None:

@@ -47,7 +47,7 @@ def answer(
     application: Any,
     *,
     last: Callable[[], bool],
-    failed: Callable[[Any, Exception], None],
+    failed: Callable[[Exception], None],
 ) -> None:
     """Answers the request that has arrived on a connection: fills its `out`, and sets `keep`.
 
@@ -55,7 +55,6 @@ def answer(
     with this answer; `failed`, which answers in `out` what is no request or has failed, in place of what is there.
     """
     arrival = connection.arrival
-    request = None
     connection.keep = False
     try:
         request = Request(config, IterUnreader(arrival.pieces()), connection.client)
@@ -84,4 +83,4 @@ def answer(
         connection.out.clear()
     except Exception as error:
         connection.out.clear()
-        failed(request, error)
+        failed(error)

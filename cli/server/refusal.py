@@ -7,11 +7,22 @@ import secrets
 import time
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any
 
 import orjson
+from gunicorn.http.errors import (
+    ConfigurationProblem,
+    ExpectationFailed,
+    ForbiddenProxyRequest,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 
-from scimlite.errors import RequestTimeout, ScimError, TooManyRequests, Unavailable
+from scimlite.errors import RequestTimeout, ScimError, TooManyRequests, Unavailable, as_scim_error
+from scimlite.redaction import error_log
 from scimlite.scim.messages import MEDIA_TYPE
 from scimlite.web import client_address
 from scimlite.web.client_address import Network
@@ -24,12 +35,18 @@ from .exchange import date
 _FORWARDED_FOR = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)(?=\r\n)", re.IGNORECASE)
 
 
-def answer(error: ScimError, connection: Connection, proxies: Collection[Network]) -> bytes:
+def new_id() -> str:
+    """Returns the id of a request that the application does not see."""
+    return secrets.token_hex(8)
+
+
+def answer(error: ScimError, connection: Connection, proxies: Collection[Network], id: str | None = None) -> bytes:
     """Returns the answer with an error that ends a connection, and writes its line to the log.
 
-    In: the connection, with what came of the request; `proxies`, the addresses of the trusted proxies.
+    In: the connection, with what came of the request; `proxies`, the addresses of the trusted proxies; the request's
+    id, a new one by default.
     """
-    id = secrets.token_hex(8)
+    id = id or new_id()
     arrival = connection.arrival
     head = bytes(arrival.data[: arrival.body_at] if arrival.body_at else arrival.data[:LONGEST_LINE])
     # Any other name is any text in a URL.
@@ -73,19 +90,34 @@ def too_busy() -> Unavailable:
     return Unavailable("The server has too much to do; try again in a moment.", summary="all threads are at work")
 
 
-def write_error(sock: Any, status: int, _reason: str, _message: str) -> None:
-    """Answers with a SCIM error what gunicorn cannot read as a request (a long line, malformed HTTP).
+#: The statuses of what gunicorn's parser refuses, where it is not 400.
+_STATUSES: dict[type[Exception], int] = {
+    LimitRequestLine: 414,
+    LimitRequestHeaders: 431,
+    ExpectationFailed: 417,
+    ForbiddenProxyRequest: 403,
+    UnsupportedTransferCoding: 501,
+}
+#: What is a fault of ours among the parser's errors: of its settings, or of the headers of an answer.
+_OURS = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
 
-    gunicorn's own message would repeat parts of the request.
+
+def failure(error: Exception, id: str) -> ScimError:
+    """Returns the error for a request that the parser refuses, or that failed outside the application; logs the cause.
+
+    In: the request's id. Only the class of a parser's error is logged, as its text quotes the request.
     """
-    # gunicorn's reason for 501 is that of 400.
-    phrase = HTTPStatus(status).phrase
-    error = ScimError(f"{phrase}: this is not a request that the server takes.")
-    error.status = status
-    sock.sendall(_rendered(error, phrase, None))
+    if not isinstance(error, ParseException) or isinstance(error, _OURS):
+        error_log.error("request=%s failed", id, exc_info=error)
+        return as_scim_error(error)
+    status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 400)
+    error_log.warning("request=%s is no request of HTTP: %s", id, type(error).__name__)
+    refused = ScimError(f"{HTTPStatus(status).phrase}: this is not a request that the server takes.")
+    refused.status = status
+    return refused
 
 
-def _rendered(error: ScimError, reason: str, id: str | None) -> bytes:
+def _rendered(error: ScimError, reason: str, id: str) -> bytes:
     body = orjson.dumps(error.body(id))
     headers = {
         "Date": date(int(time.time())),
@@ -94,9 +126,8 @@ def _rendered(error: ScimError, reason: str, id: str | None) -> bytes:
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
+        "X-Request-Id": id,
         **error.headers,
     }
-    if id:
-        headers["X-Request-Id"] = id
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {error.status} {reason}\r\n{lines}\r\n".encode() + body

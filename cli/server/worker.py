@@ -211,8 +211,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no type info
             return True
         return not self.alive
 
-    def _failed(self, connection: Connection, request: Any, error: Exception) -> None:
-        self.handle_error(request, connection, connection.client, error)
+    def _failed(self, connection: Connection, error: Exception) -> None:
+        """Answers in place of gunicorn, whose error pages repeat parts of the request and have no id."""
+        id = refusal.new_id()
+        told = refusal.failure(error, id)
+        connection.sendall(refusal.answer(told, connection, self._settings.trusted_proxies, id))
 
     # --- the end --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -563,7 +564,16 @@ def test_head_is_get_without_a_body(installation: Installation, app: Connected) 
 def test_malformed_http_is_refused(installation: Installation, request_line: bytes) -> None:
     answer = send_raw(installation.url, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.split(b" ", 2)[1][:1] == b"4"
+    # The answer, its header and the lines of the log have one id.
+    head, _, body = answer.partition(b"\r\n\r\n")
+    found = re.search(rb"X-Request-Id: ([0-9a-f]{16})", head)
+    assert found is not None
+    id = found[1].decode()
     ScimClient(installation.url).get("/healthz").ok(200)
+    assert re.search(rf"request={id} app=\S+ method=\S+ route=\S+ status=4", installation.log())
+    if body.startswith(b'{"schemas":["urn:ietf') and b"not a request that the server takes" in body:
+        assert f"(request {id})".encode() in body
+        assert f"WARNING request={id} is no request of HTTP: " in installation.log()
 
 
 # --- inside somebody else's application ---------------------------------------------------------------------------
