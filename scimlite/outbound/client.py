@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from time import monotonic
 from typing import Self
 
@@ -142,12 +143,13 @@ class Client:
         try:
             addresses = self._names.addresses(target.host, deadline.left())
         except TimeoutError:
-            sentence = f"The name {target.name} was not resolved within {deadline.seconds:g} seconds."
+            sentence = f"The name {target.name} was not resolved within {deadline.seconds:.3g} seconds."
             raise Failed(Kind.TIMEOUT, sentence) from None
         for address in addresses:
             if refused := objection(address, self._networks, public=target.scheme == "https"):
                 raise Refused(target.name, *refused)
-        return addresses[:_MOST_ADDRESSES]
+        # What is connected to is what was judged, not its spelling.
+        return [str(ip_address(address)) for address in addresses[:_MOST_ADDRESSES]]
 
 
 def _headers(target: Target, method: str, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:

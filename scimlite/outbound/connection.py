@@ -71,51 +71,50 @@ def connect(target: Target, addresses: Sequence[str], deadline: Deadline) -> soc
     """
     problem = "no address"
     for number, address in enumerate(addresses):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            connection = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:
-            problem = error.strerror or "no socket"
-            continue
-        try:
-            connection.settimeout(deadline.left() / (len(addresses) - number))
-            # An address in canonical form, which socket takes as it is and resolves no more.
-            connection.connect((address, target.port))
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
+            return _connected(address, target.port, deadline.left() / (len(addresses) - number))
         except TimeoutError:
-            connection.close()
             problem = ""
         except OSError as error:
-            connection.close()
             problem = error.strerror or type(error).__name__
-        except BaseException:
-            connection.close()
-            raise
     if not problem:
-        raise Failed(Kind.TIMEOUT, f"{_label(target)} took no connection within {deadline.seconds:g} seconds.")
+        raise Failed(Kind.TIMEOUT, f"{_label(target)} took no connection within {deadline.seconds:.3g} seconds.")
     raise Failed(Kind.CONNECT, f"{_label(target)} cannot be reached: {problem}.")
 
 
-def secure(plain: socket.socket, target: Target, context: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
-    """TLS over a connection, with the certificate verified for the target's name. Raises Failed."""
-    wrapped = context.wrap_socket(plain, server_hostname=target.name, do_handshake_on_connect=False)
+def _connected(address: str, port: int, seconds: float) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        wrapped.settimeout(deadline.left())
-        wrapped.do_handshake()
+        connection.settimeout(seconds)
+        # An address in canonical form is taken as it is, and not resolved.
+        connection.connect((address, port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def secure(plain: socket.socket, target: Target, context: ssl.SSLContext, deadline: Deadline) -> socket.socket:
+    """TLS over a connection, with the certificate verified for the target's name. Raises Failed."""
+    connection = plain
+    try:
+        connection = context.wrap_socket(plain, server_hostname=target.name, do_handshake_on_connect=False)
+        connection.settimeout(deadline.left())
+        connection.do_handshake()
+        return connection
     except BaseException as error:
-        wrapped.close()
+        connection.close()
         if isinstance(error, OSError):
             raise failure(error, target, deadline) from None
         raise
-    return wrapped
 
 
 def failure(error: OSError, target: Target, deadline: Deadline) -> Failed:
     """The error that explains an exception of a connection that was open."""
     place = _label(target)
     if isinstance(error, TimeoutError):
-        return Failed(Kind.TIMEOUT, f"{place} did not answer within {deadline.seconds:g} seconds.")
+        return Failed(Kind.TIMEOUT, f"{place} did not answer within {deadline.seconds:.3g} seconds.")
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failed(Kind.TLS, f"The certificate of {place} is not accepted: {error.verify_message.rstrip('.')}.")
     if isinstance(error, ssl.SSLError):

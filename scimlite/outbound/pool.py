@@ -9,17 +9,20 @@ from time import monotonic
 from .connection import Connection
 from .target import Place
 
-#: Connections that nothing uses, at most: of all hosts, and for so many seconds.
+#: The most connections that are kept without use, of all hosts.
 _MOST = 128
-_IDLE = 30.0
-#: Seconds after which a busy connection is opened anew, so that a name that moved is resolved and judged again.
-_LONGEST = 300.0
 
 
 class Pool:
-    """Connections that nothing uses, the oldest first; those past their time are closed whenever one comes back."""
+    """Connections that nothing uses, the oldest first; those past their time are closed at the next request."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, idle: float = 30.0, longest: float = 300.0) -> None:
+        """In: the seconds for which a connection is kept without use, and for which a busy one is used.
+
+        A busy one ends so that a name that moved is resolved, and its addresses judged, again.
+        """
+        self._seconds = idle
+        self._longest = longest
         self._lock = Lock()
         self._idle: deque[tuple[Place, Connection]] = deque()
         self._closed = False
@@ -27,7 +30,7 @@ class Pool:
     def take(self, place: Place) -> Connection | None:
         """The connection to a place that was used last and is usable, or None."""
         while (connection := self._newest(place)) is not None:
-            if monotonic() - connection.idle < _IDLE and connection.usable():
+            if monotonic() - connection.idle < self._seconds and connection.usable():
                 return connection
             connection.close()
         return None
@@ -37,11 +40,11 @@ class Pool:
         connection.idle = now = monotonic()
         surplus = []
         with self._lock:
-            if self._closed or now - connection.opened > _LONGEST:
+            if self._closed or now - connection.opened > self._longest:
                 surplus.append(connection)
             else:
                 self._idle.append((place, connection))
-            while self._idle and (len(self._idle) > _MOST or now - self._idle[0][1].idle > _IDLE):
+            while self._idle and (len(self._idle) > _MOST or now - self._idle[0][1].idle > self._seconds):
                 surplus.append(self._idle.popleft()[1])
         for old in surplus:
             old.close()
