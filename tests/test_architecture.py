@@ -18,10 +18,10 @@ PACKAGES = {"scimlite": "scimlite", "scimlite_cli": "cli"}
 #: From the roof to the ground. A room imports itself and the rooms below its line, not the others of its line.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite_cli",),
-    ("scimlite.web",),
+    ("scimlite.web", "scimlite.worker"),
     ("scimlite.installation",),
-    ("scimlite.admin", "scimlite.events"),
-    ("scimlite.operators",),
+    ("scimlite.admin",),
+    ("scimlite.events", "scimlite.operators"),
     ("scimlite.directory",),
     ("scimlite.apps",),
     ("scimlite.journal",),

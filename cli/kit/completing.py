@@ -74,6 +74,21 @@ def _schemas(db: Database, ctx: click.Context) -> Iterable[tuple[str, str]]:
     return [*types, *((listed.schema.id, listed.schema.name) for listed in schemas.every(app))]
 
 
+def _webhooks(db: Database, ctx: click.Context) -> Iterable[tuple[str, str]]:
+    from scimlite.events import webhooks
+
+    app = _app(db, ctx)
+    return [] if app is None else [(webhook.name, webhook.url) for webhook in webhooks.of_app(db, app.id)]
+
+
+def event_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer types of events, also behind others and a comma."""
+    from scimlite.events.types import TYPES
+
+    before, comma, begun = incomplete.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{name}") for name in TYPES if name.startswith(begun)]
+
+
 def catalog(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the entries of the catalogue of declarations."""
     from scimlite.admin import catalog
@@ -104,7 +119,8 @@ def features(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return offered
 
 
-#: Slugs of apps, labels of an app's tokens, and names of an app's schemas and resource types.
+#: Slugs of apps, labels of an app's tokens, names of its webhooks, and of its schemas and resource types.
 apps = _from_database(_apps)
 labels = _from_database(_labels)
+webhooks = _from_database(_webhooks)
 schemas = _from_database(_schemas)

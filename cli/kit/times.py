@@ -111,6 +111,14 @@ def spoken_time(microseconds: int | None) -> str:
     return f"{time} {time.zone}" if isinstance(time, LocalTime) else ""
 
 
+def spoken_length(microseconds: int) -> str:
+    """Write a length of time in its largest whole unit: `3 d`, `12 min`, `5 s`."""
+    for unit, name in ((_UNITS["d"], "d"), (_UNITS["h"], "h"), (_UNITS["m"], "min")):
+        if microseconds >= unit:
+            return f"{microseconds // unit} {name}"
+    return f"{microseconds // _SECOND} s"
+
+
 class _Typed(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
     """A parameter that one of the functions above reads; a text that it refuses is a usage error with an example."""
 

@@ -241,7 +241,9 @@ COLUMNS: dict[Any, dict[str, Column]] = {
         "place": _COUNT,
         "leased_until": _TIME_OR_0,
         "not_before": _TIME_OR_0,
-        **dict.fromkeys(("created_at", "failing_since", "last_ok_at", "last_failed_at", "removed_at"), PAST),
+        **dict.fromkeys(
+            ("created_at", "begins_at", "failing_since", "last_ok_at", "last_failed_at", "removed_at"), PAST
+        ),
     },
     WebhookSecretRow: {
         "id": _KEY,

@@ -83,6 +83,10 @@ class Keyring:
             )
         return key
 
+    def derive(self, purpose: str, id: str, key_id: str) -> bytes:
+        """32 bytes for a purpose and an id; TokenError when the key that they are made from is not given."""
+        return hmac.digest(self._key(key_id, purpose).encode(), f"scimlite.{purpose}.{id}".encode(), hashlib.sha256)
+
     def serializer(self, salt: str) -> URLSafeSerializer:
         """A serializer that signs data kept by clients, such as cursors; each salt verifies only its own signatures."""
         kwargs = {"key_derivation": "hmac", "digest_method": hashlib.sha256}

@@ -46,8 +46,6 @@ INDEXES: tuple[str, ...] = (
     "CREATE INDEX set_stream_app ON set_stream (app_id)",
     "CREATE UNIQUE INDEX webhook_name ON webhook (app_id, name) WHERE removed_at IS NULL",
     "CREATE INDEX webhook_secret_webhook ON webhook_secret (webhook_id)",
-    "CREATE INDEX delivery_due ON delivery (webhook_id, next_at) WHERE dead_at IS NULL",
-    "CREATE INDEX receipt_webhook ON receipt (webhook_id, at)",
 )
 
 #: On one database only, by its kind.

@@ -83,6 +83,8 @@ class WebhookRow(Table):
     #: Before this time the receiver wants nothing.
     not_before = BigIntegerField()
     created_at = BigIntegerField()
+    #: It is for the events from this time on: where to begin when places begin anew.
+    begins_at = BigIntegerField()
     #: Since when no delivery has succeeded; NULL when the last one did.
     failing_since = BigIntegerField(null=True)
     last_ok_at = BigIntegerField(null=True)

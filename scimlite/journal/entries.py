@@ -70,6 +70,19 @@ class Action(StrEnum):
     INVITED = "invited"
     INVITATION_OPENED = "invitation_opened"
     INVITATION_REVOKED = "invitation_revoked"
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_EDITED = "webhook_edited"
+    WEBHOOK_PAUSED = "webhook_paused"
+    WEBHOOK_RESUMED = "webhook_resumed"
+    WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOK_SECRET_SHOWN = "webhook_secret_shown"
+    WEBHOOK_ROTATED = "webhook_rotated"
+    WEBHOOK_TESTED = "webhook_tested"
+    WEBHOOK_REPLAYED = "webhook_replayed"
+    #: The worker switched it off: its receiver is gone, or failed for days.
+    WEBHOOK_OFF = "webhook_off"
+    #: The worker had it begin anew, because the database came to a server that counts in another way.
+    WEBHOOK_MOVED = "webhook_moved"
     #: An operator was refused what their role does not allow.
     DENIED = "denied"
 

@@ -26,6 +26,7 @@ class Actor(Worded):
     CONSOLE = "console", "an operator, at the console"
     SETUP = "setup", "somebody with a set-up link of an app"
     APP_TEST = "app-test", "an operator's test of the connection, proved by the secret key"
+    WORKER = "worker", "the worker of this installation, by itself"
     EMBEDDED = "embedded", "code of the application that has scimlite inside"
 
 

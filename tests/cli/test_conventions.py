@@ -30,6 +30,7 @@ REMOVING = {
     ("purge",),
     ("db", "restore"),
     ("operator", "remove"),
+    ("webhook", "remove"),
 }
 
 

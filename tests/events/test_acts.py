@@ -12,20 +12,22 @@ from flask import Flask
 
 import databases
 from scimlite import Installation, signals
-from scimlite.admin import apps, deleted, erasure, export_person, mapping, person, schemas, tokens
+from scimlite.admin import apps, deleted, erasure, export_person, mapping, person, replays, schemas, tokens, webhooks
 from scimlite.admin.desk import Desk
 from scimlite.apps import App
 from scimlite.apps.mapping import Row
 from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY, now
+from scimlite.db.feed_order import BEGINNING
 from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
-from scimlite.events import epoch
+from scimlite.events import epoch, progress, restarts
 from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
 from scimlite.operators import accounts, attempts, invitations, links, sessions
 from scimlite.operators.roles import Act, NotAllowed, Role
 from scimlite.operators.sessions import Way
+from scimlite.outbound import Client
 
 OPERATOR = Origin("cli:ann", actor=Actor.CLI)
 EXTENSION = "urn:example:params:scim:schemas:extension:acts:2.0:User"
@@ -486,6 +488,37 @@ def do_what_the_role_does_not_allow(site: Site) -> None:
         desk.workspace(Act.EDIT_APP, site.app)
 
 
+def manage_webhook(site: Site) -> None:
+    site.watch()
+    workspace, keyring = site.workspace, site.installation.keyring
+    made, secret = webhooks.add(workspace, keyring, "https://crm.example.com/hook")
+    assert webhooks.show_secret(workspace, keyring, made) == secret
+    made = webhooks.edit(workspace, made, lanes=2)
+    webhooks.edit(workspace, made, lanes=2)
+    webhooks.pause(workspace, made)
+    webhooks.resume(workspace, made)
+    assert webhooks.rotate(workspace, keyring, made, overlap=DAY) != secret
+    assert not webhooks.test(workspace, keyring, Client(resolve=resolve_nothing), made).confirmed
+    assert replays.from_place(workspace, made, BEGINNING) == 0
+    webhooks.remove(workspace, made)
+
+
+def resolve_nothing(*_: Any) -> list[str]:
+    raise OSError("no such name")
+
+
+def switch_webhook_off(site: Site) -> None:
+    site.watch()
+    db, held = (
+        site.installation.db,
+        webhooks.add(site.workspace, site.installation.keyring, "https://crm.example.com")[0],
+    )
+    assert progress.take(db, held, "worker", now(), now() + DAY)
+    restarts.begin_anew(db, held, "worker", held.epoch + 1)
+    progress.switch_off(site.workspace, held, "its receiver answered 410")
+    assert webhooks.get(db, site.app).state == "off"
+
+
 OK, REFUSED = "ok", "refused"
 
 #: The act, the rows that it leaves (action, outcome, HTTP status), and what is announced (signal, its `change`).
@@ -601,6 +634,30 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
     ),
     (export_a_person, [(Action.EXPORTED, OK, None)], []),
     (fail_to_sign_in, [(Action.SIGNED_IN, REFUSED, None)], []),
+    (
+        manage_webhook,
+        [
+            (Action.WEBHOOK_ADDED, OK, None),
+            (Action.WEBHOOK_SECRET_SHOWN, OK, None),
+            (Action.WEBHOOK_EDITED, OK, None),
+            (Action.WEBHOOK_PAUSED, OK, None),
+            (Action.WEBHOOK_RESUMED, OK, None),
+            (Action.WEBHOOK_ROTATED, OK, None),
+            (Action.WEBHOOK_TESTED, OK, None),
+            (Action.WEBHOOK_REPLAYED, OK, None),
+            (Action.WEBHOOK_REMOVED, OK, None),
+        ],
+        [],
+    ),
+    (
+        switch_webhook_off,
+        [
+            (Action.WEBHOOK_ADDED, OK, None),
+            (Action.WEBHOOK_MOVED, OK, None),
+            (Action.WEBHOOK_OFF, OK, None),
+        ],
+        [],
+    ),
     (do_what_the_role_does_not_allow, [(Action.DENIED, REFUSED, None)], []),
 ]
 

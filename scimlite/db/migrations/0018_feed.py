@@ -30,7 +30,8 @@ _STATEMENTS = (
         types TEXT, format TEXT NOT NULL, session_revoked SMALLINT NOT NULL, lanes INTEGER NOT NULL,
         state TEXT NOT NULL, epoch {bigint} NOT NULL, tx {bigint} NOT NULL, place {bigint} NOT NULL,
         holder TEXT, leased_until {bigint} NOT NULL, not_before {bigint} NOT NULL, created_at {bigint} NOT NULL,
-        failing_since {bigint}, last_ok_at {bigint}, last_failed_at {bigint}, last_error TEXT, removed_at {bigint})""",
+        begins_at {bigint} NOT NULL, failing_since {bigint}, last_ok_at {bigint}, last_failed_at {bigint},
+        last_error TEXT, removed_at {bigint})""",
     "CREATE UNIQUE INDEX webhook_name ON webhook (app_id, name) WHERE removed_at IS NULL",
     """CREATE TABLE webhook_secret (
         id {id}, webhook_id {bigint} NOT NULL REFERENCES webhook (id), secret_id TEXT NOT NULL, key_id TEXT NOT NULL,
@@ -40,12 +41,10 @@ _STATEMENTS = (
         webhook_id {bigint} NOT NULL REFERENCES webhook (id), journal_id {bigint} NOT NULL, tx {bigint} NOT NULL,
         lane TEXT NOT NULL, attempts INTEGER NOT NULL, next_at {bigint} NOT NULL, last_status INTEGER,
         last_error TEXT, dead_at {bigint}, PRIMARY KEY (webhook_id, journal_id)) {without_rowid}""",
-    "CREATE INDEX delivery_due ON delivery (webhook_id, next_at) WHERE dead_at IS NULL",
     """CREATE TABLE receipt (
         journal_id {bigint} NOT NULL, webhook_id {bigint} NOT NULL REFERENCES webhook (id), at {bigint} NOT NULL,
         status INTEGER NOT NULL, attempts INTEGER NOT NULL, ms INTEGER NOT NULL,
         PRIMARY KEY (journal_id, webhook_id)) {without_rowid}""",
-    "CREATE INDEX receipt_webhook ON receipt (webhook_id, at)",
 )
 
 #: Where transactions run side by side, the order in which they end is not that of the ids that they took.

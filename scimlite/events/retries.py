@@ -1,0 +1,77 @@
+"""When an event that was not confirmed is tried again: the schedule of Standard Webhooks 1.0.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from ..visible_text import visible
+
+_SECOND = 1_000_000
+_HOUR = 3600
+#: Seconds from the first try, and from each failed one, to the next: ten tries in 75 hours.
+SCHEDULE = (0, 5, 300, 1800, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR)
+#: By how much a wait is made longer or shorter, so that what failed together is not tried together.
+_JITTER = 0.1
+#: The longest wait that a receiver can ask for with Retry-After, in microseconds.
+LONGEST_WAIT = 24 * _HOUR * _SECOND
+#: Answers that say that the receiver has too much to do, or is not there.
+_BUSY = (429, 502, 503, 504)
+_GONE = 410
+#: Characters that are kept of an answer.
+_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer of a receiver means; `wait` is for how many microseconds it wants to be left alone."""
+
+    confirmed: bool
+    status: int | None = None
+    #: Milliseconds that the try took.
+    ms: int = 0
+    error: str | None = None
+    #: True when the receiver wants no more events, ever.
+    gone: bool = False
+    #: True when it should get fewer at once.
+    busy: bool = False
+    wait: int = 0
+
+
+def judge(status: int, headers: Mapping[str, str], body: bytes, ms: int, now: int) -> Verdict:
+    """What an answer means. Only 2xx confirms: a redirect is a failure, and 410 ends the webhook."""
+    if 200 <= status < 300:
+        return Verdict(True, status, ms)
+    text = visible(" ".join(body[: 4 * _KEPT].decode(errors="replace").split()))[:_KEPT]
+    where = f" to {visible(headers.get('location', ''))[:_KEPT]}" if 300 <= status < 400 else ""
+    error = f"answered {status}{where}" + (f": {text}" if text else "")
+    busy = status in _BUSY
+    wait = _retry_after(headers.get("retry-after"), now) if busy else 0
+    return Verdict(False, status, ms, error, status == _GONE, busy, wait)
+
+
+def failure(error: str, ms: int) -> Verdict:
+    """What it means that no answer came."""
+    return Verdict(False, None, ms, visible(error)[:_KEPT])
+
+
+def next_try(attempts: int, now: int, chance: float) -> int | None:
+    """When to try again after so many failed tries; None when that was the last. `chance` is between 0 and 1."""
+    if attempts >= len(SCHEDULE):
+        return None
+    return now + int(SCHEDULE[attempts] * (1 + _JITTER * (2 * chance - 1)) * _SECOND)
+
+
+def _retry_after(text: str | None, now: int) -> int:
+    """How long a receiver wants to be left alone: Retry-After has seconds or a date (RFC 9110 section 10.2.3)."""
+    if text is None:
+        return 0
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:10]) * _SECOND, LONGEST_WAIT)
+    try:
+        until = int(parsedate_to_datetime(text).timestamp() * _SECOND)
+    except (ValueError, OverflowError):
+        return 0
+    return max(0, min(until - now, LONGEST_WAIT))
