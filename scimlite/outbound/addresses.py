@@ -69,11 +69,17 @@ def objection(text: str, networks: Sequence[Network], *, public: bool = True) ->
         return text, "not an IP address"
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         # It names an interface of this host, which no network of the setting can name.
-        return text, "an address with a zone"
+        return text, "an address with a zone, which no setting allows"
     reason = _reason(address)
-    if (reason is None and public) or _is_allowed(address, networks):
+    if reason is None and public:
         return None
-    return str(address), reason or "a public address, to which http:// is not allowed (use https://)"
+    if not any(address in network for network in networks):
+        return str(address), reason or "a public address, to which http:// is not allowed (use https://)"
+    # A gateway takes the IPv4 address out, so allowing NAT64 does not allow the private networks behind it.
+    inner = _inner(address)
+    if inner is None or not (behind := objection(str(inner), networks)):
+        return None
+    return str(address), f"{reason} that leads to {inner}, {behind[1]}"
 
 
 def _reason(address: Address) -> str | None:
@@ -84,18 +90,6 @@ def _reason(address: Address) -> str | None:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return "a reserved address"
     return None
-
-
-def _is_allowed(address: Address, networks: Sequence[Network]) -> bool:
-    """True when an allowed network has the address.
-
-    An IPv4 address that a gateway would take out of it must be public or allowed too: allowing NAT64 does not allow
-    the private networks behind it.
-    """
-    if not any(address in network for network in networks):
-        return False
-    inner = _inner(address)
-    return inner is None or _reason(inner) is None or _is_allowed(inner, networks)
 
 
 def _inner(address: Address) -> IPv4Address | None:

@@ -105,6 +105,11 @@ def test_a_network_of_the_setting_is_allowed(address, networks, allowed):
     assert (addresses.objection(address, given) is None) is allowed
 
 
+def test_the_reason_names_the_address_behind_a_gateway():
+    reason = addresses.objection("64:ff9b::a00:1", [ip_network("64:ff9b::/96")])[1]
+    assert reason == "an address of NAT64 that leads to 10.0.0.1, a private address (RFC 1918)"
+
+
 def test_http_is_for_allowed_networks_only():
     loopback = [ip_network("127.0.0.0/8")]
     assert addresses.objection("127.0.0.1", loopback, public=False) is None
