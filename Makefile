@@ -5,6 +5,8 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 EXAMPLES ?= 10000
+# Test processes: more than a small machine has cores, because they mostly wait for the services that they start.
+WORKERS ?= 3
 
 SHELL := /bin/sh
 # -e: a recipe stops at the first command that fails, also within one line of several commands.
@@ -47,13 +49,13 @@ run: $(VENV)/.installed ## start the service on http://HOST:PORT (127.0.0.1:8000
 
 .PHONY: test
 test: lint ## check style and types, then run the tests on SQLite and PostgreSQL
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-test ## run the tests and print which branches of directory, scim, journal and apps they miss
 	COVERAGE_FILE="$(CURDIR)/.coverage"; export COVERAGE_FILE; \
 	    $(VENV)/bin/coverage erase; \
-	    $(VENV)/bin/coverage run $(VENV)/bin/pytest -n 2 --dist loadfile $(COVERAGE); \
+	    $(VENV)/bin/coverage run $(VENV)/bin/pytest -n $(WORKERS) --dist loadfile $(COVERAGE); \
 	    $(VENV)/bin/coverage combine --quiet; \
 	    $(VENV)/bin/coverage report
 

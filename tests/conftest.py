@@ -11,12 +11,14 @@ import hypothesis
 import pytest
 
 import databases
+import memory_folder
 from installation import Connected, Installation, running
 from live_service import LiveService
 from postgres_server import PostgresServer
 from scimlite.config import Settings
 
 POSTGRES = pytest.StashKey[PostgresServer]()
+MEMORY = pytest.StashKey[Path]()
 
 # A slow machine is no failure; in all else what hypothesis (or its own profile for CI) prescribes.
 hypothesis.settings.register_profile("scimlite", hypothesis.settings(), deadline=None)
@@ -29,6 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith("SCIMLITE_") and not name.startswith("SCIMLITE_TEST_"):
             del os.environ[name]
     worker = getattr(config, "workerinput", None)
+    # The workers of pytest-xdist have it from the process that starts them.
+    folder = memory_folder.begin() if worker is None else None
+    if folder is not None:
+        config.stash[MEMORY] = folder
     config.stash[POSTGRES] = (
         PostgresServer(Path(worker["postgres_folder"])) if worker else PostgresServer.in_new_folder()
     )
@@ -43,6 +49,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     # With pytest-xdist this process outlives every worker, so that nobody uses the server any more.
     if not hasattr(config, "workerinput") and POSTGRES in config.stash:
         config.stash[POSTGRES].stop()
+    if MEMORY in config.stash:
+        memory_folder.end(config.stash[MEMORY])
 
 
 @pytest.fixture(scope="session")

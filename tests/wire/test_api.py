@@ -14,9 +14,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+import feeds
 from installation import Connected, Installation
 from scimlite.admin import apps, tokens
 from scimlite.apps.keyring import TokenKind
+from scimlite.db import Database
 from scimlite.db.feed_tables import ReadingRow
 
 OFF = {"op": "replace", "path": "active", "value": False}
@@ -38,6 +40,7 @@ class Reader:
     url: str
     token: str
     document: dict[str, Any]
+    db: Database
 
     def ask(self, path: str, body: bytes | None = None, **parameters: Any) -> Answer:
         """GET, or POST with a body."""
@@ -72,6 +75,7 @@ class Reader:
 
     def events(self, after: str = "start", **parameters: Any) -> tuple[list[Any], str]:
         """All events behind a cursor, and the cursor behind them."""
+        feeds.settle(self.db)
         found: list[Any] = []
         while True:
             page = self.get("/events", "EventPage", after=after, **parameters)
@@ -96,7 +100,7 @@ def reader(installation: Installation, app: Connected, document: dict[str, Any])
 def reader_of(installation: Installation, app: Connected, document: dict[str, Any]) -> Reader:
     workspace = installation.workspace(installation.app_row(app))
     _, text = tokens.issue(workspace, installation.keyring, label="reader", kind=TokenKind.READER)
-    return Reader(f"{installation.url}/api/v1/{app.slug}", text, document)
+    return Reader(f"{installation.url}/api/v1/{app.slug}", text, document, installation.db)
 
 
 def types_of(events: list[Any]) -> list[str]:
@@ -115,6 +119,7 @@ def test_the_document_is_openapi(document: dict[str, Any]) -> None:
 
 
 def test_the_life_of_a_user(app: Connected, reader: Reader) -> None:
+    feeds.settle(reader.db)
     begun = reader.get("/events", "EventPage")
     assert begun["events"] == []
     client = app.client
@@ -178,6 +183,7 @@ def test_types_are_chosen_and_pages_are_of_the_size_that_is_asked(app: Connected
         types_of(reader.events(types="group.created,group.member_added")[0])
         == ["group.created", "group.member_added"] * 3
     )
+    feeds.settle(reader.db)
     page = reader.get("/events", "EventPage", after="start", limit=4)
     assert (len(page["events"]), page["more"]) == (4, True)
 
@@ -224,6 +230,7 @@ def test_a_cursor_is_of_one_app_and_of_one_endpoint(
 
 
 def test_receipts(installation: Installation, app: Connected, reader: Reader) -> None:
+    feeds.settle(reader.db)
     first = reader.get("/events", "EventPage")["cursor"]
     app.client.user("ann").ok(201)
     _, second = reader.events(first)
@@ -242,6 +249,7 @@ def test_receipts(installation: Installation, app: Connected, reader: Reader) ->
 
 def test_all_profiles_are_walked_and_the_feed_goes_on_from_there(app: Connected, reader: Reader) -> None:
     ids = [app.client.user(f"user-{number}").ok(201).id for number in range(5)]
+    feeds.settle(reader.db)
     page = reader.get("/profiles", "ProfilePage", limit=2)
     # What happens while somebody reads is told afterwards.
     app.client.patch(f"/Users/{ids[0]}", OFF).ok(200)

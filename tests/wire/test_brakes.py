@@ -16,6 +16,8 @@ from scimlite.admin import apps
 from scimlite.db.tables import DepartureRow, ResourceRow
 from scimlite.directory import brakes
 
+#: A request that waits longer for a thread is refused without an entry.
+SETTINGS = {"QUEUE_TIMEOUT": "60"}
 OFF = {"op": "replace", "path": "active", "value": False}
 ON = {"op": "replace", "path": "active", "value": True}
 HOUR = 3_600_000_000
@@ -85,12 +87,15 @@ def test_eight_clients_get_no_more_through_than_the_limit(
 ) -> None:
     app = make(60, brake_users="10", brake_percent="15")
     tasks = [disabling(id)[number % 3] for number, id in enumerate(ids(app))]
-    assert sum(count for status, count in together(app, tasks).items() if status < 300) == 10
+    statuses = together(app, tasks)
+    assert sum(count for status, count in statuses.items() if status < 300) == 10
     active = app.client.find("Users", filter="active eq true", count=0)["totalResults"]
     assert active == 50
     rows = [row.action for row in installation.journal(app) if row.action == "brake_tripped"]
     assert rows == ["brake_tripped"]
-    assert sum(row.status == 429 for row in installation.journal(app)) == 50
+    # On a machine that is slow, some are told to come again, before anybody looks at the brake.
+    assert statuses[429] + statuses[503] == 50
+    assert sum(row.status == 429 for row in installation.journal(app)) == statuses[429] > 0
 
 
 def test_the_share_counts_too(make: Callable[..., Connected]) -> None:
