@@ -12,9 +12,9 @@ import os
 _CHANGE_COUNTER = 24
 #: The smallest page; a file's first one begins with its header, and has the roots of its tables.
 _BEGINNING = 512
-#: Where its header has the size of a page and the number of pages:
-#: https://www.sqlite.org/fileformat2.html#the_database_header
-_PAGE_SIZE, _PAGES = slice(16, 18), slice(28, 32)
+#: Where its header has the size and number of pages, the change counter, and what that was when they were counted:
+#: https://www.sqlite.org/fileformat2.html#in_header_database_size
+_PAGE_SIZE, _PAGES, _CHANGES, _COUNTED_AT = slice(16, 18), slice(28, 32), slice(24, 28), slice(92, 96)
 #: Where the index has the two salts of the WAL, and the frames that checkpoints have written and mean to write.
 _SALTS, _WRITTEN, _MEANT = slice(32, 40), slice(96, 100), slice(128, 132)
 _INDEX_HEADER = 136
@@ -65,14 +65,17 @@ class Traces:
                 return OVERWRITTEN
             if size < self.size:
                 return CUT
-        # After another checkpoint: when it has ended, all pages that the header counts are in the file.
-        elif known is not None and self.checkpoint is not None and any(known[8:]) and size < _counted(found):
+        # After another checkpoint it may be shorter, also than its header says: pages that were written again
+        # since stay in the WAL when a reader holds it back. But a WAL begins anew only when all of it is in the file.
+        elif known is not None and not any(known[8:]) and self.checkpoint is not None and size < _counted(found):
             return CUT
         self.checkpoint, self.beginning, self.size = known, found, size
         return None
 
 
 def _counted(header: bytes) -> int:
-    """The bytes of a file by its own header."""
+    """The bytes of a file by its own header; 0 for a header that says that its number of pages is out of date."""
+    if header[_CHANGES] != header[_COUNTED_AT]:
+        return 0
     page = int.from_bytes(header[_PAGE_SIZE], "big")
     return (65536 if page == 1 else page) * int.from_bytes(header[_PAGES], "big")

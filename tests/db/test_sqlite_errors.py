@@ -6,10 +6,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import peewee
 import pytest
+from peewee import SQL
 
 from scimlite.admin import apps
 from scimlite.db import Database, migration, open_database
@@ -152,4 +154,30 @@ def test_the_health_remembers_a_write_that_failed_until_one_succeeds(db: Databas
     db.peewee.execute_sql("PRAGMA query_only = 0")
     db.transact(lambda: fill(db))
     db.check_health()
+    db.close()
+
+
+def test_a_checkpoint_that_a_reader_holds_back_is_no_damage(tmp_path: Path) -> None:
+    """Its file is shorter than its header says: the newest pages wait in the WAL, because they were written again."""
+    path = tmp_path / "scimlite.db"
+    db = open_database(f"sqlite:///{path}")
+    db.create()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, closing(sqlite3.connect(path)) as reader:
+        other.execute("PRAGMA journal_mode=WAL").fetchall()
+        other.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
+        db.transact(lambda: db.execute(SQL("INSERT INTO t (x) VALUES ('a')")))
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        for _ in range(3):
+            db.transact(lambda: db.execute(SQL("INSERT INTO t (x) VALUES (printf('%.20000c', 'x'))")))
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM t").fetchall()
+            other.execute("UPDATE t SET x = printf('%.20000c', 'y') WHERE id = (SELECT max(id) FROM t)")
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            header = path.read_bytes()[:100]
+            assert path.stat().st_size < 4096 * int.from_bytes(header[28:32], "big")
+            db.transact(lambda: db.execute(SQL("INSERT INTO t (x) VALUES ('b')")))
+            db.scalar(SQL("SELECT count(*) FROM t"))
+            reader.rollback()
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            db.transact(lambda: db.execute(SQL("INSERT INTO t (x) VALUES ('c')")))
     db.close()
