@@ -4,7 +4,7 @@ The entries of the journal have ids in the order in which they were asked for. O
 commits. On PostgreSQL a transaction may take an id before another one and end after it, so that a reader who has
 passed the later id never sees the earlier. There an entry's place is the number of its transaction, and then its id;
 and a reader looks at what is below the oldest transaction that still runs, where nothing can appear any more
-(docs/adr/0011-the-order-of-the-feed.md).
+(docs/adr/0012-the-order-of-the-feed.md).
 """
 
 from __future__ import annotations
