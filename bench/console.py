@@ -7,7 +7,8 @@
 The database is filled as for bench/report.py, and stays with --folder. Each page is opened five times, warm, in this
 process and by an owner; the table has the medians of wall and CPU time, from the WSGI call to the last byte (a
 PostgreSQL server's own CPU is not counted), and the size of the page before compression. A page over a limit is marked
-as slow or large; where other programs work at the same time, CPU time tells more than wall time.
+as slow or large; where other programs work at the same time, CPU time tells more than wall time. Then a service runs,
+and SCIM requests are counted while somebody opens a page every second, and while nobody does (bench/beside.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import beside
 import report
 
 from scimlite.admin.people import find
@@ -42,6 +44,7 @@ PAGES = (
     "/console/",
     "/console/apps/new",
     "/console/apps/main",
+    "/console/apps/main/figures",
     "/console/apps/main/connect",
     "/console/apps/main/mapping",
     "/console/apps/main/features",
@@ -84,7 +87,7 @@ def main() -> None:
             report.fill(env, arguments)
             print(f"\n{name}, {arguments.rows:,} entries, {arguments.users:,} users\n")
             print("| page | wall ms | CPU ms | kB | |\n| --- | --- | --- | --- | --- |")
-            _measure(env, arguments.page or PAGES, arguments.repeats)
+            _measure(env, arguments)
 
 
 def _arguments() -> argparse.Namespace:
@@ -93,20 +96,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=10_000_000, help="entries of the journal")
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=8, help="measurements of SCIM requests beside the console")
     parser.add_argument("--folder", type=Path, help="where the installation is made, and stays")
     parser.add_argument("--page", action="append", help="only this page; may be repeated")
     return parser.parse_args()
 
 
-def _measure(env: dict[str, str], pages: list[str] | tuple[str, ...], repeats: int) -> None:
+def _measure(env: dict[str, str], arguments: argparse.Namespace) -> None:
     app = create_app(Settings.from_environment(env))
     db: Database = app.extensions["scimlite"].db
     browser = app.test_client()
     _sign_in(db, browser)
     names = _names(db)
-    for page in pages:
-        path = page.format(**names) if "{" in page else page
-        figures = [_opened(partial(browser.get, path, base_url=BASE_URL)) for _ in range(repeats + 1)][1:]
+    paths = [page.format(**names) if "{" in page else page for page in arguments.page or PAGES]
+    for page, path in zip(arguments.page or PAGES, paths, strict=True):
+        figures = [_opened(partial(browser.get, path, base_url=BASE_URL)) for _ in range(arguments.repeats + 1)][1:]
         wall, cpu = (statistics.median(each[part] for each in figures) for part in (0, 1))
         answer = figures[-1][2]
         marks = [f"status {answer.status_code}"] if answer.status_code != 200 else []
@@ -115,6 +119,10 @@ def _measure(env: dict[str, str], pages: list[str] | tuple[str, ...], repeats: i
         size = len(answer.data) / 1000
         print(f"| {page} | {wall * 1000:.0f} | {cpu * 1000:.0f} | {size:.0f} | {', '.join(marks)} |", flush=True)
     db.close()
+    cookie = browser.get_cookie("scimlite", domain="127.0.0.1")
+    if arguments.pairs and cookie is not None:
+        alone, together, loss = beside.measure(env, cookie.value, paths, arguments.pairs)
+        print(f"\nSCIM requests/s: {alone:,.0f} alone, {together:,.0f} with a page every second, {loss:+.1%} lower")
 
 
 def _opened(get_page: Callable[[], Any]) -> tuple[float, float, Any]:

@@ -30,8 +30,8 @@ class Glance:
     #: Entries of the last 24 hours that were refused or failed; with `more_refusals` there were more.
     refusals: int
     more_refusals: bool
-    #: Entries by day, the oldest first.
-    activity: list[int]
+    #: Entries by day, the oldest first; None for a day that is not counted yet.
+    activity: list[int | None]
     #: The token that the identity provider has; None when none works.
     token: Token | None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import fn
+from peewee import SQL, fn
 
 from ..apps import App
 from ..db import Database
@@ -33,71 +33,67 @@ def contents(db: Database, app: App) -> Contents:
 
 
 def contents_of(db: Database, apps: Sequence[App]) -> dict[int, Contents]:
-    """Counts what apps hold, by the app's id; three queries, however many apps there are."""
+    """Counts what apps hold, by the app's id; four queries, however many apps there are."""
     ids = [app.id for app in apps]
-    counts = _resources(db, ids)
+    counts, disabled = _resources(db, ids), _disabled_users(db, ids)
     memberships = _memberships(db, ids)
-    return {id: _contents(counts[id], memberships.get(id, 0)) for id in ids}
+    return {id: _contents(counts[id], disabled.get(id, 0), memberships.get(id, 0)) for id in ids}
 
 
 def people_of(db: Database, ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     """Counts users, disabled users among them, and groups, by the app's id: without memberships, which are many."""
-    found = {}
-    counts = _resources(db, list(ids))
-    for id in ids:
-        held = _contents(counts[id], 0)
-        found[id] = (held.users, held.disabled_users, held.groups)
-    return found
+    heads, disabled = heads_of(db, ids), _disabled_users(db, ids)
+    return {id: (users, disabled.get(id, 0), groups) for id, (users, groups) in heads.items()}
 
 
 def heads_of(db: Database, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Counts users and groups by the app's id, in an index alone: it does not have who is disabled."""
-    counts: dict[int, dict[str, int]] = {id: {} for id in ids}
+    """Counts users and groups by the app's id."""
+    counts = _resources(db, ids)
+    return {id: (counts[id][core.USER.name], counts[id][core.GROUP.name]) for id in ids}
+
+
+def _contents(counts: Mapping[str, int], disabled: int, memberships: int) -> Contents:
+    users, groups = counts.get(core.USER.name, 0), counts.get(core.GROUP.name, 0)
+    return Contents(users, disabled, groups, sum(counts.values()) - users - groups, memberships)
+
+
+def _resources(db: Database, ids: Sequence[int]) -> dict[int, Counter[str]]:
+    """Returns app id to type to the number of living resources, from an index alone."""
     key = (ResourceRow.app_id, ResourceRow.type)
     query = ResourceRow.select(*key, fn.count(ResourceRow.id)).where(
-        ResourceRow.app_id.in_(list(ids)),
-        ResourceRow.type.in_([core.USER.name, core.GROUP.name]),
-        ResourceRow.deleted_at.is_null(),
+        ResourceRow.app_id.in_(list(ids)), ResourceRow.deleted_at.is_null()
     )
+    counts: dict[int, Counter[str]] = {id: Counter() for id in ids}
     for app_id, type, count in db.rows(query.group_by(*key)):
         counts[app_id][type] = count
-    return {id: (found.get(core.USER.name, 0), found.get(core.GROUP.name, 0)) for id, found in counts.items()}
-
-
-def _contents(counts: dict[tuple[str, int], int], memberships: int) -> Contents:
-    users, groups = core.USER.name, core.GROUP.name
-    return Contents(
-        users=sum(count for (type, _), count in counts.items() if type == users),
-        disabled_users=counts.get((users, 0), 0),
-        groups=sum(count for (type, _), count in counts.items() if type == groups),
-        others=sum(count for (type, _), count in counts.items() if type not in (users, groups)),
-        memberships=memberships,
-    )
-
-
-def _resources(db: Database, ids: list[int]) -> dict[int, dict[tuple[str, int], int]]:
-    """Returns app id to (type, active) to the number of living resources."""
-    key = (ResourceRow.app_id, ResourceRow.type, ResourceRow.active)
-    query = ResourceRow.select(*key, fn.count(ResourceRow.id)).where(
-        ResourceRow.app_id.in_(ids), ResourceRow.deleted_at.is_null()
-    )
-    counts: dict[int, dict[tuple[str, int], int]] = defaultdict(dict)
-    for app_id, type, active, count in db.rows(query.group_by(*key)):
-        counts[app_id][type, active] = count
     return counts
 
 
-def _memberships(db: Database, ids: list[int]) -> dict[int, int]:
+def _disabled_users(db: Database, ids: Sequence[int]) -> dict[int, int]:
+    """Returns app id to the number of users who are disabled, from the index that has them alone."""
+    query = ResourceRow.select(ResourceRow.app_id, fn.count(ResourceRow.id)).where(
+        ResourceRow.app_id.in_(list(ids)),
+        # SQLite would choose the index of all users by it.
+        db.unindexed(ResourceRow.type) == core.USER.name,
+        ResourceRow.deleted_at.is_null(),
+        # A number in the text: planners know the index by it.
+        ResourceRow.active == SQL("0"),
+    )
+    rows: list[Any] = db.rows(query.group_by(ResourceRow.app_id))
+    return dict(rows)
+
+
+def _memberships(db: Database, ids: Sequence[int]) -> dict[int, int]:
     """Returns app id to the memberships of living groups, without deleted members, who stay so that they can return."""
     holder, member = ResourceRow.alias(), ResourceRow.alias()
     of_groups = (
         MemberRow.select(holder.app_id, fn.count(MemberRow.member_id))
         .join(holder, on=(holder.id == MemberRow.group_id))
-        .where(holder.app_id.in_(ids), holder.type == core.GROUP.name, holder.deleted_at.is_null())
+        .where(holder.app_id.in_(list(ids)), holder.type == core.GROUP.name, holder.deleted_at.is_null())
     )
     # Counted apart and subtracted, so that the many living members need not be looked up.
     of_deleted = of_groups.join(member, on=(member.id == MemberRow.member_id)).where(
-        member.app_id.in_(ids), member.deleted_at.is_null(False)
+        member.app_id.in_(list(ids)), member.deleted_at.is_null(False)
     )
     counts: Any = dict(db.rows(of_groups.group_by(holder.app_id)))
     for app_id, count in db.rows(of_deleted.group_by(holder.app_id)):

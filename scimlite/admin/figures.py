@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peewee import fn
+from peewee import SQL, fn
 
 from .. import clock
 from ..apps import App
@@ -20,6 +20,9 @@ from ..journal.origin import Actor
 from . import tokens
 from .contact import contact
 from .tokens import Token
+
+#: Entries of an app that are read: 8 ms. After a cycle with more, the share of the newest that were refused counts.
+MOST_ENTRIES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class AppFigures:
     #: When its client was last accepted; None when it never was.
     last_contact: int | None
     tripped: list[Tripped]
-    #: Entries of clients in the last 24 hours, and how many of them were refused or failed.
+    #: Entries of clients in the last 24 hours, of MOST_ENTRIES the newest, and how many of them were refused or failed.
     entries: int
     refused: int
     #: The tokens that can be used now, and those that expired and were not revoked.
@@ -74,17 +77,19 @@ def _figures(db: Database, app: App) -> AppFigures:
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:
-    """All entries of clients since a time, and those that are not `ok`."""
-    query = (
-        JournalRow.select(JournalRow.outcome, fn.count(JournalRow.id))
+    """The entries of clients since a time, and those that are not `ok`; of more than MOST_ENTRIES the newest."""
+    newest = (
+        JournalRow.select(JournalRow.outcome)
         .where(
             JournalRow.app_id == app.id,
             JournalRow.at >= since,
             JournalRow.request_id.is_null(False),
             JournalRow.actor == Actor.SCIM.value,
         )
-        .group_by(JournalRow.outcome)
+        .order_by(JournalRow.at.desc())
+        .limit(MOST_ENTRIES)
     )
+    query = newest.select_from(newest.c.outcome, fn.COUNT(SQL("1"))).group_by(newest.c.outcome)
     counts = {outcome: int(count) for outcome, count in db.rows(query)}
     return sum(counts.values()), sum(count for outcome, count in counts.items() if outcome != Outcome.OK.value)
 

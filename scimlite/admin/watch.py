@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import clock
 from ..clock import DAY
 from . import figures
-from .figures import AppFigures
+from .figures import MOST_ENTRIES, AppFigures
 from .tokens import Token
 
 _HOUR = DAY // 24
@@ -99,7 +99,8 @@ def _brakes(figures: AppFigures, now: int) -> list[Finding]:
 def _refusals(figures: AppFigures, most: float) -> Finding:
     refused, entries = figures.refused, figures.entries
     fine = refused < _FEWEST_REFUSED or refused <= most * entries
-    text = f"{refused:,} of {entries:,} entries of the last 24 hours are refused or failed"
+    newest = "the newest " if entries == MOST_ENTRIES else ""
+    text = f"{refused:,} of {newest}{entries:,} entries of the last 24 hours are refused or failed"
     return Finding("refusals", figures.app.slug, fine, text)
 
 

@@ -14,6 +14,7 @@ INDEXES: tuple[str, ...] = (
     "CREATE UNIQUE INDEX resource_app ON resource (app_id, id)",
     "CREATE INDEX resource_modified ON resource (app_id, type, modified_at)",
     "CREATE INDEX resource_deleted ON resource (app_id, type, deleted_at) WHERE deleted_at IS NOT NULL",
+    "CREATE INDEX resource_disabled ON resource (app_id, type, id) WHERE deleted_at IS NULL AND active = 0",
     "CREATE INDEX value_key ON value (app_id, type, path, substr(key, 1, 200)) WHERE sought = 1",
     "CREATE UNIQUE INDEX value_unique_key ON value (app_id, type, path, unique_key) WHERE unique_key IS NOT NULL",
     "CREATE INDEX member_member ON member (member_id, group_id)",

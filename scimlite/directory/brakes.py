@@ -275,10 +275,10 @@ def _brake(db: Database, app: App, kind: str) -> Brake:
     limit, state = limits(app.settings, kind), _state(db, app, kind)
     since = max(clock.now() - limit.window, state.released_at or 0)
     departed = departures.departed(db, app, kind, since, since)
-    before = departures.still_active(db, app, since, [], _ALWAYS)
+    before = departures.active_before(db, app, since)
     now = 0
     if kind == USERS:
         before += departed.before
-        now = departures.active_with(db, app, since, departed.newcomers, [], _ALWAYS)
+        now = departures.active_now(db, app, since, departed.newcomers)
     held = (state.tripped_at, state.reason, state.released_at)
     return Brake(kind, limit, *held, departed.before, before, departed.newcomers, now)

@@ -83,6 +83,21 @@ def active_with(db: Database, app: App, since: int, newcomers: int, leaving: Seq
     return newcomers - back + int(db.scalar(_count_active, app=app.id, rows=list(leaving), most=most))
 
 
+def active_before(db: Database, app: App, since: int) -> int:
+    """Counts what `still_active` counts, all of them: from indexes, and from the users who were changed since."""
+    return _active_now(db, app) - int(db.scalar(_count_became_active, app=app.id, since=since))
+
+
+def active_now(db: Database, app: App, since: int, newcomers: int) -> int:
+    """Counts what `active_with` counts, all of them."""
+    back = int(db.scalar(_count_returned, app=app.id, kind=USERS, since=since, rows=[]))
+    return newcomers - back + _active_now(db, app)
+
+
+def _active_now(db: Database, app: App) -> int:
+    return int(db.scalar(_count_living, app=app.id)) - int(db.scalar(_count_disabled, app=app.id))
+
+
 @prepared
 def _newest_departure(db: Database) -> Any:
     return DepartureRow.select(fn.max(DepartureRow.at)).where(
@@ -168,6 +183,37 @@ def _count_active_since(db: Database) -> Any:
 @prepared
 def _count_active(db: Database) -> Any:
     return _active(db)
+
+
+@prepared
+def _count_living(db: Database) -> Any:
+    return ResourceRow.select(fn.count(ResourceRow.id)).where(
+        ResourceRow.app_id == Slot("app"), ResourceRow.type == core.USER.name, ResourceRow.deleted_at.is_null()
+    )
+
+
+@prepared
+def _count_disabled(db: Database) -> Any:
+    """From the index of the disabled alone: planners know it by the number in the text, and SQLite by the app only."""
+    return ResourceRow.select(fn.count(ResourceRow.id)).where(
+        ResourceRow.app_id == Slot("app"),
+        db.unindexed(ResourceRow.type) == core.USER.name,
+        ResourceRow.deleted_at.is_null(),
+        ResourceRow.active == SQL("0"),
+    )
+
+
+@prepared
+def _count_became_active(db: Database) -> Any:
+    """Users who became active after a moment: each was changed after it, which an index tells."""
+    return ResourceRow.select(fn.count(ResourceRow.id)).where(
+        ResourceRow.app_id == Slot("app"),
+        ResourceRow.type == core.USER.name,
+        ResourceRow.modified_at > Slot("since"),
+        db.unindexed(ResourceRow.deleted_at).is_null(),
+        ResourceRow.active == 1,
+        ResourceRow.active_since > Slot("since"),
+    )
 
 
 @prepared

@@ -187,5 +187,6 @@ def _groups(workspace: Workspace, users: list[int]) -> dict[int, list[tuple[str,
 
 @prepared
 def _by_id(db: Database) -> Any:
-    of_app = (ResourceRow.app_id == Slot("app")) & (ResourceRow.type == Slot("type"))
+    # SQLite would look through everybody by the index of app and type: 40 ms with 60,000 users.
+    of_app = (ResourceRow.app_id == Slot("app")) & (db.unindexed(ResourceRow.type) == Slot("type"))
     return ResourceRow.select(*_COLUMNS).where(of_app, db.one_of(ResourceRow.uuid, "ids"))

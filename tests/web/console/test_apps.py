@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 
 import pytest
 
@@ -15,7 +16,7 @@ from scimlite.admin.apps_at_a_glance import glance
 from scimlite.admin.health import State
 from scimlite.clock import DAY
 from scimlite.db.tables import BrakeRow, JournalRow, TokenRow
-from scimlite.journal import tallies
+from scimlite.journal import activity, tallies
 from scimlite.operators.roles import Role
 
 _numbers = itertools.count(1)
@@ -141,6 +142,27 @@ def test_more_refusals_than_are_counted_are_said_to_be_more(installation, monkey
         app.client.get("/Users?filter=x").ok(400)
     (seen,) = glance(installation.db, [installation.app_row(app)])
     assert (seen.refusals, seen.more_refusals) == (2, True)
+
+
+def test_activity_is_counted_by_day_for_as_long_as_there_is_time(installation, monkeypatch):
+    app = installation.app()
+    row = installation.app_row(app)
+    for name in ("ann", "bob", "eve"):
+        app.client.user(name).ok(201)
+    monkeypatch.setattr(activity, "_BUDGET", -1.0)
+    assert activity.entries_by_day(installation.db, [row.id], 3) == {row.id: [None] * 3}
+    monkeypatch.setattr(activity, "_BUDGET", 1.0)
+    monkeypatch.setattr(activity, "MOST_A_DAY", 4)
+    # The app, its token, and three users.
+    assert activity.entries_by_day(installation.db, [row.id], 2) == {row.id: [0, 4]}
+    # What was counted is kept, and better than nothing once it is old.
+    monkeypatch.setattr(activity, "MOST_A_DAY", 100)
+    assert activity.entries_by_day(installation.db, [row.id], 2) == {row.id: [0, 4]}
+    monkeypatch.setattr(time, "monotonic", lambda clock=time.monotonic: clock() + 20)
+    monkeypatch.setattr(activity, "_BUDGET", -1.0)
+    assert activity.entries_by_day(installation.db, [row.id], 3) == {row.id: [None, 0, 4]}
+    monkeypatch.setattr(activity, "_BUDGET", 1.0)
+    assert activity.entries_by_day(installation.db, [row.id], 2) == {row.id: [0, 5]}
 
 
 # --- a new app ----------------------------------------------------------------------------------------------------
