@@ -8,7 +8,8 @@ The database is filled as for bench/report.py, and stays with --folder. Each pag
 process and by an owner; the table has the medians of wall and CPU time, from the WSGI call to the last byte (a
 PostgreSQL server's own CPU is not counted), and the size of the page before compression. A page over a limit is marked
 as slow or large; where other programs work at the same time, CPU time tells more than wall time. Then a service runs,
-and SCIM requests are counted while somebody opens a page every second, and while nobody does (bench/beside.py).
+and SCIM requests are counted while somebody opens a page every second, and while nobody does (bench/beside.py). Unless
+pages are named, the figures go into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import beside
+import page
 import report
 
 from scimlite.admin.people import find
@@ -82,12 +84,15 @@ PAGES = (
 def main() -> None:
     """Fill what is not filled yet, measure, and print the table."""
     arguments = _arguments()
+    found = page.figures("console")
     for name in arguments.database or ("sqlite", "postgresql"):
         with report.opened(name, arguments.folder) as env:
             report.fill(env, arguments)
             print(f"\n{name}, {arguments.rows:,} entries, {arguments.users:,} users\n")
             print("| page | wall ms | CPU ms | kB | |\n| --- | --- | --- | --- | --- |")
-            _measure(env, arguments)
+            found[name] = _measure(env, arguments)
+    if not arguments.page:
+        page.write("console", found)
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,27 +107,34 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(env: dict[str, str], arguments: argparse.Namespace) -> None:
+def _measure(env: dict[str, str], arguments: argparse.Namespace) -> dict[str, Any]:
     app = create_app(Settings.from_environment(env))
     db: Database = app.extensions["scimlite"].db
     browser = app.test_client()
     _sign_in(db, browser)
     names = _names(db)
-    paths = [page.format(**names) if "{" in page else page for page in arguments.page or PAGES]
-    for page, path in zip(arguments.page or PAGES, paths, strict=True):
-        figures = [_opened(partial(browser.get, path, base_url=BASE_URL)) for _ in range(arguments.repeats + 1)][1:]
-        wall, cpu = (statistics.median(each[part] for each in figures) for part in (0, 1))
-        answer = figures[-1][2]
-        marks = [f"status {answer.status_code}"] if answer.status_code != 200 else []
-        marks += ["slow"] if wall > MOST_SECONDS else []
-        marks += ["large"] if len(answer.data) > MOST_BYTES else []
-        size = len(answer.data) / 1000
-        print(f"| {page} | {wall * 1000:.0f} | {cpu * 1000:.0f} | {size:.0f} | {', '.join(marks)} |", flush=True)
+    paths = {each: each.format(**names) if "{" in each else each for each in arguments.page or PAGES}
+    pages = {each: _page(browser, each, path, arguments.repeats) for each, path in paths.items()}
     db.close()
+    scim: tuple[float, ...] = ()
     cookie = browser.get_cookie("scimlite", domain="127.0.0.1")
     if arguments.pairs and cookie is not None:
-        alone, together, loss = beside.measure(env, cookie.value, paths, arguments.pairs)
-        print(f"\nSCIM requests/s: {alone:,.0f} alone, {together:,.0f} with a page every second, {loss:+.1%} lower")
+        scim = beside.measure(env, cookie.value, list(paths.values()), arguments.pairs)
+        print("\nSCIM requests/s: {:,.0f} alone, {:,.0f} with a page every second, {:+.1%} fewer".format(*scim))
+    return {"rows": arguments.rows, "users": arguments.users, "pages": pages, "scim": scim}
+
+
+def _page(browser: Any, name: str, path: str, repeats: int) -> tuple[float, float, float]:
+    """Milliseconds of wall and of CPU time, and kB, of one page, which are printed too."""
+    figures = [_opened(partial(browser.get, path, base_url=BASE_URL)) for _ in range(repeats + 1)][1:]
+    wall, cpu = (statistics.median(each[part] for each in figures) for part in (0, 1))
+    answer = figures[-1][2]
+    marks = [f"status {answer.status_code}"] if answer.status_code != 200 else []
+    marks += ["slow"] if wall > MOST_SECONDS else []
+    marks += ["large"] if len(answer.data) > MOST_BYTES else []
+    size = len(answer.data) / 1000
+    print(f"| {name} | {wall * 1000:.0f} | {cpu * 1000:.0f} | {size:.0f} | {', '.join(marks)} |", flush=True)
+    return wall * 1000, cpu * 1000, size
 
 
 def _opened(get_page: Callable[[], Any]) -> tuple[float, float, Any]:

@@ -70,7 +70,7 @@ _LIMITS = {
 
 
 def figures(part: str) -> dict[str, Any]:
-    """The figures of a part (`load` or `flat`, by database, or `peers`), those that are kept."""
+    """The figures of a part (`load`, `flat` or `console`, by database, or `peers`), those that are kept."""
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     return kept.get(part, {})  # type: ignore[no-any-return]  # JSON
 
@@ -80,7 +80,8 @@ def write(part: str, found: dict[str, Any]) -> None:
     kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     kept = {**kept, part: found}
     FIGURES.write_text(json.dumps(kept, indent=1) + "\n")
-    lines = [*_head(), *_load(kept.get("load", {})), *_flat(kept.get("flat", {})), *peers(kept.get("peers", {}))]
+    lines = [*_head(), *_load(kept.get("load", {})), *_flat(kept.get("flat", {})), *_console(kept.get("console", {}))]
+    lines += peers(kept.get("peers", {}))
     PAGE.write_text("\n".join(lines) + "\n")
 
 
@@ -90,7 +91,8 @@ def _head() -> list[str]:
     return [
         "# Performance",
         "",
-        "Written by `make bench` (bench/run.py and bench/flat.py) and `make bench-peers` (bench/peers.py).",
+        "Written by `make bench` (bench/run.py and bench/flat.py), `make bench-console` (bench/console.py) and",
+        "`make bench-peers` (bench/peers.py).",
         "",
         f"{platform.machine()}, Python {platform.python_version()}, {versions}.",
     ]
@@ -159,6 +161,38 @@ def _flat(found: dict[str, Any]) -> list[str]:
         for name in dict.fromkeys(name for one in found.values() for name in one[part]):
             lines.append(_row(name, *(one[part].get(name, "") for one in found.values())))
     return lines
+
+
+def _console(found: dict[str, Any]) -> list[str]:
+    """The pages of the console on a large database, and SCIM requests beside them."""
+    if not found:
+        return []
+    sizes = "; ".join(f"{name}: {one['rows']:,} entries, {one['users']:,} users" for name, one in found.items())
+    about = (
+        f"Each page warm, by an owner, from the WSGI call to the last byte; medians ({sizes}). A database server's own "
+        "CPU is in the wall time alone. A page may take 50 ms and weigh 150 kB before compression."
+    )
+    heads = [f"{name}, ms wall / CPU" for name in found]
+    lines = [
+        "",
+        "## The console",
+        "",
+        *wrap(about, 120),
+        "",
+        _row("page", *heads, "kB"),
+        _row(*["---"] * (len(heads) + 2)),
+    ]
+    for page in dict.fromkeys(page for one in found.values() for page in one["pages"]):
+        every = [one["pages"].get(page) for one in found.values()]
+        times = [f"{each[0]:.0f} / {each[1]:.0f}" if each else "" for each in every]
+        lines.append(_row(f"`{page}`", *times, max(round(each[2]) for each in every if each)))
+    beside = "; ".join(
+        f"{name}: {one['scim'][0]:,.0f} requests/s alone, {one['scim'][1]:,.0f} beside, {one['scim'][2]:+.1%} fewer"
+        for name, one in found.items()
+        if one["scim"]
+    )
+    told = f"SCIM requests while somebody opens a page every second, in turns with nobody, medians of pairs: {beside}."
+    return [*lines, "", *wrap(told, 120)]
 
 
 def peers(found: dict[str, Any]) -> list[str]:

@@ -33,15 +33,22 @@ _MOST_NAMED = 20
 
 
 class MissingValuesError(ConfirmationNeeded):
-    """Stored resources have no value for a row that becomes required."""
+    """Stored users or groups have no value for a row that becomes required, or not all of them were looked at."""
 
-    def __init__(self, total: int, named: list[tuple[str, str]]) -> None:
+    def __init__(self, total: int, named: list[tuple[str, str]], looked_at: int | None = None) -> None:
+        """In: how many have none, the first of them with what they lack, and of how many, when there are more."""
         listed = "\n".join(f"  {name}: {target}" for name, target in named)
         more = f"\n  and {total - len(named):,} more" if total > len(named) else ""
-        super().__init__(
-            f"{total:,} stored users or groups lack a value that becomes required:\n{listed}{more}\n"
+        sentences = [f"{total:,} stored users or groups lack a value that becomes required:\n{listed}{more}"]
+        if looked_at is not None:
+            sentences.append(
+                f"{looked_at:,} users or groups were looked at, and there are more: `scimlite mapping set` and "
+                "`scimlite mapping import` look at all of them."
+            )
+        sentences.append(
             "If the row is set all the same, they stay without the value, and later writes of them are refused."
         )
+        super().__init__("\n".join(sentences[0 if total else 1 :]))
 
 
 def types(app: App) -> list[ResourceType]:
@@ -56,18 +63,19 @@ def change(
     *,
     force: bool = False,
     version: int | None = None,
+    most: int | None = None,
 ) -> dict[str, list[Any]]:
     """Change an app's mapping; returns target (`user.title`) to [row before, row after].
 
     `renew` makes the new mapping of the present one; `recompute` makes the stored profiles follow. Raises AppError when
     a row names an attribute that the app's resources cannot have, MissingValuesError when stored resources have no
-    value for a row that becomes required, unless `force` is set, and ChangedMeanwhile when the app has another
-    `version` than the operator saw.
+    value for a row that becomes required, or when there are more than `most` to look at, unless `force` is set, and
+    ChangedMeanwhile when the app has another `version` than the operator saw.
     """
     app = apps.get(scope.db, slug)
     require_version(app, version)
     if not force:
-        _refuse_lacking(scope.db, app, _renewed(app, renew))
+        _refuse_lacking(scope.db, app, _renewed(app, renew), most)
     return scope.db.transact(partial(_change, scope, slug, renew, version))
 
 
@@ -168,11 +176,14 @@ def in_words(row: Any) -> str:
     return origin + (f" ({', '.join(marks)})" if marks else "")
 
 
-def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
-    """Raises MissingValuesError when resources have no value for a row that was not required before."""
+def _refuse_lacking(db: Database, app: App, new: Mapping, most: int | None) -> None:
+    """Raises MissingValuesError when resources have no value for a row that was not required before.
+
+    Looks at `most` resources; when there are more, nobody knows of the others.
+    """
     old = mapping.from_json(app.mapping)
     named: list[tuple[str, str]] = []
-    total = 0
+    total = looked_at = 0
     for kind in types(app):
         before = {row.target: row for row in old.rows(kind.name)}
         stricter = [row for row in new.rows(kind.name) if row.required and before.get(row.target) != row]
@@ -180,6 +191,9 @@ def _refuse_lacking(db: Database, app: App, new: Mapping) -> None:
         if not stricter or compiled is None:
             continue
         for name, document in _documents(db, app, kind):
+            if looked_at == most:
+                raise MissingValuesError(total, named, looked_at)
+            looked_at += 1
             row = next(compiled.missing(compiled.profile(document)), None)
             if row is not None:
                 total += 1

@@ -15,7 +15,6 @@ from scimlite.apps import mapping as mappings
 from scimlite.directory import profiles
 from scimlite.operators.roles import Role
 
-FIELD = re.compile(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"')
 SELECT = re.compile(r'<select[^>]*? name="([^"]+)">(.*?)</select>', re.DOTALL)
 HOSTILE = '<script>alert(1)</script>\u202e{{ 7 }}"'
 
@@ -36,11 +35,11 @@ def form_of(page):
     source = source[: source.index("</form>")]
     fields, numbers = {}, {"user": [], "group": []}
     for tag in re.findall(r"<input[^>]*>", source):
-        name, value = re.search(r' name="([^"]+)"', tag), re.search(r' value="([^"]*)"', tag)
+        name, value = re.search(r' name="([^"]+)"', tag), re.search(r' value=(?:"([^"]*)"|\'([^\']*)\')', tag)
         if name and name[1] in numbers:
             numbers[name[1]].append(value[1])
         elif name and (('type="checkbox"' not in tag and 'type="radio"' not in tag) or " checked" in tag):
-            fields[name[1]] = unescape(value[1]) if value else "on"
+            fields[name[1]] = unescape(value[1] or value[2] or "") if value else "on"
     for name, options in SELECT.findall(source):
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = unescape(chosen[1]) if chosen else ""
@@ -240,6 +239,51 @@ def test_what_people_lack_is_asked_about_before_it_is_required(installation, own
     fields, numbers = form_of(page)
     send(owner, path, {**fields, "sure": "yes"}, numbers).ok(303)
     assert mapping_of(installation, app).user[7].required
+
+
+def test_more_people_than_are_looked_at_are_asked_about(installation, owner, app, path, monkeypatch):
+    scope, rows = installation.scope, [{"target": "name", "source": "userName", "required": True}]
+    for name in ("ann", "bob"):
+        app.client.user(name).ok()
+    with pytest.raises(mapping.MissingValuesError, match="1 users or groups were looked at, and there are more"):
+        mapping.change(scope, app.slug, lambda _: mappings.read({"user": rows}), most=1)
+    assert mapping.change(scope, app.slug, lambda _: mappings.read({"user": rows}), most=2)
+
+
+def test_many_rows_are_edited_a_part_at_a_time(installation, owner, app, path):
+    rows = [{"target": f"t{number}", "constant": f'<b>"{number}'} for number in range(200)]
+    mapping.change(installation.scope, app.slug, lambda _: mappings.read({"user": rows, "group": rows}))
+    before = mapping_of(installation, app)
+    page = owner.get(path).ok()
+    assert len(page.source) < 150_000
+    fields, numbers = form_of(page)
+    assert (numbers["user"][-1], fields["user-24-target"]) == ("24", "t24")
+    # Nothing is lost on the way from part to part, and none of it changes what is not shown.
+    page = send(owner, f"{path}/draft?edit=show-user-50", {**fields, "user-0-target": "first"}, numbers).ok()
+    fields, numbers = form_of(page)
+    assert (numbers["user"][0], fields["user-60-text"]) == ("50", '<b>"60')
+    page = send(owner, f"{path}/draft?edit=remove-user-60", fields, numbers).ok()
+    fields, numbers = form_of(page)
+    assert fields["user-60-target"] == "t61"
+    # What is wrong is shown wherever it is.
+    page = send(owner, path, {**fields, "user-61-target": "T199"}, numbers).ok(400)
+    fields, numbers = form_of(page)
+    assert (numbers["user"][-1], "There are two rows for this target." in page.words) == ("198", True)
+    page = send(owner, f"{path}/draft?edit=remove-user-198", fields, numbers).ok()
+    fields, numbers = form_of(page)
+    send(owner, path, fields, numbers).ok(303)
+    saved = mapping_of(installation, app)
+    assert [row.target for row in saved.user] == [
+        "first",
+        *(f"t{n}" for n in range(1, 60)),
+        "t61",
+        "T199",
+        *(f"t{n}" for n in range(63, 199)),
+    ]
+    assert saved.group == before.group
+    fields, numbers = form_of(owner.get(path))
+    page = send(owner, path, {**fields, "user-after": "[[1]]"}, numbers).ok(400)
+    assert "came without some of its rows" in page.words
 
 
 def test_a_form_that_is_older_than_the_app_saves_nothing(installation, owner, app, path):
