@@ -70,8 +70,9 @@ def check_size(db: Database, selection: Selection) -> None:
     further = newest.limit(1).offset(MOST_DOWNLOADED)
     if dear is not None or any(db.rows(part) for part in parts(db, selection, further)):
         raise TooLargeError(
-            f"These are more than {MOST_DOWNLOADED:,} entries, or so many have to be looked through: choose a shorter "
-            "time, or use the command, which has no limit."
+            f"These are more than {MOST_DOWNLOADED:,} entries, or so many have to be looked through. Sending them "
+            "keeps a thread busy for minutes, which identity providers need. Choose a shorter time, or run the "
+            "command, which has no limit."
         )
 
 

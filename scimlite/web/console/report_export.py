@@ -51,7 +51,7 @@ def report_download(visit: Visit) -> Response:
     try:
         reporting.check_size(visit.desk.db, reading.selection)
     except TooLargeError as error:
-        return visit.render("report_too_large.html", 413, text=str(error), search=search)
+        return visit.render("report_too_large.html", 413, text=str(error), search=search, form=form)
     media_type, pieces = _FORMATS[form]
     response = Response(pieces(journal_report.iterate(visit.desk.db, reading.selection)), content_type=media_type)
     name = f"scimlite-report-{datetime.now(UTC):%Y-%m-%d}.{form}"

@@ -20,10 +20,12 @@ from installation import Connected, Installation
 from scim_client import USER_URN
 from scimlite import journal
 from scimlite.admin import report_search, reporting
+from scimlite.config import Settings
 from scimlite.journal import Action, Entry, Outcome
 from scimlite.journal import report as journal_report
 from scimlite.journal.selection import Selection
 from scimlite.operators.roles import Role
+from scimlite.web.app import create_app
 
 HOSTILE = "<script>alert(1)</script>\u202egnp\x1b[31m"
 
@@ -234,16 +236,24 @@ def test_a_download_holds_no_formulas(owner: ConsoleClient, installation: Instal
 
 
 def test_a_download_that_would_be_too_large_is_refused(
-    installation: Installation, two: tuple[Connected, Connected], monkeypatch: pytest.MonkeyPatch
+    owner: ConsoleClient, installation: Installation, two: tuple[Connected, Connected], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reporting.check_size(installation.db, Selection())
     monkeypatch.setattr(reporting, "MOST_DOWNLOADED", 1)
-    with pytest.raises(reporting.TooLargeError, match="choose a shorter time"):
+    with pytest.raises(reporting.TooLargeError, match="Choose a shorter time"):
         reporting.check_size(installation.db, Selection())
     monkeypatch.setattr(reporting, "MOST_DOWNLOADED", 1_000_000)
     monkeypatch.setattr(reporting, "_MOST_LOOKED_AT", 1)
     with pytest.raises(reporting.TooLargeError):
         reporting.check_size(installation.db, Selection(client="nobody"))
+    # The page that says so names the command with the whole search and the same form.
+    app = create_app(Settings.from_environment(installation.env))
+    browser = app.test_client()
+    browser.set_cookie("scimlite", owner.cookies["scimlite"], domain="127.0.0.1")
+    page = browser.get("/console/report/download?format=json&client=nobody", base_url="http://127.0.0.1:8000")
+    app.extensions["scimlite"].db.close()
+    assert page.status_code == 413
+    assert "scimlite report --client nobody --json &gt; report.json" in page.text
 
 
 def test_a_chart_counts_by_day_and_outcome(owner: ConsoleClient, two: tuple[Connected, Connected]) -> None:
