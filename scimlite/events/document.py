@@ -6,6 +6,7 @@ The dataclasses are the documentation too: `web.api.openapi` takes names, types 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
@@ -64,10 +65,11 @@ class Event:
     truncated: Annotated[bool | None, "True when values were left out because the event was too large: read them."] = (
         None
     )
-    #: Whose events keep their order, where the entry stands, and its time in microseconds: not told.
+    #: Not told: whose events keep their order, where the entry stands, its time in microseconds, and the document.
     lane: str = field(default="", metadata=_NOT_TOLD)
     place: Place = field(default=Place(0, 0), metadata=_NOT_TOLD)
     at: int = field(default=0, metadata=_NOT_TOLD)
+    json: bytes = field(default=b"", metadata=_NOT_TOLD)
 
 
 def event(type: str, entry: FeedEntry, epoch: int, app: str, user: State | None, group: State | None) -> Event:
@@ -102,22 +104,38 @@ def state(id: str, profile: Profile | None, *, of_user: bool) -> State:
 
 def as_data(told: Any) -> Json:
     """A document, or a part of one, as JSON has it, without what is None."""
-    if not hasattr(told, "__dataclass_fields__"):
-        return told
-    values = {each.metadata.get(NAME, each.name): getattr(told, each.name) for each in fields(told)}
-    return {name: as_data(value) for name, value in values.items() if name is not None and value is not None}
+    return {
+        name: as_data(value) if hasattr(value, "__dataclass_fields__") else value
+        for attribute, name in _fields(type(told))
+        if (value := getattr(told, attribute)) is not None
+    }
+
+
+@lru_cache
+def _fields(told: Any) -> list[tuple[str, str]]:
+    """The fields of a document that are told: the attribute, and its name there."""
+    named = [(each.name, each.metadata.get(NAME, each.name)) for each in fields(told)]
+    return [(attribute, name) for attribute, name in named if name is not None]
 
 
 def to_json(told: Event) -> bytes:
     """The document as it is sent and signed."""
-    return orjson.dumps(as_data(told))
+    return told.json or orjson.dumps(as_data(told))
 
 
 def _within(whole: Event) -> Event:
-    """The event without its largest values, when it is too large: first those before the change, then the profile's."""
-    size = len(to_json(whole))
-    if size <= LARGEST:
-        return whole
+    """The event with its document, without its largest values when that is too large.
+
+    Those before the change go first, then those of the profiles.
+    """
+    document = to_json(whole)
+    if len(document) > LARGEST:
+        whole = _cut(whole)
+        document = to_json(whole)
+    return replace(whole, json=document)
+
+
+def _cut(whole: Event) -> Event:
     data = whole.data
     parts: list[tuple[dict[str, Json], str]] = []
     previous = dict(data.previous or {})

@@ -30,8 +30,8 @@ class Ended(NotFound):
 
 
 def json_response(value: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer; `headers` whose values hold no line ends."""
-    body = orjson.dumps(value)
+    """A JSON answer of a value, or of a text of JSON; `headers` whose values hold no line ends."""
+    body = value if isinstance(value, bytes) else orjson.dumps(value)
     pairs = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), *(headers or {}).items()]
     return complete_response([body], status, pairs)
 
