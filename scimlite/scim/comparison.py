@@ -88,7 +88,7 @@ def _key(attribute: Attribute, value: str | bool) -> str | None:
             number = numbers.number(value) if isinstance(value, Bare) else quirks.text_number(value)
             if number is None or isinstance(number, str | bool):
                 return None
-            return (numbers.key_among_integers if attribute.type == "integer" else numbers.decimal_key)(number)
+            return (numbers.key_among_integers if attribute.type == "integer" else numbers.key_among_decimals)(number)
         case "dateTime" if isinstance(value, str) and values.microseconds(value) is None:
             return None
     if isinstance(value, Bare):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+import sys
 from decimal import Context, Decimal
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -16,6 +17,12 @@ _EXACT = Context(prec=2 * _MAX_LENGTH, traps=[])
 _INTEGER_LIMIT = 2**63
 #: Added to integer keys so that negative ones sort first as text; beyond any 64-bit integer.
 _INTEGER_BIAS = 10**19
+#: The integers that a document of JSON keeps to the last digit.
+_EXACT_FROM, _EXACT_TO = -(2**63), 2**64
+#: From here on each float is an integer, and not each integer a float.
+_SPARSE = 2**53
+#: Digits that name each float; a text with more names another number, unless it is the float to the last digit.
+_FLOAT_DIGITS = 17
 #: Keys that sort before and behind those of all 64-bit integers.
 _BELOW_ALL, _ABOVE_ALL = "-", "9"
 
@@ -42,7 +49,32 @@ def integer(value: int | Decimal) -> int | None:
     return whole if whole == value else None
 
 
-def nearest_float(value: float | Decimal) -> float:
+def decimal(value: int | Decimal) -> int | float | None:
+    """The number as a document keeps it; None when neither an integer of 64 bits nor a float is that number."""
+    if isinstance(value, int) and _EXACT_FROM <= value < _EXACT_TO:
+        return value
+    if _is_among_integers(value):
+        whole = int(value)
+        return whole if whole == value else None
+    near = _nearest_float(value)
+    # 0.0 is no other number than -0.0.
+    return near + 0.0 if math.isfinite(near) and _names(value, near) else None
+
+
+def _is_among_integers(value: float | Decimal) -> bool:
+    """True where integers are kept to the last digit, and floats are further apart than those."""
+    return (_SPARSE <= value < _EXACT_TO) or (_EXACT_FROM <= value <= -_SPARSE)
+
+
+def _names(value: int | Decimal, near: float) -> bool:
+    """True when a number is meant by the float nearest to it."""
+    if Decimal(repr(near)) == value or near == value:
+        return True
+    digits = len(_EXACT.create_decimal(value).normalize(_EXACT).as_tuple().digits)
+    return digits <= _FLOAT_DIGITS and abs(near) >= sys.float_info.min
+
+
+def _nearest_float(value: int | Decimal) -> float:
     """The float that is nearest to a number; an infinity for one that is too large."""
     try:
         return float(value)
@@ -63,7 +95,38 @@ def key_among_integers(value: float | Decimal) -> str:
     return integer_key(below) if below == value else f"{integer_key(below)}.5"
 
 
-def decimal_key(value: float | Decimal) -> str:
-    """A number as text that sorts like it: the IEEE bits, flipped so that negative numbers come first."""
-    (bits,) = struct.unpack(">q", struct.pack(">d", float(value) + 0.0))
+def decimal_key(value: float) -> str:
+    """An integer or a float as text that sorts like it: the greatest float that is not above it, and the rest."""
+    if _is_among_integers(value):
+        value = int(Decimal(repr(value)))
+    below = float(value)
+    if below == value:
+        return _float_key(below)
+    if below > value:
+        below = math.nextafter(below, -math.inf)
+    # An integer of 64 bits is less than 2048 above a float.
+    return f"{_float_key(below)}.{int(value) - int(below):04d}"
+
+
+def key_among_decimals(value: int | Decimal) -> str:
+    """A key that sorts among the keys of decimals as the number does; it equals that of the number only.
+
+    A float is the shortest number that names it, as answers show it: 0.1, not 0.1000000000000000055.
+    """
+    kept = decimal(value)
+    if kept is not None:
+        return decimal_key(kept)
+    if _is_among_integers(value):
+        key = decimal_key(math.floor(value))
+        return f"{key}5" if "." in key else f"{key}.00005"
+    below = _nearest_float(value) + 0.0
+    shown = int(below) if _is_among_integers(below) else Decimal(repr(below))
+    if shown > value:
+        below = math.nextafter(below, -math.inf)
+    return f"{_float_key(below)}.5"
+
+
+def _float_key(value: float) -> str:
+    """The IEEE bits of a float, flipped so that negative numbers come first."""
+    (bits,) = struct.unpack(">q", struct.pack(">d", value + 0.0))
     return f"{(bits ^ 0x7FFFFFFFFFFFFFFF if bits < 0 else bits) + 2**63:020d}"

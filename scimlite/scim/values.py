@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -247,29 +246,29 @@ def _check_boolean(attribute: Attribute, value: Json) -> Json:
 
 
 def _check_integer(attribute: Attribute, value: Json) -> Json:
-    # As it is written, because a parser makes 0.0 of 1e-400, and an even number of 9007199254740993.0.
-    number: Json = numbers.number(written.text(value)) if isinstance(value, float) else quirks.text_number(value)
-    whole = numbers.integer(number) if _is_number(number) else None
+    number = _written_number(value)
+    whole = None if number is None else numbers.integer(number)
     if whole is None:
         raise InvalidValue(f"{attribute.path} takes an integer of at most 64 bits.")
     return whole
 
 
 def _check_decimal(attribute: Attribute, value: Json) -> Json:
-    number = quirks.text_number(value)
-    if not _is_number(number):
+    number = _written_number(value)
+    if number is None and not isinstance(value, float):
         raise InvalidValue(f"{attribute.path} takes a number, not {_kind(value)}.")
-    # A parser makes floats of integers with more than 64 bits, so those of texts become floats too.
-    if isinstance(number, Decimal) or abs(number) >= 2**64:
-        number = numbers.nearest_float(number)
-    if isinstance(number, float) and not math.isfinite(number):
-        raise InvalidValue(f"{attribute.path} takes a smaller number.")
-    # -0.0 is no other number than 0.0.
-    return number + 0.0 if isinstance(number, float) else number
+    kept = None if number is None else numbers.decimal(number)
+    if kept is None:
+        raise InvalidValue(
+            f"{attribute.path} takes a number that 64 bits hold: an integer, or at most 17 digits and an exponent."
+        )
+    return kept
 
 
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+def _written_number(value: Json) -> int | Decimal | None:
+    """A number as it is written in the body: a parser makes 0.0 of 1e-400, and an even number of 9007199254740993.0."""
+    number = numbers.number(written.text(value)) if isinstance(value, float) else quirks.text_number(value)
+    return number if isinstance(number, int | Decimal) and not isinstance(number, bool) else None
 
 
 def _check_date_time(attribute: Attribute, value: Json) -> Json:

@@ -18,11 +18,13 @@ from commands import COMMAND, Commands
 from postgres_server import free_port
 from scimlite import installation
 from scimlite.admin import apps, schemas
+from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db import Database, migration, open_database, tables
 from scimlite.db.tables import JournalRow, ResourceRow, ValueRow
+from scimlite.directory import write
 from scimlite.journal import Origin, Scope
-from scimlite.scim import core, document
+from scimlite.scim import core, document, numbers
 
 NEXT = "9999_what_comes_next"
 
@@ -238,6 +240,43 @@ def test_empty_values_of_before_are_mended(db, monkeypatch, tmp_path):
         place = (ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key)
         rows = db.rows(ValueRow.select(*place).where(ValueRow.resource_id == ids[name]))
         assert {tuple(row) for row in rows} == {tuple(row) for row in document.value_rows(user, json.loads(text))}
+
+
+DECIMALS = [9007199254740993, -9007199254740993, 1.2345678901234567e19, 18446744073709551615, 2**54, 0.5, -1.5, 1e22]
+PRICES = {
+    "id": "urn:example:prices",
+    "attributes": [
+        {"name": "price", "type": "decimal", "uniqueness": "server"},
+        {"name": "prices", "type": "decimal", "multiValued": True},
+        {"name": "rows", "type": "complex", "subAttributes": [{"name": "sum", "type": "decimal"}]},
+        {"name": "whole", "type": "integer"},
+    ],
+}
+
+
+def test_decimals_of_before_become_exact(upgraded):
+    """Users as they are written now get the keys of before, which were those of floats."""
+    scope = Scope(upgraded, Origin("test"))
+    app = apps.create(scope, "Old")
+    schemas.add(scope, app.slug, PRICES, to=["User"])
+    app = apps.get(upgraded, app.slug)
+    for number, decimal in enumerate(DECIMALS):
+        own = {"price": decimal, "prices": [1, decimal], "rows": {"sum": decimal}, "whole": 2**53 + 1}
+        write.create(
+            Workspace.of(scope, app), app.resource_types["Users"], {"userName": f"user{number}", PRICES["id"]: own}
+        )
+    rows = (ValueRow.resource_id, ValueRow.path, ValueRow.item, ValueRow.nth, ValueRow.key, ValueRow.unique_key)
+    wanted = upgraded.rows(ValueRow.select(*rows))
+    floats = {numbers.decimal_key(decimal): numbers._float_key(float(decimal)) for decimal in DECIMALS}
+    for *place, key, unique in wanted:
+        former = floats.get(key, key)
+        where = [field == value for field, value in zip(rows, place, strict=False)]
+        query = ValueRow.update(key=former, unique_key=former if unique in floats else unique).where(*where)
+        upgraded.execute(query)
+    upgraded.peewee.execute_sql("DELETE FROM schema_migration WHERE name = '0020_exact_decimals'")
+    assert set(map(tuple, upgraded.rows(ValueRow.select(*rows)))) != set(map(tuple, wanted))
+    assert migration.upgrade(upgraded) == ["0020_exact_decimals"]
+    assert set(map(tuple, upgraded.rows(ValueRow.select(*rows)))) == set(map(tuple, wanted))
 
 
 def test_actors_of_entries_of_before_are_told_by_the_token(db, monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from reference_values import written_number
@@ -167,7 +168,8 @@ def comparable(attribute: Attribute, value: Json) -> Any:
     if attribute.type in ("integer", "decimal"):
         number = written_number(value) if isinstance(value, str) else value
         assert number is not None
-        return number if attribute.type == "integer" else float(number)
+        # A float is the number that JSON shows for it.
+        return Decimal(repr(number)) if isinstance(number, float) else number
     if attribute.case_exact:
         return value
     return _folded(value)

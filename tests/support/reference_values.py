@@ -126,7 +126,10 @@ def _number(attribute: Attribute, value: Json) -> Json:
     if attribute.type == "integer":
         number = value if exact is None else exact
         return int(number) if type(number) in (float, Decimal) and number % 1 == 0 else number
-    return value if exact is None else exact if isinstance(exact, int) else float(exact)
+    if isinstance(exact, int) or exact is None:
+        return value if exact is None else exact
+    whole = 2**53 <= abs(exact) < 2**63 and exact % 1 == 0
+    return int(exact) if whole else float(exact)
 
 
 def written_number(text: str) -> int | Decimal | None:

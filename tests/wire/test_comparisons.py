@@ -226,6 +226,45 @@ def test_integers_are_stored_as_they_are_written_whatever_writes_them(crew: Conn
         assert client.get(f"/Users/{made}").etag == before
 
 
+DECIMALS = [
+    "-1e40",
+    "-9007199254740993",
+    "0.1",
+    "9007199254740992.0",
+    "9007199254740993",
+    "18446744073709551615",
+    "1e22",
+]
+
+
+def test_decimals_are_compared_to_the_last_digit(crew: Connected) -> None:
+    """In filters, sort orders and paths of PATCH; a number that would be another one when stored is refused."""
+    client, names = crew.client, [f"u{number}" for number in range(len(DECIMALS))]
+    body = f'{{"userName": "%s", "{CREW}": {{"score": %s}}}}'
+    for name, text in zip(names, DECIMALS, strict=True):
+        client.request("POST", "/Users", raw=(body % (name, text)).encode()).ok(201)
+    for text, expected in (
+        ("eq 9007199254740993", names[4:5]),
+        ('eq "9007199254740993.0"', names[4:5]),
+        ("gt 9007199254740992", names[4:]),
+        ("ge 9007199254740992.5", names[4:]),
+        ("lt -9007199254740992", names[:2]),
+        ("lt 9007199254740993", names[:4]),
+        ("eq 18446744073709551616", []),
+        ("le 0.1", names[:3]),
+        ("lt 0.1", names[:2]),
+        ("eq 0.10000000000000000001", []),
+        ("gt 0.10000000000000000001", names[3:]),
+        ("ge 10000000000000000000001", []),
+    ):
+        assert found(crew, f"{CREW}:score {text}") == expected, text
+    ordered = client.find("Users", sortBy=f"{CREW}:score", sortOrder="descending", filter=f"{CREW}:score pr")
+    assert [user["userName"] for user in ordered["Resources"]] == names[::-1]
+    for number in ("9007199254740993.5", "0.10000000000000000001", "1e-400"):
+        refused = client.request("POST", "/Users", raw=(body % ("ada", number)).encode())
+        assert f"{CREW}:score" in assert_scim_error(refused, 400, "invalidValue")["detail"]
+
+
 def test_numbers_as_texts_are_stored_as_numbers_whatever_writes_them(crew: Connected) -> None:
     sent = {"level": "3", "score": "4.5", "levels": ["1", "2.0", "1e2"], "badges": [{"value": "a", "rank": "-7"}]}
     stored = {"level": 3, "score": 4.5, "levels": [1, 2, 100], "badges": [{"value": "a", "rank": -7}]}
