@@ -106,7 +106,7 @@ def as_data(told: Any) -> Json:
     """A document, or a part of one, as JSON has it, without what is None."""
     return {
         name: as_data(value) if hasattr(value, "__dataclass_fields__") else value
-        for attribute, name in _fields(type(told))
+        for attribute, name in _fields(told.__class__)
         if (value := getattr(told, attribute)) is not None
     }
 
