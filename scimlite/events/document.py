@@ -104,7 +104,6 @@ def state(id: str, profile: Profile | None, *, of_user: bool) -> State:
 
 def as_data(told: Any) -> Json:
     """A document, or a part of one, as JSON has it, without what is None."""
-    kind: Any = type(told)
     return {
         name: as_data(value) if hasattr(value, "__dataclass_fields__") else value
         for attribute, name in _fields(told.__class__)
