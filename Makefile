@@ -45,7 +45,7 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/pip
 .PHONY: run
 run: $(VENV)/.installed ## start the service on http://HOST:PORT (127.0.0.1:8000), data in ./var
 	@SCIMLITE_STATE_DIR="$${SCIMLITE_STATE_DIR:-./var}"; export SCIMLITE_STATE_DIR; \
-	    exec $(VENV)/bin/scimlite serve --host $(HOST) --port $(PORT) --first-app "Entra ID"
+	    exec $(VENV)/bin/scimlite serve --work --host $(HOST) --port $(PORT) --first-app "Entra ID"
 
 .PHONY: test
 test: lint ## check style and types, then run the tests on SQLite and PostgreSQL
@@ -82,6 +82,10 @@ bench-report: $(VENV)/.installed-test ## measure the report with 10 million entr
 .PHONY: bench-console
 bench-console: $(VENV)/.installed-test ## measure the pages of the console with 10 million entries (half an hour, 10 GB)
 	$(VENV)/bin/python bench/console.py $(BENCH)
+
+.PHONY: bench-deliveries
+bench-deliveries: $(VENV)/.installed-test ## measure what one worker delivers, in docs/performance.md (a minute)
+	$(VENV)/bin/python bench/deliveries.py $(BENCH)
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.installed-test ## measure beside other SCIM servers, in docs/performance.md (a quarter of an hour)

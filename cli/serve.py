@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -30,7 +31,11 @@ from .kit.context import Context, open_context
 from .kit.idp import connection_block
 from .server import housekeeper, logs
 from .server.application import Application
+from .server.child import Child
 from .server.metrics import Exporter
+
+#: Seconds that the worker has for what it is sending when the service ends.
+_LONGEST_END = 25.0
 
 
 @click.command()
@@ -50,6 +55,7 @@ from .server.metrics import Exporter
     type=click.IntRange(1, MOST_AT_WORK),
     help="Number of threads in each process.  [default: SCIMLITE_THREADS, else 4]",
 )
+@click.option("--work", is_flag=True, help="Deliver events to webhooks too, by a worker beside the service.")
 @click.option("--upgrade", is_flag=True, help="Upgrade an outdated database first.")
 @click.option("--begin-anew", is_flag=True, help="Make an empty database where there was one before.")
 @click.option(
@@ -60,6 +66,7 @@ def serve(
     port: int | None,
     workers: int | None,
     threads: int | None,
+    work: bool,
     upgrade: bool,
     begin_anew: bool,
     first_app: str | None,
@@ -71,7 +78,8 @@ def serve(
     to stderr, one line a request, without values or secrets.
 
     \b
-    Example: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
+    Examples: scimlite serve --host 0.0.0.0 --port 8080 --workers 4
+              scimlite serve --work
     """
     # Bound before the database is opened, and made when it is not there.
     settings = Settings.from_environment()
@@ -83,6 +91,8 @@ def serve(
     places = [(host, port), *([settings.console.bind] if settings.console and settings.console.bind else [])]
     binds = [_bind(*place) for place in places]
     exporter = Exporter.of(settings) if settings.metrics is not None else None
+    # Workers are forked from this process, and come by the end of this function too.
+    master = os.getpid()
     # Held until this function ends, which is when the service does.
     served = database(settings)
     served.hold()
@@ -96,6 +106,7 @@ def serve(
     folder = _folder_for_workers(settings.state_dir)
     if exporter is not None:
         exporter.prepare(folder)
+    deliverer = Child("scimlite_cli.server.deliverer", [], purpose="delivers events") if work else None
     server = Application(
         settings,
         {
@@ -108,6 +119,7 @@ def serve(
             "on_exit": lambda arbiter: _forget(settings.state_dir, url),
         },
         exporter,
+        deliverer,
     )
     try:
         server.run()
@@ -117,6 +129,8 @@ def serve(
             raise
         raise listener.refusal(host, port, error) from None
     finally:
+        if deliverer is not None and os.getpid() == master:
+            deliverer.end(timeout=_LONGEST_END)
         if exporter is not None:
             exporter.end()
 

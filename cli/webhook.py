@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
@@ -294,7 +295,8 @@ def test(context: Context, slug: str, name: str | None, as_json: bool) -> None:
     Example: scimlite webhook test crm --app entra-id
     """
     app, tried = _of(context, slug, name)
-    verdict = webhooks.test(context.workspace(app), context.keyring, Client(context.settings.outbound_networks), tried)
+    with closing(Client(context.settings.outbound_networks)) as client:
+        verdict = webhooks.test(context.workspace(app), context.keyring, client, tried)
     if as_json:
         print_json(
             {

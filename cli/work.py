@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,9 +18,8 @@ from .server import housekeeper, logs
 
 @click.command()
 @click.option("--once", is_flag=True, help="Deliver what is due, tidy up, and end; for cron.")
-@click.option("--until-stdin-ends", is_flag=True, hidden=True, help="End with stdin, which `serve --work` holds open.")
 @with_installation
-def work(context: Context, once: bool, until_stdin_ends: bool) -> None:
+def work(context: Context, once: bool) -> None:
     """Deliver events to webhooks until it is stopped, and delete hourly what is kept for a limited time.
 
     Run it beside the service, on one host or several: workers share the webhooks. `serve --work` runs one with the
@@ -40,8 +37,6 @@ def work(context: Context, once: bool, until_stdin_ends: bool) -> None:
             housekeeping.tidy(context.db)
             return
         logs.write_to_stderr(as_json=context.settings.log == "json")
-        if until_stdin_ends:
-            threading.Thread(target=_stop_at_the_end_of_stdin, args=(worker.stop,), name="stdin", daemon=True).start()
         context.db.hold()
         housekeeper.start(context.db)
         error_log.info("the worker has begun")
@@ -58,9 +53,3 @@ def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def _stop_at_the_end_of_stdin(stop: Callable[[], None]) -> None:
-    while os.read(0, 4096):
-        pass
-    stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -14,6 +14,7 @@ from scimlite.config import Settings
 
 from .arrival import LONGEST_LINE
 from .census import Census
+from .child import Child
 from .logs import ServerLog
 from .metrics import Exporter
 from .worker import Worker
@@ -44,12 +45,20 @@ _OPTIONS = {
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn with settings from this program in place of a configuration file.
 
-    In: the settings of scimlite, those of gunicorn that the command line decides, and who shows figures, if anybody.
+    In: the settings of scimlite, those of gunicorn that the command line decides, who shows figures, if anybody, and
+    the worker that delivers events, if there is to be one.
     """
 
-    def __init__(self, settings: Settings, options: dict[str, Any], exporter: Exporter | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: dict[str, Any],
+        exporter: Exporter | None = None,
+        deliverer: Child | None = None,
+    ) -> None:
         self.settings = settings
         self._exporter = exporter
+        self._deliverer = deliverer
         #: Told 1 when a thread begins to answer and -1 when it ends; None without figures.
         self.busy: Callable[[int], None] | None = None
         self._census = Census()
@@ -80,7 +89,8 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def run(self) -> None:
         """Serves until the service is told to stop."""
-        _Arbiter(self, self._census, self._exporter).run()
+        tended = [each.tend for each in (self._exporter, self._deliverer) if each is not None]
+        _Arbiter(self, self._census, tended).run()
 
     def _count_in(self, _arbiter: Any, worker: Any) -> None:
         worker.census, worker.place = self._census, self._census.enter()
@@ -96,16 +106,16 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn's master process, which tells its workers when the whole service ends."""
 
-    def __init__(self, application: Application, census: Census, exporter: Exporter | None) -> None:
+    def __init__(self, application: Application, census: Census, tended: Sequence[Callable[[], None]]) -> None:
         self._census = census
-        self._exporter = exporter
+        self._tended = tended
         super().__init__(application)
 
     def murder_workers(self) -> None:
         """Looks after the processes, about once a second."""
         super().murder_workers()
-        if self._exporter is not None:
-            self._exporter.tend()
+        for tend in self._tended:
+            tend()
 
     def stop(self, graceful: bool = True) -> None:
         """Stops all workers."""

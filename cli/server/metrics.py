@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from scimlite.config import Settings
-from scimlite.redaction import error_log
 
 from ..kit.listener import bound
+from .child import Child
 
 #: The variable by which prometheus_client knows the folder; it reads it when it is imported.
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-#: Seconds between two tries to start the exporter.
-_AGAIN = 5.0
 
 
 class Exporter:
@@ -35,8 +30,7 @@ class Exporter:
         self._listener = listener
         self._folder: Path | None = None
         self._owner = os.getpid()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._next_try = 0.0
+        self._process: Child | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Exporter:
@@ -59,25 +53,17 @@ class Exporter:
 
     def tend(self) -> None:
         """Starts the process when it does not run; called about once a second."""
-        now = time.monotonic()
-        if (self._process is not None and self._process.poll() is None) or now < self._next_try:
-            return
-        if self._process is not None:
-            error_log.error("the process that shows figures to Prometheus has ended; another one is started")
-        self._next_try = now + _AGAIN
-        number = self._listener.fileno()
-        command = [sys.executable, "-m", "scimlite_cli.server.exporter", str(number)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(number,))
+        if self._process is None:
+            number = self._listener.fileno()
+            purpose = "shows figures to Prometheus"
+            self._process = Child("scimlite_cli.server.exporter", [str(number)], sockets=(number,), purpose=purpose)
+        self._process.tend()
 
     def end(self) -> None:
         """Ends the process and removes the files; does nothing in a worker."""
         if os.getpid() != self._owner:
             return
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        if self._process is not None:
+            self._process.end(timeout=5)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -35,7 +35,7 @@ _PAGE, _WINDOW = 200, 400
 #: Events that wait at most before no more are read, so that a receiver that confirms some only fills no table.
 _MOST_WAITING = 10_000
 #: Seconds between two commits while events are being sent.
-_COMMIT = 0.05
+_COMMIT = 0.1
 #: So many persons' events fail, and none succeeds: the receiver is down, and one event at a time tries it.
 _DOWN = 5
 #: Seconds for which it is not asked again which secrets sign; one ends at the end of an overlap.

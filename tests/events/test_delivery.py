@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook as Judge
 
 import databases
+import worker_process
 from people import ORIGIN
 from receiver import Got, Receiver, Reply, receiving
 from scimlite.admin import apps, webhook_state, webhooks
@@ -32,19 +36,20 @@ from scimlite.worker import Worker
 _numbers = itertools.count(1)
 
 
+def environment(folder: Path, url: str) -> dict[str, str]:
+    return {
+        "SCIMLITE_STATE_DIR": str(folder),
+        "SCIMLITE_DATABASE_URL": url,
+        "SCIMLITE_SECRET_KEY": "a key for tests and never for a service",
+        "SCIMLITE_OUTBOUND_NETWORKS": "127.0.0.0/8",
+    }
+
+
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("delivery")
     with databases.empty_url(request.param, request, folder) as url:
-        settings = Settings.from_environment(
-            {
-                "SCIMLITE_STATE_DIR": str(folder / "state"),
-                "SCIMLITE_DATABASE_URL": url,
-                "SCIMLITE_SECRET_KEY": "a key for tests and never for a service",
-                "SCIMLITE_OUTBOUND_NETWORKS": "127.0.0.0/8",
-            }
-        )
-        opened = Installation.open(settings, create=True)
+        opened = Installation.open(Settings.from_environment(environment(folder, url)), create=True)
         yield opened
         opened.db.close()
 
@@ -289,3 +294,86 @@ def test_a_receiver_that_is_down_fills_no_table_and_gets_all_when_it_is_back(sit
         soon(lambda: len(site.receipts()) == 300)
     assert site.waiting() == []
     assert {got.event["data"]["user"]["id"] for got in site.receiver.confirmed} == set(users)
+
+
+# --- workers that are killed, and stopped past their lease --------------------------------------------------------
+
+
+@pytest.fixture
+def worker_env(installation: Installation) -> dict[str, str]:
+    """The settings of the installation as its workers get them."""
+    return environment(installation.settings.state_dir, installation.settings.database_url)
+
+
+def assert_all_arrived_in_order(site: Site) -> None:
+    """Each event was confirmed, and those about each person came in order; some may have come again."""
+    assert site.waiting() == []
+    of_app = (JournalRow.app_id == site.workspace.app.id) & (JournalRow.action == "updated")
+    happened: dict[str, list[str]] = {}
+    for user, id in site.workspace.db.rows(JournalRow.select(JournalRow.user_uuid, JournalRow.id).where(of_app)):
+        happened.setdefault(user, []).append(f"evt_1_{id}")
+    first: dict[str, list[str]] = {}
+    for got in site.receiver.confirmed:
+        seen = first.setdefault(got.event["data"]["user"]["id"], [])
+        if got.id not in seen:
+            seen.append(got.id)
+    assert first == {user: sorted(ids, key=lambda id: int(id[6:])) for user, ids in happened.items()}
+
+
+def test_killed_workers_lose_nothing_and_keep_the_order(site: Site, worker_env: dict[str, str]) -> None:
+    chance = random.Random(7)
+    site.receiver.reply = lambda got: Reply(500 if chance.random() < 0.02 else 204, after=0.002)
+    users = [f"user-{number}" for number in range(20)]
+
+    def happen(times: int) -> None:
+        entries = [Entry(Action.UPDATED, user=(user, user)) for user in users for _ in range(times)]
+        site.workspace.db.transact(lambda: record(site.workspace, entries))
+
+    for _ in range(4):
+        before = len(site.receiver.got)
+        happen(20)
+        with worker_process.started(worker_env) as worker:
+            soon(lambda before=before: len(site.receiver.got) > before + 150)
+            worker.kill()
+    site.receiver.reply = lambda got: Reply()
+    soon(lambda: site.row.holder is None or site.row.leased_until < now())
+    site.make_due()
+    site.work()
+    assert_all_arrived_in_order(site)
+    assert len(site.receipts()) == 1600
+
+
+def test_a_worker_that_was_stopped_past_its_lease_moves_nothing(site: Site, worker_env: dict[str, str]) -> None:
+    site.receiver.reply = lambda got: Reply(after=0.005)
+    users = [f"user-{number}" for number in range(20)]
+    entries = [Entry(Action.UPDATED, user=(user, user)) for user in users for _ in range(10)]
+    site.workspace.db.transact(lambda: record(site.workspace, entries))
+    with worker_process.started(worker_env) as stalled:
+        soon(lambda: len(site.receiver.got) > 20)
+        stalled.send_signal(signal.SIGSTOP)
+        holder = site.row.holder
+        with worker_process.started(worker_env) as other:
+            soon(lambda: len(site.receipts()) == 200)
+            assert site.row.holder not in (holder, None)
+            position = site.row.position
+            stalled.send_signal(signal.SIGCONT)
+            site.happen("user-1")
+            soon(lambda: len(site.receipts()) == 201)
+            assert site.row.position >= position
+            assert site.row.holder != holder
+            for process in (stalled, other):
+                process.terminate()
+                assert process.wait(20) == 0
+    assert site.row.holder is None
+    assert_all_arrived_in_order(site)
+
+
+def test_sigterm_waits_for_what_is_being_sent(site: Site, worker_env: dict[str, str]) -> None:
+    site.receiver.reply = lambda got: Reply(after=1)
+    site.happen("ann")
+    with worker_process.started(worker_env) as worker:
+        soon(lambda: site.receiver.got)
+        worker.terminate()
+        assert worker.wait(10) == 0
+    assert len(site.receipts()) == len(site.receiver.got) == 1
+    assert site.row.holder is None
