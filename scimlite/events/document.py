@@ -40,6 +40,8 @@ class State:
     profile: Annotated[dict[str, Json] | None, "The values that the app's mapping makes, names of groups included."] = (
         None
     )
+    #: The resource as SCIM has it, empty when it is not kept: not told.
+    document: str = field(default="", metadata=_NOT_TOLD, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def state(id: str, profile: Profile | None, *, of_user: bool) -> State:
     if profile is None:
         return State(id, active=False if of_user else None, ended="erased")
     active = (profile.active and profile.ended is None) if of_user else None
-    return State(id, profile.external_id, profile.name, active, profile.ended, profile.version, profile.values)
+    told = (profile.external_id, profile.name, active, profile.ended, profile.version, profile.values)
+    return State(id, *told, profile.document)
 
 
 def as_data(told: Any) -> Json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..apps.workspace import Workspace
 from ..db import feed_order
-from ..db.feed_order import BEGINNING, FeedEntry, Place
+from ..db.feed_order import BEGINNING, FeedEntry, Place, Stretch
 from ..directory import profiles
 from ..directory.profiles import Profile
 from ..scim import core
@@ -70,6 +70,14 @@ def read(workspace: Workspace, after: Place, limit: int, types: Collection[str] 
 
     A page may be short although there are more: it says so, and how far it looked.
     """
+    found = told_entries(workspace, after, limit, types)
+    number = epoch.current(workspace.db).epoch
+    cursor = cursors.to_text(workspace.app.id, number, found.end)
+    return Page(events(workspace, found.entries, number), found.end, cursor, found.more)
+
+
+def told_entries(workspace: Workspace, after: Place, limit: int, types: Collection[str] = ()) -> Stretch:
+    """Up to `limit` entries behind a place that make events of some types, or of all."""
     found: list[FeedEntry] = []
     end, more = after, True
     for _ in range(_MOST_STRETCHES):
@@ -78,8 +86,7 @@ def read(workspace: Workspace, after: Place, limit: int, types: Collection[str] 
         end, more = stretch.end, stretch.more
         if not more or len(found) >= limit:
             break
-    number = epoch.current(workspace.db).epoch
-    return Page(events(workspace, found, number), end, cursors.to_text(workspace.app.id, number, end), more)
+    return Stretch(found, end, more)
 
 
 def events(workspace: Workspace, entries: Sequence[FeedEntry], number: int) -> list[Event]:

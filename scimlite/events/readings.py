@@ -19,10 +19,11 @@ def acknowledge(workspace: Workspace, token: int, cursor: str) -> None:
     """
     feed = epoch.current(workspace.db)
     place = cursors.from_text(cursor, workspace.app.id, feed)
-    workspace.db.transact(partial(_acknowledge, workspace, token, feed.epoch, place))
+    workspace.db.transact(partial(note, workspace, token, feed.epoch, place))
 
 
-def _acknowledge(workspace: Workspace, token: int, number: int, place: Place) -> None:
+def note(workspace: Workspace, token: int, number: int, place: Place) -> None:
+    """Notes, inside the caller's transaction, that the application has read up to a place in an epoch."""
     db = workspace.db
     last = db.row(_last, token=token)
     if last is not None and last[0] == number and Place(*last[1:3]) >= place:

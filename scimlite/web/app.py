@@ -8,12 +8,16 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import orjson
 from flask import Flask, Request, Response, request
 from flask.sessions import NullSession, SessionInterface
 
+from ..apps.keyring import Keyring
 from ..config import Settings
 from ..config_values import ConsolePlace
-from ..events import epoch
+from ..errors import NotImplementedHere
+from ..events import epoch, set_keys
+from ..events.set_keys import MissingExtraError
 from ..installation import API_PREFIX, SCIM_PREFIX, Installation
 from ..scim import core, openapi
 from .api.blueprint import api_blueprint
@@ -77,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     health = app.extensions["scimlite.health"] = Health(db)
     add_health(app, health)
     _add_openapi(app)
+    _add_key_set(app, installation.keyring)
     app.session_interface = _NoSessions()
     app.before_request(_check_host)
     # An error outside the blueprint is answered in SCIM's form too.
@@ -101,3 +106,14 @@ def _add_openapi(app: Flask) -> None:
         servers = [{"url": f"{SCIM_PREFIX}/{{slug}}", "variables": {"slug": slug}}]
         document = openapi.document(core.RESOURCE_TYPES.values(), servers, version("scimlite"))
         return protect(discovery.openapi_response(document))
+
+
+def _add_key_set(app: Flask, keyring: Keyring) -> None:
+    @app.get("/.well-known/jwks.json")
+    def key_set() -> Response:
+        """Answers with the keys that verify security event tokens (RFC 7517); needs no authentication."""
+        try:
+            body = orjson.dumps(set_keys.key_set(keyring))
+        except MissingExtraError as error:
+            raise NotImplementedHere(str(error)) from None
+        return protect(Response(body, content_type="application/jwk-set+json"))

@@ -18,6 +18,8 @@ from ..scim.responses import complete_response
 Json = Any
 
 MEDIA_TYPE = "application/json"
+#: The codes of RFC 8935 section 2.4 for errors of those who poll security event tokens.
+_SET_CODES = {400: "invalid_request", 401: "authentication_failed", 403: "access_denied"}
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -46,6 +48,15 @@ def error_response(error: Exception) -> Response:
     if isinstance(found, Ended):
         body["ended"] = found.ended
     return json_response(body, found.status, found.headers)
+
+
+def set_error_response(error: Exception) -> Response:
+    """The answer for any error of the poll for security event tokens, in the form of RFC 8935."""
+    if isinstance(error, HTTPException) and isinstance(error.response, Response):
+        return error.response
+    found = to_scim_error(error, current_call())
+    body = {"err": _SET_CODES.get(found.status) or _name(found), "description": found.detail}
+    return json_response(body, found.status, {**found.headers, "Content-Language": "en"})
 
 
 def _name(error: ScimError) -> str:

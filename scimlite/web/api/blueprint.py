@@ -11,7 +11,7 @@ from ...scim import leniency
 from ..scim.call import Call, Service, current_call
 from ..scim.provider import finish_request
 from ..scim.view import METHODS
-from . import events, openapi, profiles
+from . import events, openapi, profiles, sets
 from .answers import error_response
 from .view import ApiView
 
@@ -21,14 +21,14 @@ class NotFoundView(ApiView):
 
     def handle(self, call: Call, **arguments: Any) -> Any:
         """Raises NotFound."""
-        raise errors.NotFound("There is nothing at this URL. See /events, /profiles and /groups.")
+        raise errors.NotFound("There is nothing at this URL. See /events, /sets, /profiles and /groups.")
 
 
 def api_blueprint(service: Service) -> Blueprint:
     """Returns the application's endpoint as a blueprint."""
     blueprint = Blueprint("api", __name__)
     not_found = (("/<slug>", NotFoundView, "NotFoundRoot"), ("/<slug>/<path:rest>", NotFoundView, "NotFound"))
-    for rule, view, name in (*openapi.ROUTES, *events.ROUTES, *profiles.ROUTES, *not_found):
+    for rule, view, name in (*openapi.ROUTES, *events.ROUTES, *sets.ROUTES, *profiles.ROUTES, *not_found):
         # All methods, so that the view answers 405 in the form of this endpoint.
         blueprint.add_url_rule(
             rule, name, view(service).dispatch_request, methods=METHODS, provide_automatic_options=False

@@ -16,6 +16,7 @@ from ..scim.call import Call
 from .answers import Json, json_response
 from .events import DEFAULT_EVENTS, MOST_EVENTS
 from .profiles import DEFAULT_PROFILES, MOST_PROFILES, GroupsView, ProfilesView
+from .sets import DEFAULT_SETS, MOST_ACKNOWLEDGED, MOST_SETS
 from .view import ApiView
 
 _SCALARS: dict[Any, Json] = {
@@ -91,6 +92,7 @@ def _paths() -> Json:
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Acknowledgement")}}},
             }
         },
+        "/sets": {"post": _poll()},
         **found,
         "/groups/{id}/members": {
             "get": _operation("listMembers", "A group's direct members, a page at a time.", "MemberPage", [_ID, *walk])
@@ -99,6 +101,19 @@ def _paths() -> Json:
 
 
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _poll() -> Json:
+    """The poll for security event tokens, whose errors have a form of their own."""
+    after = "Begins the stream anew: `start`, or a cursor of /events or /profiles."
+    errors = {status: _answer(text, _ref("SetError")) for status, text in _ERRORS.items()}
+    errors["501"] = _answer("The packages that sign are not installed.", _ref("SetError"))
+    summary = "Security event tokens that are not acknowledged yet (RFC 8936)."
+    return {
+        **_operation("pollSets", summary, "SetPage", [_query("after", after)]),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("SetPoll")}}},
+        "responses": {"200": _answer(summary, _ref("SetPage")), **errors},
+    }
 
 
 def _query(name: str, description: str) -> Json:
@@ -150,10 +165,32 @@ def _schemas() -> Json:
             {"members": _list(member), "cursor": cursor, "more": flag}, ("members", "cursor", "more")
         ),
         "Acknowledgement": _object({"cursor": text}, ("cursor",)),
+        **_set_schemas(),
         "Nothing": _object({}, ()),
         "Error": _object(
             {"error": text, "detail": text, "request_id": text, "ended": text}, ("error", "detail", "request_id")
         ),
+    }
+
+
+def _set_schemas() -> Json:
+    text = {"type": "string"}
+    error = _object({"err": text, "description": text}, ("err",))
+    poll = {
+        "maxEvents": {"type": "integer", "minimum": 0, "default": DEFAULT_SETS, "description": f"Up to {MOST_SETS}."},
+        "returnImmediately": {"type": "boolean", "description": "The answer never waits, whatever this says."},
+        "ack": {**_list(text), "maxItems": MOST_ACKNOWLEDGED, "description": "Ids of tokens that need not come again."},
+        "setErrs": {
+            "type": "object",
+            "additionalProperties": {**error, "additionalProperties": True},
+            "description": "Tokens, by their ids, that cannot be used, and why; they do not come again.",
+        },
+    }
+    tokens = {"type": "object", "additionalProperties": text, "description": "Tokens by their ids."}
+    return {
+        "SetPoll": {**_object(poll, ()), "additionalProperties": True},
+        "SetPage": _object({"sets": tokens, "moreAvailable": {"type": "boolean"}}, ("sets", "moreAvailable")),
+        "SetError": _object({"err": text, "description": text}, ("err", "description")),
     }
 
 
