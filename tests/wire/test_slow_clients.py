@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -213,6 +215,31 @@ def test_one_app_has_only_a_share_of_the_threads(installation: Installation, app
     # A process writes its counts at its end.
     assert overview.details(installation.db, app.slug).turned_away == statuses.count(429)
     assert overview.details(installation.db, other.slug).turned_away == 0
+
+
+def test_a_burst_of_connections_of_one_app_does_not_come_first(installation: Installation, app: Connected) -> None:
+    """They come before the other app's in the kernel's queue, and its turn comes all the same."""
+    other = installation.app("Other")
+    service = installation.service
+    assert service is not None
+    stopped = workers(service.pid)
+    body = [f"Content-Length: {len(USER)}", "Connection: close"]
+    with ExitStack() as stack:
+        try:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            many = stack.enter_context(opened(app, 300, head(app, *body), USER))
+            (one,) = stack.enter_context(opened(other, 1, head(other, *body), USER))
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        one.settimeout(30)
+        assert answer_of(one)[0].startswith(b"HTTP/1.1 201 ")
+        ready, _, _ = select.select(many, [], [], 0)
+        assert len(ready) < 200
+        for connection in many:
+            connection.settimeout(30)
+            answer_of(connection)
 
 
 def test_connections_are_spread_over_the_workers(installation: Installation, app: Connected) -> None:
