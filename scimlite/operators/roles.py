@@ -32,6 +32,8 @@ class Act(StrEnum):
     SHOW_TOKEN = "see tokens"
     ISSUE_TOKEN = "issue tokens"
     REVOKE_TOKEN = "revoke tokens"
+    #: It sends what happens to people to whoever is at the URL.
+    ADD_WEBHOOK = "add webhooks"
     INVITE = "make set-up links"
     RESTORE = "restore users and groups"
     EXPORT_PERSON = "export what is kept about a person"
@@ -66,6 +68,7 @@ RULES: Mapping[Act, Rule] = {
     Act.SHOW_TOKEN: Rule(_RUNNERS, fresh=True),
     Act.ISSUE_TOKEN: Rule(_RUNNERS, fresh=True),
     Act.REVOKE_TOKEN: Rule(_RUNNERS),
+    Act.ADD_WEBHOOK: Rule(_RUNNERS, fresh=True),
     Act.INVITE: Rule(_RUNNERS, fresh=True),
     Act.RESTORE: Rule(_RUNNERS),
     Act.EXPORT_PERSON: Rule(_RUNNERS),

@@ -134,6 +134,7 @@ TABLE = {
     Act.SHOW_TOKEN: (RUNNERS, True, True),
     Act.ISSUE_TOKEN: (RUNNERS, True, True),
     Act.REVOKE_TOKEN: (RUNNERS, True, False),
+    Act.ADD_WEBHOOK: (RUNNERS, True, True),
     Act.INVITE: (RUNNERS, True, True),
     Act.RESTORE: (RUNNERS, True, False),
     Act.EXPORT_PERSON: (RUNNERS, True, False),

@@ -18,7 +18,7 @@ from console_client import ConsoleClient, Page
 from installation import Connected, Installation
 from scim_client import ENTERPRISE_URN, USER_URN
 from scimlite import clock
-from scimlite.admin import apps, mapping, schemas, tokens
+from scimlite.admin import apps, mapping, schemas, tokens, webhooks
 from scimlite.db.tables import BrakeRow
 from scimlite.operators import accounts, invitations, links
 from scimlite.operators.roles import Role
@@ -49,6 +49,7 @@ class Stocked:
     groups: list[str]
     deleted: str
     token_number: int
+    webhook_number: int
     operator_number: int
     secret: str
     invitation_number: int
@@ -71,6 +72,7 @@ class Stocked:
             ("users", "id"): self.users[0],
             ("groups", "id"): self.groups[0],
             ("tokens", "number"): str(self.token_number),
+            ("webhooks", "number"): str(self.webhook_number),
             ("operators", "number"): str(self.operator_number),
             ("link", "secret"): self.secret,
             ("setup", "secret"): self.invitation,
@@ -122,11 +124,25 @@ def stock(
         made.client.post("/Users", {"userName": [text], "title": {text: text}}).ok(400)
     _trip(installation, row.id, f"{name}: too many")
     token, _ = tokens.issue(installation.workspace(row), installation.keyring, label=label)
+    # Nobody is there: what it is sent waits.
+    webhook, _ = webhooks.add(
+        installation.workspace(row), installation.keyring, "https://hooks.invalid/", name=f"{name} hook"
+    )
     operator = accounts.add(installation.scope, f"{name} op", Role.AUDITOR, [row])
     secret = links.make(installation.scope, operator)
     invitation, text = invitations.make(installation.workspace(row), installation.keyring)
     return Stocked(
-        made, users[:1] + users[2:], groups, users[1], token.id, operator.id, secret, invitation.id, text, refused
+        made,
+        users[:1] + users[2:],
+        groups,
+        users[1],
+        token.id,
+        webhook.id,
+        operator.id,
+        secret,
+        invitation.id,
+        text,
+        refused,
     )
 
 

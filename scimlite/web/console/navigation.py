@@ -39,6 +39,7 @@ _TABS = (
     ("app_features", "Features", Act.LOOK),
     ("app_schemas", "Schemas", Act.LOOK),
     ("app_tokens", "Tokens", Act.REVOKE_TOKEN),
+    ("app_webhooks", "Webhooks", Act.LOOK),
     ("app_settings", "Settings", Act.EDIT_APP),
 )
 
