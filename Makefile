@@ -103,6 +103,10 @@ conformance: $(VENV)/.installed-test ## run other people's clients and suites, w
 faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (8 minutes)
 	$(VENV)/bin/python faults/run_faults.py $(FAULTS)
 
+.PHONY: texts
+texts: $(VENV)/.installed-test ## collect the texts of the console for translators, in translations/console.pot
+	$(VENV)/bin/python tests/support/console_texts.py
+
 .PHONY: pictures
 pictures: $(VENV)/.installed-test ## take the pictures of docs/console.md from a running service
 	$(VENV)/bin/python docs/take_pictures.py

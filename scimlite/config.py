@@ -100,6 +100,9 @@ class Settings(Limits):
     #: SCIMLITE_CONSOLE: where `scimlite serve` shows the console; None, spelled `off`, for nowhere.
     console: config_values.ConsolePlace | None = field(default_factory=config_values.ConsolePlace)
 
+    #: SCIMLITE_CONSOLE_LANGUAGE: the language of the console's texts; None takes what each browser asks for.
+    console_language: str | None = None
+
     #: SCIMLITE_OIDC_ISSUER: the OpenID provider by which operators sign in to the console; None for none.
     oidc_issuer: str | None = None
 
@@ -318,6 +321,7 @@ _WITH_A_DEFAULT: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCIMLITE_LOG": ("log", config_values.log_form),
     "SCIMLITE_METRICS": ("metrics", config_values.host_and_port),
     "SCIMLITE_CONSOLE": ("console", config_values.console_place),
+    "SCIMLITE_CONSOLE_LANGUAGE": ("console_language", str),
     "SCIMLITE_OIDC_ISSUER": ("oidc_issuer", config_values.issuer),
     "SCIMLITE_OIDC_CLIENT_ID": ("oidc_client_id", str),
     "SCIMLITE_OIDC_CLIENT_SECRET": ("oidc_client_secret", str),

@@ -178,6 +178,7 @@ WRITTEN = {
     "max_waiters": "threads less two",
     "metrics": "none",
     "console": "on",
+    "console_language": "what the browser asks for",
     **dict.fromkeys(("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_roles"), "none"),
 }
 

@@ -44,8 +44,8 @@ def names(wheel):
 
 
 def _is_seen(path):
-    """Whether a file is a template of the console, or something that the browser loads."""
-    return path.is_file() and {"static", "templates"}.intersection(part.name for part in path.parents)
+    """Whether a file is a template of the console, its texts, or something that the browser loads."""
+    return path.is_file() and {"static", "templates", "translations"}.intersection(part.name for part in path.parents)
 
 
 def test_the_wheel_holds_exactly_the_sources(names):

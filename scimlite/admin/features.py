@@ -79,7 +79,7 @@ class WrongFeatures(AppError):
 
 
 #: Title, sentence, and the label of each feature by its field.
-_SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     (
         "What may happen",
         "What the identity provider may do here. Anything beyond it is refused, and the report says so.",
@@ -133,7 +133,7 @@ _SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         },
     ),
 )
-_LABELS = {name: label for _, _, labels in _SECTIONS for name, label in labels.items()}
+_LABELS = {name: label for _, _, labels in SECTIONS for name, label in labels.items()}
 
 
 def sections(app: App, values: Mapping[str, str] | None = None) -> list[Section]:
@@ -150,7 +150,7 @@ def sections(app: App, values: Mapping[str, str] | None = None) -> list[Section]
 
     return [
         Section(title, about, [feature(key, label) for key, label in labels.items()])
-        for title, about, labels in _SECTIONS
+        for title, about, labels in SECTIONS
     ]
 
 

@@ -22,6 +22,7 @@ from ..installation import API_PREFIX, SCIM_PREFIX, Installation
 from ..scim import core, openapi
 from .api.blueprint import api_blueprint
 from .console.blueprint import add_console
+from .console.texts import Languages
 from .console.visit import Console
 from .headers import protect
 from .health import Health, add_health
@@ -76,7 +77,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     beside = settings.console == ConsolePlace()
     app.add_url_rule("/", "home", partial(home, console=beside))
     if settings.console is not None:
-        add_console(app, Console(settings, db, installation.keyring))
+        languages = Languages(settings.console_language)
+        add_console(app, Console(settings, db, installation.keyring, languages))
     # The server says there that it is about to stop.
     health = app.extensions["scimlite.health"] = Health(db)
     add_health(app, health)

@@ -8,6 +8,7 @@ from ...operators import passwords, sessions
 from ...operators.accounts import AccountError
 from ...operators.roles import Act
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -36,7 +37,7 @@ def set_password(visit: Visit) -> Response:
         passwords.change(visit.desk.scope(Act.OWN_ACCOUNT), visit.desk.operator, form.get("password", ""))
     except AccountError as error:
         return _shown(visit, 400, str(error))
-    visit.notice("Your password is set.")
+    visit.notice(_("Your password is set."))
     return visit.go("account")
 
 
@@ -44,7 +45,7 @@ def set_password(visit: Visit) -> Response:
 def remove_password(visit: Visit) -> Response:
     """Takes the operator's password away."""
     passwords.change(visit.desk.scope(Act.OWN_ACCOUNT), visit.desk.operator, None)
-    visit.notice("You have no password any more.")
+    visit.notice(_("You have no password any more."))
     return visit.go("account")
 
 
@@ -52,5 +53,5 @@ def remove_password(visit: Visit) -> Response:
 def sign_out_elsewhere(visit: Visit) -> Response:
     """Ends the operator's sessions in all other browsers."""
     ended = sessions.end_others(visit.desk.scope(Act.LOOK), visit.session)
-    visit.notice(f"You are signed out of {ended} other browsers.")
+    visit.notice(_("You are signed out of %(count)s other browsers.", count=ended))
     return visit.go("account")

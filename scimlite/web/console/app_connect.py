@@ -11,6 +11,7 @@ from ...operators import invitations
 from ...operators.roles import Act
 from .endpoint import endpoint
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -32,7 +33,7 @@ def show_connection(visit: Visit) -> Response:
     workspace = visit.desk.workspace(Act.SHOW_TOKEN, visit.app)
     token = tokens.of_provider(workspace.db, visit.app)
     if token is None:
-        visit.notice("There is no token that works: issue one.", "warn")
+        visit.notice(_("There is no token that works: issue one."), "warn")
         return visit.go("app_connect", slug=visit.app.slug, idp=chosen(visit))
     try:
         text = tokens.show(workspace, visit.desk.keyring, token)

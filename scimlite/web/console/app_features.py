@@ -12,6 +12,7 @@ from ...admin.features import WrongFeatures
 from ...apps import AppError, app_profile
 from ...operators.roles import Act
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -44,7 +45,7 @@ def review_features(visit: Visit) -> Response:
     except AppError as error:
         return _form(visit, 400, wanted, problem=str(error))
     if not changes and profile == app.profile:
-        visit.notice("Nothing is different, so nothing was changed.", "warn")
+        visit.notice(_("Nothing is different, so nothing was changed."), "warn")
         return visit.go("app_features", slug=app.slug)
     return visit.render(
         "app_features_review.html", changes=changes, options=features.as_options(changes), profile=profile
@@ -73,7 +74,7 @@ def save_features(visit: Visit) -> Response:
     except AppError as error:
         visit.named_app = visit.desk.app(app.slug)
         return _form(visit, 400, {}, problem=str(error))
-    visit.notice("Saved. It holds from the next request on.")
+    visit.notice(_("Saved. It holds from the next request on."))
     return visit.go("app_features", slug=app.slug)
 
 

@@ -12,6 +12,7 @@ from ...operators.invitations import Invitation, InvitationError
 from ...operators.roles import Act
 from .app_connect import connect_page
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -46,7 +47,7 @@ def revoke_invitation(visit: Visit, number: int) -> Response:
     """Ends a set-up link at once."""
     invitation = _found(visit, number)
     invitations.revoke(visit.desk.workspace(Act.INVITE, visit.app), invitation)
-    visit.notice("The set-up link is revoked.")
+    visit.notice(_("The set-up link is revoked."))
     return visit.go("app_connect", slug=visit.app.slug)
 
 

@@ -17,6 +17,7 @@ from ...journal import Scope
 from ...operators.roles import Act
 from . import mapping_form
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -93,10 +94,10 @@ def save_mapping(visit: Visit) -> Response:
         return _page(visit, 400, draft.rows, str(error))
     if changes:
         targets = [target.partition(".")[2] or target for target in changes]
-        more = f" and {len(targets) - 10} more" if len(targets) > 10 else ""
-        visit.notice(f"Saved: {', '.join(targets[:10])}{more}. The application gets the new profiles from now on.")
+        listed = ", ".join([*targets[:10], *(["…"] if len(targets) > 10 else [])])
+        visit.notice(_("Saved: %(targets)s. The application gets the new profiles from now on.", targets=listed))
     else:
-        visit.notice("Nothing is different, so nothing was changed.", "warn")
+        visit.notice(_("Nothing is different, so nothing was changed."), "warn")
     return visit.go("app_mapping", slug=app.slug)
 
 
@@ -116,7 +117,8 @@ def recompute_mapping(visit: Visit) -> Response:
             "goes_on": bool(done and stale),
         }
         return visit.render("_mapping_progress.html", **progress)
-    visit.notice(f"{done:,} profiles were made anew.")
+    count = f"{done:,}"
+    visit.notice(_("%(count)s profiles were made anew.", count=count))
     return visit.go("app_mapping", slug=app.slug)
 
 

@@ -18,6 +18,7 @@ from . import navigation
 from .endpoint import endpoint
 from .routing import Routes
 from .templating import utc
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -61,7 +62,8 @@ def app_figures(visit: Visit) -> Response:
 def release_brakes(visit: Visit) -> Response:
     """Releases the brakes of an app, which count from zero then."""
     kinds = brakes.release(visit.desk.workspace(Act.RELEASE_BRAKE, visit.app), visit.app.slug)
-    visit.notice("The brakes are released, and count from zero." if kinds else "No brake was on. They count from zero.")
+    released = _("The brakes are released, and count from zero.")
+    visit.notice(released if kinds else _("No brake was on. They count from zero."))
     return visit.go("app_overview", slug=visit.app.slug)
 
 
@@ -76,8 +78,10 @@ def _tallies(db: Database, app: App) -> dict[str, Any]:
     week = {kind: tallies.last_week(db, app.id, kind) for kind in tallies.Kind}
     addresses = list(week[tallies.Kind.REFUSED_ADDRESS].items())
     return {
-        "leniencies": [(known.get(name, name), times) for name, times in week[tallies.Kind.LENIENCY].items()],
-        "causes": [(refused_tokens.words(cause), times) for cause, times in week[tallies.Kind.REFUSED_TOKEN].items()],
+        "leniencies": [(_(known.get(name, name)), times) for name, times in week[tallies.Kind.LENIENCY].items()],
+        "causes": [
+            (_(refused_tokens.words(cause)), times) for cause, times in week[tallies.Kind.REFUSED_TOKEN].items()
+        ],
         "addresses": addresses[:_MOST_ADDRESSES],
         "more_addresses": max(len(addresses) - _MOST_ADDRESSES, 0),
     }

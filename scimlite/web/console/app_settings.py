@@ -13,6 +13,7 @@ from ...apps import AppError
 from ...operators.roles import Act
 from .endpoint import endpoint
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -33,7 +34,8 @@ def rename_app(visit: Visit) -> Response:
         edited = admin.edit(visit.desk.workspace(Act.EDIT_APP, app), app.slug, name=name)
     except AppError as error:
         return _page(visit, 400, problems={"name": str(error)}, values={"name": name})
-    visit.notice(f"The app is called {edited.name} now." if edited.name != app.name else "Nothing changed.")
+    called = _("The app is called %(name)s now.", name=edited.name)
+    visit.notice(called if edited.name != app.name else _("Nothing changed."))
     return visit.go("app_settings", slug=app.slug)
 
 
@@ -57,7 +59,7 @@ def delete_app(visit: Visit) -> Response:
         said = f"Nothing was deleted: to delete this app, type its slug, {app.slug}."
         return _page(visit, 400, problems={"delete": said})
     deleted = admin.delete(visit.desk.workspace(Act.DELETE_APP, app), app.slug)
-    visit.notice(f"{deleted.name} is deleted, with its people, groups and tokens.")
+    visit.notice(_("%(name)s is deleted, with its people, groups and tokens.", name=deleted.name))
     return visit.go("apps")
 
 
@@ -72,8 +74,9 @@ def app_as_file(visit: Visit) -> Response:
 def _switch(visit: Visit, *, on: bool) -> Response:
     app = visit.app
     admin.set_enabled(visit.desk.workspace(Act.EDIT_APP, app), app.slug, enabled=on)
-    said = "is enabled: its tokens work again." if on else "is disabled: its tokens are refused from now on."
-    visit.notice(f"{app.name} {said}")
+    enabled = _("%(name)s is enabled: its tokens work again.", name=app.name)
+    disabled = _("%(name)s is disabled: its tokens are refused from now on.", name=app.name)
+    visit.notice(enabled if on else disabled)
     return visit.go("app_settings", slug=app.slug)
 
 

@@ -16,6 +16,7 @@ from ...apps.workspace import Workspace
 from ...operators.roles import Act
 from .endpoint import endpoint
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -44,7 +45,7 @@ def issue_token(visit: Visit) -> Response:
         made, text = tokens.issue(_workspace(visit, Act.ISSUE_TOKEN), visit.desk.keyring, label=label, expires_at=ends)
     except TokenError as error:
         return _page(visit, 400, problems={"label": str(error)}, values=values)
-    return _page(visit, shown=(made, text), said="This is the new token. The others go on working.")
+    return _page(visit, shown=(made, text), said=_("This is the new token. The others go on working."))
 
 
 @routes.form("/apps/<slug>/tokens/<int:number>/show", Act.SHOW_TOKEN)
@@ -55,7 +56,7 @@ def show_token(visit: Visit, number: int) -> Response:
         text = tokens.show(_workspace(visit, Act.SHOW_TOKEN), visit.desk.keyring, token)
     except TokenError as error:
         return _said(visit, str(error), "bad")
-    return _page(visit, shown=(token, text), said="The report knows that you saw it.")
+    return _page(visit, shown=(token, text), said=_("The report knows that you saw it."))
 
 
 @routes.form("/apps/<slug>/tokens/<int:number>/rotate", Act.ISSUE_TOKEN)
@@ -68,8 +69,10 @@ def rotate_token(visit: Visit, number: int) -> Response:
         made, text = tokens.rotate(_workspace(visit, Act.ISSUE_TOKEN), visit.desk.keyring, token, overlap=overlap)
     except TokenError as error:
         return _said(visit, str(error), "bad")
-    said = "This is the new token: paste it into the identity provider."
-    return _page(visit, shown=(made, text), said=f"{said} {'The old one works for a while.' if overlap else ''}")
+    said = _("This is the new token: paste it into the identity provider.")
+    if overlap:
+        said = _("This is the new token: paste it into the identity provider. The old one works for a while.")
+    return _page(visit, shown=(made, text), said=said)
 
 
 @routes.form("/apps/<slug>/tokens/<int:number>/revoke", Act.REVOKE_TOKEN)
@@ -77,7 +80,7 @@ def revoke_token(visit: Visit, number: int) -> Response:
     """Ends a token at once."""
     token = _token(visit, number)
     tokens.revoke(_workspace(visit, Act.REVOKE_TOKEN), token)
-    return _said(visit, f"The token {token.label} is revoked.")
+    return _said(visit, _("The token %(label)s is revoked.", label=token.label))
 
 
 def _page(

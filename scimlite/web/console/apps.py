@@ -12,6 +12,7 @@ from ...admin.identity_providers import CHOICES, identity_provider
 from ...errors import OperatorError
 from ...operators.roles import Act
 from .routing import Routes
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -74,5 +75,5 @@ def create_app(visit: Visit) -> Response:
         problems = {field: str(error)}
         return visit.render("app_new.html", 400, providers=CHOICES, problems=problems, values=values)
     tokens.issue(visit.desk.workspace(Act.CREATE_APP, made), visit.desk.keyring)
-    visit.notice(f"{made.name} is added. Now enter its address and token in the identity provider.")
+    visit.notice(_("%(name)s is added. Now enter its address and token in the identity provider.", name=made.name))
     return visit.go("app_connect", slug=made.slug, idp=key)

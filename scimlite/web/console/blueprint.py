@@ -37,6 +37,7 @@ from . import (
     setup,
     sign_in,
     templating,
+    texts,
     user,
     users,
 )
@@ -104,6 +105,7 @@ def console_blueprint(console: Console) -> Blueprint:
     @blueprint.before_request
     def _begin() -> Response | None:
         deadline.begin(console.settings.request_timeout, request.environ.get(deadline.ARRIVED))
+        console.languages.begin(request.accept_languages)
         g.console_visit = visit = Visit(console, request._get_current_object())  # type: ignore[attr-defined]  # a proxy's
         # In the endpoint's form, which says nothing of a console.
         return None if visit.is_here else error_response(errors.NotFound("There is nothing at this URL."))
@@ -151,7 +153,7 @@ def _known() -> dict[str, Any]:
         "account_url": url_for("console.account"),
         "crumbs": None,
         "product": None,
-        "language": None,
+        "language": texts.language(),
     }
 
 

@@ -12,6 +12,7 @@ from ...apps import AppError
 from ...operators.roles import Act
 from .routing import Routes
 from .story import story
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -70,7 +71,7 @@ def restore_group(visit: Visit, id: str) -> Response:
         result = deleted.restore(visit.desk.workspace(Act.RESTORE, app), app.resource_types["Groups"], subject.id)
     except AppError as error:
         return _page(visit, subject, 409, str(error))
-    visit.notice(f"The group is restored with {result}.")
+    visit.notice(_("The group is restored with %(what)s.", what=result))
     return visit.go("group", slug=app.slug, id=subject.id)
 
 

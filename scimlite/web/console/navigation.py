@@ -8,6 +8,7 @@ from typing import Any
 from flask import current_app, request, url_for
 
 from ...operators.roles import Act
+from .texts import _, later
 from .visit import Visit
 
 
@@ -24,23 +25,23 @@ class Place:
 
 #: The main navigation: endpoint, letter, words, and the act that allows it.
 _MAIN = (
-    ("apps", "a", "Apps", Act.LOOK),
-    ("users", "u", "Users", Act.LOOK),
-    ("groups", "p", "Groups", Act.LOOK),
-    ("report", "r", "Report", Act.LOOK),
-    ("operators", "o", "Operators", Act.MANAGE_OPERATORS),
-    ("installation", "i", "Installation", Act.SEE_INSTALLATION),
+    ("apps", "a", later("Apps"), Act.LOOK),
+    ("users", "u", later("Users"), Act.LOOK),
+    ("groups", "p", later("Groups"), Act.LOOK),
+    ("report", "r", later("Report"), Act.LOOK),
+    ("operators", "o", later("Operators"), Act.MANAGE_OPERATORS),
+    ("installation", "i", later("Installation"), Act.SEE_INSTALLATION),
 )
 #: The tabs of an app: endpoint, words, and the act that allows it.
 _TABS = (
-    ("app_overview", "Overview", Act.LOOK),
-    ("app_connect", "Connect", Act.LOOK),
-    ("app_mapping", "Mapping", Act.LOOK),
-    ("app_features", "Features", Act.LOOK),
-    ("app_schemas", "Schemas", Act.LOOK),
-    ("app_tokens", "Tokens", Act.REVOKE_TOKEN),
-    ("app_webhooks", "Webhooks", Act.LOOK),
-    ("app_settings", "Settings", Act.EDIT_APP),
+    ("app_overview", later("Overview"), Act.LOOK),
+    ("app_connect", later("Connect"), Act.LOOK),
+    ("app_mapping", later("Mapping"), Act.LOOK),
+    ("app_features", later("Features"), Act.LOOK),
+    ("app_schemas", later("Schemas"), Act.LOOK),
+    ("app_tokens", later("Tokens"), Act.REVOKE_TOKEN),
+    ("app_webhooks", later("Webhooks"), Act.LOOK),
+    ("app_settings", later("Settings"), Act.EDIT_APP),
 )
 
 
@@ -49,7 +50,7 @@ def main(visit: Visit) -> list[Place]:
     if visit.session is None:
         return []
     return [
-        Place(endpoint, text, url_for(f"console.{endpoint}"), _is_current(endpoint), key)
+        Place(endpoint, _(text), url_for(f"console.{endpoint}"), _is_current(endpoint), key)
         for endpoint, key, text, act in _MAIN
         if visit.desk.may(act) and exists(endpoint)
     ]
@@ -68,7 +69,7 @@ def tabs(visit: Visit) -> list[Place]:
         default="",
     )
     return [
-        Place(endpoint, text, urls[endpoint], urls[endpoint] == current)
+        Place(endpoint, _(text), urls[endpoint], urls[endpoint] == current)
         for endpoint, text, act in _TABS
         if endpoint in urls and visit.desk.may(act)
     ]

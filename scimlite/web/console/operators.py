@@ -10,6 +10,7 @@ from ...operators import accounts, links, sessions
 from ...operators.accounts import AccountError, Operator
 from ...operators.roles import Act, Role
 from .routing import Routes
+from .texts import _, later
 from .visit import Visit
 
 routes = Routes()
@@ -47,7 +48,7 @@ def add_operator(visit: Visit) -> Response:
         made = accounts.add(visit.desk.scope(_ACT), form.get("name", ""), _role(visit), _apps(visit))
     except OperatorError as error:
         return _listed(visit, 400, problem=str(error))
-    visit.notice(f"{made.name} is added.")
+    visit.notice(_("%(name)s is added.", name=made.name))
     return _listed(visit, link=_link(visit, made))
 
 
@@ -80,7 +81,7 @@ def edit_operator(visit: Visit, number: int) -> Response:
         )
     except OperatorError as error:
         return _shown(visit, found, 400, str(error))
-    visit.notice("The change holds at once, where they are signed in, too.")
+    visit.notice(_("The change holds at once, where they are signed in, too."))
     return visit.go("operator", number=number)
 
 
@@ -96,14 +97,16 @@ def act_on_operator(visit: Visit, number: int, act: str) -> Response:
     found, scope = _found(visit, number), visit.desk.scope(_ACT)
     if act in ("disable", "enable"):
         accounts.set_enabled(scope, found, enabled=act == "enable")
-        visit.notice(f"{found.name} is {act}d.")
+        done = {"disable": later("%(name)s is disabled."), "enable": later("%(name)s is enabled.")}
+        visit.notice(_(done[act], name=found.name))
     elif act == "sign-out":
-        visit.notice(f"{found.name} is signed out of {sessions.end_all(scope, found)} browsers.")
+        ended = sessions.end_all(scope, found)
+        visit.notice(_("%(name)s is signed out of %(count)s browsers.", name=found.name, count=ended))
     elif act == "remove":
         if visit.request.form.get("confirmed") != found.name:
             raise AccountError(f"To remove {found.name}, type the name.")
         accounts.remove(scope, found)
-        visit.notice(f"{found.name} is removed. The report keeps what they did.")
+        visit.notice(_("%(name)s is removed. The report keeps what they did.", name=found.name))
         return visit.go("operators")
     else:
         raise AccountError(f"There is no act {act!r}.")

@@ -12,6 +12,7 @@ from ...journal import Action, Actor, Outcome, paging
 from ...journal.paging import Page, Place
 from .entry_rows import rows_of
 from .routing import Routes
+from .texts import _, later
 from .visit import Visit
 
 routes = Routes()
@@ -86,14 +87,19 @@ def _nothing(visit: Visit, search: Search, found: Page) -> str | None:
 
 
 def _choices() -> dict[str, list[tuple[str, str]]]:
-    """The texts to choose from, by field; they are translated in the template."""
+    """The values and texts to choose from, by field."""
     return {
-        "time": [("", "All time"), *_TIMES, (CUSTOM, "From and to …")],
-        "outcome": [("", "All"), *((str(each), str(each)) for each in Outcome)],
-        "action": [("", "All"), *((str(each), str(each).replace("_", " ")) for each in Action)],
-        "actor": [("", "All"), *((str(each), each.words) for each in Actor)],
+        "time": [("", _("All time")), *((time, _(text)) for time, text in _TIMES), (CUSTOM, _("From and to …"))],
+        "outcome": [("", _("All")), *((str(each), _(str(each))) for each in Outcome)],
+        "action": [("", _("All")), *((str(each), _(str(each).replace("_", " "))) for each in Action)],
+        "actor": [("", _("All")), *((str(each), _(each.words)) for each in Actor)],
     }
 
 
-_WORDS_OF_TIME = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
-_TIMES = [(TODAY, "Today"), *((name, _WORDS_OF_TIME[name]) for name in TIMES)]
+_WORDS_OF_TIME = {
+    "1h": later("Last hour"),
+    "24h": later("Last 24 hours"),
+    "7d": later("Last 7 days"),
+    "30d": later("Last 30 days"),
+}
+_TIMES = [(TODAY, later("Today")), *((name, _WORDS_OF_TIME[name]) for name in TIMES)]

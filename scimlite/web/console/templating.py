@@ -8,15 +8,18 @@ from jinja2 import Environment
 
 from ... import visible_text
 from ...admin import wording
+from . import texts
 
 
 def prepare(environment: Environment) -> None:
-    """Gives an environment the console's filters, and `_()` and `{% trans %}` with English texts."""
+    """Gives an environment the console's filters, and `_()` and `{% trans %}` in the language of a request."""
     environment.filters.update(
         visible=visible, visible_lines=visible_text.visible_lines, spelled=wording.spelled, utc=utc
     )
     environment.add_extension("jinja2.ext.i18n")
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension brings it
+        texts.translated, texts.translated_number, newstyle=True
+    )
 
 
 def visible(value: object) -> str:

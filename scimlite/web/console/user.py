@@ -14,6 +14,7 @@ from ...scim import core
 from ...visible_text import visible, visible_json
 from .routing import Routes
 from .story import story
+from .texts import _
 from .visit import Visit
 
 routes = Routes()
@@ -65,7 +66,7 @@ def restore_user(visit: Visit, id: str) -> Response:
         living = people.find(visit.desk.db, core.USER, [app], subject.name)
         holder = next((each for each in living if each.deleted_at is None and each.id != subject.id), None)
         return _page(visit, subject, 409, problem=str(error), holder=holder)
-    visit.notice(f"{_short(subject)} is restored: {result}.")
+    visit.notice(_("%(name)s is restored: %(what)s.", name=_short(subject), what=result))
     return visit.go("user", slug=app.slug, id=subject.id)
 
 
@@ -76,7 +77,7 @@ def erase_user(visit: Visit, id: str) -> Response:
     if visit.request.form.get("confirmed") not in (_to_type(subject), subject.name):
         return _page(visit, subject, 400, erase_problem=f"To erase this person, type {_to_type(subject)}.")
     erasure.erase(visit.desk.workspace(Act.ERASE, app), subject.id, subject.name)
-    visit.notice("The person is erased. What was done and when stays, under the id alone.")
+    visit.notice(_("The person is erased. What was done and when stays, under the id alone."))
     return visit.go("user", slug=app.slug, id=subject.id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from ...operators import sessions
 from ...operators.roles import Act
 from ...operators.sessions import Session
 from ..scim.call import current_call
+from .texts import Languages
 
 #: The name in a WSGI environment of the port on which the request came in.
 LISTENER = "scimlite.listener"
@@ -61,11 +62,12 @@ class Insecure(OperatorError):
 
 @dataclass(frozen=True)
 class Console:
-    """What all requests share: settings, database and secret keys."""
+    """What all requests share: settings, database, secret keys, and the languages of the texts."""
 
     settings: Settings
     db: Database
     keyring: Keyring
+    languages: Languages = field(default_factory=Languages)
 
 
 class Visit:
