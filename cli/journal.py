@@ -7,7 +7,9 @@ import sys
 import click
 
 from scimlite import clock
+from scimlite.admin import webhook_state
 from scimlite.journal import pruning
+from scimlite.visible_text import visible
 
 from .kit.confirming import confirm
 from .kit.context import Context, with_installation
@@ -34,20 +36,29 @@ def journal() -> None:
     metavar="TIME",
     help="Age of the entries to delete: 180d, 52w.",
 )
+@click.option("--force", is_flag=True, help="Also what a webhook's receiver has not got yet.")
 @yes_option
 @dry_run_option
 @with_installation
-def prune(context: Context, age: int, yes: bool, dry_run: bool) -> None:
+def prune(context: Context, age: int, force: bool, yes: bool, dry_run: bool) -> None:
     """Delete entries of the report that are older than a time. It cannot be undone.
 
     A new entry records that it was done, and how many entries were deleted. The service keeps running meanwhile, and a
-    run that was stopped can be repeated.
+    run that was stopped can be repeated. What a webhook's receiver has not got yet stays, unless --force is given.
 
     \b
     Examples: scimlite journal prune --older-than 180d
               scimlite journal prune --older-than 52w --yes
     """
     before = clock.now() - age
+    holding = [] if force else webhook_state.holding(context.db, before)
+    for status in holding:
+        since = spoken_time(status.behind_since)
+        name = f"{visible(status.webhook.name)} of {status.app.slug}"
+        click.echo(
+            f"The webhook {name} has not got the events since {since}: they stay. --force deletes them.", err=True
+        )
+    before = min([before, *(status.behind_since for status in holding if status.behind_since is not None)])
     count = pruning.prunable(context.db, before)
     if not count:
         click.echo(f"No entry is from before {spoken_time(before)}.", err=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from scimlite.admin import reporting
+from scimlite.admin import confirmations, reporting
 from scimlite.admin.reporting import Follower
 from scimlite.db import Database
 from scimlite.errors import Unavailable
@@ -79,6 +80,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
 @wide_option
 @csv_option
 @click.option("--follow", "-f", is_flag=True, help="Print new entries as they come, until Ctrl-C.")
+@click.option("--unconfirmed", is_flag=True, help="Entries that a webhook's receiver has not confirmed.")
 @click.option("--summary", is_flag=True, help="Print counts instead: by action and outcome, and by reason of refusal.")
 @with_installation
 def report(
@@ -96,6 +98,7 @@ def report(
     as_json: bool,
     as_csv: bool,
     follow: bool,
+    unconfirmed: bool,
     summary: bool,
 ) -> None:
     """Show what was provisioned, refused or failed, when, and by which client; the newest entry is the last.
@@ -109,6 +112,7 @@ def report(
     Examples: scimlite report --user alice@example.com --since 7d
               scimlite report --app entra-id --outcome refused
               scimlite report --summary --app entra-id --since 7d
+              scimlite report --unconfirmed --app entra-id
               scimlite report --json --since 2026-11-01 --until 2026-12-01
     """
     if as_json and as_csv:
@@ -117,6 +121,8 @@ def report(
         raise click.UsageError("--follow has no end: leave out --until.")
     if summary and (follow or limit is not None):
         raise click.UsageError("--summary counts everything: leave out --follow and --limit.")
+    if unconfirmed and (follow or summary):
+        raise click.UsageError("--unconfirmed is a list of what there is: leave out --follow and --summary.")
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--since is not before --until, so nothing can be in between.")
     db = context.db
@@ -131,7 +137,9 @@ def report(
         address=address,
         client=client,
     )
-    if summary:
+    if unconfirmed:
+        _print_unconfirmed(db, selection, limit, as_json=as_json, as_csv=as_csv)
+    elif summary:
         # Imported here, because counting takes 15 ms that the list of entries need not.
         from scimlite.journal.summary import summarize
 
@@ -143,7 +151,7 @@ def report(
         with_past = limit is not None or since is not None
         _print_followed(_followed(db, selection, limit if with_past else 0), as_json=as_json, as_csv=as_csv)
     elif as_json or as_csv:
-        print_data(reporting.entries(db, selection, limit), as_csv=as_csv)
+        print_data(confirmations.add(db, reporting.entries(db, selection, limit)), as_csv=as_csv)
         if user is not None and not reporting.ever_seen(db, user):
             click.echo(_nothing(db, selection), err=True)
     else:
@@ -188,7 +196,7 @@ def _print_table(db: Database, selection: Selection, limit: int) -> None:
     if not entries:
         click.echo(_nothing(db, selection), err=True)
         return
-    shown = entries[-limit:]
+    shown = list(confirmations.add(db, entries[-limit:]))
     table = EntryTable.for_entries(shown)
     table.print_head()
     table.print(shown)
@@ -198,6 +206,21 @@ def _print_table(db: Database, selection: Selection, limit: int) -> None:
             "--since and --until choose a time, --json prints all.",
             err=True,
         )
+
+
+def _print_unconfirmed(db: Database, selection: Selection, limit: int | None, *, as_json: bool, as_csv: bool) -> None:
+    """Print the entries that a webhook's receiver has not confirmed; the newest when there are many."""
+    found = confirmations.unconfirmed(db, selection)
+    if as_json or as_csv:
+        print_data(found if limit is None else deque(found, limit), as_csv=as_csv)
+        return
+    entries = list(deque(found, limit or _TABLE_LIMIT))
+    if not entries:
+        click.echo("Every event was confirmed, or there is no webhook: scimlite webhook list", err=True)
+        return
+    table = EntryTable.for_entries(entries)
+    table.print_head()
+    table.print(entries)
 
 
 def _nothing(db: Database, selection: Selection) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ from scimlite.journal.report import Record
 from .kit.columns import Column, Columns
 from .kit.fitting import cut, shown, size_of
 from .kit.output import print_json_lines, room, width
-from .kit.times import local_time
+from .kit.times import iso_time, local_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -58,7 +58,18 @@ def print_data(entries: Iterable[Record], *, as_csv: bool) -> None:
     if as_csv:
         ENTRIES.print_csv(entries, csv_cell)
     else:
-        print_json_lines(map(ENTRIES.data, entries))
+        print_json_lines(map(entry_data, entries))
+
+
+def entry_data(entry: Record) -> dict[str, Any]:
+    """Return an entry as a JSON object; with the confirmations of webhooks, where there are any."""
+    data = ENTRIES.data(entry)
+    if entry.confirmations:
+        data["confirmations"] = [
+            {"webhook": each.webhook, "at": iso_time(each.at), "attempts": each.attempts}
+            for each in entry.confirmations
+        ]
+    return data
 
 
 def flushed(entries: Iterable[Record]) -> Iterator[Record]:

@@ -7,9 +7,9 @@ from functools import partial
 import click
 
 from scimlite import apps
-from scimlite.admin import people
+from scimlite.admin import confirmations, people
 from scimlite.admin.people import Listing
-from scimlite.admin.wording import actor_of, sentence_about
+from scimlite.admin.wording import actor_of, confirmations_of, sentence_about
 from scimlite.journal import report
 from scimlite.journal.selection import Selection
 from scimlite.scim import core
@@ -23,7 +23,7 @@ from .kit.groups import Group
 from .kit.options import csv_option, dry_run_option, json_option, page_options, wide_option, yes_option
 from .kit.output import print_csv, print_json, print_json_lines, print_place, print_text
 from .kit.times import MOMENT, local_time
-from .report_output import ENTRIES
+from .report_output import entry_data
 from .user_output import RECENT, USERS, print_user, print_users, profile_cell, user_data
 
 
@@ -192,9 +192,10 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
               scimlite user history ann@example.com --since 30d --json
     """
     app_id = None if slug is None else apps.get(context.db, slug).id
-    entries = report.iterate(context.db, Selection(user=user, app_id=app_id, since=since))
+    found = report.iterate(context.db, Selection(user=user, app_id=app_id, since=since))
+    entries = confirmations.add(context.db, found)
     if as_json:
-        print_json_lines(map(ENTRIES.data, entries))
+        print_json_lines(map(entry_data, entries))
         return
     heading = ""
     for entry in entries:
@@ -204,6 +205,8 @@ def history(context: Context, user: str, slug: str | None, since: int | None, as
             click.echo(("\n" if heading else "") + click.style(f"{subject} ({zone})", bold=True))
         heading = subject
         print_text(f"{sentence_about(entry)}  [{actor_of(entry)}]", first=f"{local_time(entry.at)}  ")
+        for line in confirmations_of(entry):
+            print_text(line, first=" " * 21)
     if not heading:
         raise click.ClickException(
             f"The report has no entry about {user!r}" + (" since then." if since is not None else ".")

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from scimlite import apps, clock, deadline
 from scimlite.admin import backups, figures
+from scimlite.admin.figures import AppFigures
 from scimlite.clock import DAY
 from scimlite.config import Settings
 from scimlite.db import Database, DatabaseError
@@ -98,7 +99,8 @@ def _of_apps(db: Database) -> Families:
     )
     ending = GaugeMetricFamily("scimlite_tokens_ending", "Active tokens that end within 14 days.", labels=("app",))
     before = clock.now() + _AHEAD
-    for app in figures.of_apps(db, apps.every(db)):
+    found = figures.of_apps(db, apps.every(db))
+    for app in found:
         slug = app.app.slug
         if app.last_contact is not None:
             contact.add_metric((slug,), app.last_contact / _SECOND)
@@ -110,7 +112,24 @@ def _of_apps(db: Database) -> Families:
         ending.add_metric(
             (slug,), sum(token.expires_at is not None and token.expires_at <= before for token in app.tokens)
         )
-    return [contact, brake, day, ending]
+    return [contact, brake, day, ending, *_of_webhooks(found)]
+
+
+def _of_webhooks(apps: Sequence[AppFigures]) -> Families:
+    labels = ("app", "webhook")
+    lag = GaugeMetricFamily("scimlite_feed_lag_seconds", "For how long the oldest event has waited.", labels=labels)
+    waiting = GaugeMetricFamily("scimlite_webhook_waiting", "Events that wait for another try.", labels=labels)
+    dead = GaugeMetricFamily("scimlite_webhook_dead_letters", "Events that were given up.", labels=labels)
+    failing = GaugeMetricFamily("scimlite_webhook_failing", "1 while nothing succeeds, or when off.", labels=labels)
+    now = clock.now()
+    for app in apps:
+        for status in app.webhooks:
+            of = (app.app.slug, status.webhook.name)
+            lag.add_metric(of, status.lag(now) / _SECOND)
+            waiting.add_metric(of, status.waiting)
+            dead.add_metric(of, status.dead)
+            failing.add_metric(of, status.state in ("failing", "off"))
+    return [lag, waiting, dead, failing]
 
 
 def _of_files(settings: Settings, db: Database) -> Families:

@@ -16,6 +16,7 @@ from ..apps import App, AppError, app_profile, ever, every, find, get, lock, upd
 from ..apps.features import AppSettings, FeatureError
 from ..apps.workspace import Workspace
 from ..db import Database
+from ..db.feed_tables import DeliveryRow, ReadingRow, SetStreamRow, WebhookRow
 from ..db.operator_tables import InvitationRow, OperatorAppRow
 from ..db.tables import (
     AppRow,
@@ -265,7 +266,12 @@ def _delete(scope: Scope, slug: str) -> App:
     resources = ResourceRow.select(ResourceRow.id).where(ResourceRow.app_id == app.id)
     # Aliases stay: the journal of a deleted app is still searched by name.
     db.execute(ValueRow.delete().where(ValueRow.resource_id.in_(resources)))
-    for table in (*_CONTENTS, OperatorAppRow, InvitationRow):
+    # Receipts stay with the journal, and the webhooks for their names.
+    hooks = WebhookRow.select(WebhookRow.id).where(WebhookRow.app_id == app.id)
+    db.execute(DeliveryRow.delete().where(DeliveryRow.webhook_id.in_(hooks)))
+    ended = {"removed_at": clock.after(app.created_at), "holder": None, "leased_until": 0}
+    db.execute(WebhookRow.update(ended).where(WebhookRow.app_id == app.id, WebhookRow.removed_at.is_null()))
+    for table in (ReadingRow, SetStreamRow, *_CONTENTS, OperatorAppRow, InvitationRow):
         db.execute(table.delete().where(table.app_id == app.id))
     update(db, app, enabled=0, deleted_at=clock.after(app.created_at))
     others = f" and {held.others} other resources" if held.others else ""

@@ -12,6 +12,7 @@ from .. import clock, journal
 from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database
+from ..db.feed_tables import DeliveryRow, WebhookRow
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
 from ..directory import brakes
 from ..journal import Action, Entry
@@ -68,6 +69,11 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
     db.execute(JournalRow.update(**_BLANK).where(_entries_about(app, id, keys), _PERSONAL))
     newest = db.scalar(JournalRow.select(fn.max(JournalRow.at)).where(_entries_about(app, id, keys)))
     db.execute(RefusalRow.delete().where(_requests_about(app, id, keys)))
+    # What a receiver answered may quote the event.
+    hooks = WebhookRow.select(WebhookRow.id).where(WebhookRow.app_id == app.id)
+    answers = (DeliveryRow.lane == id) & DeliveryRow.webhook_id.in_(hooks)
+    db.execute(DeliveryRow.update(last_error=None).where(answers))
+    db.execute(WebhookRow.update(last_error=None).where(WebhookRow.app_id == app.id))
     db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
     row = _row(db, app, id, lock=True)
     for table, column in (

@@ -17,9 +17,10 @@ from ..db.tables import BrakeRow, JournalRow
 from ..directory import brakes
 from ..journal import Outcome
 from ..journal.origin import Actor
-from . import tokens
+from . import tokens, webhook_state
 from .contact import contact
 from .tokens import Token
+from .webhook_state import Status
 
 #: Entries of an app that are read: 8 ms. After a cycle with more, the share of the newest that were refused counts.
 MOST_ENTRIES = 5_000
@@ -48,6 +49,7 @@ class AppFigures:
     #: The tokens that can be used now, and those that expired and were not revoked.
     tokens: list[Token]
     expired: list[Token]
+    webhooks: list[Status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def _figures(db: Database, app: App) -> AppFigures:
     entries, refused = _entries(db, app, now - DAY)
     issued = tokens.every(db, app)
     usable, expired = ([token for token in issued if token.state(now) == state] for state in ("active", "expired"))
-    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired)
+    hooks = webhook_state.every(db, [app])
+    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired, hooks)
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:

@@ -11,8 +11,11 @@ from ..clock import DAY
 from . import figures
 from .figures import MOST_ENTRIES, AppFigures
 from .tokens import Token
+from .webhook_state import Status
 
 _HOUR = DAY // 24
+#: How far a webhook may be behind; a receiver that is restarted is no matter.
+_LONGEST_LAG = _HOUR // 4
 #: Fewer refused entries in a day are somebody's typing errors, whatever their share is.
 _FEWEST_REFUSED = 10
 
@@ -60,6 +63,7 @@ def judge(
         if app.app.enabled:
             found += [_contact(app, now, thresholds.contact)] if thresholds.contact is not None else []
             found += [*_brakes(app, now), _refusals(app, thresholds.refusals), *_tokens(app, now, thresholds.tokens)]
+            found += [_webhook(status, now) for status in app.webhooks]
     return found
 
 
@@ -120,6 +124,24 @@ def _tokens(figures: AppFigures, now: int, ahead: int) -> list[Finding]:
     if not needed:
         return [Finding("token", slug, True, f"No token that is needed ends within {_age(ahead)}")]
     return [Finding("token", slug, False, text) for text in needed]
+
+
+def _webhook(status: Status, now: int) -> Finding:
+    slug, webhook = status.app.slug, status.webhook
+    name = f"The webhook '{webhook.name}'"
+    if status.state == "off":
+        text = f"{name} was switched off: {webhook.last_error}"
+    elif status.state == "paused":
+        return Finding("webhook", slug, True, f"{name} is paused")
+    elif status.dead:
+        text = f"{name} has {status.dead:,} events that were given up: {webhook.last_error}"
+    elif status.state == "failing" and now - (webhook.failing_since or now) > _LONGEST_LAG:
+        text = f"{name} has failed for {_age(now - (webhook.failing_since or now))}: {webhook.last_error}"
+    elif status.lag(now) > _LONGEST_LAG:
+        text = f"{name} is {_age(status.lag(now))} behind: {webhook.last_error or 'does `scimlite work` run?'}"
+    else:
+        return Finding("webhook", slug, True, f"{name} is up to date")
+    return Finding("webhook", slug, False, text)
 
 
 def _ends(token: Token, before: int) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from peewee import Case, fn
 
-from ..apps import App
+from ..apps import App, by_id
 from ..db import Database, Slot, feed_order, prepared
 from ..db.feed_tables import DeliveryRow
 from ..db.tables import JournalRow
@@ -52,18 +53,32 @@ def every(db: Database, among: Sequence[App]) -> list[Status]:
     return found
 
 
-def of(db: Database, app: App, webhook: Webhook) -> Status:
-    """How a webhook does."""
+def of(db: Database, app: App, webhook: Webhook, *, most_stretches: int | None = _MOST_STRETCHES) -> Status:
+    """How a webhook does; it looks for the oldest event in so many parts of the feed, or, with None, in all of it."""
     oldest, waiting, dead = db.rows(_counted, webhook=webhook.id)[0]
-    unread = _first_unread(db, webhook)
+    unread = _first_unread(db, webhook, most_stretches)
     times = [at for at in (oldest, unread) if at is not None]
     return Status(app, webhook, min(times, default=None), int(waiting or 0), int(dead or 0))
 
 
-def _first_unread(db: Database, webhook: Webhook) -> int | None:
-    """When the first event behind a webhook's place happened; None when there is none, as far as one looks."""
+def holding(db: Database, before: int) -> list[Status]:
+    """The webhooks whose receivers have not confirmed all that is from before a time, and are to get it yet.
+
+    One that the worker switched off holds nothing up.
+    """
+    found = []
+    for webhook in webhooks.living(db):
+        app = by_id(db, webhook.app_id)
+        if app is not None and webhook.state != State.OFF:
+            status = of(db, app, webhook, most_stretches=None)
+            found += [status] if status.behind_since is not None and status.behind_since < before else []
+    return found
+
+
+def _first_unread(db: Database, webhook: Webhook, most: int | None) -> int | None:
+    """When the first event behind a webhook's place happened; None when there is none in so many parts of the feed."""
     place, chosen = webhook.position, webhook.chosen
-    for _ in range(_MOST_STRETCHES):
+    for _ in range(most) if most is not None else itertools.count():
         stretch = feed_order.stretch(db, webhook.app_id, place, _STRETCH)
         for entry in stretch.entries:
             name = type_of(entry.action, entry.user_uuid, entry.group_uuid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Remedy
@@ -70,7 +71,17 @@ def description_of(record: Record) -> str:
         lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
     elif record.client and record.actor in (Actor.CLI, Actor.CONSOLE, Actor.SETUP, Actor.APP_TEST):
         lines = [", ".join([*lines, f"by {record.client}"])]
+    lines += confirmations_of(record)
     return "\n".join(map(visible, lines))
+
+
+def confirmations_of(record: Record) -> list[str]:
+    """Returns which webhooks' receivers confirmed an entry, and when: `confirmed by webhook crm 12:00:03 (2 tries)`."""
+    return [
+        f"confirmed by webhook {each.webhook} {datetime.fromtimestamp(each.at / 1e6).astimezone():%H:%M:%S}"
+        + (f" ({each.attempts} tries)" if each.attempts > 1 else "")
+        for each in record.confirmations
+    ]
 
 
 def headline_of(record: Record) -> str:

@@ -11,7 +11,7 @@ import peewee
 from peewee import fn
 
 from ..db import Database, Slot, prepared
-from ..db.feed_tables import FeedRow
+from ..db.feed_tables import DeliveryRow, FeedRow, ReceiptRow
 from ..db.tables import AliasRow, JournalRow, ResourceRow
 from .entries import Action, Entry, Scope, record
 
@@ -43,6 +43,7 @@ def _prune_some(db: Database, before: int) -> int:
     ((tx, id),) = db.rows(_last_of_oldest, before=before, limit=_CHUNK)
     if id is not None:
         db.execute(_note_pruned, tx=tx, id=id)
+    db.execute(_delete_receipts, before=before, limit=_CHUNK)
     return db.touch(_delete_oldest, before=before, limit=_CHUNK)
 
 
@@ -54,6 +55,7 @@ def _finish(scope: Scope, before: int, total: int) -> int:
         detail = f"{total + last} entries from before {_day(before)}"
         record(scope, [Entry(Action.JOURNAL_PRUNED, detail=detail)])
         _prune_some(scope.db, before)
+        scope.db.execute(_delete_deliveries)
     return last
 
 
@@ -86,6 +88,18 @@ def _note_pruned(db: Database) -> object:
         for column, name in ((FeedRow.pruned_tx, "tx"), (FeedRow.pruned_id, "id"))
     }
     return FeedRow.update(values)
+
+
+@prepared
+def _delete_receipts(db: Database) -> object:
+    return ReceiptRow.delete().where(ReceiptRow.journal_id.in_(_oldest(JournalRow.id)))
+
+
+@prepared
+def _delete_deliveries(db: Database) -> object:
+    """What waits or was given up, of entries that are gone."""
+    kept = JournalRow.select(JournalRow.id).where(JournalRow.id == DeliveryRow.journal_id)
+    return DeliveryRow.delete().where(~fn.EXISTS(kept))
 
 
 @prepared

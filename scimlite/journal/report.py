@@ -32,6 +32,15 @@ def _beginning(name: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A webhook's receiver confirmed the event of an entry, at a time and with so many tries."""
+
+    webhook: str
+    at: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One journal row as the report shows it; each field names the column that it is read from."""
 
@@ -58,6 +67,8 @@ class Record:
     uid: int | None = _column(JournalRow.uid)
     sudo_uid: int | None = _column(JournalRow.sudo_uid)
     app_id: int | None = _column(JournalRow.app_id)
+    #: Which webhooks' receivers confirmed it; `admin.confirmations` looks them up.
+    confirmations: Sequence[Confirmation] = ()
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Record:
@@ -70,7 +81,7 @@ class Record:
         return cls(*values)
 
 
-_COLUMNS = tuple(part.metadata["column"] for part in fields(Record))
+_COLUMNS = tuple(part.metadata["column"] for part in fields(Record) if "column" in part.metadata)
 _CHANGES, *_NAMES = ([part.name for part in fields(Record)].index(name) for name in ("changes", "user", "group"))
 
 

@@ -108,3 +108,7 @@ def test_the_commands_around_a_webhook(settings_env: dict[str, str]) -> None:
         commands("webhook", "resume", "--app", "acme").ok()
         commands("webhook", "remove", "--app", "acme", "--yes").ok()
         assert commands("webhook", "list").ok().out == ""
+        commands("webhook", "add", receiver.url, "--app", "acme").ok()
+        commands("app", "delete", "acme", "--yes").ok()
+        commands("work", "--once").ok()
+        assert "is well" in commands("check").ok().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import signal
 import threading
 import time
@@ -20,7 +21,8 @@ import databases
 import worker_process
 from people import ORIGIN
 from receiver import Got, Receiver, Reply, receiving
-from scimlite.admin import apps, webhook_state, webhooks
+from scimlite.admin import apps, confirmations, replays, webhook_state, webhooks
+from scimlite.admin.wording import description_of
 from scimlite.apps.workspace import Workspace
 from scimlite.clock import now
 from scimlite.config import Settings
@@ -28,9 +30,11 @@ from scimlite.db import feed_order
 from scimlite.db.feed_order import Place
 from scimlite.db.feed_tables import DeliveryRow, ReceiptRow, WebhookRow
 from scimlite.db.tables import JournalRow
+from scimlite.events import epoch, progress
 from scimlite.events.webhooks import Webhook
 from scimlite.installation import Installation
-from scimlite.journal import Action, Entry, record
+from scimlite.journal import Action, Entry, pruning, record, report
+from scimlite.journal.selection import Selection
 from scimlite.worker import Worker
 
 _numbers = itertools.count(1)
@@ -377,3 +381,66 @@ def test_sigterm_waits_for_what_is_being_sent(site: Site, worker_env: dict[str, 
         assert worker.wait(10) == 0
     assert len(site.receipts()) == len(site.receiver.got) == 1
     assert site.row.holder is None
+
+
+# --- what the operator sees ---------------------------------------------------------------------------------------
+
+
+def test_the_report_says_what_was_confirmed_and_what_not(site: Site) -> None:
+    db, of_app = site.workspace.db, Selection(app_id=site.workspace.app.id)
+    site.receiver.reply = lambda got: Reply(500 if b'"ann"' in got.body else 200)
+    site.happen("ann", "bob")
+    site.work()
+    (waiting,) = confirmations.unconfirmed(db, of_app)
+    assert waiting.user == "ann"
+    site.receiver.reply = lambda got: Reply()
+    site.make_due()
+    site.work()
+    assert list(confirmations.unconfirmed(db, of_app)) == []
+    ann, bob = [entry for entry in confirmations.add(db, report.iterate(db, of_app)) if entry.action == "updated"]
+    assert [(each.webhook, each.attempts) for each in (*ann.confirmations, *bob.confirmations)] == [
+        ("crm", 2),
+        ("crm", 1),
+    ]
+    assert re.search(r"\nconfirmed by webhook crm \d\d:\d\d:\d\d \(2 tries\)$", "\n" + description_of(ann))
+
+
+def test_pruning_keeps_what_a_webhook_has_not_got(site: Site) -> None:
+    db = site.workspace.db
+    site.receiver.reply = lambda got: Reply(500)
+    site.happen("ann")
+    site.work()
+    (holding,) = webhook_state.holding(db, now())
+    assert holding.behind_since is not None
+    assert webhook_state.holding(db, holding.behind_since) == []
+    webhooks.pause(site.workspace, site.row)
+    assert len(webhook_state.holding(db, now())) == 1
+    # Its receiver was gone for days: it holds nothing up any more.
+    db.transact(lambda: progress.switch_off(site.workspace, site.row, "nothing was confirmed for three days"))
+    assert webhook_state.holding(db, now()) == []
+    assert sum(pruning.prune(site.workspace, now() + 1))
+    assert site.waiting() == site.receipts() == []
+
+
+def test_a_new_epoch_sends_what_has_no_receipt(site: Site) -> None:
+    site.happen("ann", "bob")
+    site.work()
+    site.happen("eve")
+    epoch.begin(site.workspace)
+    site.work()
+    assert sorted(site.users()[:2]) == ["ann", "bob"]
+    assert site.users()[2:] == ["eve"]
+    assert "webhook_moved" in site.actions()
+
+
+def test_replayed_events_have_their_ids_again(site: Site) -> None:
+    site.happen("ann", "bob")
+    site.work()
+    ids = [got.id for got in site.receiver.got]
+    assert replays.of_user(site.workspace, site.row, ("ann", "ann")) == 1
+    site.work()
+    assert site.users()[2:] == ["ann"]
+    assert replays.since(site.workspace, site.row, site.row.created_at) == 2
+    site.work()
+    assert sorted(got.id for got in site.receiver.got[3:]) == sorted(ids)
+    assert len(site.receipts()) == 2
