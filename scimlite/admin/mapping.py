@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from peewee import fn
+from peewee import SQL, fn
 
 from .. import apps, journal
 from ..apps import App, AppError, compiled_mapping, mapping
@@ -230,8 +230,8 @@ def stale(db: Database, app: App) -> int:
 
 def stale_up_to(db: Database, app: App, most: int) -> int:
     """Returns the same count, which ends at `most`, so that it costs no more with many users."""
-    slots = {"app": app.id, "after": 0, "version": app.mapping_version, "limit": most}
-    return min(most, sum(len(db.rows(_find_stale, type=kind.name, **slots)) for kind in types(app)))
+    slots = {"app": app.id, "version": app.mapping_version, "limit": most}
+    return min(most, sum(len(db.rows(_find_stale[kind.name], **slots)) for kind in types(app)))
 
 
 def recompute(db: Database, app: App) -> Iterator[int]:
@@ -273,10 +273,26 @@ def _select_stale(db: Database) -> Any:
     return db.locking(query.order_by(ResourceRow.id).limit(Slot("limit")))
 
 
-@prepared
-def _find_stale(db: Database) -> Any:
-    query = ResourceRow.select(ResourceRow.id).where(profiles.living(), ResourceRow.profile_version != Slot("version"))
-    return query.limit(Slot("limit"))
+def _statement_of(type_name: str) -> Any:
+    """Returns the statement that finds stale profiles of a type.
+
+    With the type in its text: in one plan for all types, PostgreSQL looks for groups among all users (40 ms).
+    """
+
+    @prepared
+    def find(db: Database) -> Any:
+        query = ResourceRow.select(ResourceRow.id).where(
+            ResourceRow.app_id == Slot("app"),
+            ResourceRow.type == SQL(f"'{type_name}'"),
+            ResourceRow.deleted_at.is_null(),
+            ResourceRow.profile_version != Slot("version"),
+        )
+        return query.order_by(ResourceRow.id).limit(Slot("limit"))
+
+    return find
+
+
+_find_stale = {kind.name: _statement_of(kind.name) for kind in _KINDS}
 
 
 @prepared

@@ -268,17 +268,18 @@ def _release(scope: Scope, slug: str) -> list[str]:
 
 def every(db: Database, app: App) -> list[Brake]:
     """The present state of the app's brakes."""
-    return [_brake(db, app, kind) for kind in KINDS]
+    active = departures.active(db, app)
+    return [_brake(db, app, kind, active) for kind in KINDS]
 
 
-def _brake(db: Database, app: App, kind: str) -> Brake:
+def _brake(db: Database, app: App, kind: str, active: int) -> Brake:
     limit, state = limits(app.settings, kind), _state(db, app, kind)
     since = max(clock.now() - limit.window, state.released_at or 0)
     departed = departures.departed(db, app, kind, since, since)
-    before = departures.active_before(db, app, since)
+    before = active - departures.became_active(db, app, since)
     now = 0
     if kind == USERS:
         before += departed.before
-        now = departures.active_now(db, app, since, departed.newcomers)
+        now = active + departed.newcomers - departures.returned(db, app, since)
     held = (state.tripped_at, state.reason, state.released_at)
     return Brake(kind, limit, *held, departed.before, before, departed.newcomers, now)

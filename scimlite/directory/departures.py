@@ -83,18 +83,18 @@ def active_with(db: Database, app: App, since: int, newcomers: int, leaving: Seq
     return newcomers - back + int(db.scalar(_count_active, app=app.id, rows=list(leaving), most=most))
 
 
-def active_before(db: Database, app: App, since: int) -> int:
-    """Counts what `still_active` counts, all of them: from indexes, and from the users who were changed since."""
-    return _active_now(db, app) - int(db.scalar(_count_became_active, app=app.id, since=since))
+def became_active(db: Database, app: App, since: int) -> int:
+    """Counts the active users whom `still_active` does not count: those who were changed since."""
+    return int(db.scalar(_count_became_active, app=app.id, since=since))
 
 
-def active_now(db: Database, app: App, since: int, newcomers: int) -> int:
-    """Counts what `active_with` counts, all of them."""
-    back = int(db.scalar(_count_returned, app=app.id, kind=USERS, since=since, rows=[]))
-    return newcomers - back + _active_now(db, app)
+def returned(db: Database, app: App, since: int) -> int:
+    """Counts the newcomers who departed since a moment and are active again."""
+    return int(db.scalar(_count_returned, app=app.id, kind=USERS, since=since, rows=[]))
 
 
-def _active_now(db: Database, app: App) -> int:
+def active(db: Database, app: App) -> int:
+    """Counts the active users, from indexes alone."""
     return int(db.scalar(_count_living, app=app.id)) - int(db.scalar(_count_disabled, app=app.id))
 
 

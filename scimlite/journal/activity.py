@@ -95,8 +95,17 @@ def refusals_by_app(db: Database, since: int) -> dict[int, int]:
 def newest(db: Database, app_id: int, most: int) -> list[tuple[int, str, str, str | None]]:
     """Returns time, action, outcome and kind of actor of an app's newest entries, the newest first."""
     columns = (JournalRow.at, JournalRow.action, JournalRow.outcome, JournalRow.actor)
-    query = JournalRow.select(*columns).where(JournalRow.app_id == app_id)
-    return list(db.rows(query.order_by(JournalRow.at.desc(), JournalRow.id.desc()).limit(most)))
+    return list(db.rows(newest_first(JournalRow.select(*columns), app_id).limit(most)))
+
+
+def newest_first(query: Any, app_id: int) -> Any:
+    """Returns a query over the journal for one app, newest entry first, as the index that begins with the app has it.
+
+    PostgreSQL takes the entries of all apps for evenly spread. With `app_id =` it looks for those of a quiet app by the
+    index of times, through the newest of all others: 8 ms behind 20,000 of a busy one, and more behind more.
+    """
+    of_app = query.where(JournalRow.app_id.between(app_id, app_id))
+    return of_app.order_by(JournalRow.app_id.desc(), JournalRow.at.desc(), JournalRow.id.desc())
 
 
 def _indexed(outcome: Outcome) -> Any:

@@ -23,7 +23,7 @@ from .visit import Visit
 routes = Routes()
 
 #: Stored profiles are counted up to this, so that the page costs the same with 100,000 users.
-MOST = 5_000
+MOST = 1_000
 #: Users and groups that are looked at before a row becomes required: 0.2 s.
 _MOST_LOOKED_AT = 5_000
 

@@ -84,7 +84,7 @@ def _page(visit: Visit, status: int = 200, *, problems: dict[str, str] | None = 
     return visit.render(
         "app_settings.html",
         status,
-        contents=contents.contents(visit.desk.db, visit.app),
+        heads=contents.heads_of(visit.desk.db, [visit.app.id])[visit.app.id],
         endpoint=endpoint(visit, visit.app.slug),
         problems=problems or {},
         values=values or {"name": visit.app.name},

@@ -15,7 +15,7 @@ from .visit import Visit
 routes = Routes()
 
 #: Members are counted up to this number.
-_MOST = 1000
+_MOST = 300
 
 
 @routes.page("/groups")

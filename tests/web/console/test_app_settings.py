@@ -56,7 +56,7 @@ def test_an_app_is_deleted_once_its_slug_is_typed(installation, owner):
     app = installation.app()
     app.client.user("ann").ok(201)
     page = owner.get(path_of(app)).ok()
-    assert "This removes 1 users, 0 groups, 0 memberships and all tokens" in page.words
+    assert "This removes 1 users, 0 groups with their members, and all tokens" in page.words
     for typed in ("", "x", app.slug.upper()):
         page = owner.post(path_of(app, "/delete"), {"confirmed": typed}).ok(400)
         assert f"type its slug, {app.slug}" in page.words
