@@ -125,6 +125,11 @@ class Installation:
         """The secret keys; on SQLite without SCIMLITE_SECRET_KEY, those of the state folder, made when first used."""
         return Keyring(self.settings.with_secret_keys().secret_keys)
 
+    @property
+    def scim_root(self) -> str | None:
+        """The URL behind which apps have their SCIM base URLs; None when SCIMLITE_BASE_URL is not set."""
+        return scim_root(self.settings)
+
     def check_keys(self) -> list[str]:
         """Raises StartupError when the secret keys fit none of the valid tokens.
 
@@ -160,6 +165,11 @@ class Installation:
 
         most = self.settings.max_hashes
         return passwords.verify(self.db, find_app(self.db, slug), user_id, password, most_hashes=most)
+
+
+def scim_root(settings: Settings) -> str | None:
+    """The URL behind which apps have their SCIM base URLs; None when SCIMLITE_BASE_URL is not set."""
+    return None if settings.base_url is None else settings.base_url + SCIM_PREFIX
 
 
 def check_not_lost(db: Database, settings: Settings) -> None:

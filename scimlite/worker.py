@@ -19,6 +19,7 @@ from .events.delivery import Delivery, Means
 from .events.lanes import Parcel
 from .events.progress import LeaseLostError
 from .events.retries import Verdict
+from .events.sending import Service
 from .events.webhooks import State, Webhook
 from .installation import Installation
 from .redaction import error_log
@@ -44,7 +45,8 @@ class Worker:
         self._lease = lease
         self._reports: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
         client = outbound.Client(installation.settings.outbound_networks)
-        self._means = Means(self._db, installation.keyring, client, self._report, lease)
+        service = Service(installation.keyring, installation.scim_root)
+        self._means = Means(self._db, service, client, self._report, lease)
         self._held: dict[int, Delivery] = {}
         #: Deliveries of webhooks that went to others, while something of them is still being sent.
         self._leaving: list[Delivery] = []

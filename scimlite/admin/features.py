@@ -128,6 +128,7 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
             "patch_answer": "Answer to PATCH",
             "member_display": "Names of members",
             "service_configuration": "/serviceConfiguration",
+            "security_events": "Security events are announced",
             "passwords": "Passwords",
             "keep_bodies": "Keep refused requests",
         },

@@ -19,9 +19,8 @@ from ..db import Database, feed_order
 from ..db.feed_tables import DeliveryRow, WebhookRow, WebhookSecretRow
 from ..db.tables import SigningKeyRow
 from ..errors import OperatorError
-from ..events import delivery, epoch, signing, types, webhooks
-from ..events.document import Data, Event
-from ..events.retries import Verdict
+from ..events import epoch, sending, sets, signing, types, webhooks
+from ..events.sending import Format
 from ..events.webhooks import DEFAULT_LANES, MOST_LANES, State, Webhook
 from ..journal import Action, Entry
 from ..suggestions import did_you_mean
@@ -31,7 +30,6 @@ Network = IPv4Network | IPv6Network
 #: The name of a webhook that is added without one.
 DEFAULT_NAME = "default"
 _LONGEST_NAME = 100
-_STANDARD = "standard"
 
 
 class WebhookError(OperatorError):
@@ -72,39 +70,47 @@ def add(
     name: str = DEFAULT_NAME,
     chosen: Sequence[str] = (),
     lanes: int = DEFAULT_LANES,
+    format: Format = Format.STANDARD,
+    session_revoked: bool = False,
+    scim_root: str | None = None,
     networks: Sequence[Network] = (),
-) -> tuple[Webhook, str]:
+) -> tuple[Webhook, str | None]:
     """Adds a webhook that gets the app's events from now on; returns it, and the secret that its receiver needs.
 
-    In: the types of events, all when there are none; how many are delivered at once; the networks that are allowed
-    though not public. Raises WebhookError and InvalidValue when one of them cannot be, and OperatorError for a URL that
-    nothing is sent to.
+    In: the types of events, all when there are none; how many are delivered at once; the format, security event tokens
+    need no secret, but the URL behind which apps have their SCIM base URLs, and can say that sessions end; the networks
+    that are allowed though not public. Raises WebhookError and InvalidValue when one of them cannot be, and
+    OperatorError for a URL that nothing is sent to, and when tokens cannot be signed.
     """
     outbound.check_url(url, networks)
+    if format is Format.SET:
+        sending.Service(keyring, scim_root).issuer(workspace.app.slug)
+    elif session_revoked:
+        raise WebhookError("Only security event tokens say that sessions end: give --format set too.")
     values = {
         "app_id": workspace.app.id,
         "name": _checked_name(name),
         "url": url,
-        "types": _types_text(chosen),
-        "format": _STANDARD,
-        "session_revoked": 0,
+        "types": _types_text(chosen, format),
+        "format": format.value,
+        "session_revoked": int(session_revoked),
         "lanes": _checked_lanes(lanes),
         "state": State.ACTIVE.value,
         "leased_until": 0,
         "not_before": 0,
     }
     made, secret = workspace.db.transact(partial(_add, workspace, keyring, values))
-    return made, signing.secret_text(secret)
+    return made, signing.secret_text(secret) if secret is not None else None
 
 
-def _add(workspace: Workspace, keyring: Keyring, values: dict[str, Any]) -> tuple[Webhook, bytes]:
+def _add(workspace: Workspace, keyring: Keyring, values: dict[str, Any]) -> tuple[Webhook, bytes | None]:
     db, app = workspace.db, workspace.app
     _require_free(db, app, values["name"])
     at, place = clock.after(app.created_at), feed_order.end(db)
     where = {"epoch": epoch.current(db).epoch, "tx": place.tx, "place": place.id}
     db.execute(WebhookRow.insert(**values, **where, created_at=at, begins_at=at))
     made = get(db, app, values["name"])
-    secret = _new_secret(db, keyring, made, at)
+    secret = _new_secret(db, keyring, made, at) if made.format == Format.STANDARD else None
     journal.record(workspace, [Entry(Action.WEBHOOK_ADDED, detail=f"webhook {made.name}: {made.url}")], at=at)
     return made, secret
 
@@ -126,7 +132,7 @@ def edit(
     given = {
         "name": called,
         "url": url if url is not None else webhook.url,
-        "types": _types_text(chosen) if chosen is not None else webhook.types,
+        "types": _types_text(chosen, Format(webhook.format)) if chosen is not None else webhook.types,
         "lanes": _checked_lanes(lanes) if lanes is not None else webhook.lanes,
     }
     changes = {key: [getattr(webhook, key), to] for key, to in given.items() if getattr(webhook, key) != to}
@@ -144,7 +150,7 @@ def _edit(workspace: Workspace, webhook: Webhook, changes: dict[str, list[Any]])
         key: [orjson.loads(each) if each else None for each in pair] if key == "types" else pair
         for key, pair in changes.items()
     }
-    _record(workspace, webhook, Action.WEBHOOK_EDITED, changes=shown)
+    record_act(workspace, webhook, Action.WEBHOOK_EDITED, changes=shown)
 
 
 def pause(workspace: Workspace, webhook: Webhook) -> None:
@@ -166,7 +172,7 @@ def _resume(workspace: Workspace, webhook: Webhook) -> None:
 
 def _set_state(workspace: Workspace, webhook: Webhook, state: State, action: Action, **values: Any) -> None:
     change(workspace.db, webhook, state=state.value, **values)
-    _record(workspace, webhook, action)
+    record_act(workspace, webhook, action)
 
 
 def remove(workspace: Workspace, webhook: Webhook) -> None:
@@ -176,7 +182,7 @@ def remove(workspace: Workspace, webhook: Webhook) -> None:
 
 def _remove(workspace: Workspace, webhook: Webhook) -> None:
     forget(workspace.db, webhook)
-    _record(workspace, webhook, Action.WEBHOOK_REMOVED)
+    record_act(workspace, webhook, Action.WEBHOOK_REMOVED)
 
 
 def forget(db: Database, webhook: Webhook) -> None:
@@ -198,16 +204,21 @@ def change(db: Database, webhook: Webhook, **values: Any) -> None:
 def show_secret(workspace: Workspace, keyring: Keyring, webhook: Webhook) -> str:
     """Returns the secret that signs a webhook's deliveries, and records in the journal that it was shown.
 
-    Raises TokenError when the secret key is not given that it is made from.
+    Raises TokenError when the secret key is not given that it is made from, and WebhookError when there is no secret.
     """
+    _require_secret(webhook)
     newest = webhooks.secrets(workspace.db, webhook.id, clock.now())[0]
     text = signing.secret_text(newest.key(keyring))
-    workspace.db.transact(partial(_record, workspace, webhook, Action.WEBHOOK_SECRET_SHOWN))
+    workspace.db.transact(partial(record_act, workspace, webhook, Action.WEBHOOK_SECRET_SHOWN))
     return text
 
 
 def rotate(workspace: Workspace, keyring: Keyring, webhook: Webhook, *, overlap: int) -> str:
-    """Makes another secret, and returns it; for `overlap` microseconds the former ones sign too."""
+    """Makes another secret, and returns it; for `overlap` microseconds the former ones sign too.
+
+    Raises WebhookError when the webhook has none.
+    """
+    _require_secret(webhook)
     return signing.secret_text(workspace.db.transact(partial(_rotate, workspace, keyring, webhook, overlap)))
 
 
@@ -217,8 +228,16 @@ def _rotate(workspace: Workspace, keyring: Keyring, webhook: Webhook, overlap: i
     db.execute(WebhookSecretRow.update(expires_at=at + overlap).where(former))
     secret = _new_secret(db, keyring, webhook, at)
     change(db, webhook)
-    _record(workspace, webhook, Action.WEBHOOK_ROTATED)
+    record_act(workspace, webhook, Action.WEBHOOK_ROTATED)
     return secret
+
+
+def _require_secret(webhook: Webhook) -> None:
+    if webhook.format == Format.SET:
+        raise WebhookError(
+            f"The webhook {webhook.name} has no secret: its receiver verifies security event tokens with the keys at "
+            "/.well-known/jwks.json of the service."
+        )
 
 
 def _new_secret(db: Database, keyring: Keyring, webhook: Webhook, at: int) -> bytes:
@@ -229,29 +248,14 @@ def _new_secret(db: Database, keyring: Keyring, webhook: Webhook, at: int) -> by
     return signing.secret(keyring, secret_id, keyring.newest)
 
 
-# --- testing ------------------------------------------------------------------------------------------------------
-
-
-def test(workspace: Workspace, keyring: Keyring, client: outbound.Client, webhook: Webhook) -> Verdict:
-    """Sends a `feed.test` event now, whatever state the webhook is in, and returns what came back."""
-    at = clock.now()
-    event = Event(
-        f"evt_test_{secrets.token_hex(8)}", types.TEST, clock.iso_time(at) or "", workspace.app.slug, None, Data()
-    )
-    keys = webhooks.signing_keys(keyring, webhooks.secrets(workspace.db, webhook.id, at))
-    verdict = delivery.deliver(client, webhook.url, event, keys)
-    outcome = f"answered {verdict.status}" if verdict.confirmed else verdict.error
-    workspace.db.transact(partial(_record, workspace, webhook, Action.WEBHOOK_TESTED, outcome))
-    return verdict
-
-
-def _record(
+def record_act(
     workspace: Workspace,
     webhook: Webhook,
     action: Action,
     more: str | None = None,
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
+    """Records an act of the operator with a webhook, in words and changes."""
     detail = f"webhook {webhook.name}" + (f": {more}" if more else "")
     journal.record(workspace, [Entry(action, detail=detail, changes=changes)], at=clock.after(webhook.created_at))
 
@@ -272,8 +276,14 @@ def _checked_lanes(lanes: int) -> int:
     return lanes
 
 
-def _types_text(chosen: Sequence[str]) -> str | None:
+def _types_text(chosen: Sequence[str], format: Format) -> str | None:
+    """The types as they are stored: of security event tokens always those that there are, for the others make none."""
     wanted = types.chosen(chosen)
+    if format is Format.SET:
+        without = sorted(wanted - sets.TYPES)
+        if without:
+            raise WebhookError(f"There is no security event token for {without[0]}; RFC 9967 has no such event.")
+        wanted = wanted or sets.TYPES
     return orjson.dumps([name for name in types.TYPES if name in wanted]).decode() if wanted else None
 
 

@@ -142,6 +142,11 @@ class AppSettings:
     service_configuration: bool = _switch(
         False, "/serviceConfiguration answers like /ServiceProviderConfig, as in Microsoft's reference code."
     )
+    security_events: bool = _switch(
+        False,
+        "/ServiceProviderConfig lists the security event tokens (RFC 9967) that the application gets, which strict "
+        "clients refuse as an unknown attribute.",
+    )
     revive: bool = _switch(
         False,
         "A user who is created with the externalId of exactly one deleted user, within the retention time, gets "

@@ -15,18 +15,17 @@ from functools import partial
 
 from .. import clock, outbound
 from ..apps import by_id as app_by_id
-from ..apps.keyring import Keyring, TokenError
 from ..apps.workspace import Workspace
 from ..db import Database, feed_order
 from ..db.feed_order import Place
-from ..errors import OperatorError
 from ..journal import Actor, Origin
 from ..redaction import error_log
-from . import feed, progress, retries, signing, webhooks
-from .document import Event, to_json
+from . import feed, progress, retries, sending
+from .document import Event
 from .lanes import Lanes, Parcel
 from .progress import Changes, Health
 from .retries import Verdict
+from .sending import Seal, Service
 from .webhooks import Webhook
 
 _SECOND = 1_000_000
@@ -39,7 +38,7 @@ _COMMIT = 0.1
 #: So many persons' events fail, and none succeeds: the receiver is down, and one event at a time tries it.
 _DOWN = 5
 #: Seconds for which it is not asked again which secrets sign; one ends at the end of an overlap.
-_KEYS_KEPT = 5.0
+_SEAL_KEPT = 5.0
 #: The shortest and the longest time between two tries of a receiver that is down.
 _SHORTEST_PROBE, _LONGEST_PROBE = _SECOND, 300 * _SECOND
 #: What is sent for so long does not keep the webhook's place any more.
@@ -52,10 +51,10 @@ ORIGIN = Origin("worker", actor=Actor.WORKER)
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What deliveries need: the database, the keys that sign, the client that sends, and where results go."""
+    """What deliveries need: the database, what signs, the client that sends, and where results go."""
 
     db: Database
-    keyring: Keyring
+    service: Service
     client: outbound.Client
     #: Called by a sending thread with how its event went.
     report: Callable[[Delivery, Parcel, Verdict], None]
@@ -85,8 +84,8 @@ class Delivery:
         self._off: str | None = None
         self._written_at = time.monotonic()
         self._ends_at = self._written_at + means.lease
-        self._keys: list[bytes] = []
-        self._keys_until = 0.0
+        self._seal = Seal([])
+        self._seal_until = 0.0
         self._threads = ThreadPoolExecutor(webhook.lanes, f"webhook-{webhook.id}")
         for row in progress.waiting(means.db, webhook.id):
             place = Place(row.tx, row.journal_id)
@@ -178,19 +177,19 @@ class Delivery:
             taken.append(parcel)
         if not taken:
             return
-        if time.monotonic() >= self._keys_until:
-            self._keys, self._keys_until = self._signing_keys(now), time.monotonic() + _KEYS_KEPT
+        if time.monotonic() >= self._seal_until:
+            self._seal, self._seal_until = self._present_seal(now), time.monotonic() + _SEAL_KEPT
         for parcel in self._with_documents(taken):
-            self._threads.submit(self._send, parcel, self._keys)
+            self._threads.submit(self._send, parcel, self._seal)
 
-    def _signing_keys(self, now: int) -> list[bytes]:
-        """The secrets that sign; none when the secret key is not given that they are made from."""
-        secrets = webhooks.secrets(self._means.db, self.webhook.id, now)
-        try:
-            return webhooks.signing_keys(self._means.keyring, secrets)
-        except TokenError as error:
-            error_log.error("webhook %s: %s", self.webhook.id, error)
-            return []
+    def _present_seal(self, now: int) -> Seal:
+        """What signs now; when nothing does, the log says why."""
+        workspace = self._workspace()
+        slug = workspace.app.slug if workspace else ""
+        found = sending.seal(self._means.db, self._means.service, self.webhook, slug, now)
+        if found.obstacle is not None:
+            error_log.error("webhook %s: %s", self.webhook.id, found.obstacle)
+        return found
 
     def _with_documents(self, parcels: list[Parcel]) -> Iterable[Parcel]:
         """The events to send, each with its document; those of entries that are not kept any more end here."""
@@ -210,11 +209,11 @@ class Delivery:
                 found.append(parcel)
         return found
 
-    def _send(self, parcel: Parcel, keys: list[bytes]) -> None:
+    def _send(self, parcel: Parcel, by: Seal) -> None:
         """Sends an event and reports how it went; a thread runs it."""
         try:
             assert parcel.event is not None
-            verdict = deliver(self._means.client, self.webhook.url, parcel.event, keys)
+            verdict = sending.send(self._means.client, self.webhook, parcel.event, by)
         except Exception as error:
             # A thread that ended without a word would hold the lane for ever.
             error_log.exception("webhook %s: an event could not be sent", self.webhook.id)
@@ -244,7 +243,7 @@ class Delivery:
         health.not_before = max(health.not_before, now + verdict.wait if verdict.wait else 0)
         parcel.attempts += 1
         parcel.event = None
-        due_at = retries.next_try(parcel.attempts, now, random.random())
+        due_at = None if verdict.final else retries.next_try(parcel.attempts, now, random.random())
         if due_at is not None:
             due_at = max(due_at, now + verdict.wait)
             self.lanes.postpone(parcel, due_at)
@@ -323,18 +322,3 @@ class Delivery:
             return _COMMIT if self._new else float(not self._reads)
         due_at = max(due_at, self._health.not_before, self._probe_at if self.down else 0)
         return max(0.0, (due_at - now) / _SECOND)
-
-
-def deliver(client: outbound.Client, url: str, event: Event, keys: list[bytes]) -> Verdict:
-    """Sends an event to a receiver, signed with each of the keys, and returns what its answer means."""
-    if not keys:
-        return retries.failure("not sent: the secret key that signs is not given; see `scimlite webhook list`", 0)
-    began = time.monotonic()
-    body = to_json(event)
-    headers = {"content-type": "application/json", **signing.headers(keys, event.id, int(time.time()), body)}
-    try:
-        # Once more on a new connection where a kept one turns out to be closed: the id tells a receiver of both.
-        answer = client.send("POST", url, headers=headers, body=body, again=True)
-    except OperatorError as error:
-        return retries.failure(str(error), int((time.monotonic() - began) * 1000))
-    return retries.judge(answer.status, answer.headers, answer.body, answer.ms, clock.now())

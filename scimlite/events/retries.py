@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+
+import orjson
 
 from ..visible_text import visible
 
@@ -19,6 +21,8 @@ LONGEST_WAIT = 24 * _HOUR * _SECOND
 #: Answers that say that the receiver has too much to do, or is not there.
 _BUSY = (429, 502, 503, 504)
 _GONE = 410
+#: The answers that RFC 8935 has for a security event token.
+_ACCEPTED, _REFUSED = 202, 400
 #: Characters that are kept of an answer.
 _KEPT = 200
 
@@ -34,6 +38,8 @@ class Verdict:
     error: str | None = None
     #: True when the receiver wants no more events, ever.
     gone: bool = False
+    #: True when the receiver refuses this event, so that no other try would help.
+    final: bool = False
     #: True when it should get fewer at once.
     busy: bool = False
     wait: int = 0
@@ -48,7 +54,16 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, ms: int, now: in
     error = f"answered {status}{where}" + (f": {text}" if text else "")
     busy = status in _BUSY
     wait = _retry_after(headers.get("retry-after"), now) if busy else 0
-    return Verdict(False, status, ms, error, status == _GONE, busy, wait)
+    return Verdict(False, status, ms, error, gone=status == _GONE, busy=busy, wait=wait)
+
+
+def judge_token(status: int, headers: Mapping[str, str], body: bytes, ms: int, now: int) -> Verdict:
+    """What an answer to a security event token means: 202 confirms, and 400 with a code refuses it (RFC 8935)."""
+    if status != _ACCEPTED and 200 <= status < 300:
+        return Verdict(False, status, ms, f"answered {status}, where RFC 8935 has {_ACCEPTED}")
+    verdict = judge(status, headers, body, ms, now)
+    refusal = _refusal(body) if status == _REFUSED else None
+    return replace(verdict, error=f"refused: {refusal}", final=True) if refusal else verdict
 
 
 def failure(error: str, ms: int) -> Verdict:
@@ -61,6 +76,18 @@ def next_try(attempts: int, now: int, chance: float) -> int | None:
     if attempts >= len(SCHEDULE):
         return None
     return now + int(SCHEDULE[attempts] * (1 + _JITTER * (2 * chance - 1)) * _SECOND)
+
+
+def _refusal(body: bytes) -> str | None:
+    """The code and description in a refusal of a token; None when it is no such refusal."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("err"), str):
+        return None
+    words = [said["err"], said.get("description")]
+    return visible(": ".join(each for each in words if isinstance(each, str)))[:_KEPT]
 
 
 def _retry_after(text: str | None, now: int) -> int:

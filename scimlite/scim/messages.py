@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -216,12 +216,14 @@ def service_provider_config(
     max_payload_size: int,
     change_password: bool,
     keeps_profile: bool = False,
+    event_uris: Sequence[str] = (),
     types: Iterable[ResourceType] = (),
 ) -> dict[str, Json]:
     """The features of this service (RFC 7643 section 5).
 
     In: `page_size`, None leaves out the pagination of RFC 9865; `keeps_profile`, true when the app refuses all that
-    draft-zollner-scim-interop-profile refuses; `types`, the resource types of the app.
+    draft-zollner-scim-interop-profile refuses; `event_uris`, the events of RFC 9967 that are announced; `types`, the
+    resource types of the app.
     """
     pagination = {
         "cursor": True,
@@ -240,6 +242,7 @@ def service_provider_config(
         "etag": {"supported": True},
         **({"pagination": pagination} if page_size is not None else {}),
         **({"interopProfileConformant": True} if keeps_profile else {}),
+        **({"securityEvents": {"asyncRequest": "none", "eventUris": list(event_uris)}} if event_uris else {}),
         **_agent_extension(types),
         "authenticationSchemes": [
             {

@@ -13,7 +13,7 @@ import pytest
 
 from commands import Commands
 from live_service import LiveService
-from receiver import Receiver, receiving
+from receiver import Receiver, Reply, receiving
 
 
 def soon(condition: Callable[[], Any], seconds: float = 15) -> Any:
@@ -112,3 +112,23 @@ def test_the_commands_around_a_webhook(settings_env: dict[str, str]) -> None:
         commands("app", "delete", "acme", "--yes").ok()
         commands("work", "--once").ok()
         assert "is well" in commands("check").ok().err
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_commands_around_security_event_tokens(settings_env: dict[str, str]) -> None:
+    with receiving() as receiver:
+        receiver.reply = lambda got: Reply(202)
+        commands = prepared(settings_env, receiver)
+        add = ("webhook", "add", receiver.url, "--app", "acme", "--name", "sets", "--format", "set")
+        refused = commands(*add)
+        assert (refused.code, "SCIMLITE_BASE_URL" in refused.err) == (1, True)
+        commands.env["SCIMLITE_BASE_URL"] = "https://scim.example.com"
+        keys = "https://scim.example.com/.well-known/jwks.json"
+        assert commands(*add, "--session-revoked").ok().out.strip() == keys
+        shown = commands("webhook", "show", "sets", "--app", "acme", "--json").ok().json
+        assert (shown["format"], shown["session_revoked"], shown["jwks_uri"]) == ("set", True, keys)
+        assert shown["issuer"] == "https://scim.example.com/scim/v2/acme"
+        commands("webhook", "test", "sets", "--app", "acme").ok()
+        assert receiver.got[-1].headers["content-type"] == "application/secevent+jwt"
+        assert "has no secret" in commands("webhook", "rotate", "sets", "--app", "acme").err
+        assert commands("webhook", "edit", "sets", "--app", "acme", "--types", "app.released").code == 1

@@ -12,7 +12,19 @@ from flask import Flask
 
 import databases
 from scimlite import Installation, signals
-from scimlite.admin import apps, deleted, erasure, export_person, mapping, person, replays, schemas, tokens, webhooks
+from scimlite.admin import (
+    apps,
+    deleted,
+    erasure,
+    export_person,
+    mapping,
+    person,
+    replays,
+    schemas,
+    tokens,
+    webhook_trial,
+    webhooks,
+)
 from scimlite.admin.desk import Desk
 from scimlite.apps import App
 from scimlite.apps.mapping import Row
@@ -22,6 +34,7 @@ from scimlite.db.feed_order import BEGINNING
 from scimlite.db.tables import ResourceRow
 from scimlite.directory import brakes
 from scimlite.events import epoch, progress, restarts
+from scimlite.events.sending import Service
 from scimlite.journal import Action, Actor, Origin, Scope, pruning, report
 from scimlite.journal.selection import Selection
 from scimlite.operators import accounts, attempts, invitations, links, sessions
@@ -498,7 +511,7 @@ def manage_webhook(site: Site) -> None:
     webhooks.pause(workspace, made)
     webhooks.resume(workspace, made)
     assert webhooks.rotate(workspace, keyring, made, overlap=DAY) != secret
-    assert not webhooks.test(workspace, keyring, Client(resolve=resolve_nothing), made).confirmed
+    assert not webhook_trial.send(workspace, Service(keyring, None), Client(resolve=resolve_nothing), made).confirmed
     assert replays.from_place(workspace, made, BEGINNING) == 0
     webhooks.remove(workspace, made)
 

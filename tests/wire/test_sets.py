@@ -216,3 +216,10 @@ def test_errors_have_the_form_of_the_rfc(receiver: Receiver) -> None:
     assert receiver.refused(403, {})["err"] == "access_denied"
     receiver.token = "abc"
     assert receiver.refused(401, {})["err"] == "authentication_failed"
+
+
+def test_events_are_announced_where_the_operator_says_so(installation: Installation, app: Connected) -> None:
+    assert "securityEvents" not in app.client.get("/ServiceProviderConfig").ok(200).json
+    announced = installation.app(security_events="on").client.get("/ServiceProviderConfig").ok(200).json
+    assert announced["securityEvents"]["asyncRequest"] == "none"
+    assert f"{SCIM}prov:deactivate" in announced["securityEvents"]["eventUris"]

@@ -9,10 +9,12 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from ... import clock, outbound
-from ...admin import webhook_state, webhooks
+from ...admin import webhook_state, webhook_trial, webhooks
 from ...apps.workspace import Workspace
 from ...errors import OperatorError
+from ...events.sending import Service
 from ...events.webhooks import Webhook
+from ...installation import scim_root
 from ...operators.roles import Act
 from .routing import Routes
 from .visit import Visit
@@ -40,6 +42,7 @@ def add_webhook(visit: Visit) -> Response:
         )
     except OperatorError as error:
         return _page(visit, 400, problem=str(error), values=values)
+    assert secret is not None, "the standard format has one"
     return _page(visit, shown=(made, secret), said="Events come from now on. The receiver needs this secret.")
 
 
@@ -60,7 +63,8 @@ def test_webhook(visit: Visit, number: int) -> Response:
     webhook = _webhook(visit, number)
     client = outbound.Client(visit.console.settings.outbound_networks)
     try:
-        verdict = webhooks.test(_workspace(visit, Act.EDIT_APP), visit.desk.keyring, client, webhook)
+        service = Service(visit.desk.keyring, scim_root(visit.console.settings))
+        verdict = webhook_trial.send(_workspace(visit, Act.EDIT_APP), service, client, webhook)
     except OperatorError as error:
         return _said(visit, str(error), "bad")
     finally:

@@ -10,6 +10,7 @@ from flask import Response
 
 from ... import apps, errors
 from ...apps import app_profile
+from ...events import sets
 from ...scim import messages, openapi, quirks
 from .call import Call
 from .responses import scim_response
@@ -39,6 +40,7 @@ class ServiceProviderConfigView(View):
             max_payload_size=call.limits.max_body,
             change_password=app is not None and app.settings.passwords == "hash",
             keeps_profile=app is not None and not app_profile.differences(app_profile.STRICT, app.settings),
+            event_uris=sets.EVENT_URIS if app is not None and app.settings.security_events else (),
             types=app.resource_types.values() if app is not None else (),
         )
         return scim_response(orjson.dumps(config))
