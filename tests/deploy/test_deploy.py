@@ -102,6 +102,7 @@ def test_the_units_start_the_service_with_credentials_and_back_it_up(tmp_path: P
     assert state_dir == "SCIMLITE_STATE_DIR=%S/scimlite"
     environ["SCIMLITE_STATE_DIR"] = str(state)
     assert command_of("scimlite.service")[1:] == ["serve", "--workers", "4"]
+    _assert_is_command(command_of("scimlite-worker.service")[1:])
     # Type=notify: systemd waits for this message.
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(tmp_path / "notify"))
@@ -163,8 +164,8 @@ def test_compose_takes_its_file() -> None:
     text = json.dumps(compose)
     compose_spec.PyCompose.from_json(text)
     services = compose["services"]
-    assert set(services) == {"caddy", "scimlite", "upgrade", "postgres"}
-    for name in ("scimlite", "upgrade"):
+    assert set(services) == {"caddy", "scimlite", "worker", "upgrade", "postgres"}
+    for name in ("scimlite", "worker", "upgrade"):
         _assert_is_command(services[name]["command"])
     with pytest.raises(Exception, match="restrat"):
         compose_spec.PyCompose.from_json(text.replace('"restart"', '"restrat"'))
@@ -240,7 +241,7 @@ def test_kubernetes_takes_every_resource() -> None:
 
 def test_containers_of_kubernetes_run_commands_that_exist_and_no_root() -> None:
     containers = list(_containers(_resources()))
-    assert len(containers) == 3
+    assert len(containers) == 4
     for container in containers:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         if container["image"] == "scimlite":
