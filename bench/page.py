@@ -193,7 +193,7 @@ def _console(found: dict[str, Any]) -> list[str]:
         for name, one in found.items()
         if one["scim"]
     )
-    told = f"SCIM requests while somebody opens a page every second, in turns with nobody, medians of pairs: {beside}."
+    told = f"SCIM requests while somebody opens a page every second, in turns with nobody: {beside}."
     return [*lines, "", *wrap(told, 120)]
 
 

@@ -21,7 +21,7 @@ _HOUR = DAY // 24
 _MOST_BARS, _FEWEST_BARS = 62, 12
 _STEPS = (_HOUR, DAY, 7 * DAY, 28 * DAY, 364 * DAY, 3640 * DAY)
 #: Entries that are counted: in an index alone, and by reading them, which is ten times as dear.
-_MOST_IN_INDEX, _MOST_READ = 30_000, 5_000
+_MOST_IN_INDEX, _MOST_READ = 20_000, 5_000
 
 #: (number of the bar, outcome) to the number of entries.
 _Counts = Counter[tuple[int, str]]
