@@ -16,14 +16,14 @@ import databases
 import feeds
 from people import ORIGIN
 from receiver import Receiver, Reply, receiving
-from scimlite.admin import apps, webhook_trial, webhooks
+from scimlite.admin import apps, tokens, webhook_trial, webhooks
 from scimlite.admin.webhooks import WebhookError
-from scimlite.apps.keyring import Keyring
+from scimlite.apps.keyring import Keyring, TokenKind
 from scimlite.apps.workspace import Workspace
 from scimlite.config import Settings
 from scimlite.db.feed_tables import DeliveryRow
 from scimlite.errors import OperatorError
-from scimlite.events import sending, set_keys, sets, types
+from scimlite.events import sending, set_keys, set_streams, sets, types
 from scimlite.events.document import Data, Event, State
 from scimlite.events.sending import Format, Service
 from scimlite.events.set_keys import MissingExtraError
@@ -256,3 +256,27 @@ def test_what_keeps_tokens_from_being_pushed(
         assert verdict.error is not None
         assert named.replace("\\", "") in verdict.error
     webhooks.remove(workspace, webhook)
+
+
+# --- polled -------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_is_never_acknowledged_ends_the_stream_at_a_bound(
+    installation: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_streams, "_MOST_AHEAD", 3)
+    token = tokens.issue(workspace, installation.keyring, label="reader", kind=TokenKind.READER)[0].id
+
+    def polled(*done: Event) -> list[Event]:
+        feeds.settle(workspace.db)
+        return set_streams.poll(workspace, token, most=10, done=[each.id for each in done]).events
+
+    assert polled() == []
+    entries = [Entry(Action.UPDATED, user=(str(number), None)) for number in range(5)]
+    workspace.db.transact(lambda: record(workspace, entries))
+    first, *others = polled()
+    assert [each.lane for each in others] == ["1", "2"]
+    # The others are taken, and nothing comes behind them until the first is.
+    assert polled(*others) == [first]
+    assert not set_streams.poll(workspace, token, most=10).more
+    assert [each.lane for each in polled(first)] == ["3", "4"]
