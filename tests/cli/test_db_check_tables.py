@@ -68,8 +68,8 @@ ROUNDS: dict[str, list[Case]] = {
         *(("webhook", column, value, "id > 0") for column, value in (
             ("name", "''"), ("url", "'ftp://x'"), ("types", "'{{}}'"), ("format", "'fax'"), ("session_revoked", "3"),
             ("lanes", "0"), ("state", "'lost'"), ("epoch", "0"), ("tx", NEGATIVE), ("place", NEGATIVE),
-            ("leased_until", NEGATIVE), ("not_before", NEGATIVE), ("created_at", LATE), ("failing_since", LATE),
-            ("last_ok_at", LATE), ("last_failed_at", LATE), ("removed_at", LATE))),
+            ("leased_until", NEGATIVE), ("not_before", NEGATIVE), ("created_at", LATE), ("begins_at", LATE),
+            ("failing_since", LATE), ("last_ok_at", LATE), ("last_failed_at", LATE), ("removed_at", LATE))),
         *(("webhook_secret", column, value, "id > 0") for column, value in (
             ("secret_id", "'x'"), ("key_id", "'x'"), ("created_at", LATE), ("expires_at", "0"))),
         *(("delivery", column, value, "tx = 0") for column, value in (

@@ -126,7 +126,8 @@ FEED = [
     "INSERT INTO reading (app_id, token_id, at, epoch, tx, place) SELECT {app}, min(id), {now}, 1, 0, 5 FROM token",
     "INSERT INTO set_stream SELECT min(id), {app}, 1, 0, 5, '[]' FROM token",
     "INSERT INTO webhook (app_id, name, url, format, session_revoked, lanes, state, epoch, tx, place, leased_until, "
-    "not_before, created_at) VALUES ({app}, 'crm', 'https://a.example', 'set', 0, 1, 'active', 1, 0, 5, 0, 0, {now})",
+    "not_before, created_at, begins_at) VALUES "
+    "({app}, 'crm', 'https://a.example', 'set', 0, 1, 'active', 1, 0, 5, 0, 0, {now}, {now})",
     "INSERT INTO webhook_secret (webhook_id, secret_id, key_id, created_at) "
     "SELECT id, 'AAAAAAAAAAAAAAAAAAAAAA', '0123456789ab', {now} FROM webhook",
     "INSERT INTO delivery (webhook_id, journal_id, tx, lane, attempts, next_at) "
