@@ -5,11 +5,11 @@
     python bench/console.py --page '/console/report?app=main' --page '/console/users?q=ann'
 
 The database is filled as for bench/report.py, and stays with --folder. Each page is opened five times, warm, in this
-process and by an owner; the table has the medians of wall and CPU time, from the WSGI call to the last byte (a
-PostgreSQL server's own CPU is not counted), and the size of the page before compression. A page over a limit is marked
-as slow or large; where other programs work at the same time, CPU time tells more than wall time. Then a service runs,
-and SCIM requests are counted while somebody opens a page every second, and while nobody does (bench/beside.py). Unless
-pages are named, the figures go into docs/performance.md.
+process and by an owner; the table has the medians of wall and CPU time, from the WSGI call to the last byte (with that
+of PostgreSQL's backend, when it is on this machine), and the size of the page before compression. A page over a limit
+is marked as slow or large; where other programs work at the same time, CPU time tells more than wall time. Then a
+service runs, and SCIM requests are counted while somebody opens a page every second, and while nobody does
+(bench/beside.py). Unless pages are named, the figures go into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -113,20 +113,32 @@ def _measure(env: dict[str, str], arguments: argparse.Namespace) -> dict[str, An
     browser = app.test_client()
     _sign_in(db, browser)
     names = _names(db)
+    backend = _backend(db)
     paths = {each: each.format(**names) if "{" in each else each for each in arguments.page or PAGES}
-    pages = {each: _page(browser, each, path, arguments.repeats) for each, path in paths.items()}
+    pages = {
+        each: _page(partial(browser.get, path, base_url=BASE_URL), each, arguments.repeats, backend)
+        for each, path in paths.items()
+    }
     db.close()
     scim: tuple[float, ...] = ()
     cookie = browser.get_cookie("scimlite", domain="127.0.0.1")
     if arguments.pairs and cookie is not None:
         scim = beside.measure(env, cookie.value, list(paths.values()), arguments.pairs)
-        print("\nSCIM requests/s: {:,.0f} alone, {:,.0f} with a page every second, {:+.1%} fewer".format(*scim))
+        print("\nSCIM requests/s: {:,.0f} alone, {:,.0f} with a page every second, {:.1%} fewer".format(*scim))
     return {"rows": arguments.rows, "users": arguments.users, "pages": pages, "scim": scim}
 
 
-def _page(browser: Any, name: str, path: str, repeats: int) -> tuple[float, float, float]:
+def _backend(db: Database) -> Path | None:
+    """The file with the CPU time of the process of PostgreSQL that answers this one, when it is on this machine."""
+    if db.kind != "postgresql":
+        return None
+    file = Path(f"/proc/{db.peewee.execute_sql('SELECT pg_backend_pid()').fetchone()[0]}/schedstat")
+    return file if file.exists() else None
+
+
+def _page(get_page: Callable[[], Any], name: str, repeats: int, backend: Path | None) -> tuple[float, float, float]:
     """Milliseconds of wall and of CPU time, and kB, of one page, which are printed too."""
-    figures = [_opened(partial(browser.get, path, base_url=BASE_URL)) for _ in range(repeats + 1)][1:]
+    figures = [_opened(get_page, backend) for _ in range(repeats + 1)][1:]
     wall, cpu = (statistics.median(each[part] for each in figures) for part in (0, 1))
     answer = figures[-1][2]
     marks = [f"status {answer.status_code}"] if answer.status_code != 200 else []
@@ -137,11 +149,16 @@ def _page(browser: Any, name: str, path: str, repeats: int) -> tuple[float, floa
     return wall * 1000, cpu * 1000, size
 
 
-def _opened(get_page: Callable[[], Any]) -> tuple[float, float, Any]:
+def _opened(get_page: Callable[[], Any], backend: Path | None) -> tuple[float, float, Any]:
     """Wall and CPU seconds of one page, and the answer."""
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu = time.perf_counter(), _cpu(backend)
     answer = get_page()
-    return time.perf_counter() - began, time.process_time() - cpu, answer
+    return time.perf_counter() - began, _cpu(backend) - cpu, answer
+
+
+def _cpu(backend: Path | None) -> float:
+    """CPU seconds of this process, and of its backend."""
+    return time.process_time() + (int(backend.read_text().split()[0]) / 1e9 if backend is not None else 0.0)
 
 
 def _sign_in(db: Database, browser: Any) -> None:

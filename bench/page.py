@@ -171,8 +171,9 @@ def _console(found: dict[str, Any]) -> list[str]:
         return []
     sizes = "; ".join(f"{name}: {one['rows']:,} entries, {one['users']:,} users" for name, one in found.items())
     about = (
-        f"Each page warm, by an owner, from the WSGI call to the last byte; medians ({sizes}). A database server's own "
-        "CPU is in the wall time alone. A page may take 50 ms and weigh 150 kB before compression."
+        f"Each page warm, by an owner, from the WSGI call to the last byte; medians ({sizes}). CPU has that of "
+        "PostgreSQL's backend. A page may take 50 ms and weigh 150 kB before compression. Where other programs work on "
+        "the machine, wall time is shared with them, and CPU tells more."
     )
     heads = [f"{name}, ms wall / CPU" for name in found]
     lines = [
@@ -189,7 +190,7 @@ def _console(found: dict[str, Any]) -> list[str]:
         times = [f"{each[0]:.0f} / {each[1]:.0f}" if each else "" for each in every]
         lines.append(_row(f"`{page}`", *times, max(round(each[2]) for each in every if each)))
     beside = "; ".join(
-        f"{name}: {one['scim'][0]:,.0f} requests/s alone, {one['scim'][1]:,.0f} beside, {one['scim'][2]:+.1%} fewer"
+        f"{name}: {one['scim'][0]:,.0f} requests/s alone, {one['scim'][1]:,.0f} beside ({-one['scim'][2]:+.1%})"
         for name, one in found.items()
         if one["scim"]
     )
