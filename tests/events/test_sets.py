@@ -30,6 +30,7 @@ from scimlite.events.set_keys import MissingExtraError
 from scimlite.installation import Installation
 from scimlite.journal import Action, Entry, record
 from scimlite.outbound import Client
+from scimlite.web.app import create_app
 from scimlite.worker import Worker
 
 OLD, NEW = "the old secret key that is for tests", "the new secret key that is for tests"
@@ -280,3 +281,22 @@ def test_an_event_that_is_never_acknowledged_ends_the_stream_at_a_bound(
     assert polled(*others) == [first]
     assert not set_streams.poll(workspace, token, most=10).more
     assert [each.lane for each in polled(first)] == ["3", "4"]
+
+
+def test_the_service_says_which_extra_is_missing(
+    installation: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = create_app(installation.settings).test_client()
+    published = client.get("/.well-known/jwks.json")
+    assert published.mimetype == "application/jwk-set+json"
+    assert published.json == set_keys.key_set(installation.keyring)
+    text = tokens.issue(workspace, installation.keyring, label="reader", kind=TokenKind.READER)[1]
+    monkeypatch.setattr(set_keys, "find_spec", lambda name: None)
+    headers = {"Authorization": f"Bearer {text}"}
+    polled = client.post(f"/api/v1/{workspace.app.slug}/sets", json={}, headers=headers)
+    refused = client.get("/.well-known/jwks.json")
+    assert (polled.status_code, refused.status_code) == (501, 501)
+    assert polled.json is not None
+    assert set(polled.json) == {"err", "description"}
+    for answer in (polled, refused):
+        assert "pip install 'scimlite[sets]'" in answer.get_data(as_text=True)
