@@ -14,7 +14,7 @@ from playwright.sync_api import Dialog, Page
 import databases
 from browser import Faults
 from console_client import ConsoleClient, signed_in
-from console_crawl import GETS, Crawl, Stocked, crawl, stock
+from console_crawl import GETS, PREFIX, Crawl, Stocked, crawl, stock
 from installation import Installation, running
 
 #: What is stored, by what it would do on a page that is not careful.
@@ -94,7 +94,11 @@ def owner(site: Installation, hostile: Stocked) -> ConsoleClient:
 
 @pytest.fixture(scope="module")
 def crawled(owner: ConsoleClient, hostile: Stocked) -> Crawl:
-    return crawl(owner, [hostile.path(route) for route in GETS if route.act is not None], alike=2)
+    """Every page, and the one behind a set-up link, which is opened first."""
+    behind_a_link = f"{PREFIX}/setup/{hostile.invitation}"
+    owner.get(behind_a_link).ok()
+    owner.post(behind_a_link).ok(303)
+    return crawl(owner, [behind_a_link, *(hostile.path(route) for route in GETS if route.act is not None)], alike=2)
 
 
 def test_no_page_fails(crawled):
@@ -133,6 +137,7 @@ def test_every_page_shows_hostile_text_as_text(
     assert not wrong, "\n".join(wrong)
     assert not dialogs
     faults.check()
+    assert any("/setup/" in path for path, _ in crawled.documents)
     # The first page of users and the report show some of them; nothing of it was lost or computed.
     for name in ("form", "template"):
         assert PAYLOADS[name][:60] in shown, name
