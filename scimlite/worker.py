@@ -75,7 +75,7 @@ class Worker:
                 if once:
                     raise
                 self._complain(error)
-                pause, next_look = _AGAIN, 0.0
+                pause, next_look = _AGAIN, time.monotonic() + _AGAIN
             if once and self._settled and all(held.idle for held in self._held.values()):
                 break
             self._receive(min(pause, max(0.0, next_look - time.monotonic())))

@@ -444,3 +444,25 @@ def test_replayed_events_have_their_ids_again(site: Site) -> None:
     site.work()
     assert sorted(got.id for got in site.receiver.got[3:]) == sorted(ids)
     assert len(site.receipts()) == 2
+
+
+def test_a_worker_without_a_database_waits_before_it_tries_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is taken away; another one takes a second to be looked for."""
+    file = tmp_path / "scimlite.db"
+    opened = Installation.open(Settings.from_environment(environment(tmp_path, f"sqlite:///{file}")), create=True)
+    worker = Worker(opened)
+    running = threading.Thread(target=worker.run)
+    running.start()
+    try:
+        for path in tmp_path.glob("scimlite.db*"):
+            path.unlink()
+        time.sleep(2.5)
+    finally:
+        worker.stop()
+        running.join(timeout=30)
+        opened.db.close()
+    assert not running.is_alive()
+    told = [record for record in caplog.records if "worker:" in record.getMessage()]
+    assert 1 <= len(told) <= 4
