@@ -99,6 +99,10 @@ bench-compare: $(VENV)/.installed-test ## measure beside another checkout: make 
 conformance: $(VENV)/.installed-test ## run other people's clients and suites, write docs/conformance.md
 	$(VENV)/bin/python conformance/run_all.py $(CONFORMANCE)
 
+.PHONY: faults-deliveries
+faults-deliveries: $(VENV)/.installed-test ## kill and stop workers a hundred times while they deliver (6 minutes)
+	$(VENV)/bin/python faults/kill_workers.py $(FAULTS)
+
 .PHONY: faults
 faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (8 minutes)
 	$(VENV)/bin/python faults/run_faults.py $(FAULTS)

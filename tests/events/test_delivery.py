@@ -36,6 +36,7 @@ from scimlite.installation import Installation
 from scimlite.journal import Action, Entry, pruning, record, report
 from scimlite.journal.selection import Selection
 from scimlite.worker import Worker
+from tcp_forwarder import Forwarder
 
 _numbers = itertools.count(1)
 
@@ -370,6 +371,24 @@ def test_a_worker_that_was_stopped_past_its_lease_moves_nothing(site: Site, work
                 assert process.wait(20) == 0
     assert site.row.holder is None
     assert_all_arrived_in_order(site)
+
+
+def test_a_worker_goes_on_when_the_database_is_back(site: Site, worker_env: dict[str, str]) -> None:
+    url = worker_env["SCIMLITE_DATABASE_URL"]
+    if not url.startswith("postgres"):
+        pytest.skip("SQLite is a file.")
+    with (
+        Forwarder.to(url) as forwarder,
+        worker_process.started({**worker_env, "SCIMLITE_DATABASE_URL": forwarder.url(url)}) as worker,
+    ):
+        soon(lambda: site.row.holder)
+        forwarder.cut()
+        site.happen("ann", "bob")
+        time.sleep(0.5)
+        assert worker.poll() is None
+        forwarder.mend()
+        soon(lambda: len(site.receipts()) == 2, 20)
+    assert sorted(site.users()) == ["ann", "bob"]
 
 
 def test_sigterm_waits_for_what_is_being_sent(site: Site, worker_env: dict[str, str]) -> None:
