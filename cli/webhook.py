@@ -122,7 +122,7 @@ def add(
     )
     verifier = {"secret": secret} if secret else issuer(context, app.slug)
     if as_json:
-        print_json({**columns().data(webhook_state.of(context.db, app, made)), **verifier})
+        print_json({**columns(context.installation.keyring).data(webhook_state.of(context.db, app, made)), **verifier})
         return
     by = (
         "signed with this secret" if secret is not None else f"issued by {verifier['issuer']}, verified with these keys"
@@ -145,11 +145,11 @@ def list_(context: Context, slug: str | None, as_json: bool) -> None:
     Example: scimlite webhook list
     """
     listed = webhook_state.every(context.db, chosen_apps(context, slug))
-    table = columns()
+    table = columns(context.installation.keyring)
     if as_json:
         print_json_lines(map(table.data, listed))
         return
-    hidden = ("Types", "Behind", "Waiting", "Given up", "Last error")
+    hidden = ("Types", "Behind", "Waiting", "Given up", "Last error", "Secret key")
     empty = "There is no webhook. Add one: scimlite webhook add URL --app SLUG"
     table.print_table(listed, empty=empty, hidden_when_empty=hidden)
 
@@ -171,7 +171,7 @@ def show(context: Context, slug: str, name: str | None, with_secret: bool, as_js
     shown = webhooks.get(context.db, app, name)
     status = webhook_state.of(context.db, app, shown)
     secret = webhooks.show_secret(context.workspace(app), context.keyring, shown) if with_secret else None
-    data = columns().data(status)
+    data = columns(context.installation.keyring).data(status)
     verifier = issuer(context, app.slug) if shown.format == Format.SET else {}
     if as_json:
         print_json({**data, **verifier, **({"secret": secret} if secret else {})})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scimlite import clock
 from scimlite.admin.webhook_state import Status
+from scimlite.apps.keyring import Keyring
 from scimlite.visible_text import visible
 
 from .kit.columns import Column, Columns
@@ -11,8 +12,8 @@ from .kit.context import Context
 from .kit.times import iso_time, local_time, spoken_length
 
 
-def columns() -> Columns[Status]:
-    """Return the columns of webhooks."""
+def columns(keyring: Keyring) -> Columns[Status]:
+    """Return the columns of webhooks; which secret keys there are, the keyring knows."""
     now = clock.now()
     return Columns(
         Column("app", "App", value=lambda status: status.app.slug),
@@ -55,8 +56,24 @@ def columns() -> Columns[Status]:
             rank=2,
         ),
         Column("created_at", value=lambda status: iso_time(status.webhook.created_at)),
-        table=("App", "Name", "State", "URL", "Types", "Behind", "Waiting", "Given up", "Last confirmed", "Last error"),
+        Column(
+            "secret_key",
+            "Secret key",
+            value=lambda status: status.key_id,
+            shown=lambda status: _old_key(status.key_id, keyring),
+        ),
+        table=(
+            *("App", "Name", "State", "URL", "Types", "Behind", "Waiting", "Given up", "Last confirmed", "Last error"),
+            "Secret key",
+        ),
     )
+
+
+def _old_key(key_id: str | None, keyring: Keyring) -> str:
+    """Return which secret key a webhook needs, nothing for the newest."""
+    if key_id in (None, keyring.newest):
+        return ""
+    return f"{'old' if key_id in keyring else 'missing'} ({key_id})"
 
 
 def count(number: int) -> str:

@@ -17,6 +17,7 @@ from ..config import Settings, fields_of_variables
 from ..config_values import ClaimedRole
 from ..db import Database, drift, migration
 from ..db.tables import JournalRow, TokenRow
+from ..events import webhooks
 from . import backups, figures, watch
 from .figures import Space
 from .watch import Finding
@@ -24,11 +25,12 @@ from .watch import Finding
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret key by its fingerprint: whether the service has it, and how many valid tokens it signed."""
+    """A secret key by its fingerprint: whether the service has it, how many valid tokens and webhooks it signs."""
 
     fingerprint: str
     present: bool
     tokens: int
+    webhooks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,10 @@ def _keys(db: Database, keyring: Keyring) -> list[Key]:
     )
     query = TokenRow.select(TokenRow.key_id, fn.count(TokenRow.id)).where(valid).group_by(TokenRow.key_id)
     signed = {key_id: int(count) for key_id, count in db.rows(query)}
+    hooks = webhooks.needed_keys(db, at)
     known = list(keyring.fingerprints)
-    return [Key(each, each in known, signed.get(each, 0)) for each in [*known, *sorted(signed.keys() - set(known))]]
+    others = sorted((signed.keys() | hooks.keys()) - set(known))
+    return [Key(each, each in known, signed.get(each, 0), hooks.get(each, 0)) for each in [*known, *others]]
 
 
 def _settings(settings: Settings) -> list[Setting]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from peewee import Case, fn
 
+from .. import clock
 from ..apps import App, by_id
 from ..db import Database, Slot, feed_order, prepared
 from ..db.feed_tables import DeliveryRow
@@ -33,6 +34,8 @@ class Status:
     #: How many events wait for another try, and how many were given up.
     waiting: int
     dead: int
+    #: Fingerprint of the secret key that its newest secret is made from; None when it has no secret.
+    key_id: str | None
 
     @property
     def state(self) -> str:
@@ -57,8 +60,11 @@ def of(db: Database, app: App, webhook: Webhook, *, most_stretches: int | None =
     """How a webhook does; it looks for the oldest event in so many parts of the feed, or, with None, in all of it."""
     oldest, waiting, dead = db.rows(_counted, webhook=webhook.id)[0]
     unread = _first_unread(db, webhook, most_stretches)
+    secret = next(iter(webhooks.secrets(db, webhook.id, clock.now())), None)
     times = [at for at in (oldest, unread) if at is not None]
-    return Status(app, webhook, min(times, default=None), int(waiting or 0), int(dead or 0))
+    return Status(
+        app, webhook, min(times, default=None), int(waiting or 0), int(dead or 0), secret.key_id if secret else None
+    )
 
 
 def holding(db: Database, before: int) -> list[Status]:

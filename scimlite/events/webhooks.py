@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+from peewee import fn
 
 from ..apps.keyring import Keyring
 from ..db import Database, Slot, prepared
@@ -107,6 +108,11 @@ def secrets(db: Database, webhook_id: int, at: int) -> list[Secret]:
     return [Secret(*row) for row in db.rows(_secrets, webhook=webhook_id, at=at)]
 
 
+def needed_keys(db: Database, at: int) -> dict[str, int]:
+    """How many living webhooks need each secret key, by its fingerprint, so that they can be signed."""
+    return {key_id: int(count) for key_id, count in db.rows(_needed_keys, at=at)}
+
+
 def signing_keys(keyring: Keyring, kept: Sequence[Secret]) -> list[bytes]:
     """The bytes of secrets; those are left out of which the secret key is not given, unless none would be left.
 
@@ -133,6 +139,14 @@ def _of_app(db: Database) -> Any:
 @prepared
 def _by_id(db: Database) -> Any:
     return _webhooks().where(WebhookRow.id == Slot("id"))
+
+
+@prepared
+def _needed_keys(db: Database) -> Any:
+    query = WebhookSecretRow.select(WebhookSecretRow.key_id, fn.count(WebhookSecretRow.webhook_id.distinct()))
+    query = query.join(WebhookRow, on=(WebhookRow.id == WebhookSecretRow.webhook_id))
+    signs = WebhookSecretRow.expires_at.is_null() | (WebhookSecretRow.expires_at > Slot("at"))
+    return query.where(WebhookRow.removed_at.is_null(), signs).group_by(WebhookSecretRow.key_id)
 
 
 @prepared

@@ -101,6 +101,10 @@ def test_the_commands_around_a_webhook(settings_env: dict[str, str]) -> None:
         assert len(receiver.got) == 3
         assert commands("webhook", "edit", "crm", "--app", "acme", "--types", "user.creatd").code == 1
         assert commands("webhook", "deliveries", "--app", "acme").ok().out == ""
+        newer = Commands({**commands.env, "SCIMLITE_SECRET_KEY": f"{'n' * 40},{commands.env['SCIMLITE_SECRET_KEY']}"})
+        assert " old (" in newer("webhook", "list").ok().out
+        newest = Commands({**commands.env, "SCIMLITE_SECRET_KEY": "n" * 40})
+        assert newest("webhook", "show", "--app", "acme", "--secret").code == 1
         secret = commands("webhook", "rotate", "--app", "acme").ok().out.strip()
         assert commands("webhook", "show", "--app", "acme", "--secret", "--json").ok().json["secret"] == secret
         assert commands("webhook", "add", receiver.url, "--app", "acme", "--name", "crm").code == 1
