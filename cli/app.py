@@ -34,7 +34,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_first_installation, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, idp_option
-from .kit.options import dry_run_option, json_option, wide_option, yes_option
+from .kit.options import Choice, dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json
 
 
@@ -78,7 +78,7 @@ def app() -> None:
 )
 @click.option(
     "--profile",
-    type=click.Choice(list(app_profile.PROFILES)),
+    type=Choice(list(app_profile.PROFILES)),
     default=app_profile.DEFAULT,
     show_default=True,
     help="The bundle of features to begin with.",
@@ -160,7 +160,7 @@ def show(context: Context, slug: str, features: bool, as_json: bool) -> None:
 @click.option("--name", metavar="NAME", help="A new name; slug and base URL stay.")
 @click.option(
     "--profile",
-    type=click.Choice(list(app_profile.PROFILES)),
+    type=Choice(list(app_profile.PROFILES)),
     help="Set a bundle of features; --feature then sets single ones.",
 )
 @click.option(

@@ -6,13 +6,14 @@ import click
 from click.shell_completion import get_completion_class
 
 from .kit import shells
+from .kit.options import Choice
 
 _PROGRAM = "scimlite"
 _VARIABLE = "_SCIMLITE_COMPLETE"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes commands, options and names in a shell.

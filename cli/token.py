@@ -20,7 +20,7 @@ from .kit.confirming import confirm
 from .kit.context import Context, with_installation
 from .kit.groups import Group
 from .kit.idp import connection_block, idp_option
-from .kit.options import dry_run_option, json_option, wide_option, yes_option
+from .kit.options import Choice, dry_run_option, json_option, wide_option, yes_option
 from .kit.output import print_json, print_json_lines
 from .kit.times import DEADLINE, DURATION, iso_time, local_time, spoken_time
 
@@ -97,7 +97,7 @@ def token() -> None:
 @click.option("--label", metavar="LABEL", help="What it is called.  [default: default, or reader]")
 @click.option(
     "--kind",
-    type=click.Choice([str(kind) for kind in TokenKind]),
+    type=Choice([str(kind) for kind in TokenKind]),
     default=str(TokenKind.SCIM),
     show_default=True,
     help="Whose it is: an identity provider's, or the application's, which reads profiles and events.",

@@ -21,7 +21,7 @@ from .kit.app_name import app_option, required_app_option
 from .kit.choosing import chosen_apps
 from .kit.context import Context, with_installation
 from .kit.groups import Group
-from .kit.options import json_option, wide_option
+from .kit.options import Choice, json_option, wide_option
 from .kit.output import print_fields, print_json, print_json_lines, print_title
 from .kit.times import local_time, spoken_length
 from .webhook_columns import columns, count, issuer
@@ -75,7 +75,7 @@ def webhook() -> None:
 @_lanes_option
 @click.option(
     "--format",
-    type=click.Choice([each.value for each in Format]),
+    type=Choice([each.value for each in Format]),
     default=Format.STANDARD.value,
     show_default=True,
     help="standard: signed JSON (Standard Webhooks); set: security event tokens (RFC 9967, RFC 8935).",

@@ -13,6 +13,8 @@ from scimlite.admin.identity_providers import PROVIDERS, IdentityProvider
 from scimlite.service_address import Address
 from scimlite.visible_text import visible
 
+from .options import Choice
+
 #: Columns of the text around the two values; those are never wrapped, so that they can be copied.
 _WIDTH = 80
 
@@ -21,7 +23,7 @@ def idp_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The `--idp` option of commands that print what to paste into an identity provider."""
     return click.option(
         "--idp",
-        type=click.Choice([provider.key for provider in PROVIDERS]),
+        type=Choice([provider.key for provider in PROVIDERS]),
         help="Name the fields as this identity provider does.  [guessed from the app's profile and name]",
     )(command)
 

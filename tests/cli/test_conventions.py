@@ -9,6 +9,7 @@ from command_line import every_command
 from scimlite.admin import apps, deleted
 from scimlite.clock import DAY
 from scimlite.db.tables import TABLES, JournalRow, ResourceRow
+from scimlite_cli.kit.options import Choice
 
 ACME = {
     "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
@@ -161,6 +162,11 @@ def test_a_command_that_ends_with_another_code_does_so_with_json(site, nothing):
         (("app", "edit", "{slug}", "--feature", "patch-answer=boddy"), 2, "'body'"),
         (("report", "--action", "creatd"), 2, "'created'"),
         (("report", "--outcome", "refusd"), 2, "'refused'"),
+        (("app", "create", "New", "--profile", "entr"), 2, "'entra'"),
+        (("app", "edit", "{slug}", "--profile", "stict"), 2, "'strict'"),
+        (("token", "rotate", "{slug}", "--idp", "okat"), 2, "'okta'"),
+        (("token", "issue", "{slug}", "--kind", "raeder"), 2, "'reader'"),
+        (("completion", "fsh"), 2, "'fish'"),
         (("token", "show", "{slug}", "defualt"), 1, "'default'"),
         (("schema", "show", "Usr", "--app", "{slug}"), 1, "'User'"),
     ],
@@ -169,6 +175,12 @@ def test_a_command_that_ends_with_another_code_does_so_with_json(site, nothing):
 def test_a_wrong_name_is_answered_with_the_one_that_was_meant(site, filled, command, code, meant):
     said = site.fails(*(word.format(slug=filled) for word in command), code=code)
     assert f"Did you mean {meant}?" in said
+
+
+def test_every_choice_answers_with_the_one_that_was_meant():
+    for path, command in every_command():
+        for param in command.params:
+            assert isinstance(param.type, Choice) or not isinstance(param.type, click.Choice), (path, param.name)
 
 
 # --- one form of JSON ---------------------------------------------------------------------------------------------
