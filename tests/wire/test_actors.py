@@ -15,6 +15,7 @@ from scim_client import assert_scim_error
 from scimlite import clock
 from scimlite.admin import apps, check_entries
 from scimlite.apps import refused_tokens, trial
+from scimlite.db.tables import TallyRow
 from scimlite.journal import tallies
 
 SETTINGS = {"TRUSTED_PROXIES": "127.0.0.1"}
@@ -142,7 +143,11 @@ def test_many_addresses_fill_nothing(installation: Installation, app: Connected)
     assert counts[refused_tokens.OTHER_ADDRESSES] == 50
     # The check of the database knows what is counted, and what is not.
     today = clock.now() // clock.DAY
-    kind = tallies.Kind.REFUSED_ADDRESS.value
+
+    def problems(kind: tallies.Kind, name: str) -> list[Any]:
+        counted = TallyRow(day=today, app_id=row.id, kind=kind.value, name=name, times=1)
+        return list(check_entries.tally_problems(counted, app.slug, clock.now()))
+
     for name, sound in (("192.0.2.7", True), ("2001:db8::7", True), ("others", True), ("-", True), ("alice", False)):
-        assert (not list(check_entries.tally_problems(today, kind, name, 1, "a", clock.now()))) is sound, name
-    assert list(check_entries.tally_problems(today, "refused_token", "192.0.2.7", 1, "a", clock.now()))
+        assert (not problems(tallies.Kind.REFUSED_ADDRESS, name)) is sound, name
+    assert problems(tallies.Kind.REFUSED_TOKEN, "192.0.2.7")
