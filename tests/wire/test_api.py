@@ -52,7 +52,8 @@ class Reader:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return Answer(answer.status, json.load(answer), answer.headers)
         except urllib.error.HTTPError as error:
-            return Answer(error.code, json.load(error), error.headers)
+            with error:
+                return Answer(error.code, json.load(error), error.headers)
 
     def get(self, path: str, schema: str, **parameters: Any) -> Any:
         """The JSON of an answer 200, which is as the document says."""

@@ -167,7 +167,8 @@ def test_a_webhook(
         assert_same(app, database)
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/hooks/scim", data=b"{}", timeout=10)
-        assert refused.value.code == 401
+        with refused.value as answer:
+            assert answer.code == 401
 
 
 def sign_in_and_disable(app: Connected, database: Path) -> None:

@@ -41,5 +41,6 @@ def test_it_is_for_reading_only(installation: Installation):
     assert get(installation, method="HEAD")[1] == ""
     with pytest.raises(urllib.error.HTTPError) as refused:
         get(installation, method="POST")
-    assert refused.value.code == 405
-    assert "urn:ietf:params:scim:api:messages:2.0:Error" in refused.value.read().decode()
+    with refused.value as answer:
+        assert answer.code == 405
+        assert "urn:ietf:params:scim:api:messages:2.0:Error" in answer.read().decode()

@@ -47,7 +47,8 @@ class Receiver:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer), answer.headers
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error), error.headers
+            with error:
+                return error.code, json.load(error), error.headers
 
     def poll(self, _query: str = "", **body: Any) -> tuple[list[dict[str, Any]], bool]:
         """The claims of the tokens that come, verified with the published keys; and whether there are more."""
