@@ -286,7 +286,8 @@ def test_an_event_that_is_never_acknowledged_ends_the_stream_at_a_bound(
 def test_the_service_says_which_extra_is_missing(
     installation: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = create_app(installation.settings).test_client()
+    app = create_app(installation.settings)
+    client = app.test_client()
     published = client.get("/.well-known/jwks.json")
     assert published.mimetype == "application/jwk-set+json"
     assert published.json == set_keys.key_set(installation.keyring)
@@ -300,3 +301,4 @@ def test_the_service_says_which_extra_is_missing(
     assert set(polled.json) == {"err", "description"}
     for answer in (polled, refused):
         assert "pip install 'scimlite[sets]'" in answer.get_data(as_text=True)
+    app.extensions["scimlite"].db.close()
