@@ -65,13 +65,26 @@ def walk_cursor(workspace: Workspace, place: Place, row: int) -> str:
     return cursors.walk_to_text(workspace.app.id, epoch.current(workspace.db).epoch, Walk(place, row))
 
 
+def follow(workspace: Workspace, after: str, limit: int, types: Collection[str] = ()) -> Page:
+    """The page behind a cursor, or behind `start`. Raises InvalidCursor and CursorExpired.
+
+    The epoch is read once: when a new one begins meanwhile, the page's own cursor is void, and nothing is passed over.
+    """
+    feed = epoch.current(workspace.db)
+    place = BEGINNING if after == START else cursors.from_text(after, workspace.app.id, feed)
+    return _page(workspace, place, limit, types, feed.epoch)
+
+
 def read(workspace: Workspace, after: Place, limit: int, types: Collection[str] = ()) -> Page:
-    """Up to `limit` events behind a place, of some types or of all.
+    """Up to `limit` events behind a place of the present epoch, of some types or of all.
 
     A page may be short although there are more: it says so, and how far it looked.
     """
+    return _page(workspace, after, limit, types, epoch.current(workspace.db).epoch)
+
+
+def _page(workspace: Workspace, after: Place, limit: int, types: Collection[str], number: int) -> Page:
     found = told_entries(workspace, after, limit, types)
-    number = epoch.current(workspace.db).epoch
     cursor = cursors.to_text(workspace.app.id, number, found.end)
     return Page(events(workspace, found.entries, number), found.end, cursor, found.more)
 

@@ -31,10 +31,10 @@ class EventsView(ApiView):
         limit = parameters.limit(DEFAULT_EVENTS, MOST_EVENTS)
         types = chosen([name.strip() for name in (parameters.get("types") or "").split(",") if name.strip()])
         after = parameters.get("after")
-        place = feed.place_of(call.reading, after)
         if after is None:
-            return json_response({"events": [], "cursor": feed.cursor_of(call.reading, place), "more": False})
-        page = feed.read(call.reading, place, limit, types)
+            now = feed.cursor_of(call.reading, feed.place_of(call.reading, None))
+            return json_response({"events": [], "cursor": now, "more": False})
+        page = feed.follow(call.reading, after, limit, types)
         # The documents are made already.
         events = b",".join(map(to_json, page.events))
         rest = orjson.dumps({"cursor": page.cursor, "more": page.more})
