@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scimlite.web", "scimlite.worker"),
     ("scimlite.installation",),
     ("scimlite.admin",),
-    ("scimlite.events", "scimlite.operators"),
+    ("scimlite.events", "scimlite.operators", "scimlite.sync"),
     ("scimlite.directory",),
     ("scimlite.apps",),
     ("scimlite.journal",),
@@ -53,7 +53,9 @@ LIBRARIES = {
     "rich": {"scimlite_cli", "scimlite_cli.*"},
     "gunicorn": {"scimlite_cli.server.*"},
     "prometheus_client": {"scimlite_cli.server.meter", "scimlite_cli.server.exporter"},
-    "peewee": {f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "operators", "admin", "events")},
+    "peewee": {
+        f"scimlite.{room}.*" for room in ("db", "journal", "apps", "directory", "operators", "admin", "events", "sync")
+    },
     "playhouse": {"scimlite.db.*"},
     "psycopg": {"scimlite.config_values", "scimlite.db.postgresql*"},
     "sqlite3": {"scimlite.db.sqlite", "scimlite.db.sqlite_*"},
