@@ -1,4 +1,4 @@
-"""`scimlite work`: the worker process, which delivers events to webhooks."""
+"""`scimlite work`: the worker process, which delivers events to webhooks and reads sources."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .server import housekeeper, logs
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Deliver what is due, tidy up, and end; for cron.")
+@click.option("--once", is_flag=True, help="Do what is due, tidy up, and end; for cron.")
 @with_installation
 def work(context: Context, once: bool) -> None:
-    """Deliver events to webhooks until it is stopped, and delete hourly what is kept for a limited time.
+    """Deliver events to webhooks and read sources until it is stopped, and delete hourly what is kept for a time.
 
-    Run it beside the service, on one host or several: workers share the webhooks. `serve --work` runs one with the
-    service. When it is stopped it waits for what is being sent.
+    Run it beside the service, on one host or several: workers share the webhooks and the sources. `serve --work` runs
+    one with the service. When it is stopped it waits for what is being sent.
 
     \b
     Examples: scimlite work

@@ -1,7 +1,7 @@
-"""The worker: one loop that delivers events to webhooks, in a process beside the service, as many as one likes.
+"""The worker: one loop that delivers events to webhooks and reads sources, in a process beside the service.
 
 It looks twice a second at what there is, holds the webhooks that nobody else holds, and hands out what their threads
-report. Several workers, on several hosts, share the webhooks by leases.
+report. Sources are read in threads. Several workers, on several hosts, share all of it by leases.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import time
 
 from . import clock, outbound
+from .admin.source_runs import ground_of
 from .db import DatabaseError, feed_order
 from .db.feed_order import Place
 from .errors import ScimError, Unavailable
@@ -23,6 +24,7 @@ from .events.sending import Service
 from .events.webhooks import State, Webhook
 from .installation import Installation
 from .redaction import error_log
+from .sync.schedule import Schedule
 
 #: Seconds between two looks at the feed: an event is pushed within a second.
 _LOOK = 0.4
@@ -47,6 +49,7 @@ class Worker:
         client = outbound.Client(installation.settings.outbound_networks)
         service = Service(installation.keyring, installation.scim_root)
         self._means = Means(self._db, service, client, self._report, lease)
+        self._schedule = Schedule(ground_of(self._db, client, installation.settings.state_dir))
         self._held: dict[int, Delivery] = {}
         #: Deliveries of webhooks that went to others, while something of them is still being sent.
         self._leaving: list[Delivery] = []
@@ -60,7 +63,7 @@ class Worker:
         self._reports.put(None)
 
     def run(self, *, once: bool = False) -> None:
-        """Delivers; `once` until there is nothing to send now.
+        """Delivers and reads sources; `once` until there is nothing to send, and nothing is due.
 
         A database that cannot be used is tried again, or, with `once`, raises Unavailable or DatabaseError.
         """
@@ -76,7 +79,7 @@ class Worker:
                     raise
                 self._complain(error)
                 pause, next_look = _AGAIN, time.monotonic() + _AGAIN
-            if once and self._settled and all(held.idle for held in self._held.values()):
+            if once and self._settled and self._schedule.idle and all(held.idle for held in self._held.values()):
                 break
             self._receive(min(pause, max(0.0, next_look - time.monotonic())))
         self._finish()
@@ -88,6 +91,7 @@ class Worker:
         if not self._settled:
             epoch.settle(self._db)
             self._settled = True
+        self._schedule.look()
         number = epoch.current(self._db).epoch
         living = {webhook.id: webhook for webhook in webhooks.living(self._db)}
         for id, held in list(self._held.items()):
@@ -156,6 +160,7 @@ class Worker:
 
     def _finish(self) -> None:
         """Waits for what is being sent, writes how it went, and lets all webhooks go."""
+        self._schedule.stop()
         ends_at = time.monotonic() + _LONGEST_END
         while any(held.lanes.sending for held in self._held.values()) and time.monotonic() < ends_at:
             self._receive(0.1)

@@ -79,14 +79,18 @@ MENTIONED = sorted({line for name in FOR_TYPING for line in mentioned(PAGES[name
 @pytest.mark.parametrize("line", MENTIONED)
 def test_a_command_exists_with_its_options(line: str) -> None:
     words = re.split(r"[|>;&]", line)[0].split()
-    name = " ".join(words[:2]) if isinstance(COMMANDS[words[0]], click.Group) else words[0]
-    assert name in COMMANDS
-    options = {option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    name = words[0]
+    for word in words[1:]:
+        if isinstance(COMMANDS[name], click.Group) and re.fullmatch("[a-z|-]+", word):
+            name = f"{name} {word}"
+            assert name in COMMANDS
+    parameters = COMMANDS[name].get_params(click.Context(COMMANDS[name]))
+    options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)} <= options | {"--help"}
 
 
 def test_every_command_is_in_the_documentation() -> None:
-    shown = {" ".join(line.split()[:2]) for line in MENTIONED} | {line.split()[0] for line in MENTIONED}
+    shown = {" ".join(line.split()[:words]) for line in MENTIONED for words in (1, 2, 3)}
     assert not {name for name, each in COMMANDS.items() if not isinstance(each, click.Group)} - shown
 
 

@@ -18,6 +18,7 @@ from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.feed_tables import DeliveryRow, ReadingRow, SetStreamRow, WebhookRow
 from ..db.operator_tables import InvitationRow, OperatorAppRow
+from ..db.sync_tables import SourceLinkRow, SourceRow, SourceRunRow
 from ..db.tables import (
     AppRow,
     BrakeRow,
@@ -271,7 +272,9 @@ def _delete(scope: Scope, slug: str) -> App:
     db.execute(DeliveryRow.delete().where(DeliveryRow.webhook_id.in_(hooks)))
     ended = {"removed_at": clock.after(app.created_at), "holder": None, "leased_until": 0}
     db.execute(WebhookRow.update(ended).where(WebhookRow.app_id == app.id, WebhookRow.removed_at.is_null()))
-    for table in (ReadingRow, SetStreamRow, *_CONTENTS, OperatorAppRow, InvitationRow):
+    # A run that is going on writes nothing more.
+    db.execute(SourceRow.update(ended).where(SourceRow.app_id == app.id, SourceRow.removed_at.is_null()))
+    for table in (ReadingRow, SetStreamRow, SourceRunRow, SourceLinkRow, *_CONTENTS, OperatorAppRow, InvitationRow):
         db.execute(table.delete().where(table.app_id == app.id))
     update(db, app, enabled=0, deleted_at=clock.after(app.created_at))
     others = f" and {held.others} other resources" if held.others else ""

@@ -28,10 +28,14 @@ from ..db.operator_tables import (
     SignInAttemptRow,
     SignInLinkRow,
 )
+from ..db.sync_tables import SourceLinkRow, SourceRow, SourceRunRow
 from ..directory import brakes, tombstones
 from ..journal import Action, Actor, Outcome
 from ..operators.roles import Role
 from ..operators.sessions import Way
+from ..sync.history import Outcome as RunOutcome
+from ..sync.links import Linked
+from ..sync.sources import State
 
 #: Microseconds by which clocks of several servers may differ.
 SKEW = DAY
@@ -124,6 +128,7 @@ COLUMNS: dict[Any, dict[str, Column]] = {
         "profile": _one_of(app_profile.PROFILES, "there is no such profile"),
         "declared": _OBJECT,
         "mapping": _OBJECT,
+        "sourced": _FLAG,
         "mapping_version": _POSITIVE,
         "version": _POSITIVE,
         "created_at": PAST,
@@ -260,4 +265,33 @@ COLUMNS: dict[Any, dict[str, Column]] = {
         "dead_at": PAST,
     },
     ReceiptRow: {"at": PAST, "status": _STATUS, "attempts": _COUNT, "ms": _COUNT},
+    SourceRow: {
+        "id": _KEY,
+        "name": _FULL,
+        "kind": _FULL,
+        "mapping_version": _POSITIVE,
+        "secret": _matching(r"(env|file|kept):.+", "it is no reference to a secret"),
+        "state": _one_of(State, "there is no such state"),
+        "read_version": _COUNT,
+        "due_at": _TIME_OR_0,
+        "failures": _COUNT,
+        "leased_until": _TIME_OR_0,
+        **dict.fromkeys(("settings", "mapping", "owned", "rules", "held", "accepted"), _OBJECT),
+        **dict.fromkeys(("last_ok_at", "last_full_at", "created_at", "removed_at"), PAST),
+    },
+    SourceLinkRow: {
+        "type": _one_of(("User", "Group"), "there is no such type"),
+        "key": _FULL,
+        "version": _COUNT,
+        "state": _one_of(Linked, "there is no such state"),
+        "missing_runs": _COUNT,
+        "missing_since": PAST,
+    },
+    SourceRunRow: {
+        "id": _KEY,
+        "kind": _one_of(("full", "delta"), "there is no such kind"),
+        "outcome": _one_of(RunOutcome, "there is no such outcome"),
+        "counts": _OBJECT,
+        **dict.fromkeys(("started_at", "beat_at", "ended_at"), PAST),
+    },
 }

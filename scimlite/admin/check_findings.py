@@ -35,6 +35,7 @@ class Kind(Worded):
     OPERATORS = "operators", "operators, and links and sessions of operators, that cannot be"
     INVITATIONS = "invitations", "set-up links that cannot be"
     FEED = "feed", "webhooks, deliveries and places in the feed that cannot be"
+    SOURCES = "sources", "sources, and their links and runs, that cannot be"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from ..db.operator_tables import (
     SessionRow,
     SignInLinkRow,
 )
+from ..db.sync_tables import SourceRow, SourceRunRow
 from ..errors import Remedy
 from ..journal.refusals import LONGEST_BODY
 from ..operators.invitations import LONGEST
@@ -166,6 +167,15 @@ def _webhook_secret(row: Any, facts: Facts) -> Iterator[Fault]:
     yield from _later(row, "created_at", "expires_at")
 
 
+def _source(row: Any, facts: Facts) -> Iterator[Fault]:
+    yield from _later(row, "created_at", "removed_at")
+    yield from _later(row, "created_at", "last_ok_at", "last_full_at", by=SKEW)
+
+
+def _source_run(row: Any, facts: Facts) -> Iterator[Fault]:
+    yield from _later(row, "started_at", "beat_at", "ended_at", by=SKEW)
+
+
 #: By table; a row gets here only when each of its columns holds what it may.
 RELATIONS: dict[Any, Callable[[Any, Facts], Iterator[Fault]]] = {
     tables.AppRow: _app,
@@ -182,4 +192,6 @@ RELATIONS: dict[Any, Callable[[Any, Facts], Iterator[Fault]]] = {
     SetStreamRow: _of_token,
     WebhookRow: _webhook,
     WebhookSecretRow: _webhook_secret,
+    SourceRow: _source,
+    SourceRunRow: _source_run,
 }

@@ -26,6 +26,7 @@ from ..db.operator_tables import (
     SignInAttemptRow,
     SignInLinkRow,
 )
+from ..db.sync_tables import SourceLinkRow, SourceRow, SourceRunRow
 from . import check_rows, check_values
 from .check_findings import Kind
 from .check_rows import Facts
@@ -55,6 +56,9 @@ OF_APPS: tuple[tuple[Any, Kind], ...] = (
     (ReadingRow, Kind.FEED),
     (SetStreamRow, Kind.FEED),
     (WebhookRow, Kind.FEED),
+    (SourceRow, Kind.SOURCES),
+    (SourceLinkRow, Kind.SOURCES),
+    (SourceRunRow, Kind.SOURCES),
 )
 
 

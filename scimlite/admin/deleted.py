@@ -15,6 +15,7 @@ from .. import clock, journal
 from ..apps import App, AppError
 from ..apps.workspace import Workspace
 from ..db import Database, Slot, prepared
+from ..db.sync_tables import SourceLinkRow
 from ..db.tables import AliasRow, DepartureRow, MemberRow, PasswordRow, ResourceRow, ValueRow
 from ..directory import member_changes, members, tombstones, value_index
 from ..directory.attempt import Attempt
@@ -272,6 +273,7 @@ def _remove(scope: Scope, apps: Sequence[App], tombstones_found: list[Tombstone]
         (MemberRow, MemberRow.group_id),
         (DepartureRow, DepartureRow.resource_id),
         (ValueRow, ValueRow.resource_id),
+        (SourceLinkRow, SourceLinkRow.resource_id),
         (ResourceRow, ResourceRow.id),
     ):
         db.execute(table.delete().where(column.in_(rows)))

@@ -13,6 +13,7 @@ from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database
 from ..db.feed_tables import DeliveryRow, WebhookRow
+from ..db.sync_tables import SourceLinkRow
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
 from ..directory import brakes
 from ..journal import Action, Entry
@@ -81,6 +82,7 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
         (DepartureRow, DepartureRow.resource_id),
         (MemberRow, MemberRow.member_id),
         (ValueRow, ValueRow.resource_id),
+        (SourceLinkRow, SourceLinkRow.resource_id),
         (ResourceRow, ResourceRow.id),
     ):
         if row is not None:

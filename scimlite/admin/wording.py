@@ -59,6 +59,10 @@ def _is_membership(record: Record) -> bool:
     return record.action in (Action.MEMBER_ADDED, Action.MEMBER_REMOVED)
 
 
+#: Kinds of actors who are named with what they did: a client is who it always is.
+_NAMED = (Actor.CLI, Actor.CONSOLE, Actor.SETUP, Actor.APP_TEST, Actor.SOURCE)
+
+
 def description_of(record: Record) -> str:
     """Returns the facts of an entry, one a line: the group of a membership, changed attributes, a refusal's reason."""
     lines = [record.group] if record.group and (record.user or record.user_id or _is_membership(record)) else []
@@ -69,7 +73,7 @@ def description_of(record: Record) -> str:
         # One sentence with the request id to look for in the logs, the client's included.
         request = f" (request {record.request_id})" if record.request_id else ""
         lines = [f"{record.outcome}{_status(record)}: {': '.join(lines)}{request}"]
-    elif record.client and record.actor in (Actor.CLI, Actor.CONSOLE, Actor.SETUP, Actor.APP_TEST):
+    elif record.client and record.actor in _NAMED:
         lines = [", ".join([*lines, f"by {record.client}"])]
     lines += confirmations_of(record)
     return "\n".join(map(visible, lines))

@@ -42,6 +42,8 @@ class App:
     #: The attribute mapping in the database's JSON, and its version.
     mapping: str = "{}"
     mapping_version: int = 1
+    #: True when sources are read into it, so that resources may have an owner.
+    sourced: bool = False
 
     @cached_property
     def strictness(self) -> Strictness | None:
@@ -97,6 +99,7 @@ def load(*row: Any) -> App:
     """The app in a row of COLUMNS; parsed once for each version of the row."""
     values = {column.name: value for column, value in zip(COLUMNS, row, strict=True)}
     values["enabled"] = bool(values["enabled"])
+    values["sourced"] = bool(values["sourced"])
     values["settings"] = AppSettings.from_json(values["settings"])
     values["declared"] = declared.from_json(values["declared"])
     return App(**values)

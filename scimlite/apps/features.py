@@ -147,6 +147,13 @@ class AppSettings:
         "/ServiceProviderConfig lists the security event tokens (RFC 9967) that the application gets, which strict "
         "clients refuse as an unknown attribute.",
     )
+    sourced_users: Literal["source", "shared"] = _choice(
+        "source",
+        "shared",
+        help="Users and groups that come from a source: source refuses what clients would change of the attributes "
+        "that the source gives, and their deletion, and writes again what others changed; shared lets clients change "
+        "them, and the source writes only what changed there.",
+    )
     revive: bool = _switch(
         False,
         "A user who is created with the externalId of exactly one deleted user, within the retention time, gets "

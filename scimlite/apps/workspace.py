@@ -33,6 +33,8 @@ class Workspace(Scope):
     limits: Limits = _DEFAULTS
     #: None where no request of a client is behind the acts.
     allowance: Allowance | None = None
+    #: False where an operator accepted how many are disabled, deleted and removed: brakes do not count them.
+    counted: bool = True
 
     @property
     def app_id(self) -> int:

@@ -47,6 +47,10 @@ INDEXES: tuple[str, ...] = (
     "CREATE INDEX set_stream_app ON set_stream (app_id)",
     "CREATE UNIQUE INDEX webhook_name ON webhook (app_id, name) WHERE removed_at IS NULL",
     "CREATE INDEX webhook_secret_webhook ON webhook_secret (webhook_id)",
+    "CREATE UNIQUE INDEX source_name ON source (app_id, name) WHERE removed_at IS NULL",
+    "CREATE UNIQUE INDEX source_link_resource ON source_link (app_id, resource_id) WHERE resource_id IS NOT NULL",
+    "CREATE INDEX source_run_source ON source_run (source_id, id)",
+    "CREATE INDEX source_run_app ON source_run (app_id, id)",
 )
 
 #: On one database only, by its kind.
@@ -62,6 +66,7 @@ _OF_APP = "(app_id) REFERENCES app (id)"
 _OF_OPERATOR = "(operator_id) REFERENCES operator (id)"
 _OF_TOKEN = "(token_id) REFERENCES token (id)"
 _OF_WEBHOOK = "(webhook_id) REFERENCES webhook (id)"
+_OF_SOURCE = "(source_id) REFERENCES source (id)"
 _OF_RESOURCE = "(app_id, resource_id) REFERENCES resource (app_id, id)"
 
 #: Foreign keys by table: the columns, and what they refer to.
@@ -90,6 +95,9 @@ FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
     "webhook_secret": (_OF_WEBHOOK,),
     "delivery": (_OF_WEBHOOK,),
     "receipt": (_OF_WEBHOOK,),
+    "source": (_OF_APP,),
+    "source_link": (_OF_SOURCE, _OF_RESOURCE),
+    "source_run": (_OF_APP, _OF_SOURCE),
 }
 
 #: The defaults of columns, on both databases and on one of them.
@@ -98,6 +106,7 @@ DEFAULTS: dict[str, str] = {
     "app.mapping": "'{}'",
     "app.mapping_version": "1",
     "app.profile": "'default'",
+    "app.sourced": "0",
     "resource.profile_version": "0",
     "token.kind": "'scim'",
     "value.sought": "1",
@@ -110,7 +119,7 @@ DEFAULTS_OF: dict[str, dict[str, str]] = {
 IDENTITIES: frozenset[str] = frozenset(
     (
         *("app.id", "token.id", "resource.id", "refusal.id", "journal.id", "operator.id", "sign_in_attempt.id"),
-        *("invitation.id", "reading.id", "webhook.id", "webhook_secret.id"),
+        *("invitation.id", "reading.id", "webhook.id", "webhook_secret.id", "source.id", "source_run.id"),
     )
 )
 COLLATED: frozenset[str] = frozenset(

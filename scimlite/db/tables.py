@@ -11,6 +11,7 @@ from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, SmallIntege
 
 from .feed_tables import FEED_TABLES
 from .operator_tables import OPERATOR_TABLES
+from .sync_tables import SYNC_TABLES
 from .table import Table
 
 
@@ -35,6 +36,8 @@ class AppRow(Table):
     version = IntegerField()
     created_at = BigIntegerField()
     deleted_at = BigIntegerField(null=True)
+    #: 1 when sources are read into it, so that resources may have an owner.
+    sourced = SmallIntegerField()
 
     class Meta:
         table_name = "app"
@@ -311,4 +314,5 @@ TABLES: tuple[type[Any], ...] = (
     SigningKeyRow,
     *OPERATOR_TABLES,
     *FEED_TABLES,
+    *SYNC_TABLES,
 )

@@ -52,8 +52,11 @@ class Attempt:
         id: str | None = None,
         method: str = "",
         body: Any = None,
+        note: str | None = None,
     ) -> None:
+        """In: `note`, why it is attempted, in words for the journal."""
         self._workspace = workspace
+        self.note = note
         self.action = action
         self.resource_type = resource_type
         self.id = id
@@ -111,10 +114,11 @@ class Attempt:
         waiters.subject.set(None)
         # Inside a transaction the entry would be rolled back, so the attempt that began the transaction records.
         if isinstance(error, Exception) and not self._recorded and not self.workspace.db.in_transaction:
-            self._recorded = True
-            self._refuse(as_scim_error(error))
+            self.refuse(as_scim_error(error))
 
-    def _refuse(self, error: ScimError) -> None:
+    def refuse(self, error: ScimError) -> None:
+        """Records a refusal outside of any transaction; for who began the transaction in which the attempt failed."""
+        self._recorded = True
         if isinstance(error, _UNRECORDED):
             return
         if self.action is Action.SEARCHED and not isinstance(error, BadRequest):

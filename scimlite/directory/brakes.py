@@ -138,7 +138,7 @@ def count(workspace: Workspace, kind: str, rows: Sequence[int]) -> None:
     """
     db, app = workspace.db, workspace.app
     limit = limits(app.settings, kind)
-    if not rows or not limit.on:
+    if not rows or not limit.on or not workspace.counted:
         return
     db.rows(_locked_app, app=app.id)
     state = _state(db, app, kind)

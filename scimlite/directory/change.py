@@ -18,7 +18,7 @@ from ..scim import ceilings, patch_plan, versions
 from ..scim.document import Document
 from ..scim.preconditions import Preconditions
 from ..scim.schema import ResourceType
-from . import brakes, departures, member_changes, passwords, profiles, tombstones, value_index
+from . import brakes, departures, member_changes, ownership, passwords, profiles, tombstones, value_index
 from .attempt import Attempt
 from .identity import Subject, entry, remember
 from .read import Resource, lock
@@ -118,6 +118,8 @@ class Change:
             edits=password is not None or bool(differences.keys() - ({"active"} if deactivates else ())),
             members=linked.changed,
         )
+        if ownership.may_matter(self._workspace):
+            ownership.check(self._workspace, resource.row, differences, members=linked.changed)
         if deactivates:
             brakes.count(self._workspace, departures.USERS, [resource.row])
             resource.gone = tombstones.deprovisions(settings)
@@ -139,7 +141,8 @@ class Change:
             action = Action.DELETED
         elif after.active != before.active:
             action = Action.ENABLED if after.active else Action.DISABLED
-        return [entry(action, after, differences, self._revision.ignored, "; ".join(filter(None, [reason, password])))]
+        note = "; ".join(filter(None, [self._attempt.note, reason, password]))
+        return [entry(action, after, differences, self._revision.ignored, note)]
 
     def _store(self, resource: Resource, changes: Sequence[versions.Change], before: Subject, after: Subject) -> None:
         """Writes the new version and the value rows that differ; buries a user who is deprovisioned."""

@@ -6,7 +6,7 @@ leaves the same entries in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from ..scim import patch as patching
 from ..scim.document import Document
 from ..scim.preconditions import UNCONDITIONAL, Preconditions
 from ..scim.schema import ResourceType
-from . import brakes, departures, member_changes, passwords, tombstones
+from . import brakes, departures, member_changes, ownership, passwords, tombstones
 from .attempt import Attempt
 from .change import Change, Revision
 from .creation import Creation
@@ -141,6 +141,48 @@ def patch(
         return Written(change.carry_out(), edits=plan.edits)
 
 
+def assign(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    id: str,
+    body: Json,
+    owned: Collection[documents.Place],
+    *,
+    attempt: Attempt | None = None,
+) -> Written:
+    """Makes some places of a resource what they are in a body, and leaves the others and its links as they are.
+
+    In: a resource as JSON; the places that are to be as in it, also without a value. Raises what `replace` raises.
+    """
+    with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PUT", body=body) as attempt:
+        if attempt.may_be_large:
+            ceilings.check_sent(resource_type, ceilings.of_body(body), workspace.limits)
+        cleaned = intake.clean(resource_type, body, replacing=True)
+        revision = Revision(
+            renew=lambda current: documents.assigned(resource_type, current, cleaned.document, owned),
+            steps=(),
+            ignored=cleaned.ignored,
+            password=None,
+        )
+        change = Change(attempt, resource_type, id, UNCONDITIONAL, revision)
+        return Written(change.carry_out(), cleaned.document)
+
+
+def relink(
+    workspace: Workspace,
+    resource_type: ResourceType,
+    id: str,
+    steps: Sequence[patch_plan.LinkStep],
+    *,
+    attempt: Attempt | None = None,
+) -> Written:
+    """Carries out steps on the links of a resource. Raises what `patch` raises."""
+    with attempt or Attempt(workspace, Action.UPDATED, resource_type, id=id, method="PATCH") as attempt:
+        features.allow_change(workspace.app.settings, workspace.app.slug, resource_type, members=bool(steps))
+        revision = Revision(renew=_unchanged, steps=steps, ignored=(), password=None)
+        return Written(Change(attempt, resource_type, id, UNCONDITIONAL, revision).carry_out())
+
+
 def _check(workspace: Workspace, resource_type: ResourceType, body: Json) -> None:
     """Raises InvalidSyntax when the app is too strict for a resource."""
     if workspace.app.strictness is not None:
@@ -179,13 +221,15 @@ def _delete(attempt: Attempt, resource_type: ResourceType, id: str, precondition
     workspace = attempt.workspace
     settings = workspace.app.settings
     resource = lock(workspace, resource_type, id, preconditions)
+    if ownership.may_matter(workspace):
+        ownership.check_deletion(workspace, resource.row)
     subject = Subject(resource_type, id, orjson.loads(resource.document))
     reason, ended = None, tombstones.DELETED
     if subject.is_user:
         brakes.count(workspace, departures.USERS, [resource.row])
         reason = tombstones.why(settings, deactivated=False)
         ended = tombstones.DEPROVISIONED if tombstones.deprovisions(settings) else ended
-    entries = [entry(Action.DELETED, subject, {}, note=reason)]
+    entries = [entry(Action.DELETED, subject, {}, note="; ".join(filter(None, [attempt.note, reason])))]
     if subject.is_group:
         lost = member_changes.lost_by_deletion(workspace.db, resource.row, subject.pair)
         brakes.count(workspace, departures.MEMBERS, lost.removed)

@@ -83,6 +83,17 @@ class Action(StrEnum):
     WEBHOOK_OFF = "webhook_off"
     #: The worker had it begin anew, because the database came to a server that counts in another way.
     WEBHOOK_MOVED = "webhook_moved"
+    SOURCE_ADDED = "source_added"
+    SOURCE_EDITED = "source_edited"
+    SOURCE_ENABLED = "source_enabled"
+    SOURCE_DISABLED = "source_disabled"
+    SOURCE_REMOVED = "source_removed"
+    #: A source was read, and what differed was written; or reading failed.
+    SOURCE_SYNCED = "source_synced"
+    #: A run wants an operator's word before it writes.
+    SOURCE_HELD = "source_held"
+    #: An operator gave it.
+    SOURCE_ACCEPTED = "source_accepted"
     #: An operator was refused what their role does not allow.
     DENIED = "denied"
 

@@ -14,6 +14,8 @@ CONSOLE_OPERATORS = "console:"
 SETUP_LINKS = "setup:"
 #: What the operator's own test of a connection calls itself.
 CONNECTION_TEST = "scimlite app test"
+#: How the client of a source's origin begins; its name follows.
+SOURCES = "source "
 #: How the names begin of what that test creates.
 CONNECTION_TEST_NAMES = "scimlite-test-"
 
@@ -26,6 +28,7 @@ class Actor(Worded):
     CONSOLE = "console", "an operator, at the console"
     SETUP = "setup", "somebody with a set-up link of an app"
     APP_TEST = "app-test", "an operator's test of the connection, proved by the secret key"
+    SOURCE = "source", "a source, which is read into the app"
     WORKER = "worker", "the worker of this installation, by itself"
     EMBEDDED = "embedded", "code of the application that has scimlite inside"
 

@@ -100,6 +100,44 @@ def renewed(resource_type: ResourceType, current: Document, sent: Document) -> D
     return finished
 
 
+class Place(NamedTuple):
+    """A place in documents: the URN of an extension or None, an attribute, and a sub-attribute of a single value."""
+
+    urn: str | None
+    name: str
+    sub: str | None = None
+
+
+def assigned(resource_type: ResourceType, current: Document, sent: Document, places: Collection[Place]) -> Document:
+    """The document with these places as they are in `sent`, and all others as in `current`.
+
+    Raises Mutability when an immutable attribute would change, InvalidValue as `renewed`.
+    """
+    made = {name: dict(value) if isinstance(value, dict) else value for name, value in current.items()}
+    for place in places:
+        source = sent if place.urn is None else sent.get(place.urn, {})
+        holder = made if place.urn is None else made.setdefault(place.urn, {})
+        value = source.get(place.name)
+        if place.sub is not None:
+            whole = dict(holder.get(place.name) or {})
+            part = (value or {}).get(place.sub)
+            whole.pop(place.sub, None)
+            value = {**whole, place.sub: part} if part is not None else whole or None
+        if value is None:
+            holder.pop(place.name, None)
+        else:
+            holder[place.name] = value
+    for urn, attribute in resource_type.attributes:
+        if attribute.mutability == "immutable":
+            before = (current if urn is None else current.get(urn, {})).get(attribute.name)
+            if before is not None and before != (made if urn is None else made.get(urn, {})).get(attribute.name):
+                raise Mutability(f"{attribute.path} is immutable: it cannot change once it has a value.")
+    finished = finish(resource_type, made)
+    require(resource_type, finished)
+    check_name(finished, current)
+    return finished
+
+
 def _settled(attribute: Attribute, before: Json, after: Json) -> Json:
     """The value after a PUT of an attribute that is immutable, writeOnly, or has immutable sub-attributes."""
     if attribute.mutability == "readWrite" or (attribute.write_only and after is not None):

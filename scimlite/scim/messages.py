@@ -106,6 +106,12 @@ _OPS = frozenset({"add", "replace", "remove"})
 _LONGEST_NAME = 40
 
 
+def patch_of(op: str, path: str, value: Json = None) -> dict[str, Json]:
+    """Returns a PatchOp message with one operation; without a value for None."""
+    operation = {"op": op, "path": path, **({} if value is None else {"value": value})}
+    return {"schemas": [PATCH_URN], "Operations": [operation]}
+
+
 def load_patch(body: Json) -> list[Operation]:
     """Returns the operations of a PatchOp message (RFC 7644 section 3.5.2).
 

@@ -10,7 +10,9 @@ from ..suggestions import did_you_mean
 from .reading import Kind, SourceError
 
 #: The file in `readers` that has the kind as KIND.
-_OWN: dict[str, str] = {}
+_OWN = {
+    "csv": "csv",
+}
 _GROUP = "scimlite.sources"
 
 
@@ -20,9 +22,19 @@ def _others() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUP) if point.name not in _OWN}
 
 
+def forget() -> None:
+    """Looks for the kinds of other packages again; for who installs one while this process runs."""
+    _others.cache_clear()
+
+
 def names() -> list[str]:
     """The names of all kinds."""
     return [*_OWN, *sorted(_others())]
+
+
+def own_names() -> list[str]:
+    """The names of this package's kinds."""
+    return list(_OWN)
 
 
 def get(name: str) -> Kind:

@@ -32,6 +32,7 @@ REMOVING = {
     ("db", "restore"),
     ("operator", "remove"),
     ("webhook", "remove"),
+    ("source", "remove"),
 }
 
 

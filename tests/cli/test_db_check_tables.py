@@ -28,7 +28,7 @@ ROUNDS: dict[str, list[Case]] = {
     "values": [
         *(("app", column, value, APP) for column, value in (
             ("name", "' '"), ("enabled", "2"), ("settings", "'['"), ("profile", "'soft'"), ("declared", "'[]'"),
-            ("mapping", "'[]'"), ("mapping_version", "0"), ("version", "0"), ("created_at", LATE))),
+            ("mapping", "'[]'"), ("mapping_version", "0"), ("version", "0"), ("created_at", LATE), ("sourced", "2"))),
         ("app", "version", NEGATIVE, "id = {other}"),
         ("app", "deleted_at", NEGATIVE, "name = 'Dead'"),
         *(("token", column, value, FIRST) for column, value in (
@@ -77,6 +77,18 @@ ROUNDS: dict[str, list[Case]] = {
             ("dead_at", LATE))),
         *(("receipt", column, value, "webhook_id > 0") for column, value in (
             ("at", LATE), ("status", "42"), ("attempts", NEGATIVE), ("ms", NEGATIVE))),
+        *(("source", column, value, "id > 0") for column, value in (
+            ("name", "''"), ("kind", "''"), ("settings", "'[]'"), ("mapping", "'[]'"), ("mapping_version", "0"),
+            ("owned", "'[]'"), ("secret", "'hunter2'"), ("rules", "'['"), ("state", "'lost'"),
+            ("read_version", NEGATIVE), ("due_at", NEGATIVE), ("failures", NEGATIVE), ("held", "'[]'"),
+            ("accepted", "'[]'"), ("last_ok_at", LATE), ("last_full_at", LATE), ("leased_until", NEGATIVE),
+            ("created_at", LATE), ("removed_at", LATE))),
+        *(("source_link", column, value, "source_id > 0") for column, value in (
+            ("type", "'Robot'"), ("key", "''"), ("version", NEGATIVE), ("state", "'lost'"),
+            ("missing_runs", NEGATIVE), ("missing_since", LATE))),
+        *(("source_run", column, value, "id > 0") for column, value in (
+            ("kind", "'half'"), ("started_at", LATE), ("beat_at", LATE), ("ended_at", LATE), ("outcome", "'lucky'"),
+            ("counts", "'[]'"))),
     ],
     "resources": [
         *(("resource", column, value, ALICE) for column, value in (
@@ -125,6 +137,8 @@ ROUNDS: dict[str, list[Case]] = {
         ("set_stream", "token_id", "(SELECT min(id) FROM token WHERE app_id = {other})", "epoch > 0"),
         ("webhook", "removed_at", "created_at - 1", "id > 0"),
         ("webhook_secret", "expires_at", "created_at - 1", "id > 0"),
+        ("source", "removed_at", "created_at - 1", "id > 0"),
+        ("source_run", "ended_at", "started_at - 200000000000", "id > 0"),
     ],
     "more relations": [
         ("app", "declared", "'{{\"schemas\": [1]}}'", "id = {other}"),

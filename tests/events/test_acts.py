@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +24,8 @@ from scimlite.admin import (
     person,
     replays,
     schemas,
+    source_runs,
+    sources,
     tokens,
     webhook_trial,
     webhooks,
@@ -41,6 +46,7 @@ from scimlite.operators import accounts, attempts, invitations, links, sessions
 from scimlite.operators.roles import Act, NotAllowed, Role
 from scimlite.operators.sessions import Way
 from scimlite.outbound import Client
+from scimlite.sync.rules import Rules
 
 OPERATOR = Origin("cli:ann", actor=Actor.CLI)
 EXTENSION = "urn:example:params:scim:schemas:extension:acts:2.0:User"
@@ -516,6 +522,24 @@ def manage_webhook(site: Site) -> None:
     webhooks.remove(workspace, made)
 
 
+def manage_source(site: Site) -> None:
+    file = Path(tempfile.mkdtemp()) / "users.csv"
+    file.write_text("id,userName\n1,sourced\n")
+    site.watch()
+    db, settings, workspace = site.installation.db, site.installation.settings, site.workspace
+    made = sources.add(workspace, "corp", "csv", {"file": str(file)})
+    made = sources.edit(workspace, made, rules=Rules(missing_after=1))
+    sources.set_state(workspace, made, enabled=False)
+    sources.set_state(workspace, sources.get(db, site.app), enabled=True)
+    with source_runs.ground(db, settings) as place:
+        source_runs.sync(place, site.workspace, made)
+        file.write_text("id,userName\n")
+        source_runs.sync(place, site.workspace, made)
+    sources.accept(workspace, sources.get(db, site.app), {"removals": 1})
+    sources.remove(workspace, made, users=sources.KEEP, state_dir=settings.state_dir)
+    shutil.rmtree(file.parent)
+
+
 def resolve_nothing(*_: Any) -> list[str]:
     raise OSError("no such name")
 
@@ -670,6 +694,21 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
             (Action.WEBHOOK_OFF, OK, None),
         ],
         [],
+    ),
+    (
+        manage_source,
+        [
+            (Action.SOURCE_ADDED, OK, None),
+            (Action.SOURCE_EDITED, OK, None),
+            (Action.SOURCE_DISABLED, OK, None),
+            (Action.SOURCE_ENABLED, OK, None),
+            (Action.CREATED, OK, None),
+            (Action.SOURCE_SYNCED, OK, None),
+            (Action.SOURCE_HELD, REFUSED, None),
+            (Action.SOURCE_ACCEPTED, OK, None),
+            (Action.SOURCE_REMOVED, OK, None),
+        ],
+        [("user_created", None)],
     ),
     (do_what_the_role_does_not_allow, [(Action.DENIED, REFUSED, None)], []),
 ]

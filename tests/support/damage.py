@@ -97,7 +97,7 @@ def fill(site: Site) -> Filled:
 
 
 def _fill_more(filled: Filled) -> None:
-    """Adds tokens, operators with all that is theirs, refused requests, and rows of the feed."""
+    """Adds tokens, operators with all that is theirs, refused requests, and rows of the feed and of sources."""
     site, db = filled.site, filled.site.installation.db
     for label in ("expires", "revoked", "used", "strange", "noisy", "lost", "group"):
         site.ok("token", "issue", filled.slug, "--label", label)
@@ -117,7 +117,7 @@ def _fill_more(filled: Filled) -> None:
     for _ in range(3):
         invitations.make(workspace, site.installation.keyring)
     places = {**_places(filled), "now": clock.now()}
-    for statement in FEED:
+    for statement in FEED + SOURCES:
         db.peewee.execute_sql(statement.format(**places))
 
 
@@ -134,6 +134,16 @@ FEED = [
     "SELECT id, 5, 0, 'x', 0, {now} FROM webhook",
     "INSERT INTO receipt (journal_id, webhook_id, at, status, attempts, ms) "
     "SELECT 4, id, {now}, 200, 1, 9 FROM webhook",
+]
+#: Rows of sources, as the service writes them.
+SOURCES = [
+    "INSERT INTO source (app_id, name, kind, settings, mapping, mapping_version, owned, rules, state, read_version, "
+    "due_at, failures, leased_until, created_at) VALUES "
+    "({app}, 'corp', 'csv', '{{}}', '{{}}', 1, '{{}}', '{{}}', 'active', 0, {now}, 0, 0, {now})",
+    "INSERT INTO source_link (app_id, source_id, type, key, resource_id, digest, ties, version, state, missing_runs) "
+    "SELECT {app}, id, 'User', 'k1', {alice}, '', '', 1, 'ok', 0 FROM source",
+    "INSERT INTO source_run (app_id, source_id, request_id, kind, started_at, beat_at, outcome, counts) "
+    "SELECT {app}, id, 'r', 'full', {now}, {now}, 'ok', '{{}}' FROM source",
 ]
 
 
@@ -181,6 +191,7 @@ def damaged(filled: Filled, statements: list[str]) -> Iterator[None]:
 
 #: All tables, those that refer to others first.
 TABLES = (
+    *("source_run", "source_link", "source"),
     *("receipt", "delivery", "webhook_secret", "webhook", "set_stream", "reading", "feed", "invitation"),
     *("sign_in_attempt", "session", "sign_in_link", "operator_app", "operator", "signing_key", "refusal", "tally"),
     *("departure", "brake", "password", "member", "value", "alias", "journal", "token", "resource", "app"),
