@@ -65,12 +65,14 @@ LIBRARIES = {
     "h11": {"scimlite.outbound.connection"},
     "socket": {
         "scimlite.outbound.*",
+        "scimlite.sync.readers.ldap_connection",
         "scimlite.admin.wire",
         "scimlite.service_address",
         "scimlite_cli.kit.listener",
         "scimlite_cli.server.*",
     },
-    "ssl": {"scimlite.outbound.*", "scimlite.admin.wire"},
+    "ssl": {"scimlite.outbound.*", "scimlite.sync.readers.ldap_connection", "scimlite.admin.wire"},
+    "ldap": {"scimlite.sync.readers.*"},
     "requests": {"scimlite.operators.single_sign_on"},
     **{library: set() for library in ("urllib.request", "urllib3", "httpx", "httpcore", "aiohttp", "asyncio")},
 }

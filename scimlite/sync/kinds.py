@@ -12,6 +12,7 @@ from .reading import Kind, SourceError
 #: The file in `readers` that has the kind as KIND.
 _OWN = {
     "csv": "csv",
+    "ldap": "ldap",
 }
 _GROUP = "scimlite.sources"
 

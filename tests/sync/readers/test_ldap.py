@@ -1,0 +1,357 @@
+"""Sources of the kind ldap, with a real OpenLDAP: what is read, what ends early, what it says about trouble."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import openldap
+from openldap import ADMIN, GROUPS, PASSWORD, PEOPLE, OpenLdap, group, person
+from scimlite.admin import sources
+from scimlite.sync import kinds, secret_references
+from scimlite.sync.readers import ldap_connection
+from scimlite.sync.reading import IncompleteError, Opening, Record, SourceError
+from scimlite.sync.rules import Rules
+from scimlite.sync.shaping import Expression
+from sourced import Sourced
+
+KIND = kinds.get("ldap")
+SMALL, BLIND = f"uid=small,{PEOPLE}", f"uid=blind,{PEOPLE}"
+_numbers = itertools.count(1)
+
+ENTRIES = [
+    person("ann", "mail: ann@example.com", "mail: a@example.org", "title: Clerk", f"manager: uid=bob,{PEOPLE}"),
+    person("bob", "mail: bob@example.com"),
+    person("umlaut", f"title:: {base64.b64encode('Löwe'.encode()).decode()}"),
+    person("bytes", f"jpegPhoto:: {base64.b64encode(bytes([255, 254])).decode()}"),
+    *(person(f"p{number}", "employeeNumber: 7") for number in range(12)),
+    person("small", f"userPassword: {PASSWORD}"),
+    person("blind", f"userPassword: {PASSWORD}"),
+    openldap.entry(
+        f"uid=unix,{PEOPLE}",
+        *("objectClass: account", "objectClass: posixAccount", "uid: unix", "cn: Unix", "uidNumber: 1", "gidNumber: 1"),
+        "homeDirectory: /home/unix",
+    ),
+    openldap.entry(
+        f"uid=old,{PEOPLE}",
+        *("objectClass: inetOrgPerson", "objectClass: shadowAccount", "uid: old", "cn: Old", "sn: Old"),
+        "shadowExpire: 1",
+    ),
+    openldap.entry(
+        f"cn=Comma\\, Inc,{PEOPLE}", "objectClass: inetOrgPerson", "cn: Comma, Inc", "sn: Comma", "uid: comma"
+    ),
+    group("Staff", "ann", "BOB", f"cn=Inner,{GROUPS}", f"cn=Comma\\2C Inc,{PEOPLE}", "gone"),
+    group("Inner", "p0", f"cn=Staff,{GROUPS}"),
+    group("Empty"),
+    openldap.entry(
+        f"cn=unix,{GROUPS}", "objectClass: posixGroup", "cn: unix", "gidNumber: 1", "memberUid: unix", "memberUid: ann"
+    ),
+    openldap.entry(
+        f"cn=Unique,{GROUPS}", "objectClass: groupOfUniqueNames", "cn: Unique", f"uniqueMember: uid=ann,{PEOPLE}"
+    ),
+]
+RIGHTS = (
+    f'limits dn.exact="{SMALL}" size.soft=5 size.hard=5 size.prtotal=5\n'
+    "access to attrs=userPassword by anonymous auth by * none\n"
+    f'access to dn.children="{PEOPLE}" attrs=entry by dn.exact="{BLIND}" none by * read\n'
+    "access to * by * read\n"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
+    with openldap.serving(tmp_path_factory.mktemp("slapd") / "server", ENTRIES, more=RIGHTS) as running:
+        yield running
+
+
+def opened(server: OpenLdap, secret: str | None = PASSWORD, **settings: Any) -> Any:
+    """A reader of the server, with the attributes that the usual mapping reads."""
+    attributes = {
+        type: frozenset(name for text in rows.values() for name in Expression.parse(text).attributes)
+        for type, rows in KIND.mapping.items()
+    }
+    # No text, if somebody has one.
+    attributes["User"] |= {"jpegPhoto"}
+    given = {"url": server.url, "bind": ADMIN, "base": [PEOPLE], "groups": [GROUPS], "page-size": "4"}
+    given |= {name.replace("_", "-"): value for name, value in settings.items()}
+    return KIND.open(Opening({name: value for name, value in given.items() if value}, secret, None, attributes))  # type: ignore[arg-type]
+
+
+def read(server: OpenLdap, **settings: Any) -> dict[str, Record]:
+    """Everything, by the first part of the name there."""
+    reader = opened(server, **settings)
+    try:
+        return {record.name.split(",ou=")[0]: record for record in reader.everything()}
+    finally:
+        reader.close()
+
+
+def test_users_come_with_their_values(server):
+    found = read(server)
+    ann = found["uid=ann"]
+    assert ann.values["mail"] == ["ann@example.com", "a@example.org"]
+    assert ann.values["manager"] == [f"uid=bob,{PEOPLE}"]
+    assert len(ann.key) == 36
+    assert found["uid=umlaut"].values["title"] == ["Löwe"]
+    assert found["uid=unix"].values["uid"] == ["unix"]
+    assert {name for name, record in found.items() if not record.active} == {"uid=old"}
+
+
+def test_bytes_that_are_no_text_are_a_fault_of_their_entry_only(server):
+    found = read(server)
+    assert found["uid=bytes"].fault == "jpegPhoto holds bytes that are no text"
+    assert {name for name, record in found.items() if record.fault} == {"uid=bytes"}
+
+
+def test_members_are_found_however_their_names_are_written(server):
+    reader = opened(server)
+    found = {record.name.split(",ou=")[0]: record for record in reader.everything()}
+    keys = {record.key: name for name, record in found.items()}
+
+    def members(name: str) -> set[str]:
+        resolved = [reader.resolve(each) for each in found[name].members]
+        return {keys[key] for key in resolved if key is not None}
+
+    assert members("cn=Staff") == {"uid=ann", "uid=bob", "cn=Inner", "cn=Comma\\2C Inc"}
+    assert members("cn=Inner") == {"uid=p0", "cn=Staff"}
+    assert members("cn=Empty") == set()
+    assert members("cn=unix") == {"uid=unix", "uid=ann"}
+    assert members("cn=Unique") == {"uid=ann"}
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "users"),
+    [
+        ({"filter": "(title=Clerk)"}, {"uid=ann"}),
+        ({"members_of": [f"cn=Staff,{GROUPS}"]}, {"uid=ann", "uid=bob", "uid=p0", "cn=Comma\\2C Inc"}),
+        ({"base": [PEOPLE, openldap.SUFFIX], "filter": "(uid=ann)"}, {"uid=ann"}),
+        ({"base": [f"uid=ann,{PEOPLE}"]}, {"uid=ann"}),
+        ({"page_size": "0", "filter": "(uid=bob)"}, {"uid=bob"}),
+    ],
+    ids=["filter", "members-of", "bases that overlap", "one entry", "without pages"],
+)
+def test_only_some_users(server, settings, users):
+    found = read(server, **settings)
+    assert {name for name, record in found.items() if record.type == "User"} == users
+
+
+def test_groups_can_be_left_out_and_users_be_disabled_by_a_filter(server):
+    found = read(server, groups=["none"], disabled="(employeeNumber=7)")
+    assert {record.type for record in found.values()} == {"User"}
+    assert not found["uid=p3"].active
+    assert found["uid=ann"].active
+
+
+# --- what looks like success ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["4", "0"])
+def test_a_size_limit_is_no_end(server, size):
+    with pytest.raises(IncompleteError, match="size limit"):
+        read(server, bind=SMALL, page_size=size)
+
+
+def test_a_server_that_gives_no_answer_ends_the_run(server, monkeypatch):
+    monkeypatch.setattr(ldap_connection, "TIMEOUT", 0.5)
+    reader = opened(server)
+    reading = reader.everything()
+    next(reading)
+    with server.frozen(), pytest.raises(IncompleteError, match=r"no answer in time|cannot be reached"):
+        for _ in reading:
+            pass
+    reader.close()
+
+
+def test_an_account_that_may_not_see_the_users_is_told_so(server):
+    reader = opened(server, bind=BLIND)
+    last = list(reader.check())[-1]
+    assert last.ok is False
+    assert "this account may see" in last.text
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "step", "said"),
+    [
+        ({"secret": "wrong"}, "bind", "the name or the password is wrong"),
+        ({"secret": None}, "bind", "needs a password"),
+        ({"base": ["ou=nobody,dc=example,dc=com"]}, "rights", "has no base ou=nobody"),
+        ({"base": ["nonsense"]}, "rights", "has no base nonsense"),
+        ({"filter": "(title=Clerk"}, "rights", "is no LDAP filter"),
+        ({"filter": "(title=Nobody)"}, "rights", "no user is there"),
+        ({"url": "ldap://127.0.0.1:1"}, "TCP", "port 1 of 127.0.0.1: connection refused"),
+        ({"url": "ldap://nowhere.invalid"}, "name", "there is no host nowhere.invalid"),
+    ],
+)
+def test_a_test_says_what_is_wrong(server, settings, step, said):
+    reader = opened(server, **settings)
+    last = list(reader.check())[-1]
+    assert (last.ok, last.step) == (False, step), last
+    assert said in last.text
+    assert PASSWORD not in last.text
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"url": "http://example.com"}, "--url is ldaps://HOST"),
+        ({"url": "ldap://example.com:notaport"}, "--url is ldaps://HOST"),
+        ({"page_size": "many"}, "--page-size is a number"),
+        ({"ca": "/nowhere.pem"}, "--ca: there is no file"),
+        ({"url": "ldaps://example.com", "starttls": "on"}, "--starttls is for ldap://"),
+        ({"members_of": [f"cn=Nobody,{GROUPS}"]}, "has no group cn=Nobody"),
+    ],
+)
+def test_options_that_cannot_be(server, settings, said):
+    with pytest.raises(SourceError, match=said):
+        read(server, **settings)
+
+
+def test_a_right_server_passes(server):
+    reader = opened(server)
+    found = list(reader.check())
+    assert [each.step for each in found] == ["name", "TCP", "TLS", "bind", "base", "users", "groups", "changes"]
+    assert all(each.ok is not False for each in found)
+    reader.close()
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+
+def certificates(folder: Path, host: str = "127.0.0.1", *, expired: bool = False) -> tuple[Path, str]:
+    """An authority's certificate, and the lines of slapd that use one that it signed."""
+    now = datetime.now(UTC)
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+
+    def signed(subject: str, public: Any, *, ca: bool) -> x509.Certificate:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Authority")])
+        begins = now - timedelta(days=20)
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(public)
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begins)
+        builder = builder.not_valid_after(now - timedelta(days=1) if expired and not ca else now + timedelta(days=20))
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        if ca:
+            usage = x509.KeyUsage(*(False,) * 5, True, True, False, False)
+            builder = builder.add_extension(usage, critical=True)
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        else:
+            address = ip_address(host) if host[0].isdigit() else None
+            names = [x509.IPAddress(address) if address else x509.DNSName(host)]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+            above = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+            builder = builder.add_extension(above, critical=False)
+        return builder.sign(authority_key, hashes.SHA256())
+
+    folder.mkdir()
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(signed("Authority", authority_key.public_key(), ca=True).public_bytes(pem))
+    (folder / "server.pem").write_bytes(signed(host, key.public_key(), ca=False).public_bytes(pem))
+    form, nothing = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    (folder / "server.key").write_bytes(key.private_bytes(pem, form, nothing))
+    lines = f"TLSCertificateFile {folder}/server.pem\nTLSCertificateKeyFile {folder}/server.key\n"
+    return folder / "ca.pem", lines
+
+
+@pytest.mark.parametrize(
+    ("host", "expired", "trusted", "said"),
+    [
+        ("127.0.0.1", False, True, None),
+        ("127.0.0.1", False, False, "an authority that is not trusted"),
+        ("ldap.example.com", False, True, "for another host, not for 127.0.0.1"),
+        ("127.0.0.1", True, True, "has expired"),
+    ],
+    ids=["right", "unknown authority", "another host", "expired"],
+)
+def test_tls(tmp_path, host, expired, trusted, said):
+    ca, lines = certificates(tmp_path / "tls", host, expired=expired)
+    other, _ = certificates(tmp_path / "other")
+    with openldap.serving(tmp_path / "server", [person("ann")], tls=lines) as server:
+        settings = {"url": f"ldaps://127.0.0.1:{server.tls_port}", "ca": str(ca if trusted else other)}
+        reader = opened(server, **settings)
+        found = list(reader.check())
+        tls = next(each for each in found if each.step == "TLS")
+        reader.close()
+        if said is None:
+            assert found[-1].ok is not False
+            assert "TLSv1" in tls.text
+            assert read(server, url=server.url, starttls="on", ca=str(ca)).keys() == {"uid=ann"}
+        else:
+            assert (tls.ok, found[-1]) == (False, tls)
+            assert said in tls.text
+            with pytest.raises(SourceError):
+                read(server, **settings)
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", ["log", "present", "none"])
+def test_what_changed(tmp_path, changes):
+    entries = [person("ann"), person("bob"), person("cid"), group("Staff", "ann")]
+    with openldap.serving(tmp_path / "server", entries, changes=changes) as server:
+        reader = opened(server)
+        found = {record.name.split(",")[0]: record for record in reader.everything()}
+        before = reader.position()
+        server.modify(
+            f"dn: uid=ann,{PEOPLE}\nchangetype: modify\nreplace: title\ntitle: New\n\n"
+            f"dn: uid=bob,{PEOPLE}\nchangetype: delete\n\n"
+            f"dn: uid=new,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: new\ncn: New\nsn: New\n\n"
+            f"dn: cn=Staff,{GROUPS}\nchangetype: modify\nadd: member\nmember: uid=new,{PEOPLE}\n\n"
+        )
+        if changes != "log":
+            assert reader.changed(before) is None
+        else:
+            keys = reader.changed(before)
+            assert {found[name].key for name in ("uid=ann", "uid=bob", "cn=Staff")} < set(keys)
+            read_again = {record.name.split(",")[0]: record for record in reader.read(keys)}
+            assert read_again.keys() == {"uid=ann", "uid=new", "cn=Staff"}
+            assert reader.resolve(f"uid=new,{PEOPLE}") == read_again["uid=new"].key
+            assert reader.resolve(f"uid=bob,{PEOPLE}") is None or found["uid=bob"].key
+            assert reader.changed(reader.position()) in ([], None)
+        reader.close()
+
+
+# --- into an app ----------------------------------------------------------------------------------------------------
+
+
+def test_a_person_of_ldap_is_known_in_the_app(installation, tmp_path):
+    entries = [
+        person("ann", "mail: ann@example.com", f"manager: uid=bob,{PEOPLE}"),
+        person("bob"),
+        group("Staff", "ann"),
+    ]
+    with openldap.serving(tmp_path / "server", entries) as server:
+        site = Sourced.new(installation, f"ldap-{installation.db.kind}")
+        sources.remove(site.workspace, site.source, users=sources.KEEP, state_dir=tmp_path)
+        reference = secret_references.keep(installation.settings.state_dir, "corp", PASSWORD)
+        options = {"url": server.url, "bind": ADMIN, "base": [PEOPLE], "groups": [GROUPS]}
+        sources.add(site.workspace, "corp", "ldap", options, secret=reference, rules=Rules(missing_after=1))
+        assert site.sync().whole
+        assert site.users()["ann"]["emails"] == [{"type": "work", "value": "ann@example.com", "primary": True}]
+        assert site.members("Staff") == {"ann"}
+        server.modify(f"dn: uid=ann,{PEOPLE}\nchangetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n\n")
+        server.modify(
+            f"dn: cn=Staff,{GROUPS}\nchangetype: modify\nreplace: member\nmember: uid=anna,{PEOPLE}\n"
+            f"member: uid=bob,{PEOPLE}\n\n"
+        )
+        done = site.sync()
+        assert (done.whole, done.numbers["change"]) == (False, 1)
+        assert site.members("Staff") == {"anna", "bob"}
+        server.modify(f"dn: uid=bob,{PEOPLE}\nchangetype: delete\n\n")
+        assert site.sync().numbers["miss"] == 1
+        assert site.active() == {"anna", "bob"}
+        site.sync(whole=True)
+        assert site.active() == {"anna"}
