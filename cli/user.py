@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from scimlite import apps
-from scimlite.admin import confirmations, people
+from scimlite.admin import confirmations, people, target_state
 from scimlite.admin.people import Listing
 from scimlite.admin.wording import actor_of, confirmations_of, sentence_about
 from scimlite.journal import report
@@ -104,7 +104,7 @@ def list_(
 @wide_option
 @with_installation
 def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
-    """Show a user: attributes, groups, state, and the last entries of the report.
+    """Show a user: attributes, groups, state, targets, and the last entries of the report.
 
     USER is an id, a userName (in any case) or an externalId. When no user has it now, the command looks for users who
     had it before, and for deleted ones.
@@ -116,10 +116,11 @@ def show(context: Context, user: str, slug: str | None, as_json: bool) -> None:
     shown = the_one(context, core.USER, slug, user)
     groups = people.groups_of(context.db, shown)
     history = report.read(context.db, Selection(user=shown.id, app_id=shown.app.id), limit=RECENT)
+    places = target_state.places(context.db, shown.app, shown.id)
     if as_json:
-        print_json(user_data(shown, groups, history))
+        print_json(user_data(shown, groups, history, places))
     else:
-        print_user(shown, groups, history)
+        print_user(shown, groups, history, places)
 
 
 @user.command()

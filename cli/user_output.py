@@ -9,6 +9,7 @@ from scimlite.admin import attributes, facts
 from scimlite.admin.people import Found
 from scimlite.admin.wording import actor_of, description_of
 from scimlite.journal.report import Record
+from scimlite.visible_text import visible
 
 from .kit.columns import Column, Columns
 from .kit.output import print_fields, print_heading, print_title
@@ -16,6 +17,7 @@ from .kit.times import iso_time, local_time
 from .report_output import ENTRIES
 
 if TYPE_CHECKING:
+    from scimlite.admin.target_state import Place
     from scimlite.directory.members import Link
 
 #: Entries of the report that `scimlite user show` has.
@@ -61,25 +63,48 @@ _HISTORY = Columns[Record](
 )
 
 
+_PLACES: Columns[Place] = Columns(
+    Column("target", "Target", value=lambda place: place.target),
+    Column("state", "State", value=lambda place: place.state),
+    Column(
+        "changed_at",
+        "Pushed",
+        value=lambda place: iso_time(place.changed_at),
+        shown=lambda place: local_time(place.changed_at),
+    ),
+    Column("id", "Id there", value=lambda place: place.remote_id, shown=lambda place: visible(place.remote_id or "")),
+    Column(
+        "reason",
+        "Reason",
+        value=lambda place: place.reason,
+        shown=lambda place: visible(place.reason or ""),
+        wraps=True,
+    ),
+)
+
+
 def print_users(users: Sequence[Found], *, one_app: bool, empty: str) -> None:
     """Print users as a table, without columns that say nothing new."""
     USERS.print_table(users, empty=empty, hidden=["App"] if one_app else [], hidden_when_empty=["Name", "E-mail"])
 
 
-def user_data(user: Found, groups: Sequence[Link], history: Sequence[Record]) -> dict[str, Any]:
-    """Return one user with attributes, groups and the newest entries of the report, as JSON data."""
+def user_data(
+    user: Found, groups: Sequence[Link], history: Sequence[Record], places: Sequence[Place]
+) -> dict[str, Any]:
+    """Return one user with attributes, groups, targets and the newest entries of the report, as JSON data."""
     return {
         **USERS.data(user),
         "deleted_at": iso_time(user.deleted_at),
         "version": user.version,
         "attributes": {name: value for name, value in user.attributes.items() if name not in attributes.NOT_SHOWN},
         "groups": [GROUPS_OF_ONE.data(group) for group in groups],
+        "targets": [_PLACES.data(place) for place in places],
         "history": [ENTRIES.data(entry) for entry in history],
     }
 
 
-def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record]) -> None:
-    """Print one user with attributes, groups and the newest entries of the report."""
+def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record], places: Sequence[Place]) -> None:
+    """Print one user with attributes, groups, targets and the newest entries of the report."""
     print_title(user.name)
     print_fields(
         [
@@ -95,6 +120,9 @@ def print_user(user: Found, groups: Sequence[Link], history: Sequence[Record]) -
     print_fields(list(attributes.flat(user.attributes)))
     print_heading("Groups")
     GROUPS_OF_ONE.print_table(groups, empty="In no group.")
+    if places:
+        print_heading("Targets")
+        _PLACES.print_table(places, empty="", hidden_when_empty=("Reason",))
     print_heading(f"Last {RECENT} entries of the report" if len(history) == RECENT else "History")
     _HISTORY.print_table(history, empty="The report has no entry about this user.")
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import own_files
+from . import own_files, service_address
 from . import secret_keys as keys_of
 from .apps import get as find_app
 from .apps import keyring as keyrings
@@ -129,6 +129,13 @@ class Installation:
     def scim_root(self) -> str | None:
         """The URL behind which apps have their SCIM base URLs; None when SCIMLITE_BASE_URL is not set."""
         return scim_root(self.settings)
+
+    @property
+    def scim_roots(self) -> list[str]:
+        """All URLs, known on this machine, behind which apps have their SCIM base URLs."""
+        here = service_address.running(self.settings.state_dir)
+        roots = [self.scim_root, None if here is None else here + SCIM_PREFIX]
+        return [root for root in roots if root is not None]
 
     def check_keys(self) -> list[str]:
         """Raises StartupError when the secret keys fit none of the valid tokens.

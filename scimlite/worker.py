@@ -1,7 +1,7 @@
-"""The worker: one loop that delivers events to webhooks and reads sources, in a process beside the service.
+"""The worker: a loop that delivers events to webhooks, reads sources and pushes to targets, beside the service.
 
 It looks twice a second at what there is, holds the webhooks that nobody else holds, and hands out what their threads
-report. Sources are read in threads. Several workers, on several hosts, share all of it by leases.
+report. Threads read sources and push to targets. Several workers, on several hosts, share all of it by leases.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from .events.webhooks import State, Webhook
 from .installation import Installation
 from .redaction import error_log
 from .sync.schedule import Schedule
+from .sync.targets.runs import Means as TargetMeans
+from .sync.targets.watch import Watch
 
 #: Seconds between two looks at the feed: an event is pushed within a second.
 _LOOK = 0.4
@@ -56,6 +58,8 @@ class Worker:
         self._end = Place(0, 0)
         self._settled = False
         self._stopping = False
+        state_dir, roots = installation.settings.state_dir, installation.scim_roots
+        self._targets = Watch(TargetMeans(self._db, client, state_dir, roots, lease, stopping=lambda: self._stopping))
 
     def stop(self) -> None:
         """Has `run` end once what is being sent has ended; a handler of signals may call it."""
@@ -63,11 +67,13 @@ class Worker:
         self._reports.put(None)
 
     def run(self, *, once: bool = False) -> None:
-        """Delivers and reads sources; `once` until there is nothing to send, and nothing is due.
+        """Delivers, reads sources and pushes to targets; `once` until there is nothing to send, and nothing is due.
 
         A database that cannot be used is tried again, or, with `once`, raises Unavailable or DatabaseError.
         """
         next_look = 0.0
+        if not once:
+            self._targets.start()
         while not self._stopping:
             try:
                 if time.monotonic() >= next_look:
@@ -82,6 +88,8 @@ class Worker:
             if once and self._settled and self._schedule.idle and all(held.idle for held in self._held.values()):
                 break
             self._receive(min(pause, max(0.0, next_look - time.monotonic())))
+        if once and not self._stopping:
+            self._targets.once()
         self._finish()
 
     # --- the steps of the loop ------------------------------------------------------------------------------------
@@ -173,6 +181,7 @@ class Worker:
                 # What was confirmed and not written is sent again, with the same ids.
                 self._complain(error)
         self._held.clear()
+        self._targets.join()
         self._means.client.close()
 
 

@@ -81,6 +81,13 @@ def _webhooks(db: Database, ctx: click.Context) -> Iterable[tuple[str, str]]:
     return [] if app is None else [(webhook.name, webhook.url) for webhook in webhooks.of_app(db, app.id)]
 
 
+def _targets(db: Database, ctx: click.Context) -> Iterable[tuple[str, str]]:
+    from scimlite.sync.targets import stored
+
+    app = _app(db, ctx)
+    return [] if app is None else [(target.name, target.url) for target in stored.of_app(db, app.id)]
+
+
 def event_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer types of events, also behind others and a comma."""
     from scimlite.events.types import TYPES
@@ -119,8 +126,9 @@ def features(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return offered
 
 
-#: Slugs of apps, labels of an app's tokens, names of its webhooks, and of its schemas and resource types.
+#: Slugs of apps, labels of an app's tokens, names of its webhooks, targets, schemas and resource types.
 apps = _from_database(_apps)
 labels = _from_database(_labels)
 webhooks = _from_database(_webhooks)
+targets = _from_database(_targets)
 schemas = _from_database(_schemas)

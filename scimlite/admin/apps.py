@@ -32,6 +32,7 @@ from ..db.tables import (
     ValueRow,
     sought,
 )
+from ..db.target_tables import TargetLinkRow, TargetMemberRow, TargetRow, TargetRunRow
 from ..journal import Action, Entry, Scope
 from ..scim import core
 from .contents import contents
@@ -274,7 +275,9 @@ def _delete(scope: Scope, slug: str) -> App:
     db.execute(WebhookRow.update(ended).where(WebhookRow.app_id == app.id, WebhookRow.removed_at.is_null()))
     # A run that is going on writes nothing more.
     db.execute(SourceRow.update(ended).where(SourceRow.app_id == app.id, SourceRow.removed_at.is_null()))
-    for table in (ReadingRow, SetStreamRow, SourceRunRow, SourceLinkRow, *_CONTENTS, OperatorAppRow, InvitationRow):
+    db.execute(TargetRow.update(ended).where(TargetRow.app_id == app.id, TargetRow.removed_at.is_null()))
+    synced = (SourceRunRow, SourceLinkRow, TargetLinkRow, TargetMemberRow, TargetRunRow)
+    for table in (ReadingRow, SetStreamRow, *synced, *_CONTENTS, OperatorAppRow, InvitationRow):
         db.execute(table.delete().where(table.app_id == app.id))
     update(db, app, enabled=0, deleted_at=clock.after(app.created_at))
     others = f" and {held.others} other resources" if held.others else ""

@@ -52,12 +52,14 @@ class Column(NamedTuple):
     words: str
 
 
-def _matching(pattern: str, words: str) -> Column:
+def matching(pattern: str, words: str) -> Column:
+    """A text that matches a pattern as a whole."""
     compiled = re.compile(pattern)
     return Column(lambda text: compiled.fullmatch(text) is not None, words)
 
 
-def _one_of(names: Iterable[object], words: str) -> Column:
+def one_of(names: Iterable[object], words: str) -> Column:
+    """One of some texts."""
     known = frozenset(map(str, names))
     return Column(known.__contains__, words)
 
@@ -94,24 +96,25 @@ ANY = Column(lambda value: True, "")
 #: A time that has come; `check_values` gives it its end.
 PAST = Column(lambda time: time > 0, "it is a time that cannot be")
 _TIME = Column(lambda time: 0 < time <= _LAST_TIME, "it is a time that cannot be")
-_TIME_OR_0 = Column(lambda time: 0 <= time <= _LAST_TIME, "it is a time that cannot be")
-_KEY = Column(lambda number: number > 0, "it is no key of a row")
-_FLAG = Column(lambda number: number in (0, 1), "it is neither 0 nor 1")
-_COUNT = Column(lambda number: number >= 0, "it is negative")
-_POSITIVE = Column(lambda number: number > 0, "it is below 1")
+TIME_OR_0 = Column(lambda time: 0 <= time <= _LAST_TIME, "it is a time that cannot be")
+KEY = Column(lambda number: number > 0, "it is no key of a row")
+FLAG = Column(lambda number: number in (0, 1), "it is neither 0 nor 1")
+COUNT = Column(lambda number: number >= 0, "it is negative")
+POSITIVE = Column(lambda number: number > 0, "it is below 1")
 _STATUS = Column(lambda status: 100 <= status <= 599, "it is no status of HTTP")
 _PLAIN = Column(_is_plain, "it is no name: empty, with blanks at its ends, or not printable")
-_FULL = Column(bool, "it is empty")
-_UUID = _matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "it is no id")
-_RANDOM = _matching(r"[A-Za-z0-9_-]{22}", "it is no 128 random bits: malformed")
-_FINGERPRINT = _matching(r"[0-9a-f]{12}", "it is no fingerprint of a secret key: malformed")
-_DIGEST = _matching(r"[0-9a-f]{64}", "it is no SHA-256")
-_HASH = _matching(
+FULL = Column(bool, "it is empty")
+UUID = matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "it is no id")
+RANDOM = matching(r"[A-Za-z0-9_-]{22}", "it is no 128 random bits: malformed")
+_FINGERPRINT = matching(r"[0-9a-f]{12}", "it is no fingerprint of a secret key: malformed")
+_DIGEST = matching(r"[0-9a-f]{64}", "it is no SHA-256")
+_HASH = matching(
     r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", "what is stored is no hash of argon2"
 )
 _ADDRESS = Column(is_address, "it is no address")
-_OBJECT = _json(dict, "it is no JSON object")
-_LIST = _json(list, "it is no JSON array")
+URL = matching(r"https?://\S+", "it is no address of http or https")
+OBJECT = _json(dict, "it is no JSON object")
+LIST = _json(list, "it is no JSON array")
 _SCIM_TYPES = (
     "invalidFilter tooMany invalidSyntax invalidPath noTarget invalidValue mutability invalidCursor invalidCount "
     "uniqueness"
@@ -120,91 +123,91 @@ _SCIM_TYPES = (
 #: By table, the columns that may not hold just any text or number. A column that is missing may.
 COLUMNS: dict[Any, dict[str, Column]] = {
     tables.AppRow: {
-        "id": _KEY,
-        "slug": _matching(r"[a-z0-9][a-z0-9-]{0,62}", "it is no slug"),
+        "id": KEY,
+        "slug": matching(r"[a-z0-9][a-z0-9-]{0,62}", "it is no slug"),
         "name": _PLAIN,
-        "enabled": _FLAG,
-        "settings": _OBJECT,
-        "profile": _one_of(app_profile.PROFILES, "there is no such profile"),
-        "declared": _OBJECT,
-        "mapping": _OBJECT,
-        "sourced": _FLAG,
-        "mapping_version": _POSITIVE,
-        "version": _POSITIVE,
+        "enabled": FLAG,
+        "settings": OBJECT,
+        "profile": one_of(app_profile.PROFILES, "there is no such profile"),
+        "declared": OBJECT,
+        "mapping": OBJECT,
+        "sourced": FLAG,
+        "mapping_version": POSITIVE,
+        "version": POSITIVE,
         "created_at": PAST,
         "deleted_at": PAST,
     },
     tables.TokenRow: {
-        "id": _KEY,
-        "token_id": _RANDOM,
+        "id": KEY,
+        "token_id": RANDOM,
         "key_id": _FINGERPRINT,
         "label": _PLAIN,
         "issued_at": PAST,
         "expires_at": _TIME,
         "revoked_at": _TIME,
         "last_used_at": PAST,
-        "refusals": _OBJECT,
-        "subject": _UUID,
-        "kind": _one_of(("scim", "reader"), "there is no such kind of token"),
+        "refusals": OBJECT,
+        "subject": UUID,
+        "kind": one_of(("scim", "reader"), "there is no such kind of token"),
     },
     tables.ResourceRow: {
-        "id": _KEY,
-        "uuid": _UUID,
-        "active": _FLAG,
-        "version": _POSITIVE,
+        "id": KEY,
+        "uuid": UUID,
+        "active": FLAG,
+        "version": POSITIVE,
         "created_at": PAST,
         "modified_at": PAST,
         "deleted_at": PAST,
         "active_since": PAST,
-        "ended": _one_of(
+        "ended": one_of(
             (tombstones.DELETED, tombstones.DEPROVISIONED, tombstones.DEACTIVATED), "nothing is deleted in this way"
         ),
-        "profile_version": _COUNT,
+        "profile_version": COUNT,
     },
-    tables.ValueRow: {"item": _COUNT, "nth": _COUNT, "sought": _FLAG},
+    tables.ValueRow: {"item": COUNT, "nth": COUNT, "sought": FLAG},
     tables.PasswordRow: {"hash": _HASH, "changed_at": PAST},
     tables.BrakeRow: {
-        "kind": _one_of(brakes.KINDS, "there is no such brake"),
+        "kind": one_of(brakes.KINDS, "there is no such brake"),
         "tripped_at": PAST,
         "released_at": PAST,
-        "detail": _FULL,
-        "spare": _COUNT,
-        "spare_version": _POSITIVE,
-        "spare_from": _COUNT,
-        "spare_until": _COUNT,
+        "detail": FULL,
+        "spare": COUNT,
+        "spare_version": POSITIVE,
+        "spare_from": COUNT,
+        "spare_until": COUNT,
     },
-    tables.DepartureRow: {"kind": _one_of(brakes.KINDS, "there is no such brake"), "at": PAST, "active_since": PAST},
+    tables.DepartureRow: {"kind": one_of(brakes.KINDS, "there is no such brake"), "at": PAST, "active_since": PAST},
     tables.RefusalRow: {
-        "id": _KEY,
+        "id": KEY,
         "at": PAST,
-        "path": _FULL,
-        "scim_type": _one_of(_SCIM_TYPES.split(), "there is no such scimType"),
-        "size": _COUNT,
+        "path": FULL,
+        "scim_type": one_of(_SCIM_TYPES.split(), "there is no such scimType"),
+        "size": COUNT,
     },
     tables.JournalRow: {
-        "id": _KEY,
+        "id": KEY,
         "at": PAST,
-        "action": _one_of(Action, "there is no such action"),
-        "outcome": _one_of(Outcome, "there is no such outcome"),
+        "action": one_of(Action, "there is no such action"),
+        "outcome": one_of(Outcome, "there is no such outcome"),
         "changes": Column(_is_change, "it is no JSON object of pairs"),
         "status": _STATUS,
-        "actor": _one_of(Actor, "there is no such kind of actor"),
+        "actor": one_of(Actor, "there is no such kind of actor"),
         "address": _ADDRESS,
-        "uid": _COUNT,
-        "sudo_uid": _COUNT,
-        "tx": _COUNT,
+        "uid": COUNT,
+        "sudo_uid": COUNT,
+        "tx": COUNT,
     },
-    tables.AliasRow: {"name": _FULL, "user_uuid": _UUID},
-    tables.TallyRow: {"day": _POSITIVE, "times": Column(lambda times: times > 0, "it never happened")},
+    tables.AliasRow: {"name": FULL, "user_uuid": UUID},
+    tables.TallyRow: {"day": POSITIVE, "times": Column(lambda times: times > 0, "it never happened")},
     tables.SigningKeyRow: {"fingerprint": _FINGERPRINT, "first_used_at": PAST},
     OperatorRow: {
-        "id": _KEY,
+        "id": KEY,
         "name": _PLAIN,
-        "role": _one_of(Role, "there is no such role"),
-        "every_app": _FLAG,
+        "role": one_of(Role, "there is no such role"),
+        "every_app": FLAG,
         "password": _HASH,
-        "issuer": _FULL,
-        "subject": _FULL,
+        "issuer": FULL,
+        "subject": FULL,
         "created_at": PAST,
         "disabled_at": PAST,
         "signed_in_at": PAST,
@@ -212,86 +215,86 @@ COLUMNS: dict[Any, dict[str, Column]] = {
     SignInLinkRow: {"digest": _DIGEST, "expires_at": _TIME},
     SessionRow: {
         "digest": _DIGEST,
-        "way": _one_of(Way, "there is no such way to sign in"),
+        "way": one_of(Way, "there is no such way to sign in"),
         "address": _ADDRESS,
         "created_at": PAST,
         "proved_at": PAST,
         "seen_at": PAST,
     },
-    SignInAttemptRow: {"id": _KEY, "at": PAST, "who": _matching(r"(?s)(from|as) .+", "it names nobody")},
+    SignInAttemptRow: {"id": KEY, "at": PAST, "who": matching(r"(?s)(from|as) .+", "it names nobody")},
     InvitationRow: {
-        "id": _KEY,
-        "link_id": _RANDOM,
+        "id": KEY,
+        "link_id": RANDOM,
         "key_id": _FINGERPRINT,
-        "created_by": _FULL,
+        "created_by": FULL,
         "created_at": PAST,
         "expires_at": _TIME,
         "revoked_at": PAST,
         "opened_at": PAST,
     },
-    FeedRow: {"id": Column(lambda id: id == 1, "there is one row"), "epoch": _POSITIVE, "origin": _FULL},
-    ReadingRow: {"id": _KEY, "at": PAST, "epoch": _POSITIVE, "tx": _COUNT, "place": _COUNT},
-    SetStreamRow: {"epoch": _POSITIVE, "tx": _COUNT, "place": _COUNT, "acknowledged": _LIST},
+    FeedRow: {"id": Column(lambda id: id == 1, "there is one row"), "epoch": POSITIVE, "origin": FULL},
+    ReadingRow: {"id": KEY, "at": PAST, "epoch": POSITIVE, "tx": COUNT, "place": COUNT},
+    SetStreamRow: {"epoch": POSITIVE, "tx": COUNT, "place": COUNT, "acknowledged": LIST},
     WebhookRow: {
-        "id": _KEY,
-        "name": _FULL,
-        "url": _matching(r"https?://\S+", "it is no address of http or https"),
-        "types": _LIST,
-        "format": _one_of(("standard", "set"), "there is no such format"),
-        "session_revoked": _FLAG,
-        "lanes": _POSITIVE,
-        "state": _one_of(("active", "paused", "off"), "there is no such state"),
-        "epoch": _POSITIVE,
-        "tx": _COUNT,
-        "place": _COUNT,
-        "leased_until": _TIME_OR_0,
-        "not_before": _TIME_OR_0,
+        "id": KEY,
+        "name": FULL,
+        "url": URL,
+        "types": LIST,
+        "format": one_of(("standard", "set"), "there is no such format"),
+        "session_revoked": FLAG,
+        "lanes": POSITIVE,
+        "state": one_of(("active", "paused", "off"), "there is no such state"),
+        "epoch": POSITIVE,
+        "tx": COUNT,
+        "place": COUNT,
+        "leased_until": TIME_OR_0,
+        "not_before": TIME_OR_0,
         **dict.fromkeys(
             ("created_at", "begins_at", "failing_since", "last_ok_at", "last_failed_at", "removed_at"), PAST
         ),
     },
     WebhookSecretRow: {
-        "id": _KEY,
-        "secret_id": _RANDOM,
+        "id": KEY,
+        "secret_id": RANDOM,
         "key_id": _FINGERPRINT,
         "created_at": PAST,
         "expires_at": _TIME,
     },
     DeliveryRow: {
-        "tx": _COUNT,
-        "attempts": _COUNT,
-        "next_at": _TIME_OR_0,
-        "last_status": _COUNT,
+        "tx": COUNT,
+        "attempts": COUNT,
+        "next_at": TIME_OR_0,
+        "last_status": COUNT,
         "dead_at": PAST,
     },
-    ReceiptRow: {"at": PAST, "status": _STATUS, "attempts": _COUNT, "ms": _COUNT},
+    ReceiptRow: {"at": PAST, "status": _STATUS, "attempts": COUNT, "ms": COUNT},
     SourceRow: {
-        "id": _KEY,
-        "name": _FULL,
-        "kind": _FULL,
-        "mapping_version": _POSITIVE,
-        "secret": _matching(r"(env|file|kept):.+", "it is no reference to a secret"),
-        "state": _one_of(State, "there is no such state"),
-        "read_version": _COUNT,
-        "due_at": _TIME_OR_0,
-        "failures": _COUNT,
-        "leased_until": _TIME_OR_0,
-        **dict.fromkeys(("settings", "mapping", "owned", "rules", "held", "accepted"), _OBJECT),
+        "id": KEY,
+        "name": FULL,
+        "kind": FULL,
+        "mapping_version": POSITIVE,
+        "secret": matching(r"(env|file|kept):.+", "it is no reference to a secret"),
+        "state": one_of(State, "there is no such state"),
+        "read_version": COUNT,
+        "due_at": TIME_OR_0,
+        "failures": COUNT,
+        "leased_until": TIME_OR_0,
+        **dict.fromkeys(("settings", "mapping", "owned", "rules", "held", "accepted"), OBJECT),
         **dict.fromkeys(("last_ok_at", "last_full_at", "created_at", "removed_at"), PAST),
     },
     SourceLinkRow: {
-        "type": _one_of(("User", "Group"), "there is no such type"),
-        "key": _FULL,
-        "version": _COUNT,
-        "state": _one_of(Linked, "there is no such state"),
-        "missing_runs": _COUNT,
+        "type": one_of(("User", "Group"), "there is no such type"),
+        "key": FULL,
+        "version": COUNT,
+        "state": one_of(Linked, "there is no such state"),
+        "missing_runs": COUNT,
         "missing_since": PAST,
     },
     SourceRunRow: {
-        "id": _KEY,
-        "kind": _one_of(("full", "delta"), "there is no such kind"),
-        "outcome": _one_of(RunOutcome, "there is no such outcome"),
-        "counts": _OBJECT,
+        "id": KEY,
+        "kind": one_of(("full", "delta"), "there is no such kind"),
+        "outcome": one_of(RunOutcome, "there is no such outcome"),
+        "counts": OBJECT,
         **dict.fromkeys(("started_at", "beat_at", "ended_at"), PAST),
     },
 }

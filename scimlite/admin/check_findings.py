@@ -36,6 +36,7 @@ class Kind(Worded):
     INVITATIONS = "invitations", "set-up links that cannot be"
     FEED = "feed", "webhooks, deliveries and places in the feed that cannot be"
     SOURCES = "sources", "sources, and their links and runs, that cannot be"
+    TARGETS = "targets", "targets, and what is known about those that were pushed, that cannot be"
 
 
 @dataclass(frozen=True, slots=True)

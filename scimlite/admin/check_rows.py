@@ -24,6 +24,7 @@ from ..db.operator_tables import (
     SignInLinkRow,
 )
 from ..db.sync_tables import SourceRow, SourceRunRow
+from ..db.target_tables import TargetRow, TargetRunRow
 from ..errors import Remedy
 from ..journal.refusals import LONGEST_BODY
 from ..operators.invitations import LONGEST
@@ -176,6 +177,15 @@ def _source_run(row: Any, facts: Facts) -> Iterator[Fault]:
     yield from _later(row, "started_at", "beat_at", "ended_at", by=SKEW)
 
 
+def _target(row: Any, facts: Facts) -> Iterator[Fault]:
+    yield from _later(row, "created_at", "removed_at")
+    yield from _later(row, "created_at", "last_run_at", "last_ok_at", "failing_since", by=SKEW)
+
+
+def _target_run(row: Any, facts: Facts) -> Iterator[Fault]:
+    yield from _later(row, "started_at", "ended_at", by=SKEW)
+
+
 #: By table; a row gets here only when each of its columns holds what it may.
 RELATIONS: dict[Any, Callable[[Any, Facts], Iterator[Fault]]] = {
     tables.AppRow: _app,
@@ -194,4 +204,6 @@ RELATIONS: dict[Any, Callable[[Any, Facts], Iterator[Fault]]] = {
     WebhookSecretRow: _webhook_secret,
     SourceRow: _source,
     SourceRunRow: _source_run,
+    TargetRow: _target,
+    TargetRunRow: _target_run,
 }

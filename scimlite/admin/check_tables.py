@@ -27,6 +27,7 @@ from ..db.operator_tables import (
     SignInLinkRow,
 )
 from ..db.sync_tables import SourceLinkRow, SourceRow, SourceRunRow
+from ..db.target_tables import TARGET_TABLES
 from . import check_rows, check_values
 from .check_findings import Kind
 from .check_rows import Facts
@@ -59,6 +60,7 @@ OF_APPS: tuple[tuple[Any, Kind], ...] = (
     (SourceRow, Kind.SOURCES),
     (SourceLinkRow, Kind.SOURCES),
     (SourceRunRow, Kind.SOURCES),
+    *((table, Kind.TARGETS) for table in TARGET_TABLES),
 )
 
 

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from peewee import TextField
 
 from ..db import tables
-from .check_columns import ANY, COLUMNS, PAST, SKEW, Column
+from . import check_columns, check_target_columns
+from .check_columns import ANY, PAST, SKEW, Column
+
+_COLUMNS = check_columns.COLUMNS | check_target_columns.COLUMNS
 
 
 class _Rule(NamedTuple):
@@ -26,7 +29,7 @@ class _Rule(NamedTuple):
 @cache
 def rules(model: Any) -> tuple[_Rule, ...]:
     """The rules of a table's columns, in the order of `columns`."""
-    given = COLUMNS.get(model, {})
+    given = _COLUMNS.get(model, {})
     made = []
     for field in model._meta.sorted_fields:
         column = given.get(field.column_name, ANY)

@@ -15,6 +15,7 @@ from ..db import Database
 from ..db.feed_tables import DeliveryRow, WebhookRow
 from ..db.sync_tables import SourceLinkRow
 from ..db.tables import AliasRow, DepartureRow, JournalRow, MemberRow, PasswordRow, RefusalRow, ResourceRow, ValueRow
+from ..db.target_tables import TargetLinkRow, TargetRow, TargetRunRow
 from ..directory import brakes
 from ..journal import Action, Entry
 from ..journal.selection import key_of
@@ -75,6 +76,10 @@ def _erase(workspace: Workspace, id: str, keys: list[str]) -> None:
     answers = (DeliveryRow.lane == id) & DeliveryRow.webhook_id.in_(hooks)
     db.execute(DeliveryRow.update(last_error=None).where(answers))
     db.execute(WebhookRow.update(last_error=None).where(WebhookRow.app_id == app.id))
+    # The same goes for what a target said; the person is deleted there by the next run.
+    db.execute(TargetLinkRow.update(reason=None).where(TargetLinkRow.app_id == app.id, TargetLinkRow.uuid == id))
+    db.execute(TargetRow.update(last_error=None).where(TargetRow.app_id == app.id))
+    db.execute(TargetRunRow.update(detail=None).where(TargetRunRow.app_id == app.id))
     db.execute(AliasRow.delete().where(AliasRow.app_id == app.id, AliasRow.user_uuid == id))
     row = _row(db, app, id, lock=True)
     for table, column in (

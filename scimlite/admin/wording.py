@@ -43,6 +43,7 @@ _ATTEMPTS = {
     Action.DELETED: "deleting",
     Action.MEMBER_ADDED: "joining",
     Action.MEMBER_REMOVED: "leaving",
+    Action.TARGET_PARKED: "pushing",
 }
 
 

@@ -51,6 +51,11 @@ INDEXES: tuple[str, ...] = (
     "CREATE UNIQUE INDEX source_link_resource ON source_link (app_id, resource_id) WHERE resource_id IS NOT NULL",
     "CREATE INDEX source_run_source ON source_run (source_id, id)",
     "CREATE INDEX source_run_app ON source_run (app_id, id)",
+    "CREATE UNIQUE INDEX target_name ON target (app_id, name) WHERE removed_at IS NULL",
+    "CREATE INDEX target_mark ON target (mark)",
+    "CREATE INDEX target_link_uuid ON target_link (app_id, uuid)",
+    "CREATE INDEX target_member_member ON target_member (app_id, target_id, member_id)",
+    "CREATE INDEX target_run_target ON target_run (target_id, id)",
 )
 
 #: On one database only, by its kind.
@@ -67,6 +72,7 @@ _OF_OPERATOR = "(operator_id) REFERENCES operator (id)"
 _OF_TOKEN = "(token_id) REFERENCES token (id)"
 _OF_WEBHOOK = "(webhook_id) REFERENCES webhook (id)"
 _OF_SOURCE = "(source_id) REFERENCES source (id)"
+_OF_TARGET = "(target_id) REFERENCES target (id)"
 _OF_RESOURCE = "(app_id, resource_id) REFERENCES resource (app_id, id)"
 
 #: Foreign keys by table: the columns, and what they refer to.
@@ -98,6 +104,10 @@ FOREIGN_KEYS: dict[str, tuple[str, ...]] = {
     "source": (_OF_APP,),
     "source_link": (_OF_SOURCE, _OF_RESOURCE),
     "source_run": (_OF_APP, _OF_SOURCE),
+    "target": (_OF_APP,),
+    "target_link": (_OF_APP, _OF_TARGET),
+    "target_member": (_OF_APP, _OF_TARGET),
+    "target_run": (_OF_APP, _OF_TARGET),
 }
 
 #: The defaults of columns, on both databases and on one of them.
@@ -120,6 +130,7 @@ IDENTITIES: frozenset[str] = frozenset(
     (
         *("app.id", "token.id", "resource.id", "refusal.id", "journal.id", "operator.id", "sign_in_attempt.id"),
         *("invitation.id", "reading.id", "webhook.id", "webhook_secret.id", "source.id", "source_run.id"),
+        *("target.id", "target_run.id"),
     )
 )
 COLLATED: frozenset[str] = frozenset(

@@ -13,6 +13,7 @@ from .feed_tables import FEED_TABLES
 from .operator_tables import OPERATOR_TABLES
 from .sync_tables import SYNC_TABLES
 from .table import Table
+from .target_tables import TARGET_TABLES
 
 
 class AppRow(Table):
@@ -315,4 +316,5 @@ TABLES: tuple[type[Any], ...] = (
     *OPERATOR_TABLES,
     *FEED_TABLES,
     *SYNC_TABLES,
+    *TARGET_TABLES,
 )

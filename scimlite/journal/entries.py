@@ -94,6 +94,22 @@ class Action(StrEnum):
     SOURCE_HELD = "source_held"
     #: An operator gave it.
     SOURCE_ACCEPTED = "source_accepted"
+    TARGET_ADDED = "target_added"
+    TARGET_EDITED = "target_edited"
+    TARGET_DISABLED = "target_disabled"
+    TARGET_ENABLED = "target_enabled"
+    TARGET_REMOVED = "target_removed"
+    TARGET_TESTED = "target_tested"
+    #: Something was pushed to it.
+    TARGET_SYNCED = "target_synced"
+    #: A run would have taken away too much, and waits for an operator's word.
+    TARGET_HELD = "target_held"
+    #: Runs have begun to fail.
+    TARGET_FAILED = "target_failed"
+    #: The target refused somebody so often that it is not tried again before a change.
+    TARGET_PARKED = "target_parked"
+    #: An operator has it tried again.
+    TARGET_RETRIED = "target_retried"
     #: An operator was refused what their role does not allow.
     DENIED = "denied"
 

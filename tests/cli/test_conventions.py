@@ -33,6 +33,7 @@ REMOVING = {
     ("operator", "remove"),
     ("webhook", "remove"),
     ("source", "remove"),
+    ("target", "remove"),
 }
 
 

@@ -89,6 +89,17 @@ ROUNDS: dict[str, list[Case]] = {
         *(("source_run", column, value, "id > 0") for column, value in (
             ("kind", "'half'"), ("started_at", LATE), ("beat_at", LATE), ("ended_at", LATE), ("outcome", "'lucky'"),
             ("counts", "'[]'"))),
+        *(("target", column, value, "id > 0") for column, value in (
+            ("name", "'C R M'"), ("url", "'ftp://x'"), ("settings", "'[]'"), ("secret", "'hunter2'"), ("mark", "'x'"),
+            ("every", "0"), ("enabled", "2"), ("abilities", "'[]'"), ("left_out", "'{{}}'"), ("held", "'[]'"),
+            ("leased_until", NEGATIVE), ("not_before", NEGATIVE), ("created_at", LATE), ("last_run_at", LATE),
+            ("last_ok_at", LATE), ("failing_since", LATE), ("removed_at", LATE))),
+        *(("target_link", column, value, "changed_at > 0") for column, value in (
+            ("uuid", "'x'"), ("type", "'Robot'"), ("remote_id", "''"), ("version", NEGATIVE), ("digests", "'[]'"),
+            ("active", "2"), ("state", "'lost'"), ("tries", NEGATIVE), ("retry_at", NEGATIVE), ("changed_at", LATE))),
+        ("target_member", "sure", "2", "sure = 1"),
+        *(("target_run", column, value, "id > 0") for column, value in (
+            ("started_at", LATE), ("ended_at", LATE), ("outcome", "'lucky'"), ("counts", "'[]'"))),
     ],
     "resources": [
         *(("resource", column, value, ALICE) for column, value in (
@@ -139,6 +150,8 @@ ROUNDS: dict[str, list[Case]] = {
         ("webhook_secret", "expires_at", "created_at - 1", "id > 0"),
         ("source", "removed_at", "created_at - 1", "id > 0"),
         ("source_run", "ended_at", "started_at - 200000000000", "id > 0"),
+        ("target", "removed_at", "created_at - 1", "id > 0"),
+        ("target_run", "ended_at", "started_at - 200000000000", "id > 0"),
     ],
     "more relations": [
         ("app", "declared", "'{{\"schemas\": [1]}}'", "id = {other}"),

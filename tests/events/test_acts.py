@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from flask import Flask
 
 import databases
+from quirky_target import Asked, QuirkyTarget, Said
 from scimlite import Installation, signals
 from scimlite.admin import (
     apps,
@@ -26,6 +28,8 @@ from scimlite.admin import (
     schemas,
     source_runs,
     sources,
+    target_trial,
+    targets,
     tokens,
     webhook_trial,
     webhooks,
@@ -37,6 +41,7 @@ from scimlite.apps.workspace import Workspace
 from scimlite.clock import DAY, now
 from scimlite.db.feed_order import BEGINNING
 from scimlite.db.tables import ResourceRow
+from scimlite.db.target_tables import TargetLinkRow, TargetRow
 from scimlite.directory import brakes
 from scimlite.events import epoch, progress, restarts
 from scimlite.events.sending import Service
@@ -47,6 +52,11 @@ from scimlite.operators.roles import Act, NotAllowed, Role
 from scimlite.operators.sessions import Way
 from scimlite.outbound import Client
 from scimlite.sync.rules import Rules
+from scimlite.sync.targets import runs
+from scimlite.sync.targets.abilities import Abilities
+from scimlite.sync.targets.links import MOST_TRIES
+from scimlite.sync.targets.runs import Means
+from scimlite.sync.targets.stored import Options
 
 OPERATOR = Origin("cli:ann", actor=Actor.CLI)
 EXTENSION = "urn:example:params:scim:schemas:extension:acts:2.0:User"
@@ -556,6 +566,56 @@ def switch_webhook_off(site: Site) -> None:
     assert webhooks.get(db, site.app).state == "off"
 
 
+def manage_target(site: Site) -> None:
+    site.watch()
+    workspace, folder = site.workspace, Path()
+    made = targets.add(workspace, "crm", "https://crm.example.com/scim", "file:/nonexistent/token")
+    made = targets.edit(workspace, made, every=60_000_000)
+    targets.edit(workspace, made, every=60_000_000)
+    with Client(resolve=resolve_nothing) as client:
+        means = Means(site.installation.db, client, folder)
+        assert [each.ok for each in target_trial.check(workspace, means, made)] == [False]
+    targets.disable(workspace, made)
+    targets.enable(workspace, targets.get(workspace.db, site.app))
+    assert targets.retry(workspace, made) == 0
+    targets.remove(workspace, made, folder)
+
+
+def answer_all_but_bob(asked: Asked) -> Said:
+    if asked.method == "GET":
+        return Said(200, {"totalResults": 0})
+    return Said(400, {}) if "bob" in str(asked.body) else Said(201, {"id": "1"})
+
+
+def push_to_a_target(site: Site) -> None:
+    ann = site.user()
+    site.user("bob")
+    networks = (ip_network("127.0.0.0/8"),)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        QuirkyTarget("", "").serving() as server,
+        Client(networks) as client,
+    ):
+        server.before = answer_all_but_bob
+        token = Path(folder) / "token"
+        token.write_text("a")
+        made = targets.add(site.workspace, "crm", server.url, f"file:{token}", Options(most_users=0), networks=networks)
+        db, means = site.installation.db, Means(site.installation.db, client, Path(folder))
+        abilities = Abilities(read_at=now()).to_json()
+        db.execute(TargetRow.update(abilities=abilities).where(TargetRow.id == made.id))
+        site.watch()
+        for _ in range(MOST_TRIES):
+            runs.sync(means, made.id, OPERATOR)
+            db.execute(TargetLinkRow.update(retry_at=0))
+        token.unlink()
+        for _ in range(2):
+            runs.sync(means, made.id, OPERATOR)
+        token.write_text("a")
+        site.send("DELETE", f"/Users/{ann}")
+        for _ in range(2):
+            runs.sync(means, made.id, OPERATOR)
+
+
 OK, REFUSED = "ok", "refused"
 
 #: The act, the rows that it leaves (action, outcome, HTTP status), and what is announced (signal, its `change`).
@@ -709,6 +769,30 @@ ACTS: list[tuple[Callable[[Site], None], list[tuple[Action, str, int | None]], l
             (Action.SOURCE_REMOVED, OK, None),
         ],
         [("user_created", None)],
+    ),
+    (
+        manage_target,
+        [
+            (Action.TARGET_ADDED, OK, None),
+            (Action.TARGET_EDITED, OK, None),
+            (Action.TARGET_TESTED, OK, None),
+            (Action.TARGET_DISABLED, OK, None),
+            (Action.TARGET_ENABLED, OK, None),
+            (Action.TARGET_RETRIED, OK, None),
+            (Action.TARGET_REMOVED, OK, None),
+        ],
+        [],
+    ),
+    (
+        push_to_a_target,
+        [
+            (Action.TARGET_SYNCED, OK, None),
+            (Action.TARGET_PARKED, REFUSED, None),
+            (Action.TARGET_FAILED, "failed", None),
+            (Action.DELETED, OK, 204),
+            (Action.TARGET_HELD, REFUSED, None),
+        ],
+        [("user_deleted", None)],
     ),
     (do_what_the_role_does_not_allow, [(Action.DENIED, REFUSED, None)], []),
 ]

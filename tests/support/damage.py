@@ -97,7 +97,7 @@ def fill(site: Site) -> Filled:
 
 
 def _fill_more(filled: Filled) -> None:
-    """Adds tokens, operators with all that is theirs, refused requests, and rows of the feed and of sources."""
+    """Adds tokens, operators with all that is theirs, refused requests, rows of the feed, of sources and of targets."""
     site, db = filled.site, filled.site.installation.db
     for label in ("expires", "revoked", "used", "strange", "noisy", "lost", "group"):
         site.ok("token", "issue", filled.slug, "--label", label)
@@ -121,7 +121,7 @@ def _fill_more(filled: Filled) -> None:
         db.peewee.execute_sql(statement.format(**places))
 
 
-#: Rows of the feed, as the service writes them.
+#: Rows of the feed and of targets, as the service writes them.
 FEED = [
     "INSERT INTO reading (app_id, token_id, at, epoch, tx, place) SELECT {app}, min(id), {now}, 1, 0, 5 FROM token",
     "INSERT INTO set_stream SELECT min(id), {app}, 1, 0, 5, '[]' FROM token",
@@ -134,6 +134,14 @@ FEED = [
     "SELECT id, 5, 0, 'x', 0, {now} FROM webhook",
     "INSERT INTO receipt (journal_id, webhook_id, at, status, attempts, ms) "
     "SELECT 4, id, {now}, 200, 1, 9 FROM webhook",
+    "INSERT INTO target (app_id, name, url, settings, secret, mark, every, enabled, left_out, leased_until, "
+    "not_before, created_at) VALUES ({app}, 'crm', 'https://a.example', '{{}}', 'env:X', 'AAAAAAAAAAAAAAAAAAAAAA', "
+    "60000000, 1, '[]', 0, 0, {now})",
+    "INSERT INTO target_link (app_id, target_id, resource_id, uuid, type, version, digests, active, state, tries, "
+    "retry_at, changed_at) SELECT {app}, id, {alice}, '{uuid}', 'User', 1, '{{}}', 1, 'ok', 0, 0, {now} FROM target",
+    "INSERT INTO target_member (app_id, target_id, group_id, member_id, sure) "
+    "SELECT {app}, id, {staff}, {alice}, 1 FROM target",
+    "INSERT INTO target_run (app_id, target_id, started_at, counts) SELECT {app}, id, {now}, '{{}}' FROM target",
 ]
 #: Rows of sources, as the service writes them.
 SOURCES = [
@@ -191,7 +199,7 @@ def damaged(filled: Filled, statements: list[str]) -> Iterator[None]:
 
 #: All tables, those that refer to others first.
 TABLES = (
-    *("source_run", "source_link", "source"),
+    *("target_run", "target_member", "target_link", "target", "source_run", "source_link", "source"),
     *("receipt", "delivery", "webhook_secret", "webhook", "set_stream", "reading", "feed", "invitation"),
     *("sign_in_attempt", "session", "sign_in_link", "operator_app", "operator", "signing_key", "refusal", "tally"),
     *("departure", "brake", "password", "member", "value", "alias", "journal", "token", "resource", "app"),

@@ -28,6 +28,7 @@ from ...scim.escapes import from_wsgi, unescaped
 from ...scim.leniency import Leniency, note
 from ...scim.query import Query, load_parameters, load_query
 from ...scim.schema import ResourceType
+from ...sync.targets import loops
 from .. import client_address
 
 #: The headers that carry a client's own request id, by their WSGI names, the most common first. Entra's ADSCIMVERSION
@@ -67,6 +68,7 @@ _ONE_USER = (
 )
 _READER = Origin("reader")
 _TRIAL = f"HTTP_{trial.HEADER.upper().replace('-', '_')}"
+_MARK = f"HTTP_{loops.MARK_HEADER.upper().replace('-', '_')}"
 _ACTIVITY = re.compile(r"ActivityId:\s*([0-9A-Za-z-]{1,64})")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
@@ -239,6 +241,13 @@ class Call:
             self._forbid(*_WRONG_KINDS[kind])
         if self.caller.subject is not None and not for_subjects:
             self._forbid(*_ONE_USER)
+        mark = self.request.environ.get(_MARK)
+        if mark is not None and loops.pushed_by_us(self.db, mark):
+            # A target of this installation leads back to it, by whatever names.
+            raise Forbidden(
+                "This comes from a target of this same installation, which would go on for ever. The operator may "
+                "allow it: scimlite target edit --same-installation."
+            )
 
     def _forbid(self, cause: Cause, reason: str, told: str) -> NoReturn:
         """Notes that a valid token was used where it may not be, with the reason, and raises Forbidden."""

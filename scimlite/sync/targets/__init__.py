@@ -1,0 +1,1 @@
+"""Targets: SCIM servers that an app's users and groups are pushed to."""
