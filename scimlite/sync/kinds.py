@@ -13,6 +13,7 @@ from .reading import Kind, SourceError
 _OWN = {
     "csv": "csv",
     "ldap": "ldap",
+    "ad": "active_directory",
 }
 _GROUP = "scimlite.sources"
 

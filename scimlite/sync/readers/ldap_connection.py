@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,13 @@ def sign_in(connection: Any, address: Address, *, name: str | None, password: st
         if not password:
             raise SourceError("--bind needs a password: give --secret-file, --secret-env or --secret-stdin.")
         connection.simple_bind_s(name, password)
+
+
+def end(connection: Any) -> None:
+    """Ends a connection, also one that is lost already."""
+    ldap = library()
+    with suppress(ldap.LDAPError):
+        connection.unbind_s()
 
 
 class translated:  # noqa: N801  # reads as the word that it is

@@ -81,6 +81,13 @@ class LdapReader:
         """What else a user is called as a member."""
         return ()
 
+    def note_user(self, name: str, attributes: Attributes) -> None:
+        """For kinds in which a user says who it is a member of."""
+
+    def folded(self, name: str, given: Mapping[str, Sequence[bytes]]) -> Attributes:
+        """The attributes of an entry by lower-case name."""
+        return folded(given)
+
     def key_of(self, attributes: Attributes) -> str | None:
         """The immutable id of an entry; None without one."""
         value = first(attributes, self.flavour.key.lower())
@@ -105,23 +112,21 @@ class LdapReader:
     def connect(self) -> Any:
         """The signed-in connection, made when it is first needed. Raises SourceError."""
         if self._connection is None:
-            connection = ldap_connection.connect(self.address)
-            ldap_connection.sign_in(
-                connection, self.address, name=self._name, password=self._secret, gssapi=self._gssapi
-            )
-            self._connection = connection
+            self._connection = self.new_connection()
         return self._connection
+
+    def new_connection(self) -> Any:
+        """Another connection, signed in. Raises SourceError."""
+        made = ldap_connection.connect(self.address)
+        account = {"name": self._name, "password": self._secret}
+        ldap_connection.sign_in(made, self.address, **account, gssapi=self._gssapi)
+        return made
 
     def close(self) -> None:
         """Ends the connection."""
         if self._connection is not None:
-            ldap = ldap_connection.library()
-            try:
-                self._connection.unbind_s()
-            except ldap.LDAPError:
-                return
-            finally:
-                self._connection = None
+            ldap_connection.end(self._connection)
+            self._connection = None
 
     def root(self) -> dict[str, list[str]]:
         """What the server says of itself, by lower-case attribute."""
@@ -139,7 +144,7 @@ class LdapReader:
                 found = self.connect().search_s(name, ldap.SCOPE_BASE, "(objectClass=*)", list(attributes))
             except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
                 return None
-        return _folded(found[0][1]) if found else None
+        return self.folded(found[0][0], found[0][1]) if found else None
 
     def context_of(self, base: str) -> str | None:
         """The naming context that holds a base."""
@@ -164,17 +169,17 @@ class LdapReader:
         """Yields all users and groups. Raises SourceError and IncompleteError."""
         self._keys.clear()
         with_groups = self.group_bases if self._wanted[GROUP] else []
-        yield from self._records(USER, self.bases, self._filter(USER))
-        yield from self._records(GROUP, with_groups, self._filter(GROUP))
+        yield from self._records(USER, self.bases, self.filter_of(USER))
+        yield from self._records(GROUP, with_groups, self.filter_of(GROUP))
         self._complete = True
 
     def read(self, keys: Sequence[str]) -> Iterator[Record]:
         """Yields those of these entries that are users or groups of the source."""
         for start in range(0, len(keys), _KEYS):
             listed = "".join(self.key_filter(key) for key in keys[start : start + _KEYS])
-            yield from self._records(USER, self.bases, f"(&{self._filter(USER)}(|{listed}))")
+            yield from self._records(USER, self.bases, f"(&{self.filter_of(USER)}(|{listed}))")
             if self._wanted[GROUP]:
-                yield from self._records(GROUP, self.group_bases, f"(&{self._filter(GROUP)}(|{listed}))")
+                yield from self._records(GROUP, self.group_bases, f"(&{self.filter_of(GROUP)}(|{listed}))")
 
     @property
     def all_bases(self) -> list[str]:
@@ -185,15 +190,20 @@ class LdapReader:
     @property
     def either_filter(self) -> str:
         """The filter of users and groups together."""
-        return f"(|{self._filter(USER)}{self._filter(GROUP)})"
+        return f"(|{self.filter_of(USER)}{self.filter_of(GROUP)})"
 
-    def _filter(self, type: str) -> str:
+    def filter_of(self, type: str) -> str:
+        """The filter of users or of groups."""
         kind, own = self.flavour.users if type == USER else self.flavour.groups, self._filters[type]
         return f"(&{kind}{own})" if own else kind
 
+    def attributes_of(self, type: str) -> list[str]:
+        """The attributes that are asked for."""
+        more = self.flavour.more_attributes if type == USER else self.flavour.member_attributes
+        return [*self._wanted[type], self.flavour.key, *more]
+
     def _records(self, type: str, bases: Sequence[str], filter: str) -> Iterator[Record]:
-        wanted = [*self._wanted[type], self.flavour.key]
-        wanted += self.flavour.more_attributes if type == USER else self.flavour.member_attributes
+        wanted = self.attributes_of(type)
         seen: set[str] = set()
         if type == USER:
             # Before reading begins: a server knows one search by pages on a connection, and another ends it.
@@ -217,8 +227,10 @@ class LdapReader:
                 "are renamed, so nothing is done without it; --key names another attribute."
             )
         self._keys[folded] = key
-        for other in self.other_names(attributes) if type == USER else ():
-            self._keys.setdefault(other.lower(), key)
+        if type == USER:
+            self.note_user(name, attributes)
+            for other in self.other_names(attributes):
+                self._keys.setdefault(other.lower(), key)
         values, fault = {}, None
         for attribute in self._wanted[type]:
             texts = ldap_connection.texts(attributes.get(attribute.lower(), ()))
@@ -257,7 +269,7 @@ class LdapReader:
             for name, given in found:
                 # Referrals to other servers have no name, and belong to other sources.
                 if name is not None:
-                    yield name, _folded(given)
+                    yield name, self.folded(name, given)
             cookies = [each.cookie for each in answered if each.controlType == _PAGED]
             if not cookies or not cookies[0]:
                 return
@@ -280,7 +292,7 @@ class LdapReader:
             if normal(name) in seen:
                 continue
             seen.add(normal(name))
-            found = self.entry(name, [*self.flavour.member_attributes, "objectClass"])
+            found = self.entry(name, self.attributes_of(GROUP))
             if found is None:
                 if name in groups:
                     raise SourceError(f"{self.address.url} has no group {name}, or this account may not see it.")
@@ -308,7 +320,7 @@ class LdapReader:
             self._switched_off = set()
             if self._disabled_filter:
                 for base in self.bases:
-                    both = f"(&{self._filter(USER)}{self._disabled_filter})"
+                    both = f"(&{self.filter_of(USER)}{self._disabled_filter})"
                     self._switched_off |= {normal(name) for name, _ in self.search(base, both, ["1.1"])}
         return self._switched_off
 
@@ -337,7 +349,7 @@ class LdapReader:
         """Reads names and keys of all entries, which costs less than to ask for many of them one by one."""
         for type, bases in ((USER, self.bases), (GROUP, self.group_bases)):
             for base in bases:
-                for name, attributes in self.search(base, self._filter(type), [self.flavour.key, "uid"]):
+                for name, attributes in self.search(base, self.filter_of(type), [self.flavour.key, "uid"]):
                     key = self.key_of(attributes)
                     if key is not None:
                         self._keys[normal(name)] = key
@@ -364,14 +376,14 @@ class LdapReader:
             yield Finding("rights" if self._connection is not None else "bind", False, str(error))
 
     def _check_rights(self) -> Iterator[Finding]:
-        users = sum(1 for base in self.bases for _ in self.search(base, self._filter(USER), [self.flavour.key]))
+        users = sum(1 for base in self.bases for _ in self.search(base, self.filter_of(USER), [self.flavour.key]))
         if not users:
             text = "no user is there that this account may see and that --filter matches"
             yield Finding("rights", False, text)
             return
         yield Finding("users", True, f"{users:,} users")
         if self._wanted[GROUP] and self.group_bases:
-            groups = sum(1 for base in self.group_bases for _ in self.search(base, self._filter(GROUP), ["1.1"]))
+            groups = sum(1 for base in self.group_bases for _ in self.search(base, self.filter_of(GROUP), ["1.1"]))
             yield Finding("groups", True if groups else None, f"{groups:,} groups")
         position = self.position()
         told = position is not None and self.changed(position) is not None
@@ -379,7 +391,7 @@ class LdapReader:
         yield Finding("changes", None if not told else True, text)
 
 
-def _folded(attributes: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
+def folded(attributes: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
     """Attributes by lower-case name; options of a name are left out, and what has none comes first."""
     made: dict[str, Sequence[bytes]] = {}
     for name in sorted(attributes, key=len):

@@ -1,0 +1,197 @@
+"""Sources of the kind ad, with a real domain controller of Samba's: ids, who is active, members, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import samba_dc
+from samba_dc import ADMIN, DOMAIN, PASSWORD, DomainController
+from scimlite.sync import kinds
+from scimlite.sync.readers import active_directory
+from scimlite.sync.reading import Opening, Record, SourceError
+from scimlite.sync.shaping import Expression
+
+KIND = kinds.get("ad")
+PEOPLE, OTHERS, GROUPS = f"OU=People,{DOMAIN}", f"OU=Others,{DOMAIN}", f"OU=Groups,{DOMAIN}"
+READER = f"scimlite@{DOMAIN.replace('DC=', '').replace(',', '.')}"
+#: A FILETIME of the year 2001, and one of the year 2100.
+PAST, FUTURE = 126_227_808_000_000_000, 157_469_184_000_000_000
+
+
+def ou(name: str) -> str:
+    return f"dn: {name}\nchangetype: add\nobjectClass: organizationalUnit\n\n"
+
+
+def user(name: str, *attributes: str, at: str = PEOPLE, control: int = 544) -> str:
+    """A user as LDIF: 544 is an ordinary account that needs no password, 546 the same and disabled."""
+    lines = [f"dn: CN={name},{at}", "changetype: add", "objectClass: user", f"sAMAccountName: {name}"]
+    return "\n".join(
+        [*lines, f"userPrincipalName: {name}@example.test", f"userAccountControl: {control}", *attributes, "", ""]
+    )
+
+
+def group(name: str, *members: str) -> str:
+    lines = [f"dn: CN={name},{GROUPS}", "changetype: add", "objectClass: group", f"sAMAccountName: {name}"]
+    return "\n".join([*lines, *(f"member: {each}" for each in members), "", ""])
+
+
+SEED = "".join(
+    (
+        *(ou(name) for name in (PEOPLE, OTHERS, GROUPS)),
+        user("scimlite", at=OTHERS),
+        user("boss", "title: Chief"),
+        user("ann", "mail: ann@example.com", "givenName: Ann", f"manager: CN=boss,{PEOPLE}"),
+        user("off", control=546),
+        user("expired", f"accountExpires: {PAST}"),
+        user("later", f"accountExpires: {FUTURE}"),
+        user("moved", at=OTHERS),
+        *(user(f"p{number}") for number in range(8)),
+        group("Inner", f"CN=boss,{PEOPLE}"),
+        group("Staff", f"CN=ann,{PEOPLE}", f"CN=Inner,{GROUPS}", *(f"CN=p{number},{PEOPLE}" for number in range(8))),
+        group("Empty"),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DomainController]:
+    with samba_dc.serving(tmp_path_factory.mktemp("dc") / "dc") as running:
+        running.modify(SEED)
+        running.tool("user", "setpassword", "scimlite", f"--newpassword={PASSWORD}")
+        yield running
+
+
+def opened(controller: DomainController, secret: str = PASSWORD, **settings: Any) -> Any:
+    """A reader by an ordinary account, as security teams give one."""
+    attributes = {
+        type: frozenset(name for text in rows.values() for name in Expression.parse(text).attributes)
+        for type, rows in KIND.mapping.items()
+    }
+    given = {"url": controller.url, "bind": READER, "base": [PEOPLE], "groups": [GROUPS], "page-size": "3"}
+    given |= {name.replace("_", "-"): value for name, value in settings.items()}
+    return KIND.open(Opening(given, secret, None, attributes))  # type: ignore[arg-type]
+
+
+def read(reader: Any) -> dict[str, Record]:
+    return {record.name.split(",")[0].removeprefix("CN="): record for record in reader.everything()}
+
+
+def members(reader: Any, found: dict[str, Record], name: str) -> set[str]:
+    keys = {record.key: each for each, record in found.items()}
+    return {keys[key] for each in found[name].members if (key := reader.resolve(each)) in keys}
+
+
+def test_users_and_groups(controller):
+    reader = opened(controller)
+    found = read(reader)
+    people = {name for name, record in found.items() if record.type == "User"}
+    assert people == {"boss", "ann", "off", "expired", "later", *(f"p{number}" for number in range(8))}
+    assert {name for name in people if not found[name].active} == {"off", "expired"}
+    assert found["ann"].values["mail"] == ["ann@example.com"]
+    assert reader.resolve(found["ann"].values["manager"][0]) == found["boss"].key
+    # The id is found by the name that Windows gives it.
+    by_guid = reader.entry(f"<GUID={found['ann'].key}>", ["sAMAccountName"])
+    assert by_guid["samaccountname"] == [b"ann"]
+    assert members(reader, found, "Staff") == {"ann", "Inner", *(f"p{number}" for number in range(8))}
+    assert members(reader, found, "Inner") == {"boss"}
+    assert members(reader, found, "Empty") == set()
+    reader.close()
+
+
+def test_members_of_large_groups_come_in_parts(controller, monkeypatch):
+    monkeypatch.setattr(active_directory, "RANGE", 3)
+    reader = opened(controller)
+    found = read(reader)
+    assert len(found["Staff"].members) == 10
+    assert members(reader, found, "Staff") == {"ann", "Inner", *(f"p{number}" for number in range(8))}
+    reader.close()
+
+
+def test_the_domain_as_a_base_has_no_accounts_of_the_system(controller):
+    reader = opened(controller, base=[DOMAIN], groups=[DOMAIN])
+    found = read(reader)
+    assert {"ann", "moved", "scimlite"} <= found.keys()
+    assert not {"krbtgt", "Guest", "Domain Users"} & found.keys()
+    reader.close()
+
+
+def test_the_primary_group_has_its_members_when_it_is_asked_for(controller):
+    reader = opened(controller, base=[DOMAIN], groups=[DOMAIN], primary_group="on")
+    found = read(reader)
+    assert {"ann", "boss", "moved"} <= members(reader, found, "Domain Users")
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "users"),
+    [
+        ({"members_of": [f"CN=Inner,{GROUPS}"]}, {"boss"}),
+        ({"members_of": [f"CN=Staff,{GROUPS}"]}, {"ann", "boss", *(f"p{number}" for number in range(8))}),
+        ({"filter": "(title=Chief)"}, {"boss"}),
+        ({"base": [PEOPLE, OTHERS], "filter": "(|(cn=ann)(cn=moved))"}, {"ann", "moved"}),
+    ],
+    ids=["a group", "groups in a group", "a filter", "two bases"],
+)
+def test_only_some_users(controller, settings, users):
+    reader = opened(controller, **settings)
+    assert {name for name, record in read(reader).items() if record.type == "User"} == users
+    reader.close()
+
+
+def test_what_changed_and_what_only_a_full_run_sees(controller):
+    reader = opened(controller)
+    found, before = read(reader), reader.position()
+    controller.modify(
+        f"dn: CN=p0,{PEOPLE}\nchangetype: modify\nreplace: title\ntitle: New\n\n"
+        f"dn: CN=p1,{PEOPLE}\nchangetype: delete\n\n"
+        f"dn: CN=Empty,{GROUPS}\nchangetype: modify\nadd: member\nmember: CN=p2,{PEOPLE}\n\n" + user("fresh")
+    )
+    changed = set(reader.changed(before))
+    assert {found["p0"].key, found["Empty"].key} <= changed
+    assert found["p1"].key not in changed, "an ordinary account does not see deletions"
+    again = {record.name.split(",")[0]: record for record in reader.read(sorted(changed))}
+    assert {"CN=p0", "CN=fresh", "CN=Empty"} <= again.keys()
+    assert reader.resolve(f"CN=p2,{PEOPLE}") == found["p2"].key
+    assert "p1" not in read(reader)
+    other = reader.position().replace('"invocation":"', '"invocation":"00')
+    assert reader.changed(other) is None, "another domain controller has other numbers"
+    controller.modify(f"dn: {PEOPLE}\nchangetype: modrdn\nnewrdn: OU=Staff\ndeleteoldrdn: 1\n\n")
+    moved = opened(controller, base=[f"OU=Staff,{DOMAIN}"])
+    after = read(moved)
+    assert after["ann"].key == found["ann"].key
+    controller.modify(f"dn: OU=Staff,{DOMAIN}\nchangetype: modrdn\nnewrdn: OU=People\ndeleteoldrdn: 1\n\n")
+    for each in (reader, moved):
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"secret": "wrong"}, "refuses the sign-in: the password is wrong"),
+        ({"bind": "nobody@example.test"}, "refuses the sign-in"),
+        ({"base": [f"OU=Nobody,{DOMAIN}"]}, "has no base OU=Nobody"),
+    ],
+)
+def test_a_test_says_what_is_wrong(controller, settings, said):
+    reader = opened(controller, **settings)
+    last = list(reader.check())[-1]
+    assert last.ok is False
+    assert said in last.text
+    reader.close()
+
+
+def test_a_right_domain_passes(controller):
+    reader = opened(controller)
+    found = list(reader.check())
+    assert all(each.ok is not False for each in found), found
+    assert found[-1].text == "the server tells changes"
+    reader.close()
+
+
+def test_a_disabled_account_cannot_read(controller):
+    with pytest.raises(SourceError, match="refuses the sign-in"):
+        opened(controller, bind="off@example.test", secret="x").identity()
+    assert ADMIN not in READER
