@@ -106,13 +106,13 @@ def _is_wanted(record: Record, mapping: Mapping[str, shaping.Compiled], wanted: 
         return record.type == USER
     names = [record.key, record.name]
     if record.fault is None:
-        body = mapping[record.type].shape(record).body
+        body = mapping[record.type].shape(record)
         names += [str(body.get(name)) for name in ("userName", "displayName")]
     return wanted.lower() in [name.lower() for name in names]
 
 
 def _sample(record: Record, mapping: Mapping[str, shaping.Compiled]) -> Sample:
-    return Sample(record, None if record.fault else mapping[record.type].shape(record).body)
+    return Sample(record, None if record.fault else mapping[record.type].shape(record))
 
 
 # --- running ------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class SourceLinkRow(Table):
     key = TextField()
     #: NULL for an entry that was refused, so that it has no resource.
     resource_id = BigIntegerField(null=True)
-    #: Of what the mapping made of the entry, as it was last written; empty when it must be looked at again.
+    #: Of what was read of the entry when it was last written; empty when it must be looked at again.
     digest = TextField()
     #: The key of the manager that was written, or the digest of a group's members.
     ties = TextField()

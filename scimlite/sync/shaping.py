@@ -221,15 +221,6 @@ def _within(text: str, urn: str | None, attribute: Attribute, rest: list[str]) -
 
 
 @dataclass(frozen=True)
-class Shaped:
-    """An entry as the resource that it is to be, without what refers to other entries."""
-
-    body: dict[str, Json]
-    #: What the manager is called in the source; None without one.
-    manager: str | None = None
-
-
-@dataclass(frozen=True)
 class Compiled:
     """A mapping for one resource type."""
 
@@ -256,8 +247,24 @@ class Compiled:
         rows = [*self.rows, *([self.manager] if self.manager else [])]
         return frozenset[str]().union(*(expression.attributes for _, expression in rows))
 
-    def shape(self, record: Record) -> Shaped:
-        """The resource that an entry is to be."""
+    @cached_property
+    def active_as_read(self) -> bool:
+        """True when a user is active as the reader says."""
+        return any(target.attribute.key == "active" and rule.text == "@active" for target, rule in self.rows)
+
+    def manager_of(self, record: Record) -> str | None:
+        """What the manager of an entry is called in the source; None without one."""
+        if self.manager is None:
+            return None
+        found = {name.lower(): values for name, values in record.values.items() if name.lower() in self._manager_names}
+        return next(iter(self.manager[1].values(record, found)), None)
+
+    @cached_property
+    def _manager_names(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.manager[1].attributes) if self.manager else frozenset()
+
+    def shape(self, record: Record) -> dict[str, Json]:
+        """The resource that an entry is to be, without its manager, who is another entry."""
         found = {name.lower(): values for name, values in record.values.items()}
         body: dict[str, Json] = {}
         items: dict[tuple[str | None, str, str], list[dict[str, Json]]] = {}
@@ -269,10 +276,7 @@ class Compiled:
             kept = [item for item in made if item.keys() - {"type", "primary", "display"}]
             if kept:
                 (body if urn is None else body.setdefault(urn, {})).setdefault(name, []).extend(kept)
-        manager = None
-        if self.manager is not None:
-            manager = next(iter(self.manager[1].values(record, found)), None)
-        return Shaped(body, manager)
+        return body
 
 
 def _put(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import TracebackType
@@ -60,9 +60,13 @@ class Staging:
     A hundred thousand new entries would be half a gigabyte of memory.
     """
 
-    def __init__(self, mapping: Mapping[str, Compiled], links: Mapping[Key, Link], *, reassert: bool = True) -> None:
-        """In: `reassert`, True when what others changed is written again, though the entry is as it was."""
+    def __init__(
+        self, mapping: Mapping[str, Compiled], version: int, links: Mapping[Key, Link], *, reassert: bool = True
+    ) -> None:
+        """In: the mapping with its version; `reassert`, True when what others changed is written again, though the
+        entry is as it was."""
         self._mapping = mapping
+        self._version = b"%d" % version
         self._links = links
         self._reassert = reassert
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
@@ -95,17 +99,29 @@ class Staging:
         if record.fault is not None:
             self.entries[key] = Entry(key, record.name, "", fault=record.fault)
             return
-        shaped = compiled.shape(record)
-        text = orjson.dumps(shaped.body, option=orjson.OPT_SORT_KEYS)
-        entry = Entry(key, _name_of(shaped.body) or record.name, digest(text), record.active, manager=shaped.manager)
-        if record.type == USER:
-            entry.active = shaped.body.get("active") is True
-        entry.changed = not self._is_as_it_was(entry)
-        if entry.changed:
-            entry.fault = _fault(compiled, shaped.body)
-        if entry.fault is None and (record.type == GROUP or entry.changed):
-            entry.offset = self._keep(shaped.body, list(record.members))
+        # Of what was read, not of what the mapping makes of it, which costs twenty times as much.
+        link, read = self._links.get(key), self._digest(record)
+        manager = compiled.manager_of(record)
+        if link is not None and link.digest == read and self._is_as_it_was(link):
+            entry = Entry(key, link.name or record.name, read, record.active, changed=False, manager=manager)
+            if record.type == GROUP:
+                entry.offset = self._keep({}, record.members)
+            elif not compiled.active_as_read:
+                entry.active = link.active
+        else:
+            body = compiled.shape(record)
+            fault = _fault(compiled, body)
+            entry = Entry(key, _name_of(body) or record.name, read, record.active, fault=fault, manager=manager)
+            if record.type == USER:
+                entry.active = body.get("active") is True
+            if fault is None:
+                entry.offset = self._keep(body, record.members)
         self.entries[key] = entry
+
+    def _digest(self, record: Record) -> str:
+        """The digest of all that is read of an entry but a group's members, and of the mapping's version."""
+        values = orjson.dumps([record.active, record.values], option=orjson.OPT_SORT_KEYS)
+        return digest(self._version + values)
 
     def body(self, entry: Entry) -> Body:
         """The resource that an entry is to be."""
@@ -139,14 +155,12 @@ class Staging:
                 made.update(found for found in (Key(USER, key), Key(GROUP, key)) if is_known(found))
         return sorted(made)
 
-    def _is_as_it_was(self, entry: Entry) -> bool:
-        link = self._links.get(entry.key)
-        if link is None or link.digest != entry.digest or link.state != Linked.OK:
-            return False
-        return link.lives and not (self._reassert and link.drifted)
+    def _is_as_it_was(self, link: Link) -> bool:
+        """True when the resource of an unchanged entry is as it was written."""
+        return link.state == Linked.OK and link.lives and not (self._reassert and link.drifted)
 
-    def _keep(self, resource: dict[str, Any], members: list[str]) -> int:
-        line = orjson.dumps([resource, members])
+    def _keep(self, resource: dict[str, Any], members: Sequence[str]) -> int:
+        line = orjson.dumps([resource, list(members)])
         self._file.seek(self._end)
         self._file.write(line + b"\n")
         offset = self._end

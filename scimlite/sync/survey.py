@@ -106,7 +106,7 @@ class Survey:
             position = reader.position() if self._kind.tells_changes else None
             kept = links.of_source(self._ground.db, self._app.id, self._source.id)
             reassert = self._app.settings.sourced_users == "source"
-            with Staging(self._mapping, kept, reassert=reassert) as staging:
+            with Staging(self._mapping, self._source.mapping_version, kept, reassert=reassert) as staging:
                 keys = self._changed(reader, identity, len(kept))
                 for record in reader.everything() if keys is None else reader.read(keys):
                     staging.take(record)

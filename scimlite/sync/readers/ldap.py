@@ -11,7 +11,7 @@ import orjson
 from ..reading import GROUP, USER, Kind, Opening, Option
 from .ldap_changes import changed_since
 from .ldap_connection import translated
-from .ldap_names import normal, unique_member
+from .ldap_names import unique_member
 from .ldap_reader import Attributes, Flavour, LdapReader, first
 
 _DAY = 86_400
@@ -44,9 +44,9 @@ class OpenLdapReader(LdapReader):
 
     def is_active(self, attributes: Attributes) -> bool:
         """True unless one of the usual attributes says that the account is disabled."""
-        for name, says_so in _DISABLED.items():
+        for name in _DISABLED.keys() & attributes.keys():
             value = first(attributes, name)
-            if value is not None and says_so(value.strip()):
+            if value is not None and _DISABLED[name](value.strip()):
                 return False
         return True
 
@@ -56,7 +56,8 @@ class OpenLdapReader(LdapReader):
         made += [unique_member(value) for value in self.values(attributes, "uniquemember")]
         made += [f"uid:{value}" for value in self.values(attributes, "memberuid")]
         # A group of names cannot be empty, so an empty one has itself or nobody as its member.
-        return [value for value in made if value and normal(value) != normal(name)]
+        own = name.lower()
+        return [value for value in made if value and value.lower() != own]
 
     def position(self) -> str | None:
         """The change numbers of the naming contexts; None where the server does not tell changes."""

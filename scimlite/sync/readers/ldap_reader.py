@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from ..reading import GROUP, USER, Finding, IncompleteError, Opening, Record, SourceError
@@ -56,6 +57,7 @@ class LdapReader:
         self._name, self._secret = opening.text("bind"), opening.secret
         self._gssapi = opening.text("auth") == "gssapi"
         self._wanted = {type: sorted(opening.attributes.get(type, ())) for type in (USER, GROUP)}
+        self._spelled = {type: [(name, name.lower()) for name in names] for type, names in self._wanted.items()}
         self._size = _number("page-size", opening.text("page-size") or "0")
         self._connection: Any = None
         self._root: dict[str, list[str]] | None = None
@@ -232,15 +234,16 @@ class LdapReader:
             for other in self.other_names(attributes):
                 self._keys.setdefault(other.lower(), key)
         values, fault = {}, None
-        for attribute in self._wanted[type]:
-            texts = ldap_connection.texts(attributes.get(attribute.lower(), ()))
-            if texts is None:
-                fault = f"{attribute} holds bytes that are no text"
-            elif texts:
-                values[attribute] = texts
+        for attribute, lower in self._spelled[type]:
+            raw = attributes.get(lower)
+            if raw:
+                try:
+                    values[attribute] = [value.decode() for value in raw]
+                except UnicodeDecodeError:
+                    fault = f"{attribute} holds bytes that are no text"
         if type == GROUP:
             return Record(type, key, name, values, members=self.members(name, attributes), fault=fault)
-        active = self.is_active(attributes) and folded not in self._disabled_names()
+        active = self.is_active(attributes) and folded not in (self._switched_off or ())
         return Record(type, key, name, values, active, fault=fault)
 
     def values(self, attributes: Attributes, name: str) -> list[str]:
@@ -391,11 +394,16 @@ class LdapReader:
         yield Finding("changes", None if not told else True, text)
 
 
+@cache
+def _lower(name: str) -> str:
+    return name.partition(";")[0].lower()
+
+
 def folded(attributes: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
     """Attributes by lower-case name; options of a name are left out, and what has none comes first."""
-    made: dict[str, Sequence[bytes]] = {}
-    for name in sorted(attributes, key=len):
-        made.setdefault(name.partition(";")[0].lower(), attributes[name])
+    made = {_lower(name): values for name, values in attributes.items()}
+    if len(made) < len(attributes):
+        made |= {_lower(name): values for name, values in attributes.items() if ";" not in name}
     return made
 
 
