@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 
 import orjson
 
+from .. import outbound
 from ..visible_text import visible
 
 _SECOND = 1_000_000
@@ -91,14 +91,5 @@ def _refusal(body: bytes) -> str | None:
 
 
 def _retry_after(text: str | None, now: int) -> int:
-    """How long a receiver wants to be left alone: Retry-After has seconds or a date (RFC 9110 section 10.2.3)."""
-    if text is None:
-        return 0
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(int(text[:10]) * _SECOND, LONGEST_WAIT)
-    try:
-        until = int(parsedate_to_datetime(text).timestamp() * _SECOND)
-    except (ValueError, OverflowError):
-        return 0
-    return max(0, min(until - now, LONGEST_WAIT))
+    """For how many microseconds a receiver wants to be left alone."""
+    return min(int(outbound.retry_after(text, now / _SECOND) * _SECOND), LONGEST_WAIT)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from .client import Answer, Client
 from .failures import Failed, Kind, Refused
 from .target import check_url
+from .waits import retry_after
 
-__all__ = ["Answer", "Client", "Failed", "Kind", "Refused", "check_url"]
+__all__ = ["Answer", "Client", "Failed", "Kind", "Refused", "check_url", "retry_after"]

@@ -15,7 +15,8 @@ from .addresses import Network, objection
 from .failures import SETTING, Refused
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-_LONGEST_URL = 2048
+#: What is configured, and what is sent: links to a next page hold what a server wants to remember.
+_LONGEST_URL, _LONGEST_LINK = 2048, 16384
 #: Path and query as they go over the wire (RFC 3986).
 _PATH = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*")
 _LABEL = re.compile(r"(?=.{1,63}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
@@ -60,6 +61,8 @@ def check_url(url: str, networks: Sequence[Network] = ()) -> None:
     In: `networks`, the setting's, without which http:// is refused. A host that is an address, in any spelling, is
     judged here as well; a name is judged each time it is connected to.
     """
+    if len(url) > _LONGEST_URL:
+        raise OperatorError(f"The URL has {len(url)} characters: give one of at most {_LONGEST_URL}.")
     target = parse(url)
     if target.scheme == "http" and not networks:
         raise OperatorError(
@@ -78,8 +81,8 @@ def check_url(url: str, networks: Sequence[Network] = ()) -> None:
 @lru_cache(maxsize=1024)
 def parse(url: str) -> Target:
     """The parts of a URL. Raises OperatorError, whose text does not quote the URL because it may hold secrets."""
-    if len(url) > _LONGEST_URL:
-        raise OperatorError(f"The URL has {len(url)} characters: give one of at most {_LONGEST_URL}.")
+    if len(url) > _LONGEST_LINK:
+        raise OperatorError(f"The URL has {len(url)} characters: at most {_LONGEST_LINK} are sent.")
     # Before urlsplit, which drops tabs and line feeds without a word.
     if any(char <= " " or not char.isprintable() for char in url) or "\\" in url:
         raise OperatorError("The URL holds a blank, a backslash or a control character: encode it, as %20.")

@@ -14,6 +14,7 @@ _OWN = {
     "csv": "csv",
     "ldap": "ldap",
     "ad": "active_directory",
+    "scim": "scim",
 }
 _GROUP = "scimlite.sources"
 
