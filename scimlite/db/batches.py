@@ -21,11 +21,17 @@ from .turns import in_child
 from .waiters import GRACE, refusal, subject
 
 
+class Interrupted(Unavailable):
+    """The leader of a job was interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__("The server was stopped in the middle; try again in a moment.")
+
+
 class Job:
     """The write of one thread: the work, and its result or error once it has ended."""
 
     __slots__ = (
-        "_work",
         "app",
         "begun",
         "committed",
@@ -37,10 +43,11 @@ class Job:
         "result",
         "statements",
         "wakeup",
+        "work",
     )
 
     def __init__(self, work: Callable[[], Any], statements: list[str] | None = None) -> None:
-        self._work = work
+        self.work = work
         about = subject.get()
         #: The key of the app that it is about; None for what is never kept from waiting.
         self.app = about[0] if about else None
@@ -53,21 +60,15 @@ class Job:
         #: Until when the job waits for a leader that begins with it, by `time.monotonic`.
         self.end = 0.0
         self.result: Any = None
-        #: None once the write is durable. This error remains when the leader is interrupted.
-        self.error: Exception | None = Unavailable("The server was stopped in the middle; try again in a moment.")
+        #: None once the write is durable. This class of error remains when the leader is interrupted.
+        self.error: Exception | type[Exception] | None = Interrupted
         #: Callbacks that the job's thread runs once the write is durable.
         self.committed: list[Callable[[], None]] = []
         self.ended = False
         #: True when the job's thread is the leader.
         self.leads = False
-        #: Released to wake the job's thread: the job has ended, or the thread is to lead.
-        self.wakeup = threading.Lock()
-        self.wakeup.acquire()
-
-    def work(self) -> Any:
-        """Carries out the work and returns its result."""
-        self.begun = True
-        return self._work()
+        #: Released to wake the job's thread: the job has ended, or the thread is to lead. Set when it is to sleep.
+        self.wakeup: threading.Lock
 
 
 class Batches:
@@ -112,12 +113,17 @@ class Batches:
         Raises Unavailable when no leader began with the job within the timeout or before the deadline, or when too many
         wait already.
         """
-        job.end = time.monotonic() + deadline.at_most(self._timeout)
+        now = time.monotonic()
+        job.end = now + deadline.at_most(self._timeout)
         with self._lock:
+            if self._led:
+                # Before a leader can see the job.
+                job.wakeup = threading.Lock()
+                job.wakeup.acquire()
             self._waiting.append(job)
             if not self._led:
                 job.leads = self._led = True
-                self._led_since = time.monotonic()
+                self._led_since = now
             elif self._is_one_too_many(job):
                 self._waiting.remove(job)
                 raise refusal()

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import peewee
-from peewee import SQL, fn
+from peewee import SQL
 
 from .. import deadline
 from ..errors import DeadlinePassed, RefusedByRule, Unavailable
 from ..obstacles import obstacle
-from ..redaction import error_log
 from .batches import Batches, Job
 from .database import Database, T
-from .runner import peewee_errors, raise_as_peewee
+from .runner import peewee_errors
 from .sqlite_connections import CHECKED_EVERY, Connections, Failure, Link
+from .sqlite_dialect import SqliteDialect
 from .sqlite_errors import is_full, rule_of, trouble_of
 from .sqlite_file import DatabaseFile
-from .statements import Slot, prepared
+from .sqlite_transaction import Transaction
+from .statements import prepared
 from .troubles import Trouble, unavailable
 from .turns import Turns
 
@@ -38,29 +39,21 @@ def data_version(db: Database) -> Any:
     return SQL("PRAGMA data_version")
 
 
-def _in_time(work: Callable[[], T]) -> T:
-    """Runs the work of one job in its own context. Raises DeadlinePassed when its deadline is over before it ends."""
+def _in_time(job: Job) -> None:
+    """Runs the work of a job, in the job's context. Raises DeadlinePassed when its deadline is over before it ends."""
     deadline.check()
+    job.begun = True
     try:
-        result = work()
+        job.result = job.work()
     except peewee.OperationalError as error:
         # SQLite was interrupted.
         if deadline.remaining() <= 0:
             raise DeadlinePassed(str(error)) from error
         raise
     deadline.check()
-    return result
 
 
-def _execute(connection: Any, sql: str) -> None:
-    """Runs a statement; an error of the driver is raised as Peewee's."""
-    try:
-        connection.execute(sql)
-    except Exception as error:
-        raise_as_peewee(error)
-
-
-class SqliteDatabase(Database):
+class SqliteDatabase(SqliteDialect, Database):
     """SQLite in WAL mode: one writer at a time, readers never wait, acknowledged writes survive a power cut.
 
     Threads that write at the same time share a transaction (docs/adr/0001-shared-transactions.md).
@@ -78,9 +71,6 @@ class SqliteDatabase(Database):
         self._link = Link()
         super().__init__(Connections(self._file, self._link, busy_timeout), f"SQLite file {path}")
         self._batches = Batches(Turns(self._file.path.parent).turn, self._carry_out, busy_timeout, most_waiters)
-        self._busy_timeout = busy_timeout
-        #: Stands among Peewee's transactions for one that runs.
-        self._mark = self.peewee.transaction()
         #: How the last write failed, None when it succeeded.
         self._failure: Failure | None = None
 
@@ -113,9 +103,8 @@ class SqliteDatabase(Database):
         return (self.path.stat().st_size if self.path.exists() else 0) + self.wal_size()
 
     def wal_size(self) -> int:
-        wal = self.path.with_name(self.path.name + "-wal")
         try:
-            return wal.stat().st_size
+            return self._file.wal.stat().st_size
         except OSError:
             # SQLite removes it with its last connection.
             return 0
@@ -123,8 +112,7 @@ class SqliteDatabase(Database):
     def hold(self) -> None:
         from . import sqlite_restore
 
-        descriptor = sqlite_restore.hold(self.path.absolute())
-        if descriptor >= 0:
+        if (descriptor := sqlite_restore.hold(self.path.absolute())) >= 0:
             # Processes that are forked have it too, and the lock ends with the last of them.
             weakref.finalize(self, os.close, descriptor)
 
@@ -233,52 +221,18 @@ class SqliteDatabase(Database):
         committed, statements = thread.committed, thread.statements
         thread.committed, thread.statements = [], job.statements
         try:
-            job.result = job.context.run(_in_time, job.work)
+            job.context.run(_in_time, job)
             job.committed = thread.committed
         finally:
             thread.committed, thread.statements = committed, statements
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # Not Peewee's: it rolls back what SQLite has rolled back already, and the error of that hides SQLite's own.
-        connection = self.peewee.connection()
-        self._begin(connection)
-        # What Peewee's own begin and commit do, without a cursor and a dozen calls.
-        transactions = self.peewee._state.transactions
-        transactions.append(self._mark)
-        try:
-            try:
-                yield
-            finally:
-                transactions.pop()
-            _execute(connection, "COMMIT")
-        except BaseException:
-            self._roll_back(connection)
-            raise
-        # The commit is acknowledged only when it went into the file that is there.
+    def _transaction(self) -> Transaction:
+        return Transaction(self.peewee, self._acknowledge, self.close)
+
+    def _acknowledge(self) -> None:
+        """Follows each COMMIT: it is acknowledged only when it went into the file that is there."""
         self._check_file()
         self._failure = None
-
-    def _begin(self, connection: Any) -> None:
-        """Begins a transaction; waits for other programs that write for the busy timeout, or until the deadline."""
-        seconds = deadline.at_most(self._busy_timeout)
-        if seconds == self._busy_timeout:
-            _execute(connection, "BEGIN IMMEDIATE")
-            return
-        connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-        try:
-            _execute(connection, "BEGIN IMMEDIATE")
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
-
-    def _roll_back(self, connection: Any) -> None:
-        """Rolls back unless SQLite did so by itself, as it does without space or memory; another error is raised."""
-        if connection.in_transaction:
-            try:
-                self.peewee.rollback()
-            except peewee.PeeweeException:
-                error_log.debug("A rollback failed after another error, which is raised", exc_info=True)
-                self.close()
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -315,40 +269,8 @@ class SqliteDatabase(Database):
         if failure is not None and failure.is_fresh(self._file.path):
             raise unavailable(failure.trouble, failure.reason)
         # Another write may succeed by now. This one changes no row, and costs a page of the WAL.
-        version = self.scalar(SQL("PRAGMA user_version"))
-        self.transact(lambda: self.execute(SQL(f"PRAGMA user_version = {version}")))
-
-    def not_unique(self, error: peewee.IntegrityError, table: str, column: str) -> bool:
-        return str(error).startswith("UNIQUE constraint failed") and str(error).endswith(f"{table}.{column}")
-
-    # --- expressions ----------------------------------------------------------------------------------------------
-
-    def contains(self, column: Any, needle: Any) -> Any:
-        return fn.instr(column, needle) > 0
-
-    def ends_with(self, column: Any, needle: Any) -> Any:
-        return fn.substr(column, fn.length(column) - fn.length(needle) + 1) == needle
-
-    def unindexed(self, column: Any) -> Any:
-        return peewee.NodeList((SQL("+"), column), glue="")
-
-    def by_code_point(self, text: Any) -> Any:
-        return text
-
-    def one_of(self, column: Any, name: str) -> Any:
-        return column.in_(peewee.Select([fn.json_each(Slot(name))], [SQL("value")]))
-
-    def among(self, column: Any, few: Any) -> Any:
-        return column.in_(few)
-
-    def bound_list(self, name: str, kind: str) -> tuple[Any, Any]:
-        return fn.json_each(Slot(name)).alias("each"), SQL("each.value")
-
-    def json_rows(self, *columns: Any) -> Any:
-        return fn.json_group_array(fn.json_array(*columns))
-
-    def locking(self, query: Any) -> Any:
-        return query
+        kept = SQL(f"PRAGMA user_version = {self.scalar(SQL('PRAGMA user_version'))}")
+        self.transact(lambda: self.execute(kept))
 
     # --- migrations and erasure -----------------------------------------------------------------------------------
 

@@ -59,6 +59,9 @@ class Connections(peewee.SqliteDatabase):
         # mode=rw: a file that is not there is an error and no empty database.
         uri = f"{file.path.as_uri()}?mode=rw"
         super().__init__(uri, uri=True, pragmas=pragmas, timeout=busy_timeout, lock_type="IMMEDIATE")
+        self.busy_timeout = busy_timeout
+        #: Stands among Peewee's transactions for one that runs.
+        self.mark: Any = self.transaction()
         self._file = file
         self._link = link
 

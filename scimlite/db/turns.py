@@ -14,9 +14,9 @@ import fcntl
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
 from ..errors import Unavailable
 
@@ -52,21 +52,19 @@ class Turns:
             self._close()
         self.descriptor, self._close, self._waiter = -1, None, None
 
-    @contextmanager
-    def turn(self, timeout: float) -> Iterator[None]:
-        """A context in which no other process writes; only one thread of a process may enter it at a time.
+    def turn(self, timeout: float) -> Turn:
+        """Returns a context in which no other process writes; only one thread of a process may enter it at a time.
 
-        Raises Unavailable when other processes write for longer than `timeout` seconds.
+        To enter it raises Unavailable when other processes write for longer than `timeout` seconds.
         """
-        locked = self._lock(timeout)
-        try:
-            yield
-        finally:
-            # In a process that was forked inside the context there is no lock to release.
-            if locked and self.descriptor >= 0:
-                fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        return Turn(self, timeout)
 
-    def _lock(self, timeout: float) -> bool:
+    def leave(self) -> None:
+        """Ends a turn. In a process that was forked inside it there is no lock to release."""
+        if self.descriptor >= 0:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def enter(self, timeout: float) -> bool:
         """Waits for the lock; returns False where the folder cannot be locked, so that there are no turns."""
         try:
             if self.descriptor < 0:
@@ -88,6 +86,26 @@ class Turns:
     def _open(self) -> None:
         self.descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self.descriptor)
+
+
+class Turn:
+    """The context of one turn: a class, because every write enters one, and a generator costs four calls more."""
+
+    __slots__ = ("_locked", "_timeout", "_turns")
+
+    def __init__(self, turns: Turns, timeout: float) -> None:
+        self._turns = turns
+        self._timeout = timeout
+        self._locked = False
+
+    def __enter__(self) -> None:
+        self._locked = self._turns.enter(self._timeout)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._locked:
+            self._turns.leave()
 
 
 class _Waiter:
