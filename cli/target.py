@@ -20,7 +20,7 @@ from .kit.options import json_option, wide_option
 from .kit.output import print_fields, print_json, print_json_lines, print_title
 from .kit.times import local_time, spoken_length
 from .target_columns import TARGETS, problem, spelled_run
-from .target_options import behaviour_options, chosen_options, name_argument, token_options, token_reference
+from .target_options import behaviour_options, chosen_options, name_argument, token_options, token_source
 from .target_runs import preview, retry, status, sync, test
 from .target_upkeep import disable, enable, remove
 
@@ -61,26 +61,20 @@ def add(
     """Add a target. Nothing is pushed before your first `target sync`: try it first, and look at the preview.
 
     \b
-    Examples: scimlite target add crm --app entra-id --url https://crm.example.com/scim/v2 --token-env CRM_TOKEN
-              scimlite target add crm --app entra-id --url https://crm.example.com/scim/v2 \\
-                  --token-file /run/credentials/crm --filter 'title eq "Seller"' --match
+    Examples: scimlite target add crm --app entra-id --token-env CRM_TOKEN \\
+                  --url https://crm.example.com/scim/v2
+              scimlite target add crm --app entra-id --token-file /run/crm \\
+                  --url https://crm.example.com/scim/v2 --match
     """
     app = get_app(context.db, slug)
-    state_dir = context.settings.state_dir
-    secret = token_reference(
-        token_env,
-        token_file,
-        token_stdin,
-        lambda token: targets.keep_token(context.db, app, name, token, state_dir),
-        needed=True,
-    )
-    assert secret is not None
+    secret, keep = token_source(token_env, token_file, token_stdin, context.settings.state_dir, needed=True)
     made = targets.add(
         context.workspace(app),
         name,
         url,
         secret,
         chosen_options(Options(), given),
+        keep=keep,
         every=every or DEFAULT_EVERY,
         networks=context.settings.outbound_networks,
         own_roots=context.installation.scim_roots,
@@ -178,22 +172,15 @@ def edit(
     """Change a target. What was pushed stays known; a run that is under way ends, and another one begins.
 
     \b
-    Examples: scimlite target edit crm --app entra-id --token-file /run/credentials/crm
-              scimlite target edit crm --app entra-id --filter 'title eq "Seller"' --leavers delete
+    Examples: scimlite target edit crm --app entra-id --token-file /run/crm
+              scimlite target edit crm --app entra-id --filter 'title eq "Dr"'
     """
     values = (new_name, url, token_env, token_file, every, *given.values())
     if all(value is None for value in values) and not token_stdin and not anew:
         raise click.UsageError("Nothing to change: give one of the options, such as --url or --filter.")
     app = get_app(context.db, slug)
     found = targets.get(context.db, app, name)
-    state_dir = context.settings.state_dir
-    secret = token_reference(
-        token_env,
-        token_file,
-        token_stdin,
-        lambda token: targets.keep_token(context.db, app, found.name, token, state_dir),
-        needed=False,
-    )
+    secret, keep = token_source(token_env, token_file, token_stdin, context.settings.state_dir, needed=False)
     options = chosen_options(found.options, given)
     edited = targets.edit(
         context.workspace(app),
@@ -201,12 +188,12 @@ def edit(
         name=new_name,
         url=url,
         secret=secret,
+        keep=keep,
         options=options if options != found.options else None,
         every=every,
         networks=context.settings.outbound_networks,
         own_roots=context.installation.scim_roots,
         anew=anew,
-        renewed=token_stdin,
     )
     click.echo(f"The target {visible(edited.name)} of {app.slug} is changed.", err=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from scimlite.admin.targets import Kept
 from scimlite.sync.targets.stored import DEFAULT_MEMBERS, MOST_MEMBERS, Leavers, Options
 
 from .kit import completing
@@ -108,19 +109,19 @@ def _opposite(flag: bool | None) -> bool | None:
     return None if flag is None else not flag
 
 
-def token_reference(
-    variable: str | None, path: str | None, from_stdin: bool, keep: Callable[[str], str], *, needed: bool
-) -> str | None:
-    """Return where the token is read; what stdin has is kept first. Raises UsageError for several, or none."""
+def token_source(
+    variable: str | None, path: str | None, from_stdin: bool, state_dir: Path, *, needed: bool
+) -> tuple[str | None, Kept | None]:
+    """Return where the token is read, or what stdin has, to be kept. Raises UsageError for several, or none."""
     given = (variable is not None) + (path is not None) + from_stdin
     if given > 1 or (needed and not given):
         raise click.UsageError("Say where the token is: --token-env VARIABLE, --token-file PATH, or --token-stdin.")
     if variable is not None:
-        return f"env:{variable}"
+        return f"env:{variable}", None
     if path is not None:
-        return f"file:{Path(path).absolute()}"
+        return f"file:{Path(path).absolute()}", None
     if not from_stdin:
-        return None
+        return None, None
     if sys.stdin.isatty():
         click.echo("Token, and Enter:", err=True)
-    return keep(sys.stdin.readline())
+    return None, Kept(sys.stdin.readline(), state_dir)

@@ -111,20 +111,22 @@ def preview(context: Context, slug: str, name: str | None, as_csv: bool, as_json
     metavar="N",
     help="Let this run disable, delete and take out of groups so many, though it would be held.",
 )
+@click.option("--full", is_flag=True, help="Send everything again: somebody may have changed it there.")
 @json_option
 @with_installation
-def sync(context: Context, slug: str, name: str | None, accepted: int | None, as_json: bool) -> None:
+def sync(context: Context, slug: str, name: str | None, accepted: int | None, full: bool, as_json: bool) -> None:
     """Push what differs, now. It fails when the run is held, or the target cannot be used.
 
     \b
     Examples: scimlite target sync crm --app entra-id
               scimlite target sync crm --app entra-id --accept-removals 312
+              scimlite target sync crm --app entra-id --full
     """
     app, pushed = _of(context, slug, name)
     if not pushed.enabled:
         raise click.ClickException(f"It is disabled. Enable it: scimlite target enable {pushed.name} --app {app.slug}")
     with _means(context) as means:
-        report = runs.sync(means, pushed.id, operator(), accepted=accepted)
+        report = runs.sync(means, pushed.id, operator(), accepted=accepted, full=full)
     if report is None:
         raise click.ClickException(f"Another process pushes to {pushed.name} now: look at scimlite target status.")
     if as_json:

@@ -28,7 +28,7 @@ def check(workspace: Workspace, means: Means, target: Target, *, write: bool = F
 
 def _check(workspace: Workspace, means: Means, target: Target, *, write: bool) -> Iterator[Finding]:
     try:
-        token = secret_references.read(target.secret, means.state_dir)
+        token = secret_references.read(target.secret, means.state_dir).strip()
         loops.check(workspace.db, target, means.own_roots)
     except OperatorError as error:
         yield Finding("settings", False, str(error))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import clock, journal, outbound
+from .. import clock, journal
 from ..apps import App
 from ..apps.workspace import Workspace
 from ..db import Database
@@ -19,21 +18,9 @@ from ..journal import Action, Entry
 from ..outbound.addresses import Network
 from ..suggestions import did_you_mean
 from ..sync import secret_references
-from ..sync.targets import loops, scopes, stored
-from ..sync.targets.stored import (
-    DEFAULT_EVERY,
-    LONGEST_EVERY,
-    MOST_MEMBERS,
-    SHORTEST_EVERY,
-    Leavers,
-    LinkState,
-    Options,
-    Target,
-    TargetError,
-)
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
+from ..sync.targets import stored
+from ..sync.targets.stored import DEFAULT_EVERY, LinkState, Options, Target, TargetError
+from .target_rules import check_options, checked_every, checked_name, checked_url
 
 # --- finding ------------------------------------------------------------------------------------------------------
 
@@ -67,34 +54,38 @@ def add(
     workspace: Workspace,
     name: str,
     url: str,
-    secret: str,
+    secret: str | None,
     options: Options | None = None,
     *,
+    keep: Kept | None = None,
     every: int = DEFAULT_EVERY,
     networks: Sequence[Network] = (),
     own_roots: Sequence[str] = (),
 ) -> Target:
     """Adds a target; nothing is pushed before an operator has it run for the first time.
 
-    In: where the token is read; how often it is looked through without a change, in microseconds; the networks that are
-    allowed though not public; the URLs behind which this installation has its apps. Raises TargetError for what cannot
-    be, SecretError for a reference that is none, and OperatorError for a URL that nothing is sent to.
+    In: where the token is read, or the token that is to be kept; how often it is looked through without a change, in
+    microseconds; the networks that are allowed though not public; the URLs behind which this installation has its apps.
+    Raises TargetError for what cannot be, SecretError for a reference that is none, and OperatorError for a URL that
+    nothing is sent to.
     """
     options = options or Options()
-    _check_options(workspace.app, options)
+    check_options(workspace.app, options)
     values = {
         "app_id": workspace.app.id,
-        "name": _checked_name(name),
-        "url": _checked_url(url, options, networks, own_roots),
+        "name": checked_name(name),
+        "url": checked_url(url, options, networks, own_roots),
         "settings": options.to_json(),
-        "secret": _checked_secret(secret),
         "mark": secrets.token_urlsafe(16),
-        "every": _checked_every(every),
+        "every": checked_every(every),
         "enabled": 1,
         "left_out": "[]",
         "leased_until": 0,
         "not_before": 0,
     }
+    _require_free(workspace.db, workspace.app, name)
+    # Once all else is right, so that no token is kept for nothing.
+    values["secret"] = _checked_secret(secret, keep, workspace, name)
     return workspace.db.transact(partial(_add, workspace, values))
 
 
@@ -114,32 +105,34 @@ def edit(
     name: str | None = None,
     url: str | None = None,
     secret: str | None = None,
+    keep: Kept | None = None,
     options: Options | None = None,
     every: int | None = None,
     networks: Sequence[Network] = (),
     own_roots: Sequence[str] = (),
     anew: bool = False,
-    renewed: bool = False,
 ) -> Target:
     """Changes a target, and takes it from a run that is under way; what was pushed stays known.
 
-    In: what `add` takes; `anew`, True when another server is at the URL, so that what was pushed says nothing about it;
-    `renewed`, True when the kept token is another one. Raises what `add` raises.
+    In: what `add` takes; `anew`, True when another server is at the URL, so that what was pushed says nothing about it.
+    Raises what `add` raises.
     """
     chosen = options or target.options
-    _check_options(workspace.app, chosen)
+    check_options(workspace.app, chosen)
     if url is not None or options is not None:
-        url = _checked_url(url or target.url, chosen, networks, own_roots)
+        url = checked_url(url or target.url, chosen, networks, own_roots)
     given: dict[str, Any] = {
-        "name": _checked_name(name) if name is not None else target.name,
+        "name": checked_name(name) if name is not None else target.name,
         "url": url or target.url,
-        "secret": _checked_secret(secret) if secret is not None else target.secret,
         "settings": chosen.to_json(),
-        "every": _checked_every(every) if every is not None else target.every,
+        "every": checked_every(every) if every is not None else target.every,
+        "secret": target.secret,
     }
+    if secret is not None or keep is not None:
+        given["secret"] = _checked_secret(secret, keep, workspace, target.name)
     changed = {key: value for key, value in given.items() if value != getattr(target, key)}
-    if changed or anew or renewed:
-        workspace.db.transact(partial(_edit, workspace, target, changed, anew, renewed))
+    if changed or anew or keep is not None:
+        workspace.db.transact(partial(_edit, workspace, target, changed, anew, keep is not None))
     return get(workspace.db, workspace.app, given["name"])
 
 
@@ -151,6 +144,8 @@ def _edit(workspace: Workspace, target: Target, changed: dict[str, Any], anew: b
     change(db, target, **changed, not_before=0, abilities=None, left_out="[]", held=None)
     if anew:
         _forget_pushed(db, target)
+    # What was refused for a reason that is gone now.
+    _try_again(db, target)
     shown = {key: [getattr(target, key), value] for key, value in changed.items() if key != "settings"}
     if "settings" in changed:
         before, after = asdict(target.options), asdict(Options.from_json(changed["settings"]))
@@ -200,13 +195,18 @@ def retry(workspace: Workspace, target: Target) -> int:
 
 
 def _retry(workspace: Workspace, target: Target) -> int:
-    db, refused = workspace.db, (LinkState.PARKED.value, LinkState.FAILED.value)
-    of_target = (TargetLinkRow.app_id == target.app_id) & (TargetLinkRow.target_id == target.id)
-    values = {"state": LinkState.FAILED.value, "tries": 0, "retry_at": 0}
-    number = db.touch(TargetLinkRow.update(values).where(of_target, TargetLinkRow.state.in_(refused)))
-    change(db, target, not_before=0)
+    number = _try_again(workspace.db, target)
+    change(workspace.db, target, not_before=0)
     record_act(workspace, target, Action.TARGET_RETRIED, f"{number:,} tried again")
     return number
+
+
+def _try_again(db: Database, target: Target) -> int:
+    """Has those tried again at once whom the target refused, with all tries; returns how many there are."""
+    refused = TargetLinkRow.state.in_((LinkState.PARKED.value, LinkState.FAILED.value))
+    of_target = (TargetLinkRow.app_id == target.app_id) & (TargetLinkRow.target_id == target.id)
+    values = {"state": LinkState.FAILED.value, "tries": 0, "retry_at": 0}
+    return db.touch(TargetLinkRow.update(values).where(of_target, refused))
 
 
 def change(db: Database, target: Target, **values: Any) -> None:
@@ -236,54 +236,29 @@ def _forget_pushed(db: Database, target: Target) -> None:
 # --- tokens -------------------------------------------------------------------------------------------------------
 
 
-def keep_token(db: Database, app: App, name: str, token: str, state_dir: Path) -> str:
-    """Keeps a target's token in the state folder, and returns its reference. Raises SecretError."""
-    file = f"target-{app.slug}-{_checked_name(name)}"
-    others = {target.secret for target in stored.living(db) if (target.app_id, target.name) != (app.id, name)}
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A token that is to be kept in the state folder."""
+
+    token: str = field(repr=False)
+    state_dir: Path
+
+
+def _checked_secret(reference: str | None, keep: Kept | None, workspace: Workspace, name: str) -> str:
+    """Where a token is read; one that is to be kept is written first. Raises SecretError."""
+    if keep is None:
+        secret_references.check(reference or "")
+        return reference or ""
+    file = f"target-{workspace.app.slug}-{name}"
+    others = {
+        target.secret
+        for target in stored.living(workspace.db)
+        if (target.app_id, target.name) != (workspace.app.id, name)
+    }
     # The app `a` and the target `b-c` have the same name as `a-b` and `c`.
     while f"kept:{file}" in others:
         file += "-2"
-    return secret_references.keep(state_dir, file, token.strip())
-
-
-# --- what is allowed ----------------------------------------------------------------------------------------------
-
-
-def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise TargetError(f"{name!r} is no name of a target: give small letters, digits and hyphens, such as crm.")
-    return name
-
-
-def _checked_url(url: str, options: Options, networks: Sequence[Network], own_roots: Sequence[str]) -> str:
-    outbound.check_url(url, networks)
-    if "?" in url:
-        raise TargetError("The URL has a query: give the SCIM base URL alone, such as https://crm.example.com/scim/v2.")
-    url = url.rstrip("/")
-    if url.rpartition("/")[2] in ("Users", "Groups", "ServiceProviderConfig"):
-        raise TargetError(f"{url} is no base URL: leave out what stands behind it, as in {url.rpartition('/')[0]}")
-    if not options.same_installation:
-        loops.check_url(url, own_roots)
-    return url
-
-
-def _checked_secret(reference: str) -> str:
-    secret_references.check(reference)
-    return reference
-
-
-def _checked_every(every: int) -> int:
-    if not SHORTEST_EVERY <= every <= LONGEST_EVERY:
-        raise TargetError("A target is looked through every minute at the most, and every 7 days at the least.")
-    return every
-
-
-def _check_options(app: App, options: Options) -> None:
-    if not 1 <= options.members <= MOST_MEMBERS:
-        raise TargetError(f"--members is the most members of a request: give 1 to {MOST_MEMBERS:,}.")
-    if options.leavers not in set(Leavers):
-        raise TargetError(f"There is nothing called {options.leavers!r} to do with leavers: disable, delete, ignore.")
-    scopes.bound_filter(app, options.filter)
+    return secret_references.keep(keep.state_dir, file, keep.token.strip())
 
 
 def _require_free(db: Database, app: App, name: str) -> None:

@@ -98,10 +98,10 @@ def _path(reference: str, state_dir: Path) -> Path:
 
 def _text_of(reference: str, path: Path) -> str:
     """The text of a file; its mode is not judged, because containers mount secrets that everybody inside can read."""
-    if path.exists() and not path.is_file():
-        # A pipe would keep the reader waiting.
-        raise SecretError(f"{reference} cannot be read: it is no regular file.")
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would keep the reader waiting.
+            raise SecretError(f"{reference} cannot be read: it is no regular file.")
         with path.open("rb") as file:
             content = file.read(_LONGEST + 1)
     except OSError as error:

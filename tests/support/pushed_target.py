@@ -42,9 +42,9 @@ class Pushed:
         """What runs need; no pause is longer than a moment."""
         return Means(self.installation.db, self.client, self.state_dir, pauses=(0.01, 0.02, 0.05))
 
-    def sync(self, *, accepted: int | None = None) -> Report:
+    def sync(self, *, accepted: int | None = None, full: bool = False) -> Report:
         """A run, as the worker makes one."""
-        report = runs.sync(self.means, self.target.id, WORKER, accepted=accepted)
+        report = runs.sync(self.means, self.target.id, WORKER, accepted=accepted, full=full)
         assert report is not None
         return report
 

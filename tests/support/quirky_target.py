@@ -90,7 +90,8 @@ class QuirkyTarget:
         handler.send_response(said.status)
         for name, value in said.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Type", "application/scim+json")
+        if "Content-Type" not in said.headers:
+            handler.send_header("Content-Type", "application/scim+json")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)

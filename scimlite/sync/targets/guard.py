@@ -9,6 +9,7 @@ from ...apps.features import AppSettings
 from ...directory import brakes
 from ...directory.brake_limits import Limits
 from ...directory.departures import MEMBERS, USERS
+from ...errors import OperatorError
 from .scopes import Census
 from .stored import Options
 
@@ -24,6 +25,14 @@ class Hold:
     def data(self) -> dict[str, Any]:
         """The form in a row."""
         return {"reason": self.reason, "removals": self.removals}
+
+
+class HeldError(OperatorError):
+    """A run takes away too much: nothing more is pushed before an operator accepts it."""
+
+    def __init__(self, hold: Hold) -> None:
+        super().__init__(hold.reason)
+        self.hold = hold
 
 
 def judge(census: Census, settings: AppSettings, options: Options, accepted: int | None) -> Hold | None:

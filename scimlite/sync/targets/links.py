@@ -68,6 +68,8 @@ class Item:
 
 _COLUMNS = tuple(part.name for part in fields(Link))
 _LINK_FIELDS = tuple(getattr(TargetLinkRow, name) for name in _COLUMNS)
+#: The condition on those that were not given up on purpose.
+_RESTING = TargetLinkRow.state.not_in((LinkState.LEFT.value, LinkState.KEPT.value))
 _put = Insert(
     TargetLinkRow,
     _COLUMNS,
@@ -107,6 +109,12 @@ def remote_ids(db: Database, target: Target, uuids: Iterable[str]) -> dict[str, 
         return {}
     rows = db.rows(_by_uuid, app=target.app_id, target=target.id, uuids=wanted)
     return {uuid: (type, remote_id) for uuid, type, remote_id in rows}
+
+
+def page(db: Database, target: Target, after: int, most: int) -> list[Link]:
+    """The links of a target behind a key, of those that are not given up on purpose."""
+    rows = db.rows(_page, app=target.app_id, target=target.id, after=after, most=most)
+    return [Link(*row) for row in rows]
 
 
 def taken(db: Database, target: Target) -> set[str]:
@@ -193,6 +201,14 @@ def _by_uuid(db: Database) -> Any:
 
 
 @prepared
+def _page(db: Database) -> Any:
+    query = TargetLinkRow.select(*_LINK_FIELDS).where(_of_target(TargetLinkRow), _RESTING)
+    return (
+        query.where(TargetLinkRow.resource_id > Slot("after")).order_by(TargetLinkRow.resource_id).limit(Slot("most"))
+    )
+
+
+@prepared
 def _taken(db: Database) -> Any:
     query = TargetLinkRow.select(TargetLinkRow.remote_id)
     return query.where(_of_target(TargetLinkRow), TargetLinkRow.remote_id.is_null(False))
@@ -226,5 +242,4 @@ def _forget_there(db: Database) -> Any:
 def _reopen_groups(db: Database) -> Any:
     groups = MemberRow.select(MemberRow.group_id).where(db.one_of(MemberRow.member_id, "rows"))
     query = TargetLinkRow.update(version=0)
-    resting = TargetLinkRow.state.not_in((LinkState.LEFT.value, LinkState.KEPT.value))
-    return query.where(_of_target(TargetLinkRow), TargetLinkRow.resource_id.in_(groups), resting)
+    return query.where(_of_target(TargetLinkRow), TargetLinkRow.resource_id.in_(groups), _RESTING)

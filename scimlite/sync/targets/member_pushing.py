@@ -49,6 +49,7 @@ def _push(pusher: Pusher, remote_id: str, step: Step, result: MemberResult) -> N
         result.settled += step.members
         return
     if reply.status == _MISSING and pusher.remote.get(path).status == _MISSING:
+        pusher.check_missing(core.GROUP.name)
         result.group_missing = True
         return
     # One of them may be at fault: each by itself.
@@ -82,6 +83,7 @@ def _was_no_member(reply: Reply, *, adds: bool) -> bool:
 def _is_missing(pusher: Pusher, member: Member) -> bool:
     """True when neither a user nor a group has the id at the target."""
     types = (core.USER.name, core.GROUP.name)
+    pusher.check_missing(core.USER.name)
     return all(pusher.remote.get(pusher.path(type, member.remote_id)).status == _MISSING for type in types)
 
 

@@ -70,6 +70,11 @@ def forget(db: Database, target: Target, group: int, members: Sequence[Member] |
         db.execute(_delete, **binds, members=[member.row for member in members])
 
 
+def doubt(db: Database, target: Target) -> None:
+    """Takes no membership for certain, so that all are sent again."""
+    db.execute(_doubt, app=target.app_id, target=target.id)
+
+
 _insert = Insert(
     TargetMemberRow,
     ("app_id", "target_id", "group_id", "member_id", "sure"),
@@ -147,6 +152,12 @@ def _count_surplus(db: Database) -> Any:
     same = (kept.group_id == pushed.group_id) & (kept.member_id == pushed.member_id)
     query = pushed.select(fn.count(SQL("*"))).join(kept, JOIN.LEFT_OUTER, on=same)
     return query.where(_pushed(), kept.member_id.is_null())
+
+
+@prepared
+def _doubt(db: Database) -> Any:
+    query = TargetMemberRow.update(sure=0)
+    return query.where(TargetMemberRow.app_id == Slot("app"), TargetMemberRow.target_id == Slot("target"))
 
 
 @prepared

@@ -42,6 +42,9 @@ class Holder(Protocol):
     def begin(self) -> None:
         """Makes the row of the run."""
 
+    def recount(self) -> int:
+        """How many active users may go by now. Raises HeldError when they are too many."""
+
 
 class Pass:
     """The passes of one run."""
@@ -125,13 +128,12 @@ class Pass:
         return [each.item for each in prepared if id(each) not in unanswered and _has_members(each)]
 
     def _spend(self, prepared: Sequence[Prepared]) -> None:
-        """Counts the active users who go. Raises StoppedError when more go than the census counted."""
-        for each in prepared:
-            link = each.item.link
-            stays = each.item.active if each.act is Act.PUSH else each.task is None
-            self._allowance -= link.active == 1 and link.type == core.USER.name and not stays
+        """Counts the active users who go; when more go than were counted before, the run is judged again."""
+        going = sum(_goes(each) for each in prepared)
+        self._allowance -= going
         if self._allowance < 0:
-            raise StoppedError("more users went while the run was under way: the next run counts them first")
+            # These are not gone yet, so they are counted with the others.
+            self._allowance = self._holder.recount() - going
 
     def _write_notes(self, prepared: Sequence[Prepared]) -> None:
         """Writes what requests are going to be about."""
@@ -213,6 +215,13 @@ def _note(prepared: Prepared) -> None:
     link.state, link.changed_at = LinkState.SENDING.value, clock.now()
     if prepared.task is not None and prepared.shaped is not None:
         link.digests = links.digests_text(documents.doubtful(prepared.shaped.parts, link.known))
+
+
+def _goes(prepared: Prepared) -> bool:
+    """True for a user who is active at the target, and will not be."""
+    link = prepared.item.link
+    stays = prepared.item.active if prepared.act is Act.PUSH else prepared.task is None
+    return link.active == 1 and link.type == core.USER.name and not stays
 
 
 def _has_members(prepared: Prepared) -> bool:

@@ -102,13 +102,23 @@ class Pusher:
         except TroubleError as error:
             return Result(Done.TROUBLE, task.remote_id, str(error))
 
+    def check_missing(self, type: str) -> bool:
+        """True, after an answer that something is missing. Raises StoppedError when everything is.
+
+        A proxy, or a server that is being moved, answers 404 to all requests for a while.
+        """
+        reply = self.remote.get(self.path(type), {"startIndex": "1", "count": "1"})
+        if not reply.fine or "totalResults" not in (reply.body or {}):
+            raise StoppedError(f"the target does not know its {type}s: {self.path(type)} {reply.reason}")
+        return True
+
     def _push(self, task: Task) -> Result:
         if task.act is not Act.PUSH:
             return self._end(task)
         if task.remote_id is None:
             return self._create(task)
         reply = self._change(task, task.remote_id, task.known)
-        if reply.status == _MISSING:
+        if reply.status == _MISSING and self.check_missing(task.type):
             # Somebody deleted it there.
             created = self._create(task)
             return Result(created.done, created.remote_id, created.reason, anew=True)
@@ -137,6 +147,8 @@ class Pusher:
         if reply.status == _CONFLICT:
             return self._settle_conflict(task, reply)
         if not reply.fine:
+            if reply.status == _MISSING:
+                self.check_missing(task.type)
             return Result(Done.REFUSED, None, reply.reason)
         id = (reply.body or {}).get("id")
         if not isinstance(id, str) or not id:
@@ -204,7 +216,9 @@ class Pusher:
         reply = self._deactivate(id) if task.was_active or task.doubtful else None
         if reply is None:
             return Result(Done.DISABLED, id)
-        return Result(Done.DELETED) if reply.status in _GONE else _result(Done.DISABLED, id, reply)
+        if reply.status in _GONE and self.check_missing(task.type):
+            return Result(Done.DELETED)
+        return _result(Done.DISABLED, id, reply)
 
     def _deactivate(self, id: str) -> Reply:
         path = self.path(core.USER.name, id)
@@ -224,7 +238,11 @@ class Pusher:
             # Servers end sessions then; what it answers is no reason not to delete.
             self._deactivate(id)
         reply = self.remote.send("DELETE", self.path(task.type, id))
-        return Result(Done.DELETED) if reply.status in _GONE else _result(Done.DELETED, id, reply)
+        if reply.status in _GONE:
+            self.check_missing(task.type)
+        elif not reply.fine:
+            return Result(Done.REFUSED, id, reply.reason)
+        return Result(Done.DELETED)
 
 
 def patch(operations: list[dict[str, Json]]) -> dict[str, Json]:

@@ -146,6 +146,11 @@ class Remote:
             raise TroubleError(str(error)) from None
         if reply.cut and method == "GET":
             raise TroubleError(f"an answer has more than {most:,} bytes")
+        if 300 <= reply.status < 400:
+            raise StoppedError(f"the target {reply.reason}: it sends to another address, which is not followed")
+        if reply.fine and "html" in reply.headers.get("content-type", ""):
+            # A page to sign in, or of a proxy: nothing was carried out.
+            raise StoppedError(f"what is at the URL {reply.reason} with a web page: it is no SCIM server")
         if reply.status in (401, 403):
             raise StoppedError(f"the target refuses the token: it {reply.reason}")
         if reply.status in _TROUBLE:

@@ -24,10 +24,11 @@ from ...errors import OperatorError
 from ...journal import Action, Entry, Origin
 from .. import secret_references
 from . import abilities as abilities_of
-from . import guard, leases, links, loops, stored
+from . import documents, guard, leases, links, loops, memberships, stored
 from .abilities import Abilities
-from .guard import Hold
+from .guard import HeldError, Hold
 from .leases import LeaseLostError
+from .links import Link
 from .passes import Pass
 from .preparing import Preparer
 from .pushing import Pusher
@@ -42,6 +43,8 @@ _SHORTEST_REST, _LONGEST_REST = _MINUTE, 15 * _MINUTE
 #: What a target can is asked again after so long.
 _ABILITIES_KEPT = clock.DAY
 _LONGEST_LEFT_OUT = 100
+#: Links that are rewritten in one transaction.
+_CHUNK = 1000
 #: Rows of runs that are kept for each target.
 _RUNS_KEPT = 500
 
@@ -79,10 +82,12 @@ class Report:
         return any(number for name, number in self.counts.items() if name not in ("refused", "parked"))
 
 
-def sync(means: Means, target_id: int, origin: Origin, *, accepted: int | None = None) -> Report | None:
+def sync(
+    means: Means, target_id: int, origin: Origin, *, accepted: int | None = None, full: bool = False
+) -> Report | None:
     """Pushes what differs to a target, and returns how it ended; None when another process has the target.
 
-    In: how many removals an operator accepts. Raises Unavailable and DatabaseError.
+    In: how many removals an operator accepts; `full`, True to send everything again. Raises Unavailable, DatabaseError.
     """
     holder = secrets.token_urlsafe(12)
     if not leases.take(means.db, target_id, holder, means.lease):
@@ -92,7 +97,7 @@ def sync(means: Means, target_id: int, origin: Origin, *, accepted: int | None =
         app = app_by_id(means.db, target.app_id) if target else None
         if target is None or app is None:
             return None
-        return Run(means, Workspace(means.db, origin, app), target, holder, accepted).go()
+        return Run(means, Workspace(means.db, origin, app), target, holder, accepted, full=full).go()
     finally:
         leases.release(means.db, target_id, holder)
 
@@ -101,7 +106,14 @@ class Run:
     """A run of a target that this process holds."""
 
     def __init__(
-        self, means: Means, workspace: Workspace, target: Target, holder: str, accepted: int | None = None
+        self,
+        means: Means,
+        workspace: Workspace,
+        target: Target,
+        holder: str,
+        accepted: int | None = None,
+        *,
+        full: bool = False,
     ) -> None:
         self._means = means
         self._db = means.db
@@ -109,6 +121,7 @@ class Run:
         self._target = target
         self._holder = holder
         self._accepted = accepted
+        self._full = full
         self._began = clock.now()
         self._row: int | None = None
         self._counts: Counter[str] = Counter()
@@ -120,18 +133,25 @@ class Run:
         self._db.transact(self._note_interrupted)
         wait = 0.0
         try:
-            hold = self._push()
-            report = Report(Outcome.OK if hold is None else Outcome.HELD, self._counts, hold=hold)
-            report.detail = hold.reason if hold else None
+            self._push()
+            report = Report(Outcome.OK, self._counts)
         except LeaseLostError:
-            return Report(Outcome.INTERRUPTED, self._counts, "an operator or another process took the target over")
+            return self._taken_over()
+        except HeldError as held:
+            report = Report(Outcome.HELD, self._counts, held.hold.reason, held.hold)
         except OperatorError as error:
             report = Report(Outcome.FAILED, self._counts, str(error))
             wait = error.wait if isinstance(error, StoppedError) else 0.0
         if self._means.stopping() and report.outcome is Outcome.FAILED:
             report.outcome = Outcome.INTERRUPTED
-        self._db.transact(partial(self._finish, report, wait))
+        try:
+            self._db.transact(partial(self._finish, report, wait))
+        except LeaseLostError:
+            return self._taken_over()
         return report
+
+    def _taken_over(self) -> Report:
+        return Report(Outcome.INTERRUPTED, self._counts, "an operator or another process took the target over")
 
     def keep(self) -> None:
         """Holds the target longer, inside the caller's transaction. Raises LeaseLostError."""
@@ -139,32 +159,52 @@ class Run:
 
     # --- the way --------------------------------------------------------------------------------------------------
 
-    def _push(self) -> Hold | None:
-        """Pushes what differs; returns why nothing was, when it was too much."""
+    def recount(self) -> int:
+        """How many active users are to go by now. Raises HeldError when it is too much."""
+        census = self._scope.census()
+        hold = guard.judge(census, self._workspace.app.settings, self._target.options, self._accepted)
+        if hold is not None:
+            raise HeldError(hold)
+        return census.users
+
+    def _push(self) -> None:
+        """Pushes what differs. Raises HeldError before the first request when that is too much."""
         means, target, app = self._means, self._target, self._workspace.app
         loops.check(self._db, target, means.own_roots)
-        token = secret_references.read(target.secret, means.state_dir)
+        token = secret_references.read(target.secret, means.state_dir).strip()
         mark = None if target.options.same_installation else target.mark
         name = f"{app.slug}/{target.name}"
         remote = Remote(means.client, target.url, token, mark, name=name, pauses=means.pauses, stopping=means.stopping)
         able = self._abilities = self._able(remote)
-        scope = Scope(self._db, app, target)
-        census = scope.census()
-        hold = guard.judge(census, app.settings, target.options, self._accepted)
-        if hold is not None:
-            return hold
+        if self._full:
+            self._doubt_everything()
+        self._scope = Scope(self._db, app, target)
+        users = self.recount()
         taken = links.taken(self._db, target) if target.options.match else None
         pusher = Pusher(remote, able, patch=target.options.patch and able.patch, taken=taken)
         preparer = Preparer(self._db, target, able)
-        passing = Pass(self, self._db, self._workspace, target, scope, pusher, preparer, self._counts)
+        passing = Pass(self, self._db, self._workspace, target, self._scope, pusher, preparer, self._counts)
         try:
-            passing.go(census.users)
+            passing.go(users)
         finally:
             passing.close()
             self._left_out |= preparer.left_out
             if able.patch and target.options.patch and not pusher.patch:
                 self._abilities = replace(able, patch=False)
-        return None
+
+    def _doubt_everything(self) -> None:
+        """Takes nothing that was pushed for certain, so that all of it is sent again."""
+        after = 0
+        while page := links.page(self._db, self._target, after, _CHUNK):
+            for link in page:
+                link.version, link.digests = 0, links.digests_text(dict.fromkeys(link.known, documents.UNKNOWN))
+            self._db.transact(partial(self._put, page))
+            after = page[-1].resource_id
+        self._db.transact(partial(memberships.doubt, self._db, self._target))
+
+    def _put(self, changed: Sequence[Link]) -> None:
+        self.keep()
+        links.put(self._db, changed)
 
     def _able(self, remote: Remote) -> Abilities:
         """What the target can: as it said a while ago, or as it says now."""

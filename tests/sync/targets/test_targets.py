@@ -332,6 +332,47 @@ class TestServersThatFail:
         assert pushed.row.last_error is None
         pushed.assert_equal()
 
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (Said(404), "the target does not know its Users: /Users answered 404"),
+            (Said(302, headers={"Location": "/login"}), "sends to another address"),
+            (Said(200, headers={"Content-Type": "text/html"}), "with a web page"),
+        ],
+        ids=["gone", "moved", "page"],
+    )
+    def test_another_server_at_the_url_is_told_from_missing_users(
+        self, pushed: Pushed, answer: Said, reason: str
+    ) -> None:
+        users, _ = fill(pushed)
+        pushed.ok()
+        before = [(link.uuid, link.remote_id) for link in pushed.links()]
+        client = pushed.here.client
+        client.delete(f"/Users/{users[0]}").ok()
+        client.patch(f"/Users/{users[1]}", replaced("title", "Dr")).ok()
+        client.user("new").ok()
+        pushed.quirks.before = lambda asked: answer
+        failed = pushed.sync()
+        assert failed.outcome == "failed"
+        assert reason in str(failed.detail)
+        assert [(link.uuid, link.remote_id) for link in pushed.links()][: len(before)] == before
+        pushed.quirks.before = lambda asked: None
+        pushed.make_due()
+        pushed.ok()
+        pushed.assert_equal()
+
+    def test_what_somebody_changed_there_is_put_right_by_a_full_run(self, pushed: Pushed) -> None:
+        fill(pushed)
+        pushed.ok()
+        there = pushed.there.client
+        user = pushed.users_there()["user-1"]["id"]
+        there.patch(f"/Users/{user}", replaced("title", "Duke"), replaced("active", False)).ok()
+        group = there.find("Groups")["Resources"][0]
+        there.patch(f"/Groups/{group['id']}", {"op": "remove", "path": "members"}).ok()
+        assert pushed.ok() == {}
+        assert pushed.sync(full=True).outcome == "ok"
+        pushed.assert_equal()
+
     @pytest.mark.parametrize("status", [400, 500])
     def test_one_that_is_refused_is_parked_and_does_not_stop_the_others(self, pushed: Pushed, status: int) -> None:
         def before(asked: Asked) -> Said | None:
@@ -435,6 +476,27 @@ class TestFilters:
         fill(pushed, 3)
         assert pushed.ok() == {"created": 3}
         assert pushed.groups_there() == {}
+
+
+def test_users_who_go_while_a_run_is_under_way_are_judged(pushed: Pushed) -> None:
+    users, _ = fill(pushed, 60)
+    pushed.ok()
+    client, left = pushed.here.client.another(), iter(users[30:])
+    for user in users[:20]:
+        client.patch(f"/Users/{user}", replaced("title", "Dr")).ok()
+
+    def after(asked: Asked, said: Said) -> Said:
+        # More and more are disabled, and twenty are too many of sixty.
+        if asked.method == "PATCH" and (user := next(left, None)):
+            client.another().patch(f"/Users/{user}", replaced("active", False)).ok()
+        return said
+
+    pushed.edit(most_users=10)
+    pushed.quirks.after = after
+    outcomes = [pushed.sync().outcome for _ in range(3)]
+    assert set(outcomes) == {"ok", "held"}
+    inactive = [user for user in pushed.users_there().values() if not user["active"]]
+    assert len(inactive) <= 12
 
 
 def test_the_app_changes_while_it_is_pushed(pushed: Pushed) -> None:
