@@ -23,6 +23,7 @@ _COMMANDS = {
     "webhook": "Push the changes of an app to the application behind it.",
     "source": "Read a directory into an app: LDAP, Active Directory, a file, another server.",
     "target": "Push an app's users and groups to another SCIM server.",
+    "reconcile": "Say who is missing here or there, compared with a source, a file or another server.",
     "schema": "Declare attributes and resource types of an app's own.",
     "mapping": "Set which attributes the application reads, and under which names.",
     "operator": "Say who may use the console, and sign them in.",

@@ -99,6 +99,7 @@ CALLS = [
     ("source", "map", "reset", "--app", "acme"),
     ("source", "map", "import", "source.json", "--app", "acme"),
     ("source", "remove", "--app", "acme", "--yes"),
+    ("reconcile", "acme", "--with", "mapping.json"),
     ("target", "add", "crm", "--app", "acme", "--url", "https://crm.example.com/scim", "--token-env", "CRM_TOKEN"),
     ("target", "list"),
     ("target", "show", "--app", "acme"),
