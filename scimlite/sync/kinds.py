@@ -15,6 +15,7 @@ _OWN = {
     "ldap": "ldap",
     "ad": "active_directory",
     "scim": "scim",
+    "okta": "okta",
 }
 _GROUP = "scimlite.sources"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -109,6 +109,23 @@ class Api:
             raise IncompleteError(f"{self.host} answered something else than {what}. Nothing was done.")
         return Page(document, answer.headers, answer.ms)
 
+    def pages(
+        self, url: str, after: Callable[[Page], str | None], *, what: str, right: str = "", listed: bool = False
+    ) -> Iterator[Page]:
+        """Yields a document and those that follow it. In: `after`, the link in a document to the next one.
+
+        Raises like `follow`, and IncompleteError when a link comes again.
+        """
+        seen: set[str] = set()
+        link: str | None = url
+        while link:
+            if link in seen:
+                raise IncompleteError(f"{self.host} leads in a circle through {what}. Nothing was done.")
+            seen.add(link)
+            page = self.follow(link, what=what, right=right, listed=listed)
+            yield page
+            link = after(page)
+
     def post_form(self, url: str, form: Mapping[str, str], *, what: str) -> dict[str, Json]:
         """What a server answers to a form, which may be sent twice. Raises AnswerError and IncompleteError."""
         answer = self._answer("POST", url, what, urlencode(form).encode(), "")
@@ -196,19 +213,22 @@ class Api:
             ) from None
 
 
-def once(pages: Iterator[Page], name: str | None, what: str) -> Iterator[dict[str, Json]]:
-    """Yields the objects of all pages. Raises IncompleteError when a page has one with an id that was there before."""
+def once(pages: Iterable[Page], name: str | None, what: str, key: str = "id") -> Iterator[dict[str, Json]]:
+    """Yields the objects of all pages. Raises IncompleteError for one without a key, or with one that came before.
+
+    In: `name`, the part of a document that is the list; None for documents that are lists.
+    """
     seen: set[str] = set()
     for page in pages:
         for each in page.list(name, what):
-            key = each.get("id")
-            if not isinstance(key, str) or not key:
-                raise IncompleteError(f"One of {what} has no id. Nothing was done.")
-            if key in seen:
+            found = each.get(key)
+            if not isinstance(found, str) or not found:
+                raise IncompleteError(f"One of {what} has no {key}. Nothing was done.")
+            if found in seen:
                 raise IncompleteError(
-                    f"{key} came twice among {what}, so its pages cannot be trusted. Nothing was done."
+                    f"{found} came twice among {what}, so its pages cannot be trusted. Nothing was done."
                 )
-            seen.add(key)
+            seen.add(found)
             yield each
 
 
@@ -217,11 +237,16 @@ def _asked(headers: Mapping[str, str]) -> float:
     now = time.time()
     reset = _number(headers, "x-rate-limit-reset")
     # Their clock, not ours, says when the limit begins anew.
-    since = retry_after(headers.get("date"), 0.0) or now
+    since = time_there(headers)
     asked = retry_after(headers.get("retry-after"), now)
     if reset is None:
         return asked
     return max(asked, reset - since + 1 if reset > _EPOCH else float(reset))
+
+
+def time_there(headers: Mapping[str, str]) -> float:
+    """The time by a server's own clock, in seconds since 1970 UTC; by ours when it does not say."""
+    return retry_after(headers.get("date"), 0.0) or time.time()
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:

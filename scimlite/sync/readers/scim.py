@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from ...outbound import retry_after
 from ..reading import GROUP, USER, Finding, IncompleteError, Kind, Opening, Option, Record, SourceError
 from .api import Api, Page
 from .authorization import Authorization, Fixed
@@ -78,8 +76,15 @@ class ScimReader:
         if not able.filter:
             return None
         # By their clock: the two may differ by more than the overlap.
-        now = retry_after(able.date, 0.0) or time.time()
-        return datetime.fromtimestamp(now - _OVERLAP, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = datetime.fromtimestamp(able.time - _OVERLAP, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            self._api.get("Users", {"filter": _since(moment), "count": 1}, what="the changed users", right=_RIGHT)
+        except AnswerError as error:
+            if error.status in (400, 403, 501):
+                # It filters by other attributes only.
+                return None
+            raise
+        return moment
 
     def everything(self) -> Iterator[Record]:
         """Yields all users and groups."""
@@ -89,18 +94,10 @@ class ScimReader:
 
     def changed(self, position: str) -> Iterable[str] | None:
         """The ids of what was written since a time; deletions are not told."""
-        if not self._abilities.filter:
-            return None
         keys: list[str] = []
         for type in self._types:
-            since = f'meta.lastModified ge "{position}"'
-            try:
-                keys += [each["id"] for each in self._resources(type, {"filter": since, "attributes": "id"})]
-            except AnswerError as error:
-                if error.status in (400, 403, 501):
-                    # It filters by other attributes only.
-                    return None
-                raise
+            changes = self._resources(type, {"filter": _since(position), "attributes": "id"})
+            keys += [each["id"] for each in changes]
         return keys
 
     def read(self, keys: Sequence[str]) -> Iterator[Record]:
@@ -193,6 +190,10 @@ def _authorization(opening: Opening) -> Authorization:
     if not opening.secret.isascii():
         raise SourceError("The token has a character that no token has: was another secret given?")
     return Fixed(f"Bearer {opening.secret}")
+
+
+def _since(moment: str) -> str:
+    return f'meta.lastModified ge "{moment}"'
 
 
 def _quoted(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..reading import IncompleteError
-from .api import Page
+from .api import Page, time_there
 from .refusals import AnswerError, TooLargeError
 
 Json = Any
@@ -26,8 +26,8 @@ class Abilities:
     cursor: bool
     #: Resources in a page.
     page_size: int
-    #: The time there when it was asked.
-    date: str | None = None
+    #: The time there when it was asked, in seconds since 1970 UTC.
+    time: float = 0.0
     #: True when the server does not say.
     unknown: bool = False
 
@@ -51,7 +51,7 @@ class Abilities:
             sort=part("sort").get("supported") is True,
             cursor=part("pagination").get("cursor") is True,
             page_size=min([page_size, *sizes]),
-            date=page.headers.get("date"),
+            time=time_there(page.headers),
         )
 
     def words(self) -> str:
