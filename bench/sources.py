@@ -115,6 +115,7 @@ def main() -> None:
             "SCIMLITE_STATE_DIR": str(folder / "state"),
             "SCIMLITE_DATABASE_URL": url,
             "SCIMLITE_SECRET_KEY": "a key for measurements and never for a service",
+            "SCIMLITE_OUTBOUND_NETWORKS": "127.0.0.0/8",
             "LDAP_PASSWORD": PASSWORD,
         }
         scimlite = str(Path(sys.executable).parent / "scimlite")

@@ -74,7 +74,7 @@ def objection(text: str, networks: Sequence[Network], *, public: bool = True) ->
     if reason is None and public:
         return None
     if not any(address in network for network in networks):
-        return str(address), reason or "a public address, to which http:// is not allowed (use https://)"
+        return str(address), reason or "a public address, to which nothing goes unencrypted (use https:// or ldaps://)"
     # A gateway takes the IPv4 address out, so allowing NAT64 does not allow the private networks behind it.
     inner = _inner(address)
     if inner is None or not (behind := objection(str(inner), networks)):

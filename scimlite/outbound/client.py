@@ -138,18 +138,32 @@ class Client:
         plain = connect(target, addresses, deadline)
         return Connection(target, secure(plain, target, self._context, deadline) if target.scheme == "https" else plain)
 
+    def addresses(self, host: str, *, seconds: float, public: bool = True) -> list[str]:
+        """The addresses of a host, each of them allowed; for connections that speak something else than HTTP.
+
+        In: `public`, False when only networks of the setting are allowed, because nothing is encrypted. Connect to
+        what it returns and not to the name, which may lead elsewhere by then. Raises Refused and Failed.
+        """
+        if self._process != os.getpid():
+            self._begin()
+        name = host.removesuffix(".")
+        try:
+            addresses = self._names.addresses(host, seconds)
+        except TimeoutError:
+            raise Failed(Kind.TIMEOUT, f"The name {name} was not resolved within {seconds:.3g} seconds.") from None
+        for address in addresses:
+            if refused := objection(address, self._networks, public=public):
+                raise Refused(name, *refused)
+        # What is connected to is what was judged, not its spelling.
+        return [str(ip_address(address)) for address in addresses[:_MOST_ADDRESSES]]
+
     def _judged(self, target: Target, deadline: Deadline) -> Sequence[str]:
         """The host's addresses, each of them allowed. Raises Refused and Failed."""
         try:
-            addresses = self._names.addresses(target.host, deadline.left())
+            return self.addresses(target.host, seconds=deadline.left(), public=target.scheme == "https")
         except TimeoutError:
             sentence = f"The name {target.name} was not resolved within {deadline.seconds:.3g} seconds."
             raise Failed(Kind.TIMEOUT, sentence) from None
-        for address in addresses:
-            if refused := objection(address, self._networks, public=target.scheme == "https"):
-                raise Refused(target.name, *refused)
-        # What is connected to is what was judged, not its spelling.
-        return [str(ip_address(address)) for address in addresses[:_MOST_ADDRESSES]]
 
 
 def _headers(target: Target, method: str, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:

@@ -12,15 +12,19 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from postgres_server import free_port
+from scimlite.outbound import Client
 
 SUFFIX = "dc=example,dc=com"
 ADMIN, PASSWORD = f"cn=admin,{SUFFIX}", "hunter-2"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
+#: What readers connect by; the servers of tests are on this machine.
+CLIENT = Client([ip_network("127.0.0.0/8")])
 _PACKAGES = ("slapd", "ldap-utils", "libldap2-dev", "libsasl2-dev", "gcc", "libc6-dev")
 _SCHEMAS = ("core", "cosine", "inetorgperson", "nis")
 

@@ -29,6 +29,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             "SCIMLITE_STATE_DIR": str(folder),
             "SCIMLITE_DATABASE_URL": url,
             "SCIMLITE_SECRET_KEY": "a key for tests and never for a service",
+            "SCIMLITE_OUTBOUND_NETWORKS": "127.0.0.0/8",
         }
         opened = Installation.open(Settings.from_environment(env), create=True)
         yield opened

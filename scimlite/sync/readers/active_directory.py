@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 
 from ..reading import GROUP, USER, Kind, Opening, Option, Record
-from . import ldap_connection
+from . import ldap_ranges
 from .ldap import COMMON
-from .ldap_connection import translated
-from .ldap_reader import Attributes, Flavour, LdapReader, first, folded
+from .ldap_changes import newer
+from .ldap_reader import Flavour, LdapReader
+from .ldap_session import Attributes, Session, first, folded, required_texts
 
 #: Bit of userAccountControl: the account is disabled (Microsoft, "User-Account-Control attribute").
 _DISABLED = 0x2
@@ -41,7 +40,8 @@ class ActiveDirectoryReader(LdapReader):
         self._with_primary = opening.text("primary-group") == "on"
         #: The names of users by the number of their primary group.
         self._primary: dict[str, list[str]] = {}
-        self._second: Any = None
+        #: Reads the rest of large groups while a search by pages is going on.
+        self._second: Session | None = None
 
     def everything(self) -> Iterator[Record]:
         """Yields all users and groups; the users first, because a primary group does not know its members."""
@@ -55,25 +55,36 @@ class ActiveDirectoryReader(LdapReader):
 
     def attributes_of(self, type: str) -> list[str]:
         """What is asked for; members in the form in which a server tells that there are more."""
-        return [*super().attributes_of(type), *([f"member;range=0-{RANGE - 1}"] if type == GROUP else [])]
+        return [*super().attributes_of(type), *(ldap_ranges.asked(0, RANGE) if type == GROUP else [])]
 
     def key_of(self, attributes: Attributes) -> str | None:
-        """The objectGUID, as Windows shows it: its first three parts have the least byte first."""
+        """The objectGUID, as Windows shows it."""
         values = attributes.get("objectguid", ())
-        return str(uuid.UUID(bytes_le=bytes(values[0]))) if values and len(values[0]) == 16 else None
+        return _guid(values[0]) if values else None
 
     def key_filter(self, key: str) -> str:
         """The filter that finds the entry with an objectGUID."""
         return "(objectGUID=" + "".join(f"\\{byte:02x}" for byte in uuid.UUID(key).bytes_le) + ")"
 
-    def is_active(self, attributes: Attributes) -> bool:
-        """True for accounts that are neither disabled nor expired.
+    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
+        """The values of an attribute as text; ids as Windows writes them."""
+        shown = _SHOWN.get(attribute)
+        if shown is None:
+            return super().text_of(attribute, values)
+        made = [text for value in values if (text := shown(value)) is not None]
+        return made if len(made) == len(values) else None
+
+    def is_active(self, attributes: Attributes) -> bool | None:
+        """True for accounts that are neither disabled nor expired; None when it may not be read.
 
         An account that expires changes nothing of its entry, and one that is locked, or whose password has expired, is
         still the account of somebody who may use the application.
         """
         control, expires = first(attributes, "useraccountcontrol"), first(attributes, "accountexpires")
-        if control is not None and int(control) & _DISABLED:
+        if control is None:
+            # Where accounts are not readable for everybody, all would be taken for active.
+            return None
+        if int(control) & _DISABLED:
             return False
         return expires is None or int(expires) in _NEVER or int(expires) / 10**7 - _EPOCH > time.time()
 
@@ -85,57 +96,41 @@ class ActiveDirectoryReader(LdapReader):
 
     def members(self, name: str, attributes: Attributes) -> list[str]:
         """The names of all members, the parts that a server gave one after the other joined."""
-        made = list(self.values(attributes, "member"))
         token = first(attributes, "primarygrouptoken")
-        return made + self._primary.get(token or "", [])
+        return [*required_texts(attributes, "member"), *self._primary.get(token or "", [])]
 
     def folded(self, name: str, given: Mapping[str, Sequence[bytes]]) -> Attributes:
         """Attributes by lower-case name, with all members of a large group."""
-        made = dict(folded(given))
-        ranged = next((key for key in given if key.lower().startswith("member;range=")), None)
-        if ranged is not None:
-            # An empty `member` beside it would hide the members.
-            made["member"] = [*given[ranged], *self._rest(name, ranged)]
+        made = folded(given)
+        if any(key.lower().startswith("member;range=") for key in given):
+            made["member"] = ldap_ranges.members(name, given, self._ask, RANGE)
         return made
 
-    def _rest(self, name: str, told: str) -> list[bytes]:
-        """The members behind a part; on a connection of its own, because a search by pages is going on."""
-        ldap = ldap_connection.library()
-        made: list[bytes] = []
-        while not told.endswith("-*"):
-            begin = int(re.findall(r"\d+", told)[-1]) + 1
-            asked = f"member;range={begin}-{begin + RANGE - 1}"
-            with translated(self.address.url):
-                found = self._other_connection().search_s(name, ldap.SCOPE_BASE, "(objectClass=*)", [asked])
-            given = found[0][1] if found else {}
-            part = next((key for key in given if key.lower().startswith("member;range=")), None)
-            if part is None:
-                break
-            made += given[part]
-            told = part
-        return made
-
-    def _other_connection(self) -> Any:
+    def _ask(self, name: str, attributes: Sequence[str]) -> Mapping[str, Sequence[bytes]] | None:
         if self._second is None:
-            self._second = self.new_connection()
-        return self._second
+            self._second = Session(self.session.address, self.session.client, self.session.account, page=0)
+        found = self._second.raw(name, attributes)
+        return found[1] if found is not None else None
 
     def close(self) -> None:
         """Ends both connections."""
         super().close()
         if self._second is not None:
-            ldap_connection.end(self._second)
+            self._second.close()
             self._second = None
 
     # --- changes --------------------------------------------------------------------------------------------------
 
     def position(self) -> str | None:
         """The last update number of this domain controller; numbers of another one are others."""
-        root = self.root()
+        # Who comes into a group, or leaves it, has no new number, nor has a primary group.
+        if self.chosen_by_group or self._with_primary:
+            return None
+        root = self.session.root()
         number, service = root.get("highestcommittedusn"), root.get("dsservicename")
         if not number or not service:
             return None
-        settings = self.entry(service[0], ["invocationId"])
+        settings = self.session.entry(service[0], ["invocationId"])
         invocation = (settings or {}).get("invocationid")
         if not invocation:
             return None
@@ -148,21 +143,33 @@ class ActiveDirectoryReader(LdapReader):
         """
         now = self.position()
         former = orjson.loads(position)
-        if now is None or self.chosen_by_group or self._with_primary:
+        if now is None or orjson.loads(now)["invocation"] != former["invocation"]:
             return None
-        if orjson.loads(now)["invocation"] != former["invocation"]:
-            return None
-        newer = f"(&(uSNChanged>={former['number'] + 1}){self.either_filter})"
-        made = []
-        for base in self.all_bases:
-            for _, attributes in self.search(base, newer, ["objectGUID"]):
-                key = self.key_of(attributes)
-                made += [key] if key is not None else []
-        return made
+        newer_ones = f"(&(uSNChanged>={former['number'] + 1})(|(objectCategory=person)(objectCategory=group)))"
+        return newer(self.session, self.all_bases, newer_ones, self.flavour.key, self.key_of)
+
+    def tells(self) -> tuple[bool | None, str]:
+        """What the domain controller can say of changes."""
+        if self.position() is None:
+            return super().tells()
+        return True, "the domain controller tells changes by update numbers; who is deleted is found by the full run"
 
 
-def _opened(opening: Opening) -> Any:
-    return ActiveDirectoryReader(opening)
+def _guid(value: bytes) -> str | None:
+    """An id as Windows shows it: its first three parts have the least byte first."""
+    return str(uuid.UUID(bytes_le=bytes(value))) if len(value) == 16 else None
+
+
+def _sid(value: bytes) -> str | None:
+    """A security identifier (MS-DTYP section 2.4.2.2): revision, count, authority, and so many numbers."""
+    if len(value) < 8 or len(value) != 8 + 4 * value[1]:
+        return None
+    parts = [int.from_bytes(value[place : place + 4], "little") for place in range(8, len(value), 4)]
+    return "-".join(["S", str(value[0]), str(int.from_bytes(value[2:8])), *map(str, parts)])
+
+
+#: How attributes that are no text are shown.
+_SHOWN = {"objectguid": _guid, "ms-ds-consistencyguid": _guid, "objectsid": _sid}
 
 
 KIND = Kind(
@@ -178,7 +185,7 @@ KIND = Kind(
             default="off",
         ),
     ),
-    _opened,
+    ActiveDirectoryReader,
     {
         USER: {
             "userName": "userPrincipalName | sAMAccountName",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import orjson
 
 from ..reading import GROUP, USER, Kind, Opening, Option
-from .ldap_changes import changed_since
-from .ldap_connection import translated
+from .ldap_changes import Position, newer, synchronized
+from .ldap_connection import texts
+from .ldap_members import UID
 from .ldap_names import unique_member
-from .ldap_reader import Attributes, Flavour, LdapReader, first
+from .ldap_reader import Flavour, LdapReader
+from .ldap_session import Attributes, first, required_texts
 
 _DAY = 86_400
 #: A lock without an end (draft-behera-ldap-password-policy, pwdAccountLockedTime).
 _LOCKED_FOR_GOOD = "000001010000Z"
-_SYNCREPL = "1.3.6.1.4.1.4203.1.9.1.1"
+#: The id of eDirectory, which is bytes.
+_BYTES = "guid"
 #: What attributes say that an account is disabled: 389 and FreeIPA, password policies, eDirectory, shadow accounts.
 _DISABLED: Mapping[str, Callable[[str], bool]] = {
     "nsaccountlock": lambda value: value.lower() == "true",
@@ -37,7 +37,7 @@ FLAVOUR = Flavour(
 
 
 class OpenLdapReader(LdapReader):
-    """Reads users and groups by their entryUUID; where there is syncrepl, also what changed."""
+    """Reads users and groups by their entryUUID, and what changed."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening, FLAVOUR)
@@ -51,52 +51,74 @@ class OpenLdapReader(LdapReader):
         return True
 
     def members(self, name: str, attributes: Attributes) -> list[str]:
-        """What the members of a group are called: distinguished names, and names of posix accounts."""
-        made = [*self.values(attributes, "member")]
-        made += [unique_member(value) for value in self.values(attributes, "uniquemember")]
-        made += [f"uid:{value}" for value in self.values(attributes, "memberuid")]
+        """What the members of a group are called."""
+        made = required_texts(attributes, "member")
+        made += [unique_member(value) for value in required_texts(attributes, "uniquemember")]
+        made += [f"{UID}{value}" for value in required_texts(attributes, "memberuid")]
         # A group of names cannot be empty, so an empty one has itself or nobody as its member.
         own = name.lower()
         return [value for value in made if value and value.lower() != own]
 
+    def uids(self, attributes: Attributes) -> Sequence[str]:
+        """A posix account is a member by its uid."""
+        return texts(attributes.get("uid", ())) or ()
+
+    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
+        """The values as text; the id of eDirectory is bytes, which are shown as digits."""
+        return [value.hex() for value in values] if attribute == _BYTES else super().text_of(attribute, values)
+
+    def key_of(self, attributes: Attributes) -> str | None:
+        """The immutable id of an entry; None without one."""
+        if self.flavour.key.lower() != _BYTES:
+            return super().key_of(attributes)
+        values = attributes.get(_BYTES)
+        return values[0].hex() if values else None
+
+    def key_filter(self, key: str) -> str:
+        """The filter that finds the entry with a key."""
+        if self.flavour.key.lower() != _BYTES:
+            return super().key_filter(key)
+        return f"({self.flavour.key}=" + "".join(f"\\{byte:02x}" for byte in bytes.fromhex(key)) + ")"
+
+    # --- changes --------------------------------------------------------------------------------------------------
+
     def position(self) -> str | None:
-        """The change numbers of the naming contexts; None where the server does not tell changes."""
-        root = self.root()
-        if _SYNCREPL not in root.get("supportedcontrol", []):
+        """The change numbers and the time of the last change; None where nothing tells changes."""
+        # Who comes into a group, or leaves it, does not change.
+        if self.chosen_by_group:
             return None
-        made: dict[str, list[str]] = {}
-        for base in self.all_bases:
-            context = self.context_of(base)
-            if context is None:
-                return None
-            numbers = self.values(self.entry(context, ["contextCSN"]) or {}, "contextcsn")
-            if not numbers:
-                return None
-            made[base] = sorted(numbers)
-        return orjson.dumps(made).decode()
+        now = Position.now(self.session, self.all_bases)
+        return now.to_json() if now is not None else None
 
     def changed(self, position: str) -> list[str] | None:
-        """The keys of what changed; None when the server does not know that any more, or never did."""
-        former: dict[str, list[str]] = orjson.loads(position)
-        # The server tells entries by their entryUUID, and nothing of who came into a group by a change of the group.
-        if set(former) != set(self.all_bases) or self.flavour.key.lower() != "entryuuid" or self.chosen_by_group:
+        """The keys of what changed; who went only where the server keeps a log. None when everything must be read."""
+        former = Position.from_json(position)
+        found = self._synchronized(former)
+        if found is not None:
+            return found
+        since = f"(modifyTimestamp>={former.at})"
+        return newer(self.session, self.all_bases, since, self.flavour.key, self.key_of)
+
+    def tells(self) -> tuple[bool | None, str]:
+        """What the directory can say of changes."""
+        position = self.position()
+        if position is None:
+            return super().tells()
+        if self._synchronized(Position.from_json(position)) is not None:
+            return True, "the server tells changes, and deletions where it keeps a log of them (syncprov-sessionlog)"
+        return True, "entries tell when they were changed; who is deleted is found by the full run"
+
+    def _synchronized(self, former: Position) -> list[str] | None:
+        """What changed by the server's log; None when it has none."""
+        if self.flavour.key.lower() != "entryuuid" or set(former.numbers) != set(self.all_bases):
             return None
         made: list[str] = []
-        for base in self.all_bases:
-            with translated(self.address.url):
-                found = changed_since(self.connect(), base, self.either_filter, former[base])
+        for base, numbers in former.numbers.items():
+            found = synchronized(self.session, base, self.either_filter, numbers)
             if found is None:
                 return None
             made += found
         return made
-
-    def other_names(self, attributes: Attributes) -> Sequence[str]:
-        """A posix account is a member by its uid."""
-        return [f"uid:{value}" for value in self.values(attributes, "uid")]
-
-
-def _opened(opening: Opening) -> Any:
-    return OpenLdapReader(opening)
 
 
 #: What both kinds of LDAP take.
@@ -118,7 +140,7 @@ KIND = Kind(
     "ldap",
     "OpenLDAP and its relatives",
     (*COMMON, Option("key", "The attribute with the immutable id of an entry.", default="entryUUID", metavar="NAME")),
-    _opened,
+    OpenLdapReader,
     {
         USER: {
             "userName": "uid | mail",

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from ..reading import Finding, IncompleteError, SourceError
+from ...outbound import Client
+from ..reading import IncompleteError, SourceError
+from .ldap_network import Address, connected
 
-#: Seconds for connecting, and for each answer.
+#: Seconds for each answer.
 TIMEOUT = 60.0
-_CONNECT = 10.0
-_PORTS = {"ldap": 389, "ldaps": 636}
+#: Characters of a server's own words that are shown.
+_LONGEST_INFO = 300
 #: Reasons of Active Directory for a refused sign-in, by the number after `data`.
 _REASONS = {
     "525": "there is no such account",
-    "52e": "the password is wrong",
+    "52e": "the name or the password is wrong",
     "530": "the account may not sign in at this time",
     "531": "the account may not sign in from this host",
     "532": "its password has expired",
@@ -30,41 +28,6 @@ _REASONS = {
     "773": "its password must be changed first",
     "775": "the account is locked",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a directory is, and how it is spoken to."""
-
-    url: str
-    host: str
-    port: int
-    ldaps: bool
-    starttls: bool
-    ca: str | None
-
-    @classmethod
-    def of(cls, url: str, *, starttls: bool, ca: str | None) -> Address:
-        """The address in a URL. Raises SourceError for one that cannot be."""
-        parts = urlsplit(url.strip())
-        try:
-            port = parts.port
-        except ValueError:
-            port = 0
-        if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or port == 0 or parts.path.strip("/"):
-            raise SourceError(f"--url is ldaps://HOST or ldap://HOST, with :PORT where it is another, not {url!r}.")
-        if starttls and parts.scheme == "ldaps":
-            raise SourceError("--starttls is for ldap://; ldaps:// is encrypted from the beginning.")
-        if ca is not None and not Path(ca).is_file():
-            raise SourceError(f"--ca: there is no file {ca}.")
-        ldaps = parts.scheme == "ldaps"
-        made = f"{parts.scheme}://{parts.hostname}:{port or _PORTS[parts.scheme]}"
-        return cls(made, unquote(parts.hostname), port or _PORTS[parts.scheme], ldaps, starttls, ca)
-
-    @property
-    def encrypted(self) -> bool:
-        """True when TLS protects what is said."""
-        return self.ldaps or self.starttls
 
 
 def library() -> Any:
@@ -76,39 +39,63 @@ def library() -> Any:
     return ldap
 
 
-def connect(address: Address, *, timeout: float = TIMEOUT) -> Any:
-    """A connection that is encrypted as the address says, and not signed in. Raises SourceError."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who reads: a name with its password, nobody, or whose Kerberos ticket this process has."""
+
+    name: str | None
+    password: str | None = field(repr=False)
+    gssapi: bool = False
+
+    def check(self) -> None:
+        """Raises SourceError for an empty password: with it a sign-in is anonymous, and looks like success."""
+        if self.gssapi:
+            if self.name is not None or self.password is not None:
+                raise SourceError("--auth gssapi takes no --bind and no password: it signs in with a Kerberos ticket.")
+        elif self.name is not None and not self.password:
+            raise SourceError("--bind needs a password: give --secret-file, --secret-env or --secret-stdin.")
+        elif self.name is None and self.password is not None:
+            raise SourceError("There is a password and nobody it belongs to: name the account with --bind.")
+
+    def __str__(self) -> str:
+        return self.name or ("the Kerberos ticket" if self.gssapi else "nobody (anonymous)")
+
+
+def connect(address: Address, client: Client, account: Account) -> Any:
+    """A signed-in connection of the library over one that is judged and encrypted. Raises SourceError."""
     ldap = library()
-    connection = ldap.initialize(address.url)
-    connection.protocol_version = ldap.VERSION3
-    # Referrals would be followed without signing in, to hosts that nobody named.
-    connection.set_option(ldap.OPT_REFERRALS, 0)
-    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, _CONNECT)
-    connection.set_option(ldap.OPT_TIMEOUT, timeout)
-    connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
-    if address.ca is not None:
-        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, address.ca)
-    connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
-    if address.starttls:
+    account.check()
+    # The library takes the file, and closes it.
+    connection = ldap.initialize(address.url, fileno=connected(address, client).detach())
+    try:
+        _set_up(connection, address)
         with translated(address.url):
-            connection.start_tls_s()
+            if account.gssapi:
+                connection.sasl_non_interactive_bind_s("GSSAPI")
+            else:
+                connection.simple_bind_s(account.name or "", account.password or "")
+    except BaseException:
+        end(connection)
+        raise
     return connection
 
 
-def sign_in(connection: Any, address: Address, *, name: str | None, password: str | None, gssapi: bool) -> None:
-    """Signs in. Raises SourceError; an empty password would be an anonymous sign-in that looks like success."""
-    with translated(address.url):
-        if gssapi:
-            ldap = library()
-            connection.set_option(ldap.OPT_X_SASL_NOCANON, 1)
-            connection.sasl_non_interactive_bind_s("GSSAPI")
-            return
-        if name is None:
-            connection.simple_bind_s("", "")
-            return
-        if not password:
-            raise SourceError("--bind needs a password: give --secret-file, --secret-env or --secret-stdin.")
-        connection.simple_bind_s(name, password)
+def _set_up(connection: Any, address: Address) -> None:
+    """The options of a connection; what is not set comes from ldap.conf, whose limits are for people who search."""
+    ldap = library()
+    connection.protocol_version = ldap.VERSION3
+    # Referrals would be followed without signing in, to hosts that nobody named.
+    connection.set_option(ldap.OPT_REFERRALS, 0)
+    connection.set_option(ldap.OPT_DEREF, ldap.DEREF_NEVER)
+    connection.set_option(ldap.OPT_SIZELIMIT, 0)
+    connection.set_option(ldap.OPT_TIMELIMIT, 0)
+    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, TIMEOUT)
+    connection.set_option(ldap.OPT_TIMEOUT, TIMEOUT)
+    # The name in the URL is the one that Kerberos knows the server by.
+    connection.set_option(ldap.OPT_X_SASL_NOCANON, 1)
+    if address.encrypted:
+        # Active Directory refuses to encrypt twice.
+        connection.set_option(ldap.OPT_X_SASL_SSF_MAX, 0)
 
 
 def end(connection: Any) -> None:
@@ -118,43 +105,29 @@ def end(connection: Any) -> None:
         connection.unbind_s()
 
 
-class translated:  # noqa: N801  # reads as the word that it is
-    """A context in which errors of the library become SourceError, with words for an operator."""
+@contextmanager
+def translated(where: str, base: str | None = None) -> Iterator[None]:
+    """A context in which errors of the library become SourceError, with words for an operator.
 
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        """Nothing is held."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if error is None or isinstance(error, SourceError):
-            return
-        ldap = library()
-        if isinstance(error, ldap.LDAPError):
-            raise in_words(error, self._where) from None
+    In: the server's URL, and the base that is searched.
+    """
+    ldap = library()
+    try:
+        yield
+    except ldap.LDAPError as error:
+        raise in_words(error, where, base) from None
 
 
-def in_words(error: Any, where: str) -> SourceError:
+def in_words(error: Any, where: str, base: str | None = None) -> SourceError:
     """What an error of the library means; limits and lost connections are IncompleteError."""
     ldap = library()
     told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    info = str(told.get("info") or "").strip()
+    info = str(told.get("info") or "").strip("\0 \n")[:_LONGEST_INFO]
     more = f" ({info})" if info else ""
     if isinstance(error, ldap.INVALID_CREDENTIALS):
         code = re.search(r"data ([0-9a-f]{3,})", info)
         reason = _REASONS.get(code[1]) if code else None
         return SourceError(f"{where} refuses the sign-in: {reason or 'the name or the password is wrong'}.")
-    if isinstance(error, ldap.STRONG_AUTH_REQUIRED | ldap.CONFIDENTIALITY_REQUIRED):
-        return SourceError(f"{where} wants an encrypted connection: use ldaps://, or --starttls.")
-    if isinstance(error, ldap.NO_SUCH_OBJECT):
-        return SourceError(f"{where} has no such base, or this account may not see it{more}.")
-    if isinstance(error, ldap.INSUFFICIENT_ACCESS):
-        return SourceError(f"{where} does not allow this account to read that{more}.")
-    if isinstance(error, ldap.FILTER_ERROR):
-        return SourceError("--filter is no LDAP filter: it stands in brackets, such as (department=*).")
-    if isinstance(error, ldap.INVALID_DN_SYNTAX):
-        return SourceError(f"{where}: a name is no distinguished name such as ou=people,dc=example,dc=com{more}.")
     if isinstance(error, ldap.SIZELIMIT_EXCEEDED | ldap.ADMINLIMIT_EXCEEDED | ldap.TIMELIMIT_EXCEEDED):
         limit = "time" if isinstance(error, ldap.TIMELIMIT_EXCEEDED) else "size"
         return IncompleteError(
@@ -162,68 +135,26 @@ def in_words(error: Any, where: str) -> SourceError:
             "done. Have its administrator raise the limit for the account."
         )
     if isinstance(error, ldap.TIMEOUT):
-        return IncompleteError(f"{where} gave no answer in time; nothing was done.")
-    if isinstance(error, ldap.SERVER_DOWN | ldap.CONNECT_ERROR | ldap.UNAVAILABLE | ldap.BUSY):
-        return IncompleteError(f"{where} cannot be reached, or the connection was lost{more}.")
-    described = str(told.get("desc") or type(error).__name__)
-    return SourceError(f"{where} answers: {described}{more}.")
-
-
-# --- looking step by step -----------------------------------------------------------------------------------------
-
-
-def look(address: Address) -> Iterator[Finding]:
-    """Yields what is found out about name, TCP and TLS; the last one is what failed.
-
-    The library says no more than that it cannot contact the server, so the handshake is made here.
-    """
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError:
-        yield Finding("name", False, f"there is no host {address.host}")
-        return
-    yield Finding("name", True, f"{address.host} is {', '.join(sorted({str(each[4][0]) for each in found}))}")
-    try:
-        connected = socket.create_connection((address.host, address.port), timeout=_CONNECT)
-    except OSError as error:
-        reason = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
-        yield Finding("TCP", False, f"port {address.port} of {address.host}: {reason}")
-        return
-    with connected:
-        yield Finding("TCP", True, f"port {address.port} is open")
-        if address.ldaps:
-            yield _handshake(connected, address)
-    if not address.encrypted:
-        yield Finding("TLS", None, "nothing is encrypted: passwords and names can be read on the way")
-
-
-def _handshake(connected: socket.socket, address: Address) -> Finding:
-    try:
-        context = ssl.create_default_context(cafile=address.ca)
-    except (OSError, ssl.SSLError):
-        return Finding("TLS", False, f"{address.ca} holds no certificates")
-    try:
-        with context.wrap_socket(connected, server_hostname=address.host) as secured:
-            return Finding("TLS", True, f"{secured.version()}, the certificate is right for {address.host}")
-    except ssl.SSLCertVerificationError as error:
-        return Finding("TLS", False, _certificate_in_words(error, address))
-    except (OSError, ssl.SSLError) as error:
-        return Finding("TLS", False, f"the handshake failed: {error}")
-
-
-def _certificate_in_words(error: ssl.SSLCertVerificationError, address: Address) -> str:
-    if error.verify_code == 10:
-        return "its certificate has expired"
-    if error.verify_code == 9:
-        return "its certificate is not valid yet; look at the clocks"
-    if error.verify_code in (18, 19, 20, 21):
-        hint = (
-            "name the authority's certificate with --ca" if address.ca is None else f"{address.ca} is not its authority"
-        )
-        return f"its certificate is signed by an authority that is not trusted: {hint}"
-    if error.verify_code in (62, 64):
-        return f"its certificate is for another host, not for {address.host}: use the name in the certificate"
-    return f"its certificate is refused: {error.verify_message}"
+        return IncompleteError(f"{where} gave no answer within {TIMEOUT:.3g} seconds; nothing was done.")
+    if isinstance(error, ldap.SERVER_DOWN | ldap.CONNECT_ERROR | ldap.UNAVAILABLE | ldap.BUSY | ldap.PROTOCOL_ERROR):
+        return IncompleteError(f"The connection to {where} was lost before its answer was complete{more}.")
+    named = f"the base {base}" if base is not None else "this entry"
+    for types, words in (
+        (ldap.STRONG_AUTH_REQUIRED | ldap.CONFIDENTIALITY_REQUIRED, "wants encryption: use ldaps://, or --starttls on"),
+        (ldap.INAPPROPRIATE_AUTH, "does not let this account sign in with a password"),
+        (ldap.AUTH_UNKNOWN | ldap.AUTH_METHOD_NOT_SUPPORTED, "does not know this way to sign in; for --auth gssapi "
+         "this host needs libsasl2-modules-gssapi-mit"),
+        (ldap.LOCAL_ERROR, "takes no Kerberos ticket of this process: look at KRB5_CLIENT_KTNAME"),
+        (ldap.NO_SUCH_OBJECT, f"does not have {named}, or this account may not see it"),
+        (ldap.REFERRAL, f"does not hold {named}, and names another server for it: a source of its own reads that one"),
+        (ldap.INSUFFICIENT_ACCESS, f"does not allow this account to read {named}"),
+        (ldap.FILTER_ERROR, "is not asked: a filter of the options is none, such as (department=*)"),
+        (ldap.INVALID_DN_SYNTAX, "is given a name that is no distinguished one, such as ou=people,dc=example,dc=com"),
+        (ldap.OPERATIONS_ERROR, "does not do that; without --bind it may want an account"),
+    ):  # fmt: skip
+        if isinstance(error, types):
+            return SourceError(f"{where} {words}{more}.")
+    return SourceError(f"{where} answers: {told.get('desc') or type(error).__name__}{more}.")
 
 
 def texts(values: Sequence[bytes]) -> list[str] | None:

@@ -1,23 +1,22 @@
-"""What all readers of LDAP directories do: search page by page, tell users and groups, find who members are."""
+"""What all readers of LDAP directories do: tell users and groups, their keys, their members, and who is active."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
-from ..reading import GROUP, USER, Finding, IncompleteError, Opening, Record, SourceError
-from . import ldap_connection
-from .ldap_connection import Address, translated
-from .ldap_names import normal
+from ..reading import GROUP, USER, Finding, Opening, Record, SourceError
+from .ldap_check import steps
+from .ldap_connection import Account, library, texts
+from .ldap_filters import checked, number
+from .ldap_members import UID, Names, as_known, closure
+from .ldap_names import below, normal
+from .ldap_network import Address
+from .ldap_session import Attributes, Session, first, folded
 
-#: Values by lower-case attribute, without options such as `;lang-de`.
-Attributes = Mapping[str, Sequence[bytes]]
 #: Entries that are asked for by id in one search, and names that are looked up one by one before all are read.
 _KEYS, _LOOKUPS = 50, 50
 _NOBODY = "none"
-_PAGED = "1.2.840.113556.1.4.319"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +32,52 @@ class Flavour:
     more_attributes: tuple[str, ...]
 
 
-def first(attributes: Attributes, name: str) -> str | None:
-    """The first value of an attribute as text; None without one, and for one that is no text."""
-    values = attributes.get(name)
-    made = ldap_connection.texts(values[:1]) if values else None
-    return made[0] if made else None
-
-
 class LdapReader:
     """Reads users and groups of a directory; kinds say what is a user, who is active, who is a member."""
 
     def __init__(self, opening: Opening, flavour: Flavour) -> None:
-        ldap_connection.library()
+        library()
+        gssapi = opening.text("auth") == "gssapi"
         starttls = opening.text("starttls") == "on"
-        self.address = Address.of(opening.text("url") or "", starttls=starttls, ca=opening.text("ca"))
+        url, ca = opening.text("url") or "", opening.text("ca")
+        account = Account(opening.text("bind"), opening.secret, gssapi)
+        account.check()
+        self.session = Session(
+            Address.of(url, starttls=starttls, ca=ca, sealed=gssapi),
+            opening.client,
+            account,
+            page=number("page-size", opening.text("page-size") or "0"),
+        )
         self.flavour = replace(flavour, key=opening.text("key") or flavour.key)
         self.bases = opening.texts("base")
         groups = opening.texts("groups")
-        self.group_bases = [] if groups == [_NOBODY] else groups or self.bases
+        self.wanted = {type: sorted(opening.attributes.get(type, ())) for type in (USER, GROUP)}
+        #: The same with the names in lower case.
+        self._spelled = {type: [(name, name.lower()) for name in names] for type, names in self.wanted.items()}
+        without = groups == [_NOBODY] or not self.wanted[GROUP]
+        self.group_bases = [] if without else groups or self.bases
         self.chosen_by_group = opening.texts("members-of")
-        self._filters = {USER: opening.text("filter"), GROUP: opening.text("group-filter")}
-        self._disabled_filter = opening.text("disabled")
-        self._name, self._secret = opening.text("bind"), opening.secret
-        self._gssapi = opening.text("auth") == "gssapi"
-        self._wanted = {type: sorted(opening.attributes.get(type, ())) for type in (USER, GROUP)}
-        self._spelled = {type: [(name, name.lower()) for name in names] for type, names in self._wanted.items()}
-        self._size = _number("page-size", opening.text("page-size") or "0")
-        self._connection: Any = None
-        self._root: dict[str, list[str]] | None = None
-        #: Keys by what users and groups are called: normal names, and others such as `uid:ann`.
-        self._keys: dict[str, str] = {}
+        self._filters = {USER: checked("filter", opening), GROUP: checked("group-filter", opening)}
+        self._disabled_filter = checked("disabled", opening)
+        self._names = Names()
         self._complete = False
         self._lookups = 0
-        #: Normal names of users who are disabled by a filter; None before it was asked.
+        #: Normal names of users who are disabled by a filter, and of who is in the chosen groups; None before reading.
         self._switched_off: set[str] | None = None
         self._chosen: set[str] | None = None
 
     # --- what kinds say -------------------------------------------------------------------------------------------
 
-    def is_active(self, attributes: Attributes) -> bool:
-        """True when nothing says that an account is disabled."""
+    def is_active(self, attributes: Attributes) -> bool | None:
+        """True when nothing says that an account is disabled; None when that cannot be told."""
         raise NotImplementedError
 
     def members(self, name: str, attributes: Attributes) -> list[str]:
         """What the members of a group are called."""
         raise NotImplementedError
 
-    def other_names(self, attributes: Attributes) -> Sequence[str]:
-        """What else a user is called as a member."""
+    def uids(self, attributes: Attributes) -> Sequence[str]:
+        """By what names a user may be a member besides the distinguished one."""
         return ()
 
     def note_user(self, name: str, attributes: Attributes) -> None:
@@ -89,6 +86,10 @@ class LdapReader:
     def folded(self, name: str, given: Mapping[str, Sequence[bytes]]) -> Attributes:
         """The attributes of an entry by lower-case name."""
         return folded(given)
+
+    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
+        """The values of an attribute as text; None when one of them is none."""
+        return texts(values)
 
     def key_of(self, attributes: Attributes) -> str | None:
         """The immutable id of an entry; None without one."""
@@ -109,90 +110,40 @@ class LdapReader:
         """The keys of what changed since a position; None when everything must be read."""
         return None
 
-    # --- the connection -------------------------------------------------------------------------------------------
+    def tells(self) -> tuple[bool | None, str]:
+        """What the directory can say of changes, in words; True when that includes who went."""
+        return None, "the server does not tell changes: everything is read each time"
 
-    def connect(self) -> Any:
-        """The signed-in connection, made when it is first needed. Raises SourceError."""
-        if self._connection is None:
-            self._connection = self.new_connection()
-        return self._connection
+    # --- the source -----------------------------------------------------------------------------------------------
 
-    def new_connection(self) -> Any:
-        """Another connection, signed in. Raises SourceError."""
-        made = ldap_connection.connect(self.address)
-        account = {"name": self._name, "password": self._secret}
-        ldap_connection.sign_in(made, self.address, **account, gssapi=self._gssapi)
-        return made
+    def check(self) -> Iterator[Finding]:
+        """Yields what is found out about the connection, the account and its rights; the last one is what failed."""
+        return steps(self)
 
     def close(self) -> None:
         """Ends the connection."""
-        if self._connection is not None:
-            ldap_connection.end(self._connection)
-            self._connection = None
-
-    def root(self) -> dict[str, list[str]]:
-        """What the server says of itself, by lower-case attribute."""
-        if self._root is None:
-            found = self.entry("", ["*", "+"]) or {}
-            made = {name: ldap_connection.texts(values) for name, values in found.items()}
-            self._root = {name: values for name, values in made.items() if values is not None}
-        return self._root
-
-    def entry(self, name: str, attributes: Sequence[str]) -> Attributes | None:
-        """One entry by its name; None when there is none, or it may not be seen."""
-        ldap = ldap_connection.library()
-        with translated(self.address.url):
-            try:
-                found = self.connect().search_s(name, ldap.SCOPE_BASE, "(objectClass=*)", list(attributes))
-            except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
-                return None
-        return self.folded(found[0][0], found[0][1]) if found else None
-
-    def context_of(self, base: str) -> str | None:
-        """The naming context that holds a base."""
-        contexts = [context for context in self.root().get("namingcontexts", []) if context]
-        name = normal(base)
-        holding = [each for each in contexts if name == normal(each) or name.endswith(f",{normal(each)}")]
-        return max(holding, key=len, default=None)
+        self.session.close()
 
     def identity(self) -> str:
-        """The bases, with the ids of their entries, which all replicas of a directory share."""
-        made = []
+        """The naming contexts with the ids of their entries, which all replicas of a directory share."""
+        made = set()
         for base in self.bases:
-            found = self.entry(base, [self.flavour.key])
-            if found is None:
-                raise SourceError(f"{self.address.url} has no base {base}, or this account may not see it.")
-            made.append(f"{normal(base)} {self.key_of(found) or ''}".strip())
+            if self.session.entry(base, ["1.1"]) is None:
+                raise SourceError(f"{self.session.address.url} has no base {base}, or this account may not see it.")
+            context = self.session.context_of(base) or base
+            found = self.session.entry(context, [self.flavour.key]) or {}
+            made.add(f"{normal(context)} {self.key_of(found) or ''}".strip())
         return "; ".join(sorted(made))
-
-    # --- reading --------------------------------------------------------------------------------------------------
-
-    def everything(self) -> Iterator[Record]:
-        """Yields all users and groups. Raises SourceError and IncompleteError."""
-        self._keys.clear()
-        with_groups = self.group_bases if self._wanted[GROUP] else []
-        yield from self._records(USER, self.bases, self.filter_of(USER))
-        yield from self._records(GROUP, with_groups, self.filter_of(GROUP))
-        self._complete = True
-
-    def read(self, keys: Sequence[str]) -> Iterator[Record]:
-        """Yields those of these entries that are users or groups of the source."""
-        for start in range(0, len(keys), _KEYS):
-            listed = "".join(self.key_filter(key) for key in keys[start : start + _KEYS])
-            yield from self._records(USER, self.bases, f"(&{self.filter_of(USER)}(|{listed}))")
-            if self._wanted[GROUP]:
-                yield from self._records(GROUP, self.group_bases, f"(&{self.filter_of(GROUP)}(|{listed}))")
 
     @property
     def all_bases(self) -> list[str]:
-        """The bases of users and groups, each once."""
-        groups = self.group_bases if self._wanted[GROUP] else []
-        return list(dict.fromkeys([*self.bases, *groups]))
+        """The bases of users and groups without those below another one."""
+        return outermost([*self.bases, *self.group_bases])
 
     @property
     def either_filter(self) -> str:
         """The filter of users and groups together."""
-        return f"(|{self.filter_of(USER)}{self.filter_of(GROUP)})"
+        return f"(|{self.filter_of(USER)}{self.filter_of(GROUP)})" if self.group_bases else self.filter_of(USER)
 
     def filter_of(self, type: str) -> str:
         """The filter of users or of groups."""
@@ -202,212 +153,140 @@ class LdapReader:
     def attributes_of(self, type: str) -> list[str]:
         """The attributes that are asked for."""
         more = self.flavour.more_attributes if type == USER else self.flavour.member_attributes
-        return [*self._wanted[type], self.flavour.key, *more]
+        return list(dict.fromkeys([*self.wanted[type], self.flavour.key, *more]))
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def everything(self) -> Iterator[Record]:
+        """Yields all users and groups. Raises SourceError and IncompleteError."""
+        self._names.forget()
+        self._complete = False
+        self._prepare()
+        yield from self._records(USER, self.bases, self.filter_of(USER))
+        yield from self._records(GROUP, self.group_bases, self.filter_of(GROUP))
+        self._complete = True
+
+    def read(self, keys: Sequence[str]) -> Iterator[Record]:
+        """Yields those of these entries that are users or groups of the source."""
+        self._prepare()
+        for start in range(0, len(keys), _KEYS):
+            listed = "".join(self.key_filter(key) for key in keys[start : start + _KEYS])
+            yield from self._records(USER, self.bases, f"(&{self.filter_of(USER)}(|{listed}))")
+            yield from self._records(GROUP, self.group_bases, f"(&{self.filter_of(GROUP)}(|{listed}))")
+
+    def _prepare(self) -> None:
+        """Finds out who is chosen and who is disabled, before a search by pages begins: another one would end it."""
+        if self._chosen is None and self.chosen_by_group:
+            self._chosen = closure(self.chosen_by_group, self._members_of, self._all_groups)
+        if self._switched_off is None:
+            self._switched_off = set()
+            for base in outermost(self.bases) if self._disabled_filter else ():
+                both = f"(&{self.filter_of(USER)}{self._disabled_filter})"
+                self._switched_off |= {normal(name) for name, _ in self.session.search(base, both, ["1.1"])}
+
+    def _members_of(self, group: str) -> list[str] | None:
+        found = self.session.raw(group, self.attributes_of(GROUP))
+        return self.members(found[0], self.folded(*found)) if found is not None else None
+
+    def _all_groups(self) -> Iterator[str]:
+        """The names of all groups that may be in others, also of those that are not in the source."""
+        places = [*self.all_bases, *self.chosen_by_group]
+        for context in outermost([self.session.context_of(place) or place for place in places]):
+            yield from (name for name, _ in self.session.search(context, self.flavour.groups, ["1.1"]))
 
     def _records(self, type: str, bases: Sequence[str], filter: str) -> Iterator[Record]:
-        wanted = self.attributes_of(type)
-        seen: set[str] = set()
-        if type == USER:
-            # Before reading begins: a server knows one search by pages on a connection, and another ends it.
-            self._disabled_names()
-            self._is_chosen("")
-        for base in bases:
-            for name, attributes in self.search(base, filter, wanted):
-                folded = normal(name)
-                # Bases may overlap.
-                if folded in seen or (type == USER and not self._is_chosen(folded)):
-                    continue
-                if len(bases) > 1:
-                    seen.add(folded)
-                yield self._record(type, name, folded, attributes)
+        for base in outermost(bases):
+            for name, given in self.session.search(base, filter, self.attributes_of(type)):
+                attributes = self.folded(name, given)
+                known = normal(name)
+                if type == GROUP:
+                    yield self._group(name, known, attributes)
+                elif self._is_chosen(known, attributes):
+                    yield self._user(name, known, attributes)
 
-    def _record(self, type: str, name: str, folded: str, attributes: Attributes) -> Record:
+    def _is_chosen(self, known: str, attributes: Attributes) -> bool:
+        """True for users of the groups of --members-of, and for all without it."""
+        if self._chosen is None or known in self._chosen:
+            return True
+        return any(as_known(f"{UID}{uid}") in self._chosen for uid in self.uids(attributes))
+
+    def _user(self, name: str, known: str, attributes: Attributes) -> Record:
+        key = self._key(name, attributes)
+        self._names.add(known, key, self.uids(attributes))
+        self.note_user(name, attributes)
+        values, fault = self._values(USER, attributes)
+        active = self.is_active(attributes)
+        if active is None:
+            fault = fault or "this account may not read whether the user is active"
+        off = self._switched_off is not None and known in self._switched_off
+        return Record(USER, key, name, values, bool(active) and not off, fault=fault)
+
+    def _group(self, name: str, known: str, attributes: Attributes) -> Record:
+        key = self._key(name, attributes)
+        self._names.add(known, key)
+        values, fault = self._values(GROUP, attributes)
+        return Record(GROUP, key, name, values, members=self.members(name, attributes), fault=fault)
+
+    def _key(self, name: str, attributes: Attributes) -> str:
         key = self.key_of(attributes)
         if key is None:
             raise SourceError(
                 f"{name} has no {self.flavour.key}, or this account may not read it. It tells entries apart when they "
                 "are renamed, so nothing is done without it; --key names another attribute."
             )
-        self._keys[folded] = key
-        if type == USER:
-            self.note_user(name, attributes)
-            for other in self.other_names(attributes):
-                self._keys.setdefault(other.lower(), key)
+        return key
+
+    def _values(self, type: str, attributes: Attributes) -> tuple[dict[str, list[str]], str | None]:
         values, fault = {}, None
         for attribute, lower in self._spelled[type]:
-            raw = attributes.get(lower)
-            if raw:
-                try:
-                    values[attribute] = [value.decode() for value in raw]
-                except UnicodeDecodeError:
-                    fault = f"{attribute} holds bytes that are no text"
-        if type == GROUP:
-            return Record(type, key, name, values, members=self.members(name, attributes), fault=fault)
-        active = self.is_active(attributes) and folded not in (self._switched_off or ())
-        return Record(type, key, name, values, active, fault=fault)
-
-    def values(self, attributes: Attributes, name: str) -> list[str]:
-        """The values of an attribute as text. Raises SourceError when one is none: a member would be lost."""
-        texts = ldap_connection.texts(attributes.get(name, ()))
-        if texts is None:
-            raise SourceError(f"A value of {name} is no text, so nothing is done.")
-        return texts
-
-    def search(self, base: str, filter: str, attributes: Sequence[str]) -> Iterator[tuple[str, Attributes]]:
-        """Yields the entries below a base with their names, page by page; it never ends early without an error."""
-        ldap = ldap_connection.library()
-        from ldap.controls import SimplePagedResultsControl
-
-        paged = self._size > 0 and _PAGED in self.root().get("supportedcontrol", [_PAGED])
-        control = SimplePagedResultsControl(True, size=self._size, cookie="")
-        while True:
-            with translated(self.address.url):
-                controls = [control] if paged else []
-                message = self.connect().search_ext(
-                    base, ldap.SCOPE_SUBTREE, filter, list(attributes), serverctrls=controls
-                )
-                kind, found, _, answered = self.connect().result3(message, all=1, timeout=ldap_connection.TIMEOUT)
-            if kind != ldap.RES_SEARCH_RESULT:
-                raise IncompleteError(f"{self.address.url} gave no end of its entries; nothing was done.")
-            for name, given in found:
-                # Referrals to other servers have no name, and belong to other sources.
-                if name is not None:
-                    yield name, self.folded(name, given)
-            cookies = [each.cookie for each in answered if each.controlType == _PAGED]
-            if not cookies or not cookies[0]:
-                return
-            control.cookie = cookies[0]
-
-    def _is_chosen(self, folded: str) -> bool:
-        """True for users of the groups of --members-of, and for all without it."""
-        if not self.chosen_by_group:
-            return True
-        if self._chosen is None:
-            self._chosen = self._members_of(self.chosen_by_group)
-        return folded in self._chosen
-
-    def _members_of(self, groups: Sequence[str]) -> set[str]:
-        """The normal names of all who are in groups, directly or by groups in them."""
-        made: set[str] = set()
-        waiting, seen = list(groups), set[str]()
-        while waiting:
-            name = waiting.pop()
-            if normal(name) in seen:
+            given = attributes.get(lower)
+            if not given:
                 continue
-            seen.add(normal(name))
-            found = self.entry(name, self.attributes_of(GROUP))
-            if found is None:
-                if name in groups:
-                    raise SourceError(f"{self.address.url} has no group {name}, or this account may not see it.")
-                continue
-            members = self.members(name, found)
-            made.update(normal(member) for member in members)
-            waiting += [member for member in members if self._may_be_group(member)]
-        return made
-
-    def _may_be_group(self, member: str) -> bool:
-        return ":" not in member.partition("=")[0] and self._is_group(member)
-
-    def _is_group(self, name: str) -> bool:
-        ldap = ldap_connection.library()
-        with translated(self.address.url):
-            try:
-                found = self.connect().search_s(name, ldap.SCOPE_BASE, self.flavour.groups, ["1.1"])
-            except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
-                return False
-        return bool(found)
-
-    def _disabled_names(self) -> set[str]:
-        """The normal names of users who match the filter of --disabled."""
-        if self._switched_off is None:
-            self._switched_off = set()
-            if self._disabled_filter:
-                for base in self.bases:
-                    both = f"(&{self.filter_of(USER)}{self._disabled_filter})"
-                    self._switched_off |= {normal(name) for name, _ in self.search(base, both, ["1.1"])}
-        return self._switched_off
+            made = self.text_of(lower, given)
+            if made is None:
+                fault = f"{attribute} holds bytes that are no text"
+            else:
+                values[attribute] = made
+        return values, fault
 
     # --- who is meant ---------------------------------------------------------------------------------------------
 
     def resolve(self, reference: str) -> str | None:
         """The key of a distinguished name, or of another name; None for who is not in the source."""
-        name = reference.lower() if reference[:4].lower() == "uid:" else normal(reference)
-        found = self._keys.get(name)
+        found = self._names.key(reference)
         if found is not None or self._complete:
             return found
-        if self._lookups >= _LOOKUPS:
-            self._read_all_names()
-            return self._keys.get(name)
         self._lookups += 1
-        if name.startswith("uid:"):
+        if self._lookups > _LOOKUPS or reference.startswith(UID):
             self._read_all_names()
-            return self._keys.get(name)
-        entry = self.entry(reference, [self.flavour.key])
+            return self._names.key(reference)
+        known = normal(reference)
+        bases = [*self.bases, *self.group_bases]
+        if not any(below(known, normal(base)) for base in bases):
+            return None
+        entry = self.session.entry(reference, self.attributes_of(USER), self.either_filter)
         key = self.key_of(entry) if entry is not None else None
         if key is not None:
-            self._keys[name] = key
+            self._names.add(known, key)
         return key
 
     def _read_all_names(self) -> None:
         """Reads names and keys of all entries, which costs less than to ask for many of them one by one."""
         for type, bases in ((USER, self.bases), (GROUP, self.group_bases)):
-            for base in bases:
-                for name, attributes in self.search(base, self.filter_of(type), [self.flavour.key, "uid"]):
+            for base in outermost(bases):
+                for name, given in self.session.search(base, self.filter_of(type), [self.flavour.key, "uid"]):
+                    attributes = folded(given)
                     key = self.key_of(attributes)
                     if key is not None:
-                        self._keys[normal(name)] = key
-                        for other in self.other_names(attributes) if type == USER else ():
-                            self._keys.setdefault(other.lower(), key)
+                        self._names.add(normal(name), key, self.uids(attributes) if type == USER else ())
         self._complete = True
 
-    # --- looking step by step -------------------------------------------------------------------------------------
 
-    def check(self) -> Iterator[Finding]:
-        """Yields what is found out about the connection, the account and its rights; the last one is what failed."""
-        for finding in ldap_connection.look(self.address):
-            yield finding
-            if finding.ok is False:
-                return
-        try:
-            self.connect()
-            account = self._name or ("the Kerberos ticket" if self._gssapi else "nobody (anonymous)")
-            yield Finding("bind", True, f"signed in as {account}")
-            self.identity()
-            yield Finding("base", True, "; ".join(self.bases))
-            yield from self._check_rights()
-        except SourceError as error:
-            yield Finding("rights" if self._connection is not None else "bind", False, str(error))
-
-    def _check_rights(self) -> Iterator[Finding]:
-        users = sum(1 for base in self.bases for _ in self.search(base, self.filter_of(USER), [self.flavour.key]))
-        if not users:
-            text = "no user is there that this account may see and that --filter matches"
-            yield Finding("rights", False, text)
-            return
-        yield Finding("users", True, f"{users:,} users")
-        if self._wanted[GROUP] and self.group_bases:
-            groups = sum(1 for base in self.group_bases for _ in self.search(base, self.filter_of(GROUP), ["1.1"]))
-            yield Finding("groups", True if groups else None, f"{groups:,} groups")
-        position = self.position()
-        told = position is not None and self.changed(position) is not None
-        text = "the server tells changes" if told else "the server does not tell changes: everything is read each time"
-        yield Finding("changes", None if not told else True, text)
-
-
-@cache
-def _lower(name: str) -> str:
-    return name.partition(";")[0].lower()
-
-
-def folded(attributes: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
-    """Attributes by lower-case name; options of a name are left out, and what has none comes first."""
-    made = {_lower(name): values for name, values in attributes.items()}
-    if len(made) < len(attributes):
-        made |= {_lower(name): values for name, values in attributes.items() if ";" not in name}
-    return made
-
-
-def _number(option: str, text: str) -> int:
-    if not text.isdigit() or int(text) > 100_000:
-        raise SourceError(f"--{option} is a number from 0 to 100,000, not {text!r}.")
-    return int(text)
+def outermost(bases: Sequence[str]) -> list[str]:
+    """The bases without those that lie below another one, or are one: an entry is read once."""
+    by_name: dict[str, str] = {}
+    for base in bases:
+        by_name.setdefault(normal(base), base)
+    return [
+        base for name, base in by_name.items() if not any(name != other and below(name, other) for other in by_name)
+    ]

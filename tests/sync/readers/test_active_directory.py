@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import openldap
 import samba_dc
 from samba_dc import ADMIN, DOMAIN, PASSWORD, DomainController
 from scimlite.sync import kinds
@@ -72,7 +73,7 @@ def opened(controller: DomainController, secret: str = PASSWORD, **settings: Any
     }
     given = {"url": controller.url, "bind": READER, "base": [PEOPLE], "groups": [GROUPS], "page-size": "3"}
     given |= {name.replace("_", "-"): value for name, value in settings.items()}
-    return KIND.open(Opening(given, secret, None, attributes))  # type: ignore[arg-type]
+    return KIND.open(Opening(given, secret, openldap.CLIENT, attributes))
 
 
 def read(reader: Any) -> dict[str, Record]:
@@ -93,7 +94,7 @@ def test_users_and_groups(controller):
     assert found["ann"].values["mail"] == ["ann@example.com"]
     assert reader.resolve(found["ann"].values["manager"][0]) == found["boss"].key
     # The id is found by the name that Windows gives it.
-    by_guid = reader.entry(f"<GUID={found['ann'].key}>", ["sAMAccountName"])
+    by_guid = reader.session.entry(f"<GUID={found['ann'].key}>", ["sAMAccountName"])
     assert by_guid["samaccountname"] == [b"ann"]
     assert members(reader, found, "Staff") == {"ann", "Inner", *(f"p{number}" for number in range(8))}
     assert members(reader, found, "Inner") == {"boss"}
@@ -170,7 +171,7 @@ def test_what_changed_and_what_only_a_full_run_sees(controller):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"secret": "wrong"}, "refuses the sign-in: the password is wrong"),
+        ({"secret": "wrong"}, "refuses the sign-in: the name or the password is wrong"),
         ({"bind": "nobody@example.test"}, "refuses the sign-in"),
         ({"base": [f"OU=Nobody,{DOMAIN}"]}, "has no base OU=Nobody"),
     ],
@@ -187,7 +188,7 @@ def test_a_right_domain_passes(controller):
     reader = opened(controller)
     found = list(reader.check())
     assert all(each.ok is not False for each in found), found
-    assert found[-1].text == "the server tells changes"
+    assert "update numbers" in found[-1].text
     reader.close()
 
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import openldap
 from openldap import ADMIN, GROUPS, PASSWORD, PEOPLE, OpenLdap, group, person
 from scimlite.admin import sources
+from scimlite.outbound import Client
 from scimlite.sync import kinds, secret_references
 from scimlite.sync.readers import ldap_connection
 from scimlite.sync.reading import IncompleteError, Opening, Record, SourceError
@@ -84,7 +85,8 @@ def opened(server: OpenLdap, secret: str | None = PASSWORD, **settings: Any) -> 
     attributes["User"] |= {"jpegPhoto"}
     given = {"url": server.url, "bind": ADMIN, "base": [PEOPLE], "groups": [GROUPS], "page-size": "4"}
     given |= {name.replace("_", "-"): value for name, value in settings.items()}
-    return KIND.open(Opening({name: value for name, value in given.items() if value}, secret, None, attributes))  # type: ignore[arg-type]
+    made = {name: value for name, value in given.items() if value}
+    return KIND.open(Opening(made, secret, openldap.CLIENT, attributes))
 
 
 def read(server: OpenLdap, **settings: Any) -> dict[str, Record]:
@@ -167,7 +169,7 @@ def test_a_server_that_gives_no_answer_ends_the_run(server, monkeypatch):
     reader = opened(server)
     reading = reader.everything()
     next(reading)
-    with server.frozen(), pytest.raises(IncompleteError, match=r"no answer in time|cannot be reached"):
+    with server.frozen(), pytest.raises(IncompleteError, match=r"no answer within 0\.5 seconds"):
         for _ in reading:
             pass
     reader.close()
@@ -177,7 +179,7 @@ def test_an_account_that_may_not_see_the_users_is_told_so(server):
     reader = opened(server, bind=BLIND)
     last = list(reader.check())[-1]
     assert last.ok is False
-    assert "this account may see" in last.text
+    assert "may be seen by this account" in last.text
     reader.close()
 
 
@@ -185,13 +187,14 @@ def test_an_account_that_may_not_see_the_users_is_told_so(server):
     ("settings", "step", "said"),
     [
         ({"secret": "wrong"}, "bind", "the name or the password is wrong"),
-        ({"secret": None}, "bind", "needs a password"),
-        ({"base": ["ou=nobody,dc=example,dc=com"]}, "rights", "has no base ou=nobody"),
-        ({"base": ["nonsense"]}, "rights", "has no base nonsense"),
-        ({"filter": "(title=Clerk"}, "rights", "is no LDAP filter"),
-        ({"filter": "(title=Nobody)"}, "rights", "no user is there"),
-        ({"url": "ldap://127.0.0.1:1"}, "TCP", "port 1 of 127.0.0.1: connection refused"),
-        ({"url": "ldap://nowhere.invalid"}, "name", "there is no host nowhere.invalid"),
+        ({"base": ["ou=nobody,dc=example,dc=com"]}, "base", "has no base ou=nobody"),
+        ({"base": ["nonsense"]}, "base", "has no base nonsense"),
+        ({"filter": "(title=Nobody)"}, "users", "No user below ou=people"),
+        ({"bind": SMALL}, "users", "at its size limit"),
+        ({"key": "jpegPhoto"}, "users", "has no jpegPhoto"),
+        ({"url": "ldap://127.0.0.1:1"}, "TCP", "Port 1 of 127.0.0.1: connection refused"),
+        ({"url": "ldap://nowhere.invalid"}, "name", "The name nowhere.invalid cannot be resolved"),
+        ({"url": "ldaps://169.254.169.254"}, "name", "is a link-local address: if scimlite is to connect to it"),
     ],
 )
 def test_a_test_says_what_is_wrong(server, settings, step, said):
@@ -211,7 +214,12 @@ def test_a_test_says_what_is_wrong(server, settings, step, said):
         ({"page_size": "many"}, "--page-size is a number"),
         ({"ca": "/nowhere.pem"}, "--ca: there is no file"),
         ({"url": "ldaps://example.com", "starttls": "on"}, "--starttls is for ldap://"),
-        ({"members_of": [f"cn=Nobody,{GROUPS}"]}, "has no group cn=Nobody"),
+        ({"filter": "(title=Clerk"}, "--filter is no LDAP filter"),
+        ({"group_filter": "(cn=a))(|(cn=b)"}, "--group-filter is no LDAP filter"),
+        ({"secret": None}, "--bind needs a password"),
+        ({"secret": ""}, "--bind needs a password"),
+        ({"bind": None}, "name the account with --bind"),
+        ({"members_of": [f"cn=Nobody,{GROUPS}"]}, "There is no group cn=Nobody"),
     ],
 )
 def test_options_that_cannot_be(server, settings, said):
@@ -221,9 +229,27 @@ def test_options_that_cannot_be(server, settings, said):
 
 def test_a_right_server_passes(server):
     reader = opened(server)
-    found = list(reader.check())
-    assert [each.step for each in found] == ["name", "TCP", "TLS", "bind", "base", "users", "groups", "changes"]
-    assert all(each.ok is not False for each in found)
+    found = {each.step: each for each in reader.check()}
+    assert list(found) == ["name", "TCP", "TLS", "bind", "base", "users", "entries", "groups", "changes"]
+    assert {step for step, each in found.items() if each.ok is None} == {"TLS", "entries"}
+    assert found["users"].text == "21 users, 1 of them disabled"
+    assert (
+        found["entries"].text
+        == f"1 cannot be taken, such as uid=bytes,{PEOPLE}: jpegPhoto holds bytes that are no text"
+    )
+    assert found["groups"].text == "5 groups, 4 of them with members"
+    reader.close()
+
+
+def test_without_a_network_that_is_allowed_nothing_is_connected_to(server):
+    given = {"url": server.url, "base": [PEOPLE]}
+    reader = KIND.open(Opening(given, None, Client(), {}))
+    words = (
+        "127.0.0.1 is a loopback address: if scimlite is to connect to it, add its network to SCIMLITE_OUTBOUND_NETW"
+    )
+    with pytest.raises(SourceError, match=words):
+        next(reader.everything())
+    assert [(each.step, each.ok) for each in reader.check()] == [("name", False)]
     reader.close()
 
 
@@ -269,7 +295,7 @@ def certificates(folder: Path, host: str = "127.0.0.1", *, expired: bool = False
     ("host", "expired", "trusted", "said"),
     [
         ("127.0.0.1", False, True, None),
-        ("127.0.0.1", False, False, "an authority that is not trusted"),
+        ("127.0.0.1", False, False, "an authority that is not trusted: "),
         ("ldap.example.com", False, True, "for another host, not for 127.0.0.1"),
         ("127.0.0.1", True, True, "has expired"),
     ],
@@ -279,20 +305,48 @@ def test_tls(tmp_path, host, expired, trusted, said):
     ca, lines = certificates(tmp_path / "tls", host, expired=expired)
     other, _ = certificates(tmp_path / "other")
     with openldap.serving(tmp_path / "server", [person("ann")], tls=lines) as server:
-        settings = {"url": f"ldaps://127.0.0.1:{server.tls_port}", "ca": str(ca if trusted else other)}
-        reader = opened(server, **settings)
-        found = list(reader.check())
-        tls = next(each for each in found if each.step == "TLS")
+        ldaps, plain = f"ldaps://127.0.0.1:{server.tls_port}", server.url
+        for settings in ({"url": ldaps}, {"url": plain, "starttls": "on"}):
+            reader = opened(server, **settings, ca=str(ca if trusted else other))
+            found = list(reader.check())
+            tls = next(each for each in found if each.step == "TLS")
+            if said is None:
+                assert found[-1].ok is not False
+                assert "TLSv1" in tls.text
+                assert {record.name for record in reader.everything()} == {f"uid=ann,{PEOPLE}"}
+            else:
+                assert (tls.ok, found[-1]) == (False, tls)
+                assert said in tls.text
+                # A run says the same.
+                with pytest.raises(SourceError, match=said):
+                    next(reader.everything())
+            reader.close()
+
+
+def test_tls_where_there_is_none(server, tmp_path):
+    ca, _ = certificates(tmp_path / "tls")
+    for settings, said in (
+        ({"starttls": "on"}, r"refuses --starttls \(result 2\)"),
+        ({"url": server.url.replace("ldap:", "ldaps:")}, "does not speak TLS|closed the connection before TLS"),
+    ):
+        reader = opened(server, **settings, ca=str(ca))
+        with pytest.raises(SourceError, match=said):
+            next(reader.everything())
         reader.close()
-        if said is None:
-            assert found[-1].ok is not False
-            assert "TLSv1" in tls.text
-            assert read(server, url=server.url, starttls="on", ca=str(ca)).keys() == {"uid=ann"}
-        else:
-            assert (tls.ok, found[-1]) == (False, tls)
-            assert said in tls.text
-            with pytest.raises(SourceError):
-                read(server, **settings)
+
+
+def test_a_connection_over_tls_that_is_lost_is_no_end(tmp_path):
+    ca, lines = certificates(tmp_path / "tls")
+    people = [person(f"p{number}") for number in range(9)]
+    with openldap.serving(tmp_path / "server", people, tls=lines) as server:
+        reader = opened(server, url=f"ldaps://127.0.0.1:{server.tls_port}", ca=str(ca))
+        reading = reader.everything()
+        next(reading)
+        server.process.kill()
+        with pytest.raises(IncompleteError, match="was lost before its answer was complete"):
+            for _ in reading:
+                pass
+        reader.close()
 
 
 # --- changes --------------------------------------------------------------------------------------------------------
@@ -311,16 +365,19 @@ def test_what_changed(tmp_path, changes):
             f"dn: uid=new,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: new\ncn: New\nsn: New\n\n"
             f"dn: cn=Staff,{GROUPS}\nchangetype: modify\nadd: member\nmember: uid=new,{PEOPLE}\n\n"
         )
-        if changes != "log":
-            assert reader.changed(before) is None
-        else:
-            keys = reader.changed(before)
-            assert {found[name].key for name in ("uid=ann", "uid=bob", "cn=Staff")} < set(keys)
-            read_again = {record.name.split(",")[0]: record for record in reader.read(keys)}
-            assert read_again.keys() == {"uid=ann", "uid=new", "cn=Staff"}
-            assert reader.resolve(f"uid=new,{PEOPLE}") == read_again["uid=new"].key
-            assert reader.resolve(f"uid=bob,{PEOPLE}") is None or found["uid=bob"].key
-            assert reader.changed(reader.position()) in ([], None)
+        keys = reader.changed(before)
+        assert {found[name].key for name in ("uid=ann", "cn=Staff")} < set(keys)
+        # Only a log knows who went; by the times of changes somebody more is read again.
+        assert (found["uid=bob"].key in keys) is (changes == "log")
+        assert (found["uid=cid"].key in keys) is (changes != "log")
+        read_again = {record.name.split(",")[0]: record for record in reader.read(keys)}
+        assert {"uid=ann", "uid=new", "cn=Staff"} <= read_again.keys()
+        assert "uid=bob" not in read_again
+        assert reader.resolve(f"uid=new,{PEOPLE}") == read_again["uid=new"].key
+        assert reader.resolve(f"uid=cid,{PEOPLE}") == found["uid=cid"].key
+        assert reader.resolve(f"uid=bob,{PEOPLE}") in (None, found["uid=bob"].key)
+        assert reader.changed(reader.position()) == [] or changes != "log"
+        assert ("and deletions" in reader.tells()[1]) is (changes != "none")
         reader.close()
 
 
