@@ -49,7 +49,7 @@ run: $(VENV)/.installed ## start the service on http://HOST:PORT (127.0.0.1:8000
 
 .PHONY: test
 test: lint ## check style and types, then run the tests on SQLite and PostgreSQL
-	$(VENV)/bin/pytest -n $(WORKERS) --dist loadfile
+	unset PYTHONDONTWRITEBYTECODE; $(VENV)/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-test ## run the tests and print which branches of directory, scim, journal and apps they miss

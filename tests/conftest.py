@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 import databases
+import long_files
 import memory_folder
 from installation import Connected, Installation, running
 from live_service import LiveService
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("SCIMLITE_") and not name.startswith("SCIMLITE_TEST_"):
             del os.environ[name]
+    # Hundreds of processes are started, and each would compile all modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     worker = getattr(config, "workerinput", None)
     # The workers of pytest-xdist have it from the process that starts them.
     folder = memory_folder.begin() if worker is None else None
@@ -38,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[POSTGRES] = (
         PostgresServer(Path(worker["postgres_folder"])) if worker else PostgresServer.in_new_folder()
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long_files.first(items)
 
 
 @pytest.hookimpl(optionalhook=True)
