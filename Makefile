@@ -103,6 +103,10 @@ conformance: $(VENV)/.installed-test ## run other people's clients and suites, w
 faults-deliveries: $(VENV)/.installed-test ## kill and stop workers a hundred times while they deliver (6 minutes)
 	$(VENV)/bin/python faults/kill_workers.py $(FAULTS)
 
+.PHONY: faults-pushes
+faults-pushes: $(VENV)/.installed-test ## kill and stop workers and targets forty times while an app is pushed (5 minutes)
+	$(VENV)/bin/python faults/kill_pushes.py $(FAULTS)
+
 .PHONY: faults
 faults: $(VENV)/.installed-test ## kill, freeze and fill what it runs on while clients write, in docs/faults.md (8 minutes)
 	$(VENV)/bin/python faults/run_faults.py $(FAULTS)

@@ -17,7 +17,7 @@ from ..db.tables import BrakeRow, JournalRow
 from ..directory import brakes
 from ..journal import Outcome
 from ..journal.origin import Actor
-from . import tokens, webhook_state
+from . import target_state, tokens, webhook_state
 from .contact import contact
 from .tokens import Token
 from .webhook_state import Status
@@ -50,6 +50,7 @@ class AppFigures:
     tokens: list[Token]
     expired: list[Token]
     webhooks: list[Status]
+    targets: list[target_state.Status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def _figures(db: Database, app: App) -> AppFigures:
     issued = tokens.every(db, app)
     usable, expired = ([token for token in issued if token.state(now) == state] for state in ("active", "expired"))
     hooks = webhook_state.every(db, [app])
-    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired, hooks)
+    pushed = target_state.every(db, [app])
+    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired, hooks, pushed)
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:

@@ -189,6 +189,12 @@ def forget(db: Database, target: Target) -> None:
     change(db, target, removed_at=clock.after(target.created_at), held=None)
 
 
+def forget_tokens(db: Database, app: App, state_dir: Path) -> None:
+    """Deletes the tokens that are kept for an app's targets; for an app that is going to be deleted."""
+    for target in stored.of_app(db, app.id):
+        secret_references.forget(state_dir, target.secret)
+
+
 def retry(workspace: Workspace, target: Target) -> int:
     """Has everybody tried again whom the target refused; returns how many there are."""
     return workspace.db.transact(partial(_retry, workspace, target))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import clock
 from ..clock import DAY
-from . import figures
+from . import figures, target_state
 from .figures import MOST_ENTRIES, AppFigures
 from .tokens import Token
 from .webhook_state import Status
@@ -64,6 +64,7 @@ def judge(
             found += [_contact(app, now, thresholds.contact)] if thresholds.contact is not None else []
             found += [*_brakes(app, now), _refusals(app, thresholds.refusals), *_tokens(app, now, thresholds.tokens)]
             found += [_webhook(status, now) for status in app.webhooks]
+            found += [_target(status, now) for status in app.targets]
     return found
 
 
@@ -142,6 +143,24 @@ def _webhook(status: Status, now: int) -> Finding:
     else:
         return Finding("webhook", slug, True, f"{name} is up to date")
     return Finding("webhook", slug, False, text)
+
+
+def _target(status: target_state.Status, now: int) -> Finding:
+    slug, target = status.app.slug, status.target
+    name, state = f"The target '{target.name}'", status.state
+    failing_for = now - (target.failing_since or now)
+    if target.hold is not None and state == "held":
+        text = f"{name} is held: {target.hold['reason']}"
+    elif state == "failing" and failing_for > _LONGEST_LAG:
+        text = f"{name} has failed for {_age(failing_for)}: {target.last_error}"
+    elif state == "late":
+        since = _age(now - (target.last_ok_at or target.created_at))
+        text = f"{name} had its last good run {since} ago: does `scimlite work` run?"
+    elif status.parked:
+        text = f"{name} refuses {status.parked:,} users or groups, which are not tried again: scimlite target status"
+    else:
+        return Finding("target", slug, True, f"{name} is {'disabled' if state == 'disabled' else 'up to date'}")
+    return Finding("target", slug, False, text)
 
 
 def _ends(token: Token, before: int) -> bool:

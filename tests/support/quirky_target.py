@@ -40,6 +40,13 @@ class Said:
     reset: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no error."""
+
+
 class QuirkyTarget:
     """Hands requests to the SCIM endpoint `behind`."""
 
@@ -68,8 +75,7 @@ class QuirkyTarget:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  # the library's names
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/scim"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -112,6 +118,9 @@ class QuirkyTarget:
         except urllib.error.HTTPError as error:
             with error:
                 status, body = error.code, error.read()
+        except OSError:
+            # The server behind is not there.
+            return Said(reset=True)
         return Said(status, json.loads(body) if body else None)
 
     @contextmanager

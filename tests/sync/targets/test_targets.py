@@ -683,6 +683,8 @@ def test_commands(pushed: Pushed) -> None:
     accept = f"scimlite target sync crm --app {pushed.here.slug} --accept-removals 2"
     assert accept in planned.err
     assert accept in run("target", "sync", *app).err
+    found = {each["topic"]: each["text"] for each in run("check", *app, "--json", "--all").json_lines}
+    assert found["target"].startswith("The target 'crm' is held: the app has nobody left to push")
     status = run("target", "status", "crm", *app)
     assert (status.code, "held" in status.out, accept in status.err) == (1, True, True)
     run("target", "sync", *app, "--accept-removals", "2").ok()
