@@ -16,6 +16,7 @@ _OWN = {
     "ad": "active_directory",
     "scim": "scim",
     "okta": "okta",
+    "graph": "graph",
 }
 _GROUP = "scimlite.sources"
 

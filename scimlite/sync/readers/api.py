@@ -221,9 +221,7 @@ def once(pages: Iterable[Page], name: str | None, what: str, key: str = "id") ->
     seen: set[str] = set()
     for page in pages:
         for each in page.list(name, what):
-            found = each.get(key)
-            if not isinstance(found, str) or not found:
-                raise IncompleteError(f"One of {what} has no {key}. Nothing was done.")
+            found = key_of(each, what, key)
             if found in seen:
                 raise IncompleteError(
                     f"{found} came twice among {what}, so its pages cannot be trusted. Nothing was done."
@@ -242,6 +240,14 @@ def _asked(headers: Mapping[str, str]) -> float:
     if reset is None:
         return asked
     return max(asked, reset - since + 1 if reset > _EPOCH else float(reset))
+
+
+def key_of(entry: Json, what: str, name: str = "id") -> str:
+    """The key of an object of a list. Raises IncompleteError when it has none."""
+    found = entry.get(name) if isinstance(entry, dict) else None
+    if not isinstance(found, str) or not found:
+        raise IncompleteError(f"One of {what} has no {name}. Nothing was done.")
+    return found
 
 
 def time_there(headers: Mapping[str, str]) -> float:

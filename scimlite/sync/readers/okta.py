@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..reading import GROUP, USER, Finding, IncompleteError, Kind, Opening, Option, Record, SourceError
-from .api import Api, Page, once, time_there
+from .api import Api, Page, key_of, once, time_there
 from .authorization import Authorization, Fixed
 from .documents import values_of
 from .refusals import AnswerError, findings
@@ -183,6 +183,7 @@ class OktaReader:
             if error.status == 404:
                 return None
             raise
+        key_of(page.document, f"the {type.lower()}s")
         document: dict[str, Json] = page.document
         return document
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..reading import IncompleteError
-from .api import Page, time_there
+from .api import Page, key_of, time_there
 from .refusals import AnswerError, TooLargeError
 
 Json = Any
@@ -96,7 +96,7 @@ def _by_cursor(ask: _Ask, able: Abilities, what: str) -> Iterator[dict[str, Json
     while True:
         page = ask({"cursor": cursor})
         for resource in page.list("Resources", what):
-            key = _key(resource, what)
+            key = key_of(resource, what)
             if key in seen:
                 raise _repeated(key, what)
             seen.add(key)
@@ -138,7 +138,7 @@ def _pass(ask: _Ask, able: Abilities, what: str, seen: set[str]) -> Generator[di
         # Less cannot be: some servers say how many are in the page.
         total = max(_total(page, what), start - 1 + len(found))
         first = total if first < 0 else first
-        fresh = [each for each in found if _key(each, what) not in here]
+        fresh = [each for each in found if key_of(each, what) not in here]
         repeats += len(found) - len(fresh)
         for resource in fresh:
             key = resource["id"]
@@ -157,13 +157,6 @@ def _pass(ask: _Ask, able: Abilities, what: str, seen: set[str]) -> Generator[di
     if len(here) < total:
         raise _fewer(len(here), total, what)
     return False
-
-
-def _key(resource: dict[str, Json], what: str) -> str:
-    key = resource.get("id")
-    if not isinstance(key, str) or not key:
-        raise IncompleteError(f"One of {what} has no id. Nothing was done.")
-    return key
 
 
 def _total(page: Page, what: str) -> int:
