@@ -138,11 +138,12 @@ class Client:
         plain = connect(target, addresses, deadline)
         return Connection(target, secure(plain, target, self._context, deadline) if target.scheme == "https" else plain)
 
-    def addresses(self, host: str, *, seconds: float, public: bool = True) -> list[str]:
+    def addresses(self, host: str, *, seconds: float, public: bool = True, more: Sequence[Network] = ()) -> list[str]:
         """The addresses of a host, each of them allowed; for connections that speak something else than HTTP.
 
-        In: `public`, False when only networks of the setting are allowed, because nothing is encrypted. Connect to
-        what it returns and not to the name, which may lead elsewhere by then. Raises Refused and Failed.
+        In: `public`, False when only networks of the setting are allowed, because nothing is encrypted; `more`,
+        networks that are allowed for what is spoken. Connect to what it returns and not to the name, which may lead
+        elsewhere by then. Raises Refused and Failed.
         """
         if self._process != os.getpid():
             self._begin()
@@ -152,7 +153,7 @@ class Client:
         except TimeoutError:
             raise Failed(Kind.TIMEOUT, f"The name {name} was not resolved within {seconds:.3g} seconds.") from None
         for address in addresses:
-            if refused := objection(address, self._networks, public=public):
+            if refused := objection(address, (*self._networks, *more), public=public):
                 raise Refused(name, *refused)
         # What is connected to is what was judged, not its spelling.
         return [str(ip_address(address)) for address in addresses[:_MOST_ADDRESSES]]

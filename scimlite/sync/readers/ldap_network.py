@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,17 @@ _START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 _LONGEST_ANSWER = 16_384
 #: Codes of OpenSSL for a certificate that is not accepted.
 _EXPIRED, _NOT_YET, _UNKNOWN, _OTHER_HOST = (10,), (9,), (2, 18, 19, 20, 21), (62, 64)
+
+
+#: Directories are rarely public: those of one's own networks need no setting (RFC 1918, 4193, 6598, loopback). What
+#: stays refused are link-local addresses, at which clouds give out credentials, and what is no host's.
+_OWN_NETWORKS = tuple(
+    ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+        *("fc00::/7", "::1/128"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -109,9 +121,10 @@ def connected(address: Address, client: Client) -> socket.socket:
 
 
 def _judged(address: Address, client: Client) -> list[str]:
-    """The host's addresses, each of which the installation allows."""
+    """The host's addresses, each of which is public, in a network of one's own, or allowed by the installation."""
+    public = address.encrypted or address.sealed
     try:
-        return client.addresses(address.host, seconds=CONNECT, public=address.encrypted or address.sealed)
+        return client.addresses(address.host, seconds=CONNECT, public=public, more=_OWN_NETWORKS)
     except OperatorError as error:
         raise SourceError(str(error)) from None
 
