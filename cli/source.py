@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scimlite.admin import source_runs, sources
+from scimlite.admin import source_state, sources
 from scimlite.apps import get as get_app
 from scimlite.sync.rules import LEAVERS, MATCHES, Rules
 from scimlite.visible_text import visible
@@ -104,7 +104,7 @@ def add(
         context.workspace(app), name, kind, kind_options, secret=reference, rules=ruling, disabled=disabled
     )
     if as_json:
-        print_json(COLUMNS.data(source_runs.status(context.db, app, made)))
+        print_json(COLUMNS.data(source_state.status(context.db, app, made)))
         return
     click.echo(f"The source {visible(made.name)} is added to {app.slug}.", err=True)
     click.echo(f"Try it:           scimlite source test {visible(made.name)} --app {app.slug}", err=True)
@@ -124,7 +124,7 @@ def list_(context: Context, slug: str | None, as_json: bool) -> None:
     \b
     Example: scimlite source list
     """
-    listed = source_runs.every(context.db, chosen_apps(context, slug))
+    listed = source_state.every(context.db, chosen_apps(context, slug))
     if as_json:
         print_json_lines(map(COLUMNS.data, listed))
         return
@@ -145,8 +145,8 @@ def show(context: Context, slug: str, name: str | None, as_json: bool) -> None:
     """
     app = get_app(context.db, slug)
     shown = sources.get(context.db, app, name)
-    state = source_runs.status(context.db, app, shown)
-    refused = source_runs.refused(context.db, app, shown, 20)
+    state = source_state.status(context.db, app, shown)
+    refused = source_state.refused(context.db, app, shown, 20)
     ruling = shown.ruling
     if as_json:
         rules = {"every_seconds": ruling.every, "leavers": ruling.leavers, "missing_after": ruling.missing_after}
@@ -279,7 +279,7 @@ def remove(context: Context, slug: str, name: str | None, users: str | None, yes
     """
     app = get_app(context.db, slug)
     removed = sources.get(context.db, app, name)
-    state = source_runs.status(context.db, app, removed)
+    state = source_state.status(context.db, app, removed)
     if users is None and state.users:
         raise click.UsageError(
             f"{state.users:,} users come from it: say --users keep to leave them as they are, or --users disable."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scimlite.admin.source_runs import Status
+from scimlite.admin.source_state import Status
 from scimlite.sync.history import Run
 from scimlite.visible_text import visible
 

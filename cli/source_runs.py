@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from scimlite.admin import source_runs, sources
+from scimlite.admin import source_runs, source_state, sources
 from scimlite.apps import App
 from scimlite.apps import get as get_app
 from scimlite.sync import history
@@ -252,7 +252,7 @@ def status(context: Context, slug: str | None, name: str | None, as_json: bool) 
     Examples: scimlite source status
               scimlite source status staff --app hr
     """
-    listed = source_runs.every(context.db, chosen_apps(context, slug))
+    listed = source_state.every(context.db, chosen_apps(context, slug))
     if name is not None:
         listed = [each for each in listed if each.source.name == name]
         if not listed:

@@ -17,7 +17,7 @@ from ..db.tables import BrakeRow, JournalRow
 from ..directory import brakes
 from ..journal import Outcome
 from ..journal.origin import Actor
-from . import target_state, tokens, webhook_state
+from . import source_state, target_state, tokens, webhook_state
 from .contact import contact
 from .tokens import Token
 from .webhook_state import Status
@@ -51,6 +51,7 @@ class AppFigures:
     expired: list[Token]
     webhooks: list[Status]
     targets: list[target_state.Status]
+    sources: list[source_state.Status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ def _figures(db: Database, app: App) -> AppFigures:
     usable, expired = ([token for token in issued if token.state(now) == state] for state in ("active", "expired"))
     hooks = webhook_state.every(db, [app])
     pushed = target_state.every(db, [app])
-    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired, hooks, pushed)
+    read = source_state.every(db, [app])
+    connected = (hooks, pushed, read)
+    return AppFigures(app, contact(db, app).last, _tripped(db, app), entries, refused, usable, expired, *connected)
 
 
 def _entries(db: Database, app: App, since: int) -> tuple[int, int]:

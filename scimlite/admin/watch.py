@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import clock
 from ..clock import DAY
-from . import figures, target_state
+from . import figures, source_state, target_state
 from .figures import MOST_ENTRIES, AppFigures
 from .tokens import Token
 from .webhook_state import Status
@@ -65,6 +65,7 @@ def judge(
             found += [*_brakes(app, now), _refusals(app, thresholds.refusals), *_tokens(app, now, thresholds.tokens)]
             found += [_webhook(status, now) for status in app.webhooks]
             found += [_target(status, now) for status in app.targets]
+            found += [_source(status, now) for status in app.sources]
     return found
 
 
@@ -111,6 +112,8 @@ def _refusals(figures: AppFigures, most: float) -> Finding:
 
 def _tokens(figures: AppFigures, now: int, ahead: int) -> list[Finding]:
     slug = figures.app.slug
+    if not figures.tokens and figures.sources:
+        return [Finding("token", slug, True, "No token is active, and its users come from a source")]
     if not figures.tokens:
         return [Finding("token", slug, False, "No token is active: no client can be accepted")]
     needed = [
@@ -161,6 +164,21 @@ def _target(status: target_state.Status, now: int) -> Finding:
     else:
         return Finding("target", slug, True, f"{name} is {'disabled' if state == 'disabled' else 'up to date'}")
     return Finding("target", slug, False, text)
+
+
+def _source(status: source_state.Status, now: int) -> Finding:
+    slug, source = status.app.slug, status.source
+    name = f"The source '{source.name}'"
+    since = _age(now - (source.last_ok_at or source.created_at))
+    if status.state == "held":
+        text = f"{name} is held: {status.why}"
+    elif status.state == "failing" and now - (source.last_ok_at or source.created_at) > _LONGEST_LAG:
+        text = f"{name} has failed for {since}: {status.why}"
+    elif status.state == "late":
+        text = f"{name} had its last good run {since} ago: does `scimlite work` run?"
+    else:
+        return Finding("source", slug, True, f"{name} is {'disabled' if status.state == 'disabled' else 'up to date'}")
+    return Finding("source", slug, False, text)
 
 
 def _ends(token: Token, before: int) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from made_source import DIRECTORIES
 from scimlite import clock
-from scimlite.admin import sources
+from scimlite.admin import figures, sources, watch
 from scimlite.db.sync_tables import SourceRow
 from scimlite.db.tables import JournalRow
 from scimlite.directory import write
@@ -474,3 +474,31 @@ def test_a_removed_source_leaves_its_users_as_it_is_told(site, users, active):
     assert len(site.active()) == active
     id = site.users()["user0"]["id"]
     write.delete(site.client, site.app.resource_types["Users"], id)
+
+
+# --- for monitoring -------------------------------------------------------------------------------------------------
+
+
+def test_the_check_says_when_a_source_needs_somebody(site):
+    people(site, 3)
+    assert _checked(site) == (True, "The source 'corp' is up to date")
+    site.sync()
+    assert _checked(site) == (True, "The source 'corp' is up to date")
+    kept = dict(site.directory.records)
+    site.directory.records.clear()
+    site.sync(outcome=Outcome.HELD)
+    fine, text = _checked(site)
+    assert not fine
+    assert text.startswith("The source 'corp' is held: none of the 3 linked users was found")
+    site.directory.records.update(kept)
+    site.sync()
+    db, source = site.installation.db, SourceRow.id == site.source.id
+    db.execute(SourceRow.update(last_ok_at=SourceRow.last_ok_at - clock.DAY).where(source))
+    assert _checked(site) == (False, "The source 'corp' had its last good run 24 hours ago: does `scimlite work` run?")
+    sources.set_state(site.workspace, site.source, enabled=False)
+    assert _checked(site) == (True, "The source 'corp' is disabled")
+
+
+def _checked(site):
+    found = watch.judge(figures.of_apps(site.installation.db, [site.app]), [], None, watch.Thresholds())
+    return next((each.fine, each.text) for each in found if each.topic == "source")
