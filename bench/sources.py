@@ -48,6 +48,22 @@ while True:
 print(count)
 """
 
+READER = """
+import sys
+from ipaddress import ip_network
+from scimlite.outbound import Client
+from scimlite.sync import kinds
+from scimlite.sync.reading import Opening
+from scimlite.sync.shaping import Expression
+url, name, password, base = sys.argv[1:5]
+kind = kinds.get("ldap")
+read = {type: frozenset(each for text in rows.values() for each in Expression.parse(text).attributes)
+        for type, rows in kind.mapping.items()}
+settings = {"url": url, "bind": name, "base": [base], "groups": ["none"], "page-size": "500"}
+reader = kind.open(Opening(settings, password, Client([ip_network("127.0.0.0/8")]), read))
+print(sum(1 for _ in reader.everything()))
+"""
+
 
 def entries(users: int) -> Iterator[str]:
     """People with a dozen attributes, each tenth the manager of the others, and groups."""
@@ -131,6 +147,7 @@ def main() -> None:
         directory = stack.enter_context(openldap.serving(folder / "slapd", entries(options.users)))
         where = [directory.url, ADMIN, PASSWORD, PEOPLE]
         measured("reading alone (python-ldap)", [sys.executable, "-c", READING, *where], environment)
+        measured("reading alone (our reader)", [sys.executable, "-c", READER, *where], environment)
         settings = ["--url", directory.url, "--bind", ADMIN, "--secret-env", "LDAP_PASSWORD", "--base", PEOPLE]
         run("source", "add", "corp", "--app", "hr", "--kind", "ldap", *settings, "--groups", GROUPS)
         sync = [scimlite, "source", "sync", "corp", "--app", "hr", "--json"]

@@ -23,12 +23,27 @@ _NEVER, _EPOCH = (0, 0x7FFFFFFFFFFFFFFF), 11_644_473_600
 RANGE = 1500
 _CRITICAL = "(!(isCriticalSystemObject=TRUE))"
 
+
+def _guid(value: bytes) -> str:
+    """An id as Windows shows it: its first three parts have the least byte first. Raises ValueError."""
+    return str(uuid.UUID(bytes_le=bytes(value)))
+
+
+def _sid(value: bytes) -> str:
+    """A security identifier (MS-DTYP section 2.4.2.2): revision, count, authority, numbers. Raises ValueError."""
+    if len(value) < 8 or len(value) != 8 + 4 * value[1]:
+        raise ValueError("no security identifier")
+    parts = [int.from_bytes(value[place : place + 4], "little") for place in range(8, len(value), 4)]
+    return "-".join(["S", str(value[0]), str(int.from_bytes(value[2:8])), *map(str, parts)])
+
+
 FLAVOUR = Flavour(
     users=f"(&(objectCategory=person)(objectClass=user){_CRITICAL})",
     groups=f"(&(objectCategory=group){_CRITICAL})",
     key="objectGUID",
     member_attributes=("primaryGroupToken",),
     more_attributes=("userAccountControl", "accountExpires", "primaryGroupID"),
+    shown={"objectguid": _guid, "ms-ds-consistencyguid": _guid, "objectsid": _sid},
 )
 
 
@@ -57,22 +72,9 @@ class ActiveDirectoryReader(LdapReader):
         """What is asked for; members in the form in which a server tells that there are more."""
         return [*super().attributes_of(type), *(ldap_ranges.asked(0, RANGE) if type == GROUP else [])]
 
-    def key_of(self, attributes: Attributes) -> str | None:
-        """The objectGUID, as Windows shows it."""
-        values = attributes.get("objectguid", ())
-        return _guid(values[0]) if values else None
-
     def key_filter(self, key: str) -> str:
         """The filter that finds the entry with an objectGUID."""
         return "(objectGUID=" + "".join(f"\\{byte:02x}" for byte in uuid.UUID(key).bytes_le) + ")"
-
-    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
-        """The values of an attribute as text; ids as Windows writes them."""
-        shown = _SHOWN.get(attribute)
-        if shown is None:
-            return super().text_of(attribute, values)
-        made = [text for value in values if (text := shown(value)) is not None]
-        return made if len(made) == len(values) else None
 
     def is_active(self, attributes: Attributes) -> bool | None:
         """True for accounts that are neither disabled nor expired; None when it may not be read.
@@ -153,23 +155,6 @@ class ActiveDirectoryReader(LdapReader):
         if self.position() is None:
             return super().tells()
         return True, "the domain controller tells changes by update numbers; who is deleted is found by the full run"
-
-
-def _guid(value: bytes) -> str | None:
-    """An id as Windows shows it: its first three parts have the least byte first."""
-    return str(uuid.UUID(bytes_le=bytes(value))) if len(value) == 16 else None
-
-
-def _sid(value: bytes) -> str | None:
-    """A security identifier (MS-DTYP section 2.4.2.2): revision, count, authority, and so many numbers."""
-    if len(value) < 8 or len(value) != 8 + 4 * value[1]:
-        return None
-    parts = [int.from_bytes(value[place : place + 4], "little") for place in range(8, len(value), 4)]
-    return "-".join(["S", str(value[0]), str(int.from_bytes(value[2:8])), *map(str, parts)])
-
-
-#: How attributes that are no text are shown.
-_SHOWN = {"objectguid": _guid, "ms-ds-consistencyguid": _guid, "objectsid": _sid}
 
 
 KIND = Kind(

@@ -33,6 +33,7 @@ FLAVOUR = Flavour(
     key="entryUUID",
     member_attributes=("member", "uniqueMember", "memberUid"),
     more_attributes=("nsAccountLock", "pwdAccountLockedTime", "loginDisabled", "shadowExpire", "uid"),
+    shown={_BYTES: bytes.hex},
 )
 
 
@@ -62,17 +63,6 @@ class OpenLdapReader(LdapReader):
     def uids(self, attributes: Attributes) -> Sequence[str]:
         """A posix account is a member by its uid."""
         return texts(attributes.get("uid", ())) or ()
-
-    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
-        """The values as text; the id of eDirectory is bytes, which are shown as digits."""
-        return [value.hex() for value in values] if attribute == _BYTES else super().text_of(attribute, values)
-
-    def key_of(self, attributes: Attributes) -> str | None:
-        """The immutable id of an entry; None without one."""
-        if self.flavour.key.lower() != _BYTES:
-            return super().key_of(attributes)
-        values = attributes.get(_BYTES)
-        return values[0].hex() if values else None
 
     def key_filter(self, key: str) -> str:
         """The filter that finds the entry with a key."""

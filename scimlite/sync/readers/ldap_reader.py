@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..reading import GROUP, USER, Finding, Opening, Record, SourceError
 from .ldap_check import steps
-from .ldap_connection import Account, library, texts
+from .ldap_connection import Account, library
 from .ldap_filters import checked, number
 from .ldap_members import UID, Names, as_known, closure
 from .ldap_names import below, normal
 from .ldap_network import Address
-from .ldap_session import Attributes, Session, first, folded
+from .ldap_session import Attributes, Session, folded
 
 #: Entries that are asked for by id in one search, and names that are looked up one by one before all are read.
 _KEYS, _LOOKUPS = 50, 50
@@ -30,6 +30,8 @@ class Flavour:
     member_attributes: tuple[str, ...]
     #: Attributes of users that are asked for whatever the mapping reads.
     more_attributes: tuple[str, ...]
+    #: What shows the values of attributes that are no text, by lower-case name; it raises ValueError.
+    shown: Mapping[str, Callable[[bytes], str]] = field(default_factory=dict)
 
 
 class LdapReader:
@@ -49,11 +51,16 @@ class LdapReader:
             page=number("page-size", opening.text("page-size") or "0"),
         )
         self.flavour = replace(flavour, key=opening.text("key") or flavour.key)
+        self._key_name = self.flavour.key.lower()
+        self._show_key = flavour.shown.get(self._key_name, bytes.decode)
         self.bases = opening.texts("base")
         groups = opening.texts("groups")
         self.wanted = {type: sorted(opening.attributes.get(type, ())) for type in (USER, GROUP)}
-        #: The same with the names in lower case.
-        self._spelled = {type: [(name, name.lower()) for name in names] for type, names in self.wanted.items()}
+        #: The same with the names in lower case, and with what shows their values as text.
+        self._spelled = {
+            type: [(name, name.lower(), flavour.shown.get(name.lower(), bytes.decode)) for name in names]
+            for type, names in self.wanted.items()
+        }
         without = groups == [_NOBODY] or not self.wanted[GROUP]
         self.group_bases = [] if without else groups or self.bases
         self.chosen_by_group = opening.texts("members-of")
@@ -87,14 +94,13 @@ class LdapReader:
         """The attributes of an entry by lower-case name."""
         return folded(given)
 
-    def text_of(self, attribute: str, values: Sequence[bytes]) -> list[str] | None:
-        """The values of an attribute as text; None when one of them is none."""
-        return texts(values)
-
     def key_of(self, attributes: Attributes) -> str | None:
         """The immutable id of an entry; None without one."""
-        value = first(attributes, self.flavour.key.lower())
-        return value.strip() if value else None
+        values = attributes.get(self._key_name)
+        try:
+            return self._show_key(values[0]).strip() or None if values else None
+        except ValueError:
+            return None
 
     def key_filter(self, key: str) -> str:
         """The filter that finds the entry with a key."""
@@ -238,15 +244,13 @@ class LdapReader:
 
     def _values(self, type: str, attributes: Attributes) -> tuple[dict[str, list[str]], str | None]:
         values, fault = {}, None
-        for attribute, lower in self._spelled[type]:
+        for attribute, lower, shown in self._spelled[type]:
             given = attributes.get(lower)
-            if not given:
-                continue
-            made = self.text_of(lower, given)
-            if made is None:
-                fault = f"{attribute} holds bytes that are no text"
-            else:
-                values[attribute] = made
+            if given:
+                try:
+                    values[attribute] = [shown(value) for value in given]
+                except ValueError:
+                    fault = f"{attribute} holds bytes that are no text"
         return values, fault
 
     # --- who is meant ---------------------------------------------------------------------------------------------

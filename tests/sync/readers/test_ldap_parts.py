@@ -167,9 +167,10 @@ def test_a_uid_of_two_people_is_nobody():
 
 
 def test_ids_of_active_directory_are_shown_as_windows_shows_them():
-    shown = active_directory._SHOWN
+    shown = active_directory.FLAVOUR.shown
     sid = bytes.fromhex("010500000000000515000000a065cf7e784b9b5fe77c8770091c0100")
     assert shown["objectsid"](sid) == "S-1-5-21-2127521184-1604012920-1887927527-72713"
-    assert shown["objectsid"](sid[:-1]) is None
     assert shown["objectguid"](bytes(range(16))) == "03020100-0504-0706-0809-0a0b0c0d0e0f"
-    assert shown["objectguid"](b"short") is None
+    for name, value in (("objectsid", sid[:-1]), ("objectguid", b"short")):
+        with pytest.raises(ValueError):
+            shown[name](value)
