@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import debian_packages
 from postgres_server import free_port
 from scimlite.outbound import Client
 
@@ -25,31 +24,29 @@ ADMIN, PASSWORD = f"cn=admin,{SUFFIX}", "hunter-2"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
 #: What readers connect by; the servers of tests are on this machine.
 CLIENT = Client([ip_network("127.0.0.0/8")])
-_PACKAGES = ("slapd", "ldap-utils", "libldap2-dev", "libsasl2-dev", "gcc", "libc6-dev")
+#: What python-ldap is built with.
+HEADERS = ("libldap2-dev", "libsasl2-dev", "gcc", "libc6-dev")
+_PACKAGES = ("slapd", "ldap-utils", *HEADERS)
 _SCHEMAS = ("core", "cosine", "inetorgperson", "nis")
 
 
 def require() -> str:
     """The path of slapd; where it can, it installs the server and python-ldap, else it skips the test loudly."""
-    _install_server()
-    if importlib.util.find_spec("ldap") is None:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "python-ldap>=3.4.5"]
-        subprocess.run(command, check=False, timeout=300)
-        importlib.invalidate_caches()
-    slapd = shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/libexec")
-    if slapd is None or importlib.util.find_spec("ldap") is None:
-        pytest.skip("NO OPENLDAP, SO NOTHING IS KNOWN ABOUT LDAP: apt-get install " + " ".join(_PACKAGES))
+    there = debian_packages.install(_PACKAGES, lambda: _slapd() is not None and Path("/usr/include/ldap.h").exists())
+    slapd = _slapd()
+    if slapd is None or not require_library():
+        missing = "" if there else ": apt-get install " + " ".join(_PACKAGES)
+        pytest.skip(f"NO OPENLDAP, SO NOTHING IS KNOWN ABOUT LDAP{missing}")
     return slapd
 
 
-def _install_server() -> None:
-    if Path("/usr/include/ldap.h").exists() and Path("/usr/sbin/slapd").exists():
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *_PACKAGES]):
-        subprocess.run(command, check=False, env=environment, timeout=300, capture_output=True)
+def require_library() -> bool:
+    """True when python-ldap is there; it is built here, so it is no part of the test extra, which all machines take."""
+    return debian_packages.install_library("ldap", "python-ldap>=3.4.5")
+
+
+def _slapd() -> str | None:
+    return shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/libexec")
 
 
 @dataclass

@@ -14,25 +14,33 @@ from pathlib import Path
 
 import pytest
 
+import debian_packages
+import openldap
+
 #: LDAP has a fixed port there, so the address is one of its own.
 ADDRESS = "127.0.0.77"
 DOMAIN = "DC=example,DC=test"
 ADMIN, PASSWORD = "Administrator@example.test", "Passw0rd.of.tests"
-_PACKAGES = ("samba", "samba-ad-provision", "samba-dsdb-modules", "ldap-utils")
+_PROGRAMS = ("samba", "samba-tool", "ldapmodify", "kinit")
+_PACKAGES = (
+    *("samba", "samba-ad-provision", "samba-dsdb-modules", "python3-samba", "ldap-utils"),
+    *("krb5-user", "libsasl2-modules-gssapi-mit", *openldap.HEADERS),
+)
 
 
 def require() -> None:
     """Installs Samba where it can; else it skips the test loudly."""
-    found = shutil.which("samba-tool") and Path("/usr/sbin/samba").exists()
-    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *_PACKAGES]):
-            subprocess.run(command, check=False, env=environment, timeout=300, capture_output=True)
-        found = shutil.which("samba-tool") and Path("/usr/sbin/samba").exists()
-    if not found or os.geteuid() != 0:
+    there = debian_packages.install(
+        _PACKAGES, lambda: all(map(_path, _PROGRAMS)) and Path("/usr/include/ldap.h").exists()
+    )
+    if not there or os.geteuid() != 0 or not openldap.require_library():
         pytest.skip(
             "NO SAMBA, SO NOTHING IS KNOWN ABOUT ACTIVE DIRECTORY: as root, apt-get install " + " ".join(_PACKAGES)
         )
+
+
+def _path(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 @dataclass
