@@ -17,6 +17,7 @@ _OWN = {
     "scim": "scim",
     "okta": "okta",
     "graph": "graph",
+    "google": "google",
 }
 _GROUP = "scimlite.sources"
 

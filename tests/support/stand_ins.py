@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
@@ -39,7 +39,7 @@ class StandIn:
         self.asked.append(got.path)
         parts = urlsplit(got.path)
         said = self.before(got)
-        return said or self.answer(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), got)
+        return said or self.answer(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)), got)
 
     def answer(self, path: str, query: Mapping[str, str], got: Got) -> Reply:
         """Answers a request for a place."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from google_stand_in import GoogleStandIn
 from graph_stand_in import GraphStandIn
 from made_source import Directory
 from okta_stand_in import OktaStandIn
@@ -23,9 +24,9 @@ _numbers = itertools.count(1)
 def okta():
     made = OktaStandIn()
     profile = {"firstName": "Ann", "lastName": "Ash", "mobilePhone": "1", "city": "Ulm", "department": "Sales"}
-    made.user("ann", login="ann", managerId="bob", **profile)
-    made.user("bob", login="bob", title="Chief")
-    made.user("cid", "DEPROVISIONED", login="cid")
+    made.user("ann", managerId="bob@example.com", **profile)
+    made.user("bob", title="Chief")
+    made.user("cid", "DEPROVISIONED")
     made.group("g", "Staff", "ann", "bob")
     return made, "SSWS right".removeprefix("SSWS "), {"url": made}
 
@@ -34,14 +35,30 @@ def graph():
     made = GraphStandIn()
     profile = {"givenName": "Ann", "surname": "Ash", "displayName": "Ann Ash", "mobilePhone": "1", "city": "Ulm"}
     profile |= {"department": "Sales", "mail": "ann@example.com", "manager": "bob"}
-    made.user("ann", userPrincipalName="ann", **profile)
-    made.user("bob", userPrincipalName="bob", jobTitle="Chief")
-    made.user("cid", userPrincipalName="cid", accountEnabled=False)
+    made.user("ann", **profile)
+    made.user("bob", jobTitle="Chief")
+    made.user("cid", accountEnabled=False)
     made.group("g", "Staff", "ann", "bob")
     return made, "s&cret", {"url": made, "login-url": made, "tenant": "t1", "client-id": "me"}
 
 
-@pytest.mark.parametrize("kind", [okta, graph], ids=lambda kind: kind.__name__)
+def google():
+    made = GoogleStandIn(token="right")
+    name = {"givenName": "Ann", "familyName": "Ash", "fullName": "Ann Ash"}
+    address = {"type": "work", "locality": "Ulm"}
+    profile = {"phones": [{"type": "mobile", "value": "1"}], "addresses": [address]}
+    profile |= {
+        "organizations": [{"department": "Sales"}],
+        "relations": [{"type": "manager", "value": "bob@example.com"}],
+    }
+    made.user("ann", name=name, **profile)
+    made.user("bob", organizations=[{"title": "Chief"}])
+    made.user("cid", suspended=True)
+    made.group("g", "Staff", "ann", "bob")
+    return made, "right", {"url": made}
+
+
+@pytest.mark.parametrize("kind", [okta, graph, google], ids=lambda kind: kind.__name__)
 def test_a_directory_becomes_users_and_groups(installation, kind):
     stand_in, secret, options = kind()
     slug = f"{kind.__name__}-{next(_numbers)}"
@@ -57,7 +74,7 @@ def test_a_directory_becomes_users_and_groups(installation, kind):
         acts = len(site.acts())
         assert site.sync(whole=True).numbers["unchanged"] == 4
     assert len(site.acts()) == acts
-    here = site.users()
+    here = {name.removesuffix("@example.com"): user for name, user in site.users().items()}
     assert here["ann"]["name"] == {"givenName": "Ann", "familyName": "Ash"}
     assert here["ann"]["displayName"] == "Ann Ash"
     assert here["ann"]["externalId"] == "ann"
@@ -67,5 +84,5 @@ def test_a_directory_becomes_users_and_groups(installation, kind):
     assert here["ann"][ENTERPRISE]["department"] == "Sales"
     assert here["ann"][ENTERPRISE]["manager"]["value"] == here["bob"]["id"]
     assert here["bob"]["title"] == "Chief"
-    assert site.active() == {"ann", "bob"}
-    assert site.members("Staff") == {"ann", "bob"}
+    assert site.active() == {"ann@example.com", "bob@example.com"}
+    assert site.members("Staff") == {"ann@example.com", "bob@example.com"}
