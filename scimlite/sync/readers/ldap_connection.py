@@ -144,7 +144,7 @@ def in_words(error: Any, where: str, base: str | None = None) -> SourceError:
         (ldap.INAPPROPRIATE_AUTH, "does not let this account sign in with a password"),
         (ldap.AUTH_UNKNOWN | ldap.AUTH_METHOD_NOT_SUPPORTED, "does not know this way to sign in; for --auth gssapi "
          "this host needs libsasl2-modules-gssapi-mit"),
-        (ldap.LOCAL_ERROR, "takes no Kerberos ticket of this process: look at KRB5_CLIENT_KTNAME"),
+        (ldap.LOCAL_ERROR, "is not signed in to by Kerberos: look at KRB5_CLIENT_KTNAME, and at the host in --url"),
         (ldap.NO_SUCH_OBJECT, f"does not have {named}, or this account may not see it"),
         (ldap.REFERRAL, f"does not hold {named}, and names another server for it: a source of its own reads that one"),
         (ldap.INSUFFICIENT_ACCESS, f"does not allow this account to read {named}"),

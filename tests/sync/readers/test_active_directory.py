@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import openldap
 import samba_dc
 from samba_dc import ADMIN, DOMAIN, PASSWORD, DomainController
+from scimlite.outbound import Client
 from scimlite.sync import kinds
 from scimlite.sync.readers import active_directory
 from scimlite.sync.reading import Opening, Record, SourceError
@@ -65,7 +67,9 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DomainContr
         yield running
 
 
-def opened(controller: DomainController, secret: str = PASSWORD, **settings: Any) -> Any:
+def opened(
+    controller: DomainController, secret: str | None = PASSWORD, client: Client = openldap.CLIENT, **settings: Any
+) -> Any:
     """A reader by an ordinary account, as security teams give one."""
     attributes = {
         type: frozenset(name for text in rows.values() for name in Expression.parse(text).attributes)
@@ -73,7 +77,7 @@ def opened(controller: DomainController, secret: str = PASSWORD, **settings: Any
     }
     given = {"url": controller.url, "bind": READER, "base": [PEOPLE], "groups": [GROUPS], "page-size": "3"}
     given |= {name.replace("_", "-"): value for name, value in settings.items()}
-    return KIND.open(Opening(given, secret, openldap.CLIENT, attributes))
+    return KIND.open(Opening({name: value for name, value in given.items() if value}, secret, client, attributes))
 
 
 def read(reader: Any) -> dict[str, Record]:
@@ -196,3 +200,43 @@ def test_a_disabled_account_cannot_read(controller):
     with pytest.raises(SourceError, match="refuses the sign-in"):
         opened(controller, bind="off@example.test", secret="x").identity()
     assert ADMIN not in READER
+
+
+@pytest.mark.parametrize("mapped", ["objectGUID", "objectSid"])
+def test_ids_that_are_bytes_can_be_mapped(controller, mapped):
+    reader = KIND.open(
+        Opening(
+            {"url": controller.url, "bind": READER, "base": [PEOPLE], "page-size": "3"},
+            *(PASSWORD, openldap.CLIENT, {"User": frozenset([mapped])}),
+        )
+    )
+    ann = next(record for record in reader.everything() if record.name.startswith("CN=ann,"))
+    (value,) = ann.values[mapped]
+    assert value == ann.key if mapped == "objectGUID" else value.startswith("S-1-5-21-")
+    reader.close()
+
+
+def test_who_must_change_the_password_is_still_active(controller):
+    controller.modify(user("oldpw", "pwdLastSet: 0"))
+    reader = opened(controller)
+    assert read(reader)["oldpw"].active
+    controller.modify(f"dn: CN=oldpw,{PEOPLE}\nchangetype: delete\n\n")
+    reader.close()
+
+
+def test_a_kerberos_ticket_signs_in_and_encrypts(controller, monkeypatch):
+    for name, value in controller.keytab("scimlite").items():
+        monkeypatch.setenv(name, value)
+    # No resolver knows the name; what is connected to is what the client says.
+    client = Client([ip_network("127.0.0.0/8")], resolve=lambda host: [samba_dc.ADDRESS])
+    kerberos = {"auth": "gssapi", "bind": None, "secret": None, "client": client}
+    reader = opened(controller, url=f"ldap://{samba_dc.NAME}", **kerberos)
+    found = list(reader.check())
+    assert all(each.ok for each in found), found
+    assert "bind" in {each.step for each in found}
+    assert "TLS" not in {each.step for each in found}, "Kerberos encrypts"
+    reader.close()
+    other = opened(controller, url="ldap://other.example.test", **kerberos)
+    with pytest.raises(SourceError, match="is not signed in to by Kerberos"):
+        other.identity()
+    other.close()

@@ -6,6 +6,7 @@ import pytest
 
 from openldap import require
 from scimlite.sync.readers import active_directory, ldap_ranges
+from scimlite.sync.readers.ldap_connection import in_words, library
 from scimlite.sync.readers.ldap_filters import checked
 from scimlite.sync.readers.ldap_members import Names, closure
 from scimlite.sync.readers.ldap_names import below, normal
@@ -174,3 +175,52 @@ def test_ids_of_active_directory_are_shown_as_windows_shows_them():
     for name, value in (("objectsid", sid[:-1]), ("objectguid", b"short")):
         with pytest.raises(ValueError):
             shown[name](value)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+_AD = "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data {}, v4563\0"
+
+
+@pytest.mark.parametrize(
+    ("name", "info", "said"),
+    [
+        ("INVALID_CREDENTIALS", "", "the name or the password is wrong"),
+        ("INVALID_CREDENTIALS", _AD.format("52e"), "the name or the password is wrong"),
+        ("INVALID_CREDENTIALS", _AD.format("775"), "the account is locked"),
+        ("INVALID_CREDENTIALS", _AD.format("532"), "its password has expired"),
+        ("INVALID_CREDENTIALS", _AD.format("533"), "the account is disabled"),
+        ("INVALID_CREDENTIALS", _AD.format("701"), "the account has expired"),
+        ("INVALID_CREDENTIALS", _AD.format("773"), "its password must be changed first"),
+        ("STRONG_AUTH_REQUIRED", "BindSimple: Transport encryption required.", "use ldaps://, or --starttls on"),
+        ("CONFIDENTIALITY_REQUIRED", "", "use ldaps://, or --starttls on"),
+        ("NO_SUCH_OBJECT", "", "does not have the base dc=x"),
+        ("REFERRAL", "", "names another server for it"),
+        ("INSUFFICIENT_ACCESS", "", "does not allow this account to read the base dc=x"),
+        ("OPERATIONS_ERROR", "a successful bind must be completed", "without --bind it may want an account"),
+        ("UNWILLING_TO_PERFORM", "no", "answers: Server is unwilling to perform (no)"),
+    ],
+)
+def test_what_errors_mean(name, info, said):
+    ldap = library()
+    error = getattr(ldap, name)({"desc": "Server is unwilling to perform", "info": info})
+    made = in_words(error, "ldap://h", "dc=x")
+    assert said in str(made)
+    assert "\0" not in str(made)
+    assert not isinstance(made, IncompleteError)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIZELIMIT_EXCEEDED",
+        "TIMELIMIT_EXCEEDED",
+        "ADMINLIMIT_EXCEEDED",
+        "TIMEOUT",
+        "SERVER_DOWN",
+        "BUSY",
+        "UNAVAILABLE",
+    ],
+)
+def test_what_ends_early_is_incomplete(name):
+    assert isinstance(in_words(getattr(library(), name)(), "ldap://h"), IncompleteError)
