@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scimlite.admin.target_state import Refused, Status
 from scimlite.sync.targets.previews import Planned
 from scimlite.visible_text import visible
@@ -80,7 +82,7 @@ def problem(status: Status) -> str:
     return status.target.last_error or ""
 
 
-def spelled_counts(counts: dict[str, int]) -> str:
+def spelled_counts(counts: Mapping[str, int]) -> str:
     """Return what a run did, in words."""
     return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(counts.items()))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -29,13 +30,25 @@ from .target_options import name_argument
 _MARKS = {True: "ok", False: "FAILED", None: "-"}
 #: Users and groups that `status` lists, of those the target refuses.
 _MOST_REFUSED = 20
+#: How often, and after how many seconds, a target is asked for that another process has.
+_TRIES, _PAUSE = 10, 0.5
 
 
 @contextmanager
 def _means(context: Context) -> Iterator[Means]:
     """What a run needs, with a client that is closed afterwards."""
     with Client(context.settings.outbound_networks) as client:
-        yield Means(context.db, client, context.settings.state_dir, context.installation.scim_roots)
+        state_dir, roots = context.settings.state_dir, context.installation.scim_roots
+        yield Means(context.db, client, state_dir, roots, told=_show if sys.stderr.isatty() else _say_nothing)
+
+
+def _show(counts: Mapping[str, int]) -> None:
+    """Prints how far a run is, in place of what was printed before."""
+    click.echo(f"\r\x1b[K{spelled_counts(counts)}", nl=False, err=True)
+
+
+def _say_nothing(counts: Mapping[str, int]) -> None:
+    """What is no terminal gets the result alone."""
 
 
 def _of(context: Context, slug: str, name: str | None) -> tuple[App, Target]:
@@ -126,7 +139,12 @@ def sync(context: Context, slug: str, name: str | None, accepted: int | None, fu
     if not pushed.enabled:
         raise click.ClickException(f"It is disabled. Enable it: scimlite target enable {pushed.name} --app {app.slug}")
     with _means(context) as means:
-        report = runs.sync(means, pushed.id, operator(), accepted=accepted, full=full)
+        for _ in range(_TRIES):
+            report = runs.sync(means, pushed.id, operator(), accepted=accepted, full=full)
+            if report is not None:
+                break
+            # The worker may have it for a moment.
+            time.sleep(_PAUSE)
     if report is None:
         raise click.ClickException(f"Another process pushes to {pushed.name} now: look at scimlite target status.")
     if as_json:
@@ -134,7 +152,8 @@ def sync(context: Context, slug: str, name: str | None, accepted: int | None, fu
         counts = dict(sorted(report.counts.items()))
         print_json({"outcome": report.outcome.value, "counts": counts, "detail": report.detail, "held": held})
     else:
-        click.echo(spelled_counts(dict(report.counts)) or "Nothing was to be pushed.", err=True)
+        clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+        click.echo(clear + (spelled_counts(report.counts) or "Nothing was to be pushed."), err=True)
     if report.hold is not None:
         reason = f"Held, and nothing was pushed: {report.hold.reason}."
         raise click.ClickException(f"{reason}{_acceptance(app, pushed, report.hold)}")

@@ -26,7 +26,7 @@ from .installation import Installation
 from .redaction import error_log
 from .sync.schedule import Schedule
 from .sync.targets.runs import Means as TargetMeans
-from .sync.targets.watch import Watch
+from .sync.targets.watch import COLLECTED, Watch
 
 #: Seconds between two looks at the feed: an event is pushed within a second.
 _LOOK = 0.4
@@ -42,9 +42,12 @@ _Report = tuple[Delivery, Parcel, Verdict]
 
 
 class Worker:
-    """Delivers until `stop` is called. `lease` is in seconds; tests have short ones."""
+    """Delivers until `stop` is called.
 
-    def __init__(self, installation: Installation, *, lease: float = LEASE) -> None:
+    `lease`, and `collected`, for how long changes are collected before a push, are in seconds; tests have short ones.
+    """
+
+    def __init__(self, installation: Installation, *, lease: float = LEASE, collected: float = COLLECTED) -> None:
         self._db = installation.db
         self._lease = lease
         self._reports: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
@@ -59,7 +62,8 @@ class Worker:
         self._settled = False
         self._stopping = False
         state_dir, roots = installation.settings.state_dir, installation.scim_roots
-        self._targets = Watch(TargetMeans(self._db, client, state_dir, roots, lease, stopping=lambda: self._stopping))
+        means = TargetMeans(self._db, client, state_dir, roots, lease, stopping=lambda: self._stopping)
+        self._targets = Watch(means, collected=collected)
 
     def stop(self) -> None:
         """Has `run` end once what is being sent has ended; a handler of signals may call it."""

@@ -42,6 +42,13 @@ class Holder(Protocol):
     def begin(self) -> None:
         """Makes the row of the run."""
 
+    def tell(self) -> None:
+        """Says how far the run is."""
+
+    @property
+    def beat(self) -> float:
+        """Seconds after which the target is held longer."""
+
     def recount(self) -> int:
         """How many active users may go by now. Raises HeldError when they are too many."""
 
@@ -170,6 +177,7 @@ class Pass:
         """Writes what was settled. Raises LeaseLostError."""
         self._db.transact(self._write)
         self._settler.clear()
+        self._holder.tell()
 
     def _write(self) -> None:
         self._holder.keep()
@@ -200,7 +208,7 @@ class Pass:
         futures = [self._threads.submit(call) for call in calls]
         open_futures: set[Future[Any]] = set(futures)
         while open_futures:
-            done, open_futures = wait(open_futures, timeout=5.0, return_when=FIRST_COMPLETED)
+            done, open_futures = wait(open_futures, timeout=self._holder.beat, return_when=FIRST_COMPLETED)
             if not done:
                 self._db.transact(self._holder.keep)
         return [future.result() for future in futures]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +65,8 @@ class Means:
     stopping: Callable[[], bool] = lambda: False
     #: Seconds before other tries of a request.
     pauses: Sequence[float] = PAUSES
+    #: Called with what was done so far, how often.
+    told: Callable[[Mapping[str, int]], None] = lambda counts: None
 
 
 @dataclass(slots=True)
@@ -156,6 +158,15 @@ class Run:
     def keep(self) -> None:
         """Holds the target longer, inside the caller's transaction. Raises LeaseLostError."""
         leases.keep(self._db, self._target.id, self._holder, self._means.lease)
+
+    @property
+    def beat(self) -> float:
+        """Seconds after which the target is held longer."""
+        return self._means.lease / 3
+
+    def tell(self) -> None:
+        """Says how far the run is."""
+        self._means.told(self._counts)
 
     # --- the way --------------------------------------------------------------------------------------------------
 

@@ -186,8 +186,11 @@ def _of_target() -> tuple[Any, Any]:
 
 
 def _same(row: Any) -> Any:
-    """The condition that a link is of a resource, and not of a former one with the same key."""
-    return (row.id == _LINK.resource_id) & (row.app_id == _LINK.app_id) & (row.uuid == _LINK.uuid)
+    """The condition that a link is of a resource, and not of a former one with the same key.
+
+    By the key alone: without statistics PostgreSQL would look for each link through an index over the whole app.
+    """
+    return (row.id == _LINK.resource_id) & (row.uuid == _LINK.uuid)
 
 
 @prepared
