@@ -18,6 +18,7 @@ _OWN = {
     "okta": "okta",
     "graph": "graph",
     "google": "google",
+    "aws": "aws",
 }
 _GROUP = "scimlite.sources"
 
