@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from ..reading import GROUP, USER, Kind, Opening, Option
+from ..reading import GROUP, USER, Kind, Opening, Option, SourceError
 from .ldap_changes import Position, newer, synchronized
 from .ldap_connection import texts
 from .ldap_members import UID
@@ -78,16 +78,15 @@ class OpenLdapReader(LdapReader):
         if self.chosen_by_group:
             return None
         now = Position.now(self.session, self.all_bases)
-        return now.to_json() if now is not None else None
+        if now is None or (not now.numbers and self._newer(now) is None):
+            return None
+        return now.to_json()
 
     def changed(self, position: str) -> list[str] | None:
         """The keys of what changed; who went only where the server keeps a log. None when everything must be read."""
         former = Position.from_json(position)
         found = self._synchronized(former)
-        if found is not None:
-            return found
-        since = f"(modifyTimestamp>={former.at})"
-        return newer(self.session, self.all_bases, since, self.flavour.key, self.key_of)
+        return found if found is not None else self._newer(former)
 
     def tells(self) -> tuple[bool | None, str]:
         """What the directory can say of changes."""
@@ -97,6 +96,15 @@ class OpenLdapReader(LdapReader):
         if self._synchronized(Position.from_json(position)) is not None:
             return True, "the server tells changes, and deletions where it keeps a log of them (syncprov-sessionlog)"
         return True, "entries tell when they were changed; who is deleted is found by the full run"
+
+    def _newer(self, former: Position) -> list[str] | None:
+        """What changed by the time of its change; None when the server does not search by that, or too much changed."""
+        since = f"(modifyTimestamp>={former.at})"
+        try:
+            return newer(self.session, self.all_bases, since, self.flavour.key, self.key_of)
+        except SourceError:
+            # Where times have no index, the search may be against a limit; a lost connection is told by what follows.
+            return None
 
     def _synchronized(self, former: Position) -> list[str] | None:
         """What changed by the server's log; None when it has none."""
@@ -122,7 +130,7 @@ COMMON = (
     Option("members-of", "Only users who are in this group, directly or by groups in it.", many=True, metavar="DN"),
     Option("groups", "Below which entry groups are; `none` reads none.  [default: --base]", many=True, metavar="DN"),
     Option("group-filter", "Only groups that also match this LDAP filter.", metavar="FILTER"),
-    Option("disabled", "Users who match this LDAP filter are disabled too.", metavar="FILTER"),
+    Option("disabled-when", "Users who match this LDAP filter are disabled too.", metavar="FILTER"),
     Option("page-size", "How many entries are asked for at once; 0 asks for all.", default="500", metavar="N"),
 )
 

@@ -60,7 +60,9 @@ def _counted(reader: Looked) -> Iterator[Finding]:
     if not numbers[USER]:
         bases = "; ".join(reader.bases)
         raise SourceError(f"No user below {bases} matches {reader.filter_of(USER)} and may be seen by this account.")
-    said = f"{numbers[USER]:,} users" + (f", {numbers['inactive']:,} of them disabled" if numbers["inactive"] else "")
+    said = _number(numbers[USER], "user") + (
+        f", {numbers['inactive']:,} of them disabled" if numbers["inactive"] else ""
+    )
     yield Finding("users", True, said)
     if fault:
         yield Finding("entries", None, f"{numbers['faults']:,} cannot be taken, such as {fault}")
@@ -74,6 +76,12 @@ def _groups(reader: Looked, count: int, filled: int) -> Finding:
         bases = "; ".join(reader.group_bases)
         return Finding("groups", None, f"no group below {bases} matches {reader.filter_of(GROUP)} and may be seen")
     if not filled:
-        text = f"{count:,} groups, none of which shows a member: this account may lack the right to read members"
+        text = (
+            f"{_number(count, 'group')}, none of which shows a member: this account may lack the right to read members"
+        )
         return Finding("groups", None, text)
-    return Finding("groups", True, f"{count:,} groups, {filled:,} of them with members")
+    return Finding("groups", True, f"{_number(count, 'group')}, {filled:,} of them with members")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -150,6 +150,7 @@ def in_words(error: Any, where: str, base: str | None = None) -> SourceError:
         (ldap.INSUFFICIENT_ACCESS, f"does not allow this account to read {named}"),
         (ldap.FILTER_ERROR, "is not asked: a filter of the options is none, such as (department=*)"),
         (ldap.INVALID_DN_SYNTAX, "is given a name that is no distinguished one, such as ou=people,dc=example,dc=com"),
+        (ldap.UNAVAILABLE_CRITICAL_EXTENSION, "does not search by pages; --page-size 0 reads without"),
         (ldap.OPERATIONS_ERROR, "does not do that; without --bind it may want an account"),
     ):  # fmt: skip
         if isinstance(error, types):

@@ -137,7 +137,7 @@ def _dialled(address: Address, found: Sequence[str]) -> socket.socket:
         try:
             made = socket.create_connection((text, address.port), timeout=seconds)
         except TimeoutError:
-            reason = reason or f"no answer within {CONNECT:.0f} seconds"
+            reason = reason or f"no answer within {CONNECT:.3g} seconds"
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
         else:
@@ -162,7 +162,7 @@ def _secured(plain: socket.socket, address: Address) -> ssl.SSLSocket:
         if isinstance(error, ssl.SSLCertVerificationError):
             raise SourceError(_certificate_in_words(error, address)) from None
         if isinstance(error, TimeoutError):
-            raise SourceError(f"{address.url} does not answer with TLS within {CONNECT:.0f} seconds.") from None
+            raise SourceError(f"{address.url} does not answer with TLS within {CONNECT:.3g} seconds.") from None
         if isinstance(error, ssl.SSLError):
             reason = (error.reason or "no reason given").replace("_", " ").lower()
             raise SourceError(f"{address.url} does not speak TLS as it should ({reason}).") from None

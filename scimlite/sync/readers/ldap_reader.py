@@ -65,7 +65,7 @@ class LdapReader:
         self.group_bases = [] if without else groups or self.bases
         self.chosen_by_group = opening.texts("members-of")
         self._filters = {USER: checked("filter", opening), GROUP: checked("group-filter", opening)}
-        self._disabled_filter = checked("disabled", opening)
+        self._disabled_filter = checked("disabled-when", opening)
         self._names = Names()
         self._complete = False
         self._lookups = 0

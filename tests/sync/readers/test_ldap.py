@@ -20,7 +20,7 @@ from openldap import ADMIN, GROUPS, PASSWORD, PEOPLE, OpenLdap, group, person
 from scimlite.admin import sources
 from scimlite.outbound import Client
 from scimlite.sync import kinds, secret_references
-from scimlite.sync.readers import ldap_connection
+from scimlite.sync.readers import ldap_connection, ldap_network
 from scimlite.sync.reading import IncompleteError, Opening, Record, SourceError
 from scimlite.sync.rules import Rules
 from scimlite.sync.shaping import Expression
@@ -149,7 +149,7 @@ def test_only_some_users(server, settings, users):
 
 
 def test_groups_can_be_left_out_and_users_be_disabled_by_a_filter(server):
-    found = read(server, groups=["none"], disabled="(employeeNumber=7)")
+    found = read(server, groups=["none"], disabled_when="(employeeNumber=7)")
     assert {record.type for record in found.values()} == {"User"}
     assert not found["uid=p3"].active
     assert found["uid=ann"].active
@@ -165,14 +165,26 @@ def test_a_size_limit_is_no_end(server, size):
 
 
 def test_a_server_that_gives_no_answer_ends_the_run(server, monkeypatch):
-    monkeypatch.setattr(ldap_connection, "TIMEOUT", 0.5)
-    reader = opened(server)
+    monkeypatch.setattr(ldap_connection, "TIMEOUT", 0.3)
+    reader, other = opened(server), opened(server)
     reading = reader.everything()
     next(reading)
-    with server.frozen(), pytest.raises(IncompleteError, match=r"no answer within 0\.5 seconds"):
-        for _ in reading:
-            pass
+    with server.frozen():
+        with pytest.raises(IncompleteError, match=r"no answer within 0\.3 seconds"):
+            for _ in reading:
+                pass
+        # The system takes the connection, and nobody answers to the sign-in.
+        assert [each.ok for each in other.check()][-1] is False
     reader.close()
+    other.close()
+
+
+def test_a_search_for_changes_that_a_limit_ends_is_none(server):
+    limited, whole = opened(server, bind=SMALL), opened(server)
+    assert whole.position() is not None
+    assert limited.changed(whole.position().replace('"numbers":{', '"numbers":{"dc=none":["1"],')) is None
+    limited.close()
+    whole.close()
 
 
 def test_an_account_that_may_not_see_the_users_is_told_so(server):
@@ -338,13 +350,16 @@ def test_tls_where_there_is_none(server, tmp_path):
         reader.close()
 
 
-def test_a_connection_over_tls_that_is_lost_is_no_end(tmp_path):
+def test_a_connection_over_tls_that_is_lost_is_no_end(tmp_path, monkeypatch):
     ca, lines = certificates(tmp_path / "tls")
     people = [person(f"p{number}") for number in range(9)]
     with openldap.serving(tmp_path / "server", people, tls=lines) as server:
         reader = opened(server, url=f"ldaps://127.0.0.1:{server.tls_port}", ca=str(ca))
         reading = reader.everything()
         next(reading)
+        monkeypatch.setattr(ldap_network, "CONNECT", 0.3)
+        with server.frozen(), pytest.raises(SourceError, match=r"does not answer with TLS within 0\.3 seconds"):
+            opened(server, url=f"ldaps://127.0.0.1:{server.tls_port}", ca=str(ca)).identity()
         server.process.kill()
         with pytest.raises(IncompleteError, match="was lost before its answer was complete"):
             for _ in reading:
