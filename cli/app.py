@@ -137,14 +137,16 @@ def list_(context: Context, as_json: bool) -> None:
 @app.command()
 @app_argument
 @click.option("--features", is_flag=True, help="Show the features with what they do.")
+@click.option("--all", "whole", is_flag=True, help="Show everything in full, also what does not fit a screen.")
 @json_option
 @wide_option
 @with_installation
-def show(context: Context, slug: str, features: bool, as_json: bool) -> None:
-    """Show an app: base URL, contents, tokens and features.
+def show(context: Context, slug: str, features: bool, whole: bool, as_json: bool) -> None:
+    """Show an app: base URL, contents, tokens, and what was counted in the last seven days.
 
     \b
-    Example: scimlite app show entra-id
+    Examples: scimlite app show entra-id
+              scimlite app show entra-id --all
     """
     details = overviews.details(context.db, slug)
     if as_json:
@@ -152,7 +154,7 @@ def show(context: Context, slug: str, features: bool, as_json: bool) -> None:
     elif features:
         print_features(details.app)
     else:
-        print_details(context, details)
+        print_details(context, details, whole=whole)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
@@ -70,9 +71,8 @@ _TOKENS = Columns[Token](
 
 
 _DEFAULTS = {name.replace("_", "-"): value for name, value in AppSettings().spelled().items()}
-#: Tokens that `scimlite app show` lists, so that it fits a screen.
-_MOST_ADDRESSES = 8
-_MOST_TOKENS = 3
+#: Tokens that `scimlite app show` lists, so that it fits a screen of 24 lines.
+_MOST_TOKENS = 2
 
 
 def summary(context: Context, app: App) -> dict[str, Any]:
@@ -136,30 +136,14 @@ def details_data(context: Context, details: Details) -> dict[str, Any]:
     }
 
 
-def print_details(context: Context, details: Details) -> None:
-    """Print one app: its facts, its newest tokens, and the features that are not as by default."""
-    app, contents, refusal = details.app, details.contents, details.last_refusal
-    address = context.scim_address(app.slug)
+def print_details(context: Context, details: Details, *, whole: bool = False) -> None:
+    """Print one app so that it fits a screen: each fact has a line, and of the tokens the newest are listed.
+
+    In: `whole`, to print long facts on several lines, all tokens, and each count of the week by itself.
+    """
+    app = details.app
     print_title(app.name)
-    print_fields(
-        [
-            ("Slug", app.slug),
-            ("State", f"{details.health.label}: {details.health.state.words}"),
-            ("SCIM base URL", f"{address.url}{address.remark}"),
-            ("Profile", profile_text(app)),
-            ("Created", local_time(app.created_at)),
-            ("Users", _users(contents)),
-            ("Groups", f"{contents.groups:,}"),
-            ("Other resources", f"{contents.others:,}" if contents.others else ""),
-            ("Memberships", f"{contents.memberships:,}"),
-            ("First contact", local_time(details.health.contact.first) or "never"),
-            ("Last contact", local_time(details.health.contact.last) or "never"),
-            ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
-            ("Too many at once", f"{_count(details.turned_away, 'request')} this week" if details.turned_away else ""),
-            *((f"Brake, {brake.kind}", brake_text(app, brake)) for brake in details.brakes),
-        ]
-    )
-    print_heading("Tokens")
+    print_fields(_facts(context, details), short=not whole)
     # Those that still work first, and of them those that were used or made last.
     now = clock.now()
     tokens = sorted(
@@ -167,26 +151,69 @@ def print_details(context: Context, details: Details) -> None:
         key=lambda token: (token.state(now) == "active", max(token.last_used_at or 0, token.issued_at)),
         reverse=True,
     )
-    _TOKENS.print_table(tokens[:_MOST_TOKENS], empty=f"None. Issue one: scimlite token issue {app.slug}")
-    if len(tokens) > _MOST_TOKENS:
-        click.echo(f"and {len(tokens) - _MOST_TOKENS} more: scimlite token list {app.slug}")
+    print_heading("Tokens")
+    most = len(tokens) if whole else _MOST_TOKENS
+    _TOKENS.print_table(tokens[:most], empty=f"None. Issue one: scimlite token issue {app.slug}")
+    if whole:
+        _print_counts(details)
+        return
+    more = f"and {len(tokens) - most} more; " if len(tokens) > most else ""
+    click.echo(f"{more}all in full: scimlite app show {app.slug} --all")
+
+
+def _facts(context: Context, details: Details) -> list[tuple[str, str]]:
+    """The facts of an app with their labels; an empty one is not printed."""
+    app, contents, refusal = details.app, details.contents, details.last_refusal
+    address = context.scim_address(app.slug)
+    turned_away, refused = details.turned_away, details.refused_tokens
+    return [
+        ("Slug", app.slug),
+        ("State", f"{details.health.label}: {details.health.state.words}"),
+        ("SCIM base URL", f"{address.url}{address.remark}"),
+        ("Profile", profile_text(app)),
+        ("Features", _features_text(app)),
+        ("Created", local_time(app.created_at)),
+        ("Users", _users(contents)),
+        ("Groups", f"{contents.groups:,} with {_count(contents.memberships, 'membership')}"),
+        ("Other resources", f"{contents.others:,}" if contents.others else ""),
+        ("First contact", local_time(details.health.contact.first) or "never"),
+        ("Last contact", local_time(details.health.contact.last) or "never"),
+        ("Refused since", f"{local_time(refusal.at)}, {refusal.detail}" if refusal else ""),
+        ("Too many at once", f"{_count(turned_away, 'request')} this week" if turned_away else ""),
+        *((f"Brake, {brake.kind}", brake_text(app, brake)) for brake in details.brakes),
+        ("Refused tokens", _total(refused, {cause: cause for cause in refused})),
+        ("Leniencies", _total(details.leniencies, {name: _words(name) for name in details.leniencies})),
+    ]
+
+
+def _features_text(app: App) -> str:
+    """The features that are not as by default, in a line, and the command that shows all."""
+    spelled = {feature_name(name): value for name, value in app.settings.spelled().items()}
+    own = [f"{name}={value}" for name, value in spelled.items() if value != _DEFAULTS[name]]
+    rest = f"{len(spelled) - len(own)} {'others ' if own else ''}as by default: scimlite app show {app.slug} --features"
+    return ", ".join([*own, rest])
+
+
+def _total(counts: Mapping[str, int], words: Mapping[str, str]) -> str:
+    """How often it was in the last seven days, and how often each; an empty text for never."""
+    if not counts:
+        return ""
+    parts = ", ".join(f"{words[name]} {times:,}" for name, times in counts.items())
+    return f"{sum(counts.values()):,} this week: {parts}"
+
+
+def _print_counts(details: Details) -> None:
+    """Print what was counted in the last seven days, each count on a line."""
     if details.refused_tokens:
         print_heading("Refused tokens (a client came with one that is not valid here)")
         for cause, times in details.refused_tokens.items():
             click.echo(f"{cause}, {refused_tokens.words(cause)}: {_count(times, 'time')} this week")
         addresses = [f"{address} ({times:,})" for address, times in details.refused_addresses.items()]
-        more = f", and {len(addresses) - _MOST_ADDRESSES} more: --json" if len(addresses) > _MOST_ADDRESSES else ""
-        click.echo(f"from {', '.join(addresses[:_MOST_ADDRESSES])}{more}")
+        click.echo(f"from {', '.join(addresses)}")
     if details.leniencies:
         print_heading("Leniencies (what the client needs and the RFCs do not have)")
         for name, times in details.leniencies.items():
-            click.echo(f"{_words(name)}: {times:,} {'time' if times == 1 else 'times'} this week")
-    print_heading("Features")
-    spelled = {feature_name(name): value for name, value in app.settings.spelled().items()}
-    own = {name: value for name, value in spelled.items() if value != _DEFAULTS[name]}
-    print_fields(list(own.items()))
-    rest = f"{len(spelled) - len(own)} {'other ' if own else ''}features have their default"
-    click.echo(f"{rest}: scimlite app show {app.slug} --features")
+            click.echo(f"{_words(name)}: {_count(times, 'time')} this week")
 
 
 def print_features(app: App) -> None:

@@ -15,7 +15,7 @@ import click
 from scimlite.admin.spreadsheet import inert
 from scimlite.visible_text import visible, visible_json
 
-from .fitting import shown, size_of, wrapped
+from .fitting import cut, shown, size_of, wrapped
 from .layout import Layout
 from .options import is_raw, is_wide
 from .streams import takes_unicode
@@ -68,10 +68,11 @@ def print_table(layouts: Sequence[Layout], rows: Iterable[Sequence[str]], *, emp
         click.echo(f"Left out: {', '.join(left_out)}. All columns: --wide, or a wider terminal.", err=True)
 
 
-def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+def print_fields(fields: Iterable[tuple[str, str]], *, short: bool = False) -> None:
     """Print one labelled value a line, without empty ones.
 
-    Long values wrap between words where the terminal is narrow; an address has no blank, and can be copied.
+    Long values wrap between words where the terminal is narrow; with `short` they end in … behind the first word. An
+    address has no blank, and can be copied.
     """
     listed = [(label, value) for label, value in fields if value]
     times = [number for number, (_, value) in enumerate(listed) if isinstance(value, LocalTime)]
@@ -80,17 +81,23 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
         listed[times[0]] = (f"{label} ({getattr(first, 'zone', '')})", first)
     longest = max((len(label) for label, _ in listed), default=0)
     for label, value in listed:
-        print_text(value, first=f"{visible(label):<{longest}}  ")
+        print_text(value, first=f"{visible(label):<{longest}}  ", short=short)
 
 
-def print_text(text: str, *, first: str = "", err: bool = False) -> None:
-    """Print a text behind `first`; where the terminal is narrow it wraps, and goes on below its beginning."""
+def print_text(text: str, *, first: str = "", err: bool = False, short: bool = False) -> None:
+    """Print a text behind `first`; where the terminal is narrow it wraps, and goes on below its beginning.
+
+    With `short` it ends in … there; a first word that has no room stays whole.
+    """
     columns = room()
     if columns is None:
         click.echo(f"{first}{visible(text)}", err=err)
         return
     indent = size_of(first)
-    lines = wrapped(shown(text), max(columns - indent, _NARROWEST))
+    size = max(columns - indent, _NARROWEST)
+    lines = wrapped(shown(text), size)
+    if short and len(lines) > 1:
+        lines = [cut(shown(text), size)] if size_of(lines[0]) <= size else lines[:1]
     click.echo(first + f"\n{' ' * indent}".join(lines), err=err)
 
 

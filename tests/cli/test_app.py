@@ -9,8 +9,9 @@ from scimlite import journal
 from scimlite.admin import apps
 from scimlite.apps import authentication
 from scimlite.apps.workspace import Workspace
-from scimlite.journal import Action, Entry, Origin, Outcome, report
+from scimlite.journal import Action, Entry, Origin, Outcome, report, tallies
 from scimlite.journal.selection import Selection
+from scimlite.scim.leniency import Leniency
 
 
 def actions(site, slug):
@@ -117,11 +118,48 @@ def test_show_tells_features_with_what_they_do(site):
     printed = site.ok("app", "show", slug)
     assert "http://127.0.0.1:8000/scim/v2/shown" in printed
     assert re.search(r"^default +active +", printed, re.MULTILINE)
-    assert f"features have their default: scimlite app show {slug} --features" in printed
+    assert f"as by default: scimlite app show {slug} --features" in printed
     printed = site.ok("app", "show", slug, "--features")
     for feature in apps.AppSettings.__dataclass_fields__.values():
         line = next(line for line in printed.splitlines() if line.startswith(feature.name.replace("_", "-")))
         assert feature.metadata["help"][:40] in line
+
+
+def test_show_of_a_busy_app_fits_a_screen(site):
+    slug = site.app("Busy")
+    site.user(slug, "ann")
+    site.ok("app", "edit", slug, *("--feature", "patch-answer=empty", "--feature", "revive=on", "--profile", "strict"))
+    for label in ("next", "other", "third"):
+        site.ok("token", "issue", slug, "--label", label)
+    app = apps.get(site.installation.db, slug)
+    causes = ["malformed", "revoked", "wrong-app", "unknown"]
+    addresses = [f"192.0.2.{number}" for number in range(12)]
+    for kind, names in (
+        (tallies.Kind.REFUSED_TOKEN, causes),
+        (tallies.Kind.REFUSED_ADDRESS, addresses),
+        (tallies.Kind.LENIENCY, list(Leniency)),
+        (tallies.Kind.TURNED_AWAY, ["app"]),
+    ):
+        for name in names:
+            tallies.count(site.installation.db, app.id, kind, name, 1000)
+    tallies.write_all()
+    lines = site.run("app", "show", slug, columns=80).stdout.splitlines()
+    # One line of the screen is the prompt's.
+    assert len(lines) < 24
+    assert [line for line in lines if len(line) > 80] == []
+    for text in (
+        "Refused tokens ",
+        " 4,000 this week: malformed 1,000, ",
+        "Leniencies ",
+        f"scimlite app show {slug} --all",
+    ):
+        assert any(text in line for line in lines), text
+    whole = site.ok("app", "show", slug, "--all")
+    for text in (*causes, *addresses, *(known.words for known in Leniency), "third"):
+        assert text in whole
+    counts = site.json("app", "show", slug)
+    assert counts["leniencies_this_week"] == {str(known): 1000 for known in Leniency}
+    assert counts["refused_tokens_this_week"] == dict.fromkeys(causes, 1000)
 
 
 def test_show_for_programs(site):
@@ -280,7 +318,9 @@ def test_show_spells_features_as_they_are_set(site):
         "app", "edit", slug, "--feature", "revive=on", "--feature", "brake-users=off", "--feature", "brake-window=90m"
     )
     own = site.ok("app", "show", slug)
-    assert re.search(r"^Features\nrevive +on\nbrake-users +off\nbrake-window +90m\n", own, re.MULTILINE)
+    assert re.search(
+        r"^Features +revive=on, brake-users=off, brake-window=90m, 24 others as by default", own, re.MULTILINE
+    )
     rows = [line.split() for line in site.ok("app", "show", slug, "--features").splitlines()]
     values = {row[0]: row[1] for row in rows if (len(row) > 1 and "-" in row[0]) or row[:1] == ["revive"]}
     assert (values["revive"], values["brake-users"], values["brake-window"]) == ("on", "off", "90m")

@@ -75,7 +75,7 @@ def test_each_cause_is_in_the_log_and_counted(installation: Installation, app: C
     assert counted(installation, app, len(CASES)) == expected
     commands = CommandLine(installation.env)
     assert commands.json("app", "show", app.slug)["refused_tokens_this_week"] == expected
-    printed = commands.ok("app", "show", app.slug)
+    printed = commands.ok("app", "show", app.slug, "--all")
     assert "malformed, cut off, or no token of scimlite at all: 6 times this week" in printed
 
 
