@@ -34,7 +34,8 @@ def steps(reader: Looked) -> Iterator[Finding]:
     step = "bind"
     try:
         session.connection()
-        yield Finding(step, True, f"signed in as {session.account}")
+        # Nobody sees what everybody may see, which is seldom all.
+        yield Finding(step, None if session.account.anonymous else True, f"signed in as {session.account}")
         step = "base"
         reader.identity()
         yield Finding(step, True, "; ".join(reader.bases))

@@ -47,6 +47,11 @@ class Account:
     password: str | None = field(repr=False)
     gssapi: bool = False
 
+    @property
+    def anonymous(self) -> bool:
+        """True when nobody signs in."""
+        return self.name is None and not self.gssapi
+
     def check(self) -> None:
         """Raises SourceError for an empty password: with it a sign-in is anonymous, and looks like success."""
         if self.gssapi:

@@ -16,7 +16,7 @@ from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ...errors import OperatorError
 from ...outbound import Client
@@ -65,16 +65,18 @@ class Address:
         try:
             parts = urlsplit(url.strip())
             port = parts.port
-        except ValueError:
+            # As the resolver and the certificate have it: an absolute name ends with a dot there only.
+            host = (parts.hostname or "").encode("idna").decode().removesuffix(".")
+        except (ValueError, UnicodeError):
             raise SourceError(wrong) from None
         extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-        if parts.scheme not in _PORTS or not parts.hostname or port == 0 or extra:
+        if parts.scheme not in _PORTS or not host or port == 0 or extra:
             raise SourceError(wrong)
         if starttls and parts.scheme == "ldaps":
             raise SourceError("--starttls is for ldap://; ldaps:// is encrypted from the beginning.")
         if ca is not None and not Path(ca).is_file():
             raise SourceError(f"--ca: there is no file {ca}.")
-        host, port = unquote(parts.hostname), port or _PORTS[parts.scheme]
+        port = port or _PORTS[parts.scheme]
         shown = f"[{host}]" if ":" in host else host
         return cls(f"{parts.scheme}://{shown}:{port}", host, port, parts.scheme == "ldaps", starttls, ca, sealed)
 

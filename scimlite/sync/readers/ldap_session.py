@@ -13,7 +13,7 @@ from .ldap_connection import Account, library, texts, translated
 from .ldap_names import below, normal
 from .ldap_network import Address
 
-#: Values by lower-case attribute, without options such as `;lang-de`.
+#: Values by lower-case attribute (`folded`).
 Attributes = Mapping[str, Sequence[bytes]]
 _PAGED = "1.2.840.113556.1.4.319"
 _ANY = "(objectClass=*)"
@@ -130,10 +130,10 @@ def _lower(name: str) -> str:
 
 
 def folded(attributes: Mapping[str, Sequence[bytes]]) -> dict[str, Sequence[bytes]]:
-    """Attributes by lower-case name; options of a name are left out, and what has none comes first."""
+    """Attributes by lower-case name, with the options of a name such as `;lang-de` and without; what has none wins."""
     made = {_lower(name): values for name, values in attributes.items()}
-    if len(made) < len(attributes):
-        made |= {_lower(name): values for name, values in attributes.items() if ";" not in name}
+    if ";" in "".join(attributes):
+        made |= {name.lower(): values for name, values in attributes.items()}
     return made
 
 

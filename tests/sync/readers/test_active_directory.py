@@ -224,6 +224,22 @@ def test_who_must_change_the_password_is_still_active(controller):
     reader.close()
 
 
+def test_who_is_active_is_not_guessed_where_it_may_not_be_read(controller):
+    controller.modify(user("hidden"))
+    name = f"CN=hidden,{PEOPLE}"
+    # Denies reading userAccountControl to all accounts of the domain.
+    denied = "(OD;;RP;bf967a68-0de6-11d0-a285-00aa003049e2;;AU)"
+    controller.tool(
+        "dsacl", "set", "-H", f"{controller.folder}/private/sam.ldb", f"--objectdn={name}", f"--sddl={denied}"
+    )
+    reader = opened(controller)
+    found = read(reader)
+    assert found["hidden"].fault == "this account may not read whether the user is active"
+    assert not found["ann"].fault
+    controller.modify(f"dn: {name}\nchangetype: delete\n\n")
+    reader.close()
+
+
 def test_a_kerberos_ticket_signs_in_and_encrypts(controller, monkeypatch):
     for name, value in controller.keytab("scimlite").items():
         monkeypatch.setenv(name, value)

@@ -32,7 +32,7 @@ _numbers = itertools.count(1)
 
 ENTRIES = [
     person("ann", "mail: ann@example.com", "mail: a@example.org", "title: Clerk", f"manager: uid=bob,{PEOPLE}"),
-    person("bob", "mail: bob@example.com"),
+    person("bob", "mail: bob@example.com", "title;lang-de: Chef", "displayName: Bob", "displayName;lang-ja: ボブ"),
     person("umlaut", f"title:: {base64.b64encode('Löwe'.encode()).decode()}"),
     person("bytes", f"jpegPhoto:: {base64.b64encode(bytes([255, 254])).decode()}"),
     *(person(f"p{number}", "employeeNumber: 7") for number in range(12)),
@@ -82,7 +82,7 @@ def opened(server: OpenLdap, secret: str | None = PASSWORD, **settings: Any) -> 
         for type, rows in KIND.mapping.items()
     }
     # No text, if somebody has one.
-    attributes["User"] |= {"jpegPhoto"}
+    attributes["User"] |= {"jpegPhoto", "displayName;lang-ja"}
     given = {"url": server.url, "bind": ADMIN, "base": [PEOPLE], "groups": [GROUPS], "page-size": "4"}
     given |= {name.replace("_", "-"): value for name, value in settings.items()}
     made = {name: value for name, value in given.items() if value}
@@ -105,6 +105,8 @@ def test_users_come_with_their_values(server):
     assert ann.values["manager"] == [f"uid=bob,{PEOPLE}"]
     assert len(ann.key) == 36
     assert found["uid=umlaut"].values["title"] == ["Löwe"]
+    bob = {name: found["uid=bob"].values[name] for name in ("title", "displayName", "displayName;lang-ja")}
+    assert bob == {"title": ["Chef"], "displayName": ["Bob"], "displayName;lang-ja": ["ボブ"]}
     assert found["uid=unix"].values["uid"] == ["unix"]
     assert {name for name, record in found.items() if not record.active} == {"uid=old"}
 

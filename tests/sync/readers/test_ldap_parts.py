@@ -86,6 +86,8 @@ def test_filters_that_are_none(text):
         ("ldaps://dc1.corp.example", "dc1.corp.example", 636, "ldaps://dc1.corp.example:636"),
         ("LDAP://dc1.corp.example:3389/", "dc1.corp.example", 3389, "ldap://dc1.corp.example:3389"),
         ("ldap://[::1]", "::1", 389, "ldap://[::1]:389"),
+        ("ldaps://dc1.corp.example.", "dc1.corp.example", 636, "ldaps://dc1.corp.example:636"),
+        ("ldaps://bücher.example", "xn--bcher-kva.example", 636, "ldaps://xn--bcher-kva.example:636"),
     ],
 )
 def test_addresses(url, host, port, shown):
@@ -95,7 +97,17 @@ def test_addresses(url, host, port, shown):
 
 @pytest.mark.parametrize(
     "url",
-    ["ldap://", "ldap://h/dc=x", "ldap://h?sub", "ldap://user@h", "ldapi:///run/x", "h", "ldap://h:0", "ldap://["],
+    [
+        "ldap://",
+        "ldap://h/dc=x",
+        "ldap://h?sub",
+        "ldap://user@h",
+        "ldapi:///run/x",
+        "h",
+        "ldap://h:0",
+        "ldap://[",
+        "ldap://a..b",
+    ],
 )
 def test_addresses_that_are_none(url):
     with pytest.raises(SourceError, match="--url is ldaps://HOST"):
