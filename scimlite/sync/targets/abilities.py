@@ -46,6 +46,11 @@ class Abilities:
         """The abilities for a row."""
         return orjson.dumps(asdict(self)).decode()
 
+    @property
+    def takes_groups(self) -> bool:
+        """False for a target that has users only."""
+        return "Group" in self.endpoints
+
     def path(self, type: str, remote_id: str | None = None) -> str:
         """The path of a type, or of one of its resources."""
         endpoint = self.endpoints.get(type, f"/{type}s")

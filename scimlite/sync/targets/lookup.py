@@ -26,7 +26,6 @@ class Found:
     id: str
     external_id: str | None
     name: str | None
-    active: bool = True
 
 
 class Lookup:
@@ -37,7 +36,6 @@ class Lookup:
         self._filter = abilities.filter
         self._path = abilities.path
         self._lock = Lock()
-        self._all: dict[str, list[Found]] = {}
         self._by_external_id: dict[str, dict[str, Found]] = {}
         self._by_name: dict[str, dict[str, Found]] = {}
 
@@ -57,11 +55,6 @@ class Lookup:
         same = [each for each in asked if each.name is not None and fold(each.name) == fold(name)]
         return same[0] if len(same) == 1 else None
 
-    def everything(self, type: str) -> list[Found]:
-        """All resources of a type, read once."""
-        self._read_all(type)
-        return self._all[type]
-
     def _asked(self, type: str, attribute: str, value: str) -> list[Found] | None:
         """What a filter finds; None for a server that has none, or answers with something else."""
         if not self._filter:
@@ -80,7 +73,7 @@ class Lookup:
 
     def _read_all(self, type: str) -> None:
         with self._lock:
-            if type in self._all:
+            if type in self._by_name:
                 return
             found = self._pages(type)
             by_name: dict[str, Found] = {}
@@ -89,9 +82,8 @@ class Lookup:
                 key = fold(each.name or "")
                 twice |= {key} if key in by_name else set()
                 by_name[key] = each
-            self._by_name[type] = {key: each for key, each in by_name.items() if key not in twice}
             self._by_external_id[type] = {each.external_id: each for each in found if each.external_id}
-            self._all[type] = found
+            self._by_name[type] = {key: each for key, each in by_name.items() if key not in twice}
 
     def _pages(self, type: str) -> list[Found]:
         """Everything, page by page. Raises TroubleError when a server shows fewer than it says that it has."""
@@ -117,7 +109,7 @@ def _page(reply: Reply, type: str) -> tuple[list[Found], int]:
     listed = body.get("Resources")
     items = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     found = [
-        Found(each["id"], _text(each, "externalId"), _text(each, _NAMES[type]), each.get("active") is not False)
+        Found(each["id"], _text(each, "externalId"), _text(each, _NAMES[type]))
         for each in items
         if isinstance(each.get("id"), str)
     ]

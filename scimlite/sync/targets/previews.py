@@ -55,8 +55,8 @@ class Preview:
 
 def preview(workspace: Workspace, target: Target) -> Preview:
     """What the next run of a target would do; a name that is taken there shows only then."""
-    scope = Scope(workspace.db, workspace.app, target)
     able = Abilities.from_json(target.abilities) if target.abilities is not None else Abilities()
+    scope = Scope(workspace.db, workspace.app, target, takes_groups=able.takes_groups)
     hold = guard.judge(scope.census(), workspace.app.settings, target.options, None)
     return Preview(list(_planned(workspace, target, scope, able)), hold)
 

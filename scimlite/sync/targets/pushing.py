@@ -12,7 +12,7 @@ from . import documents
 from .abilities import Abilities
 from .lookup import Found, Lookup
 from .memberships import Member
-from .remote import Remote, Reply, StoppedError, TroubleError
+from .remote import Patience, Remote, Reply, StoppedError, TroubleError
 
 Json = Any
 PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -129,19 +129,15 @@ class Pusher:
     def _create(self, task: Task) -> Result:
         if task.doubtful and (found := self._own(task)):
             return self._adopt(task, found)
-        for pause in (*self.remote.pauses, None):
+        patience = Patience(self.remote.pauses)
+        while True:
             try:
-                reply = self.remote.once("POST", self.path(task.type), self._whole(task))
-            except TroubleError:
-                if pause is None:
-                    raise
-                self.remote.pause(pause)
+                return self._created(task, self.remote.once("POST", self.path(task.type), self._whole(task)))
+            except TroubleError as error:
+                self.remote.rest(error, patience)
                 # The answer may have been lost alone.
-                if found := self._own(task):
+                if not error.busy and (found := self._own(task)):
                     return self._adopt(task, found)
-            else:
-                return self._created(task, reply)
-        raise AssertionError("the last try raises")
 
     def _created(self, task: Task, reply: Reply) -> Result:
         if reply.status == _CONFLICT:

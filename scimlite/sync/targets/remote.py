@@ -6,6 +6,7 @@ Threads of a run share a Remote. It touches no database.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,12 @@ _TROUBLE = (429, 500, 502, 503, 504)
 PAUSES = (0.5, 1.0, 2.0)
 #: Seconds for which a run waits when the target asks to be left alone; for longer ones the run ends.
 _LONGEST_WAIT = 60.0
+#: Seconds for which a request is tried again and again while the target is busy.
+_LONGEST_BUSY = 300.0
+_BUSY = 429
 #: Bytes of an answer that are read: of a list, and of anything else.
 _MOST_OF_LIST, _MOST = 64_000_000, 1_000_000
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 #: Characters kept of what a target says.
 _KEPT = 200
 
@@ -46,7 +51,33 @@ class StoppedError(OperatorError):
 
 
 class TroubleError(OperatorError):
-    """A request got no useful answer after several tries: nobody knows whether it was carried out."""
+    """A request got no useful answer: nobody knows whether it was carried out.
+
+    `busy` is True when it was not, because the target has too much to do: it is no fault of the request.
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
+        super().__init__(reason)
+        self.busy = busy
+
+
+class Patience:
+    """How often one request is tried, and for how long a busy target is waited for."""
+
+    def __init__(self, pauses: Sequence[float]) -> None:
+        self._pauses = iter(pauses)
+        self._busy_until = time.monotonic() + _LONGEST_BUSY
+
+    def pause_after(self, error: TroubleError) -> float:
+        """For how many seconds to wait before another try. Raises the error, or StoppedError, when there is none."""
+        if error.busy:
+            if time.monotonic() >= self._busy_until:
+                raise StoppedError(f"{error}, for minutes", _LONGEST_WAIT)
+            return 0.0
+        pause = next(self._pauses, None)
+        if pause is None:
+            raise error
+        return pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +153,18 @@ class Remote:
 
     def send(self, method: str, path: str, body: Any = None, *, most: int = _MOST) -> Reply:
         """Sends a request that does no harm twice, a few times if need be. Raises StoppedError and TroubleError."""
-        problem = ""
-        for pause in (*self.pauses, None):
+        patience = Patience(self.pauses)
+        while True:
             try:
-                reply = self.once(method, path, body, most=most)
+                return self.once(method, path, body, most=most)
             except TroubleError as error:
-                problem = str(error)
-            else:
-                return reply
-            if pause is None or self._stopping():
-                break
-            self.pause(pause)
-        raise TroubleError(problem)
+                self.rest(error, patience)
+
+    def rest(self, error: TroubleError, patience: Patience) -> None:
+        """Waits before another try of a request. Raises the error, or StoppedError, when there is to be none."""
+        if self._stopping():
+            raise error
+        self.pause(patience.pause_after(error))
 
     def once(self, method: str, path: str, body: Any = None, *, most: int = _MOST) -> Reply:
         """Sends a request once. Raises StoppedError; TroubleError when another try may succeed."""
@@ -154,8 +185,10 @@ class Remote:
         if reply.status in (401, 403):
             raise StoppedError(f"the target refuses the token: it {reply.reason}")
         if reply.status in _TROUBLE:
-            self._be_quiet(retry_after(reply.headers.get("retry-after"), time.time()), reply)
-            raise TroubleError(f"the target {reply.reason}")
+            wait = retry_after(reply.headers.get("retry-after"), time.time())
+            busy = reply.status == _BUSY or wait > 0
+            self._be_quiet(wait or float(reply.status == _BUSY), reply)
+            raise TroubleError(f"the target {reply.reason}", busy=busy)
         return reply
 
     def plainly(self, method: str, path: str, body: Any = None, *, most: int = _MOST) -> Reply:
@@ -189,10 +222,13 @@ class Remote:
 
 
 def retry_after(text: str | None, now: float) -> float:
-    """For how many seconds a target wants to be left alone: seconds or a date (RFC 9110 section 10.2.3)."""
+    """For how many seconds a target wants to be left alone: seconds or a date (RFC 9110 section 10.2.3).
+
+    Some servers send parts of a second.
+    """
     text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:6])
+    if _SECONDS.fullmatch(text):
+        return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError):

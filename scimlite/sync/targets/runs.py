@@ -189,7 +189,9 @@ class Run:
         able = self._abilities = self._able(remote)
         if self._full:
             self._doubt_everything()
-        self._scope = Scope(self._db, app, target)
+        self._scope = Scope(self._db, app, target, takes_groups=able.takes_groups)
+        if target.options.groups and not able.takes_groups:
+            self._left_out.add("Groups")
         users = self.recount()
         taken = links.taken(self._db, target) if target.options.match else None
         pusher = Pusher(remote, able, patch=target.options.patch and able.patch, taken=taken)

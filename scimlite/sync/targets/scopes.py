@@ -20,7 +20,7 @@ from ...scim import core
 from ...scim.filter_parser import parse_filter
 from ...scim.schema import ResourceType
 from . import loops
-from .stored import Leavers, LinkState, Options, Target, TargetError
+from .stored import Leavers, LinkState, Target, TargetError
 
 _LINK = TargetLinkRow
 #: Those whose place at the target was given up on purpose.
@@ -59,11 +59,11 @@ class Census:
 class Scope:
     """The users and groups of an app that a target is to have."""
 
-    def __init__(self, db: Database, app: App, target: Target) -> None:
+    def __init__(self, db: Database, app: App, target: Target, *, takes_groups: bool = True) -> None:
         """Raises TargetError for a filter that does not fit the app's schemas."""
         self._db = db
         self.options = target.options
-        self.types = types(app, self.options)
+        self.types = types(app, groups=self.options.groups and takes_groups)
         self._binds: dict[str, Any] = {"app": app.id, "target": target.id}
         bound = bound_filter(app, self.options.filter)
         user = self.types[0]
@@ -164,9 +164,9 @@ class Scope:
         return prepared(lambda db: query.order_by(row.id).limit(_PAGE))
 
 
-def types(app: App, options: Options) -> list[ResourceType]:
-    """The types that a target gets: users, and groups unless it is for users only."""
-    wanted = (core.USER, core.GROUP) if options.groups else (core.USER,)
+def types(app: App, *, groups: bool) -> list[ResourceType]:
+    """The types that a target gets: users, and perhaps groups."""
+    wanted = (core.USER, core.GROUP) if groups else (core.USER,)
     return [app.resource_types[each.endpoint] for each in wanted]
 
 

@@ -55,7 +55,7 @@ def _ask(remote: Remote, config: Reply, *, write: bool) -> Iterator[Finding]:
     yield Finding("ServiceProviderConfig", True if told else None, text)
     able = abilities.read(remote)
     yield Finding("abilities", None, _spelled(able))
-    if "Group" not in able.endpoints:
+    if not able.takes_groups:
         yield Finding("groups", None, "it has no groups: only users are pushed")
     if write:
         yield from _write(remote, able)

@@ -225,6 +225,17 @@ class TestServersThatLackSomething:
         assert pushed.users_there()["ann"]["externalId"] == ann
         assert len(pushed.users_there()) == 13
 
+    def test_no_groups(self, pushed: Pushed) -> None:
+        def after(asked: Asked, said: Said) -> Said:
+            if asked.path == "/ResourceTypes":
+                said.body["Resources"] = [each for each in said.body["Resources"] if each["name"] == "User"]
+            return said
+
+        pushed.quirks.after = after
+        fill(pushed, 3)
+        assert pushed.ok() == {"created": 3}
+        assert pushed.row.attributes_left_out == ["Groups"]
+
     def test_attributes_that_it_does_not_take(self, pushed: Pushed) -> None:
         def after(asked: Asked, said: Said) -> Said:
             if asked.path == "/ResourceTypes":
@@ -281,10 +292,9 @@ class TestServersThatFail:
         pushed.assert_equal()
 
     def test_it_wants_to_be_left_alone(self, pushed: Pushed) -> None:
-        times = iter([True, True])
-        pushed.quirks.before = lambda asked: (
-            Said(429, headers={"Retry-After": "1"}) if asked.method == "POST" and next(times, False) else None
-        )
+        # More often than a request is tried; the last ones do not say for how long.
+        times = iter([Said(429, headers={"Retry-After": "0.05"})] * 18 + [Said(503, headers={"Retry-After": "1"})])
+        pushed.quirks.before = lambda asked: next(times, None) if asked.method == "POST" else None
         fill(pushed)
         pushed.ok()
         pushed.assert_equal()
