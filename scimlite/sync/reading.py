@@ -118,7 +118,7 @@ class Opening:
     #: By the name of the option: a text, or a list of texts where it may be given several times.
     settings: Mapping[str, str | Sequence[str]]
     #: The password, token or key; None when the source has none.
-    secret: str | None
+    secret: str | None = field(repr=False)
     #: The client for other hosts; it judges their addresses.
     client: Client
     #: The attributes that the mapping reads, by type, in the operator's spelling.

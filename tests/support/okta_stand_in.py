@@ -100,7 +100,8 @@ def _matches(entry: Json, text: str | None) -> bool:
     for either in (text or "").split(" or "):
         parts = re.findall(r'([\w.]+) (eq|gt) "([^"]*)"', either)
         values = [
-            (entry.get(name, entry["profile"].get(name.removeprefix("profile."))), op, is_) for name, op, is_ in parts
+            (entry.get(name, entry.get("profile", {}).get(name.removeprefix("profile."))), op, is_)
+            for name, op, is_ in parts
         ]
         if all(value == wanted if op == "eq" else value > wanted for value, op, wanted in values):
             return True

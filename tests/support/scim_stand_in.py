@@ -27,6 +27,8 @@ class ScimStandIn(StandIn):
     repeats: bool = False
     refuses_the_end: bool = False
     members_in_lists: bool = True
+    #: Parameters that it refuses.
+    lacks: tuple[str, ...] = ()
     #: Users that go before the second page is asked for.
     leavers: list[str] = field(default_factory=list)
 
@@ -49,6 +51,8 @@ class ScimStandIn(StandIn):
         return self._page(found, query)
 
     def _page(self, found: list[dict[str, Json]], query: Mapping[str, str]) -> Reply:
+        if any(name in query for name in self.lacks):
+            return json_reply({"scimType": "invalidValue"}, 501 if "cursor" in query else 400)
         start = int(query.get("cursor") or query.get("startIndex") or 1)
         if start > 1 and self.leavers:
             gone = self.leavers.pop()

@@ -13,6 +13,7 @@ import orjson
 from ... import deadline
 from ...errors import OperatorError
 from ...outbound import Answer, Client, Failed, Kind, Refused, retry_after
+from ...outbound.target import parse
 from ..reading import IncompleteError, SourceError
 from .authorization import Authorization
 from .refusals import TOO_MANY, TooLargeError, Unreachable, code_of, refusal
@@ -98,11 +99,7 @@ class Api:
     def follow(self, url: str, *, what: str, right: str = "", listed: bool = False) -> Page:
         """The document behind a link that the server gave. Raises like `get`, and for a link to another host."""
         url = urljoin(self.base + "/", url)
-        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
-            raise IncompleteError(
-                f"{self.host} says that {what} go on at another host, {urlsplit(url).hostname}, which would be given "
-                f"{self._signs_in_with}. Nothing was done."
-            )
+        self._require_same_place(url, what)
         answer = self._answer("GET", url, what, b"", right)
         document = self._document(answer.body, what)
         if not isinstance(document, list if listed else dict):
@@ -162,6 +159,18 @@ class Api:
             self._spare(answer.headers)
             return answer
         raise IncompleteError(f"{self.host} did not give {what}. Nothing was done.")
+
+    def _require_same_place(self, url: str, what: str) -> None:
+        """Raises IncompleteError for a link to another host, which would be given what signs in."""
+        try:
+            there, here = parse(url), parse(self.base)
+        except OperatorError as error:
+            raise SourceError(str(error)) from None
+        if there.place != here.place:
+            raise IncompleteError(
+                f"{self.host} says that {what} go on at {there.scheme}://{there.authority}, and not at "
+                f"{here.scheme}://{here.authority}: {self._signs_in_with} would be sent there. Nothing was done."
+            )
 
     def _send(self, method: str, url: str, body: bytes) -> Answer:
         """An answer of any kind. Raises Failed when another try may get one, and SourceError."""

@@ -17,7 +17,7 @@ from .tokens import Tokens, client_credentials
 
 Json = Any
 
-#: By cloud: Graph, and where tokens come from.
+#: By cloud: Graph, and what gives tokens.
 _CLOUDS = {
     "global": ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
     "us-gov": ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
@@ -36,8 +36,8 @@ class GraphReader:
     """Reads users by a list, and groups with their members by a delta query, which needs no request for each group."""
 
     def __init__(self, opening: Opening) -> None:
-        graph, login = _CLOUDS[opening.text("cloud") or "global"]
-        graph, login = opening.text("url") or graph, opening.text("login-url") or login
+        usual = _CLOUDS[opening.text("cloud") or "global"]
+        graph, login = opening.text("url") or usual[0], opening.text("login-url") or usual[1]
         self._tenant = quote(opening.text("tenant") or "", safe="")
         if opening.secret is None:
             raise SourceError("Give the client secret of the application as the secret.")
@@ -158,7 +158,9 @@ class GraphReader:
                 values["manager"] = [manager["id"]]
             key: str = user["id"]
             name = values.get("userPrincipalName", [key])[0]
-            yield Record(USER, key, name, values, user.get("accountEnabled") is not False)
+            active = user.get("accountEnabled")
+            fault = None if isinstance(active, bool) else "Graph does not say whether it is enabled"
+            yield Record(USER, key, name, values, active is True, fault=fault)
 
     def _users_of(self, ids: Iterable[str]) -> Iterator[Record]:
         """The users with these ids, of them those of the filter."""
@@ -217,8 +219,6 @@ class GraphReader:
         url = self._api.url(place, {"$select": "id", "$top": _PAGE})
         return once(self._api.pages(url, _next, what=what, right=_GROUPS_RIGHT), "value", what)
 
-    # --- delta queries --------------------------------------------------------------------------------------------
-
     def _deltas(self) -> Iterator[tuple[str, str, str, str]]:
         yield USER, "users/delta", "the changed users", _USERS_RIGHT
         if self._groups:
@@ -226,10 +226,9 @@ class GraphReader:
 
     def _delta(self, url: str, what: str, right: str) -> Iterator[Page]:
         """The pages of a delta query, the last of which has the link to later ones. Raises IncompleteError."""
-        page = None
         for page in self._api.pages(url, _next, what=what, right=right):
             yield page
-        if page is None or not isinstance(page.document.get(_DELTA), str):
+        if not isinstance(page.document.get(_DELTA), str):
             raise IncompleteError(f"{self._api.host} ended the list of {what} without its last link. Nothing was done.")
 
 
@@ -238,12 +237,12 @@ def _group(key: str, group: Mapping[str, Json], members: Sequence[str]) -> Recor
     return Record(GROUP, key, values.get("displayName", [key])[0], values, members=members)
 
 
-def _place(group: str) -> str:
-    return f"groups/{quote(group, safe='')}"
-
-
 def _next(page: Page) -> str | None:
     return found if isinstance(found := page.document.get(_NEXT), str) else None
+
+
+def _place(group: str) -> str:
+    return f"groups/{quote(group, safe='')}"
 
 
 KIND = Kind(

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..reading import GROUP, USER, Finding, IncompleteError, Kind, Opening, Option, Record, SourceError
+from ..reading import GROUP, USER, Finding, Kind, Opening, Option, Record, SourceError
 from .api import Api, Page, key_of, once, time_there
 from .authorization import Authorization, Fixed
 from .documents import values_of
@@ -18,11 +18,13 @@ from .tokens import Tokens, assertion, key_text
 
 Json = Any
 
-#: Of the others nobody can sign in: STAGED, PROVISIONED, SUSPENDED, DEPROVISIONED.
+#: Who can sign in, if with a new password, and who cannot.
 _ACTIVE = frozenset(("ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY"))
+_INACTIVE = frozenset(("STAGED", "PROVISIONED", "SUSPENDED", "DEPROVISIONED"))
 #: A list has them only when it is asked for them.
 _DEPROVISIONED = 'status eq "DEPROVISIONED"'
-_PAGE = 200
+#: Entries in a page: users and groups, and members of a group.
+_PAGE, _MEMBERS = 200, 1000
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?')
 #: Seconds by which a position is earlier than it is there, for what was being written then.
 _OVERLAP = 300
@@ -168,10 +170,10 @@ class OktaReader:
 
     def _members(self, group: str) -> Iterator[dict[str, Json]]:
         place = f"api/v1/groups/{quote(group, safe='')}/users"
-        return self._list(place, f"the members of the group {group}", _GROUPS_RIGHT)
+        return self._list(place, f"the members of the group {group}", _GROUPS_RIGHT, _MEMBERS)
 
-    def _list(self, place: str, what: str, right: str, **query: str) -> Iterator[dict[str, Json]]:
-        url = self._api.url(place, {"limit": _PAGE, **query})
+    def _list(self, place: str, what: str, right: str, size: int = _PAGE, **query: str) -> Iterator[dict[str, Json]]:
+        url = self._api.url(place, {"limit": size, **query})
         return once(self._api.pages(url, _next, what=what, right=right, listed=True), None, what)
 
     def _one(self, type: str, key: str) -> dict[str, Json] | None:
@@ -190,12 +192,14 @@ class OktaReader:
     def _user(self, user: dict[str, Json]) -> Record:
         key: str = user["id"]
         values = values_of(_profile(user))
-        values["status"] = [str(user.get("status"))]
+        status = user.get("status")
+        values["status"] = [str(status)]
         login = values.get("login", [key])[0]
         self._keys[key.lower()] = self._keys[login.lower()] = key
         for email in values.get("email", ()):
             self._emails.setdefault(email.lower(), key)
-        return Record(USER, key, login, values, user.get("status") in _ACTIVE)
+        fault = None if status in _ACTIVE | _INACTIVE else f"its status is {status!r}, which this version does not know"
+        return Record(USER, key, login, values, status in _ACTIVE, fault=fault)
 
     def _group(self, group: dict[str, Json]) -> Record:
         key: str = group["id"]
@@ -209,10 +213,9 @@ class OktaReader:
 
 
 def _profile(entry: dict[str, Json]) -> dict[str, Json]:
+    """What is known of an entry; an entry without it has no name, so that it is refused."""
     profile = entry.get("profile")
-    if not isinstance(profile, dict):
-        raise IncompleteError(f"{entry['id']} has no profile. Nothing was done.")
-    return profile
+    return profile if isinstance(profile, dict) else {}
 
 
 def _next(page: Page) -> str | None:

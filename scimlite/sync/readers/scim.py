@@ -155,24 +155,43 @@ class ScimReader:
             if path.lower().startswith(_ENTERPRISE):
                 values.setdefault(path[len(_ENTERPRISE) :], found)
         name: Json = resource.get("userName" if type == USER else "displayName")
-        active = resource.get("active") is not False
-        members = self._members(resource) if type == GROUP else []
-        return Record(type, key, name if isinstance(name, str) else key, values, active, members)
+        called = name if isinstance(name, str) else key
+        if type == USER:
+            said = resource.get("active")
+            active = True if said is None else _truth(said)
+            fault = None if active is not None else "active is neither true nor false"
+            return Record(USER, key, called, values, active is not False, fault=fault)
+        members = self._members(resource)
+        fault = None if members is not None else "a member has neither value nor $ref"
+        return Record(GROUP, key, called, values, members=members or (), fault=fault)
 
-    def _members(self, group: dict[str, Json]) -> list[str]:
-        """The ids of a group's members; those that a list leaves out are in the group itself."""
+    def _members(self, group: dict[str, Json]) -> list[str] | None:
+        """The ids of a group's members, which may be in the group itself alone; None when one has no id."""
         found = group.get("members")
         if found is None:
             one = self._one(GROUP, group["id"])
             if one is None:
                 raise IncompleteError(f"The group {group['id']} went while it was read. The next run reads again.")
             found = one.get("members") or []
-        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            raise IncompleteError(f"The members of the group {group['id']} are no list. Nothing was done.")
-        values = [value for each in found if isinstance(value := each.get("value"), str)]
-        if len(values) < len(found):
-            raise IncompleteError(f"A member of the group {group['id']} has no value. Nothing was done.")
-        return values
+        made = [_member(each) for each in found] if isinstance(found, list) else [None]
+        return [each for each in made if each] if all(made) else None
+
+
+def _member(item: Json) -> str | None:
+    """The id of a member: its value, or else the end of its URL."""
+    if not isinstance(item, dict):
+        return None
+    value = item.get("value")
+    if not isinstance(value, str) and isinstance(item.get("$ref"), str):
+        value = item["$ref"].rstrip("/").rpartition("/")[2]
+    return value if isinstance(value, str) else None
+
+
+def _truth(value: Json) -> bool | None:
+    """A boolean, which some servers write as a text; None for what is none."""
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
 
 
 def _authorization(opening: Opening) -> Authorization:

@@ -70,7 +70,17 @@ def resources(ask: _Ask, able: Abilities, what: str) -> Iterator[dict[str, Json]
 
     Raises IncompleteError when some were left out, or a page comes again.
     """
-    return (_by_cursor if able.cursor else _by_index)(_shrinking(ask, able.page_size), able, what)
+    ask = _shrinking(ask, able.page_size)
+    if able.cursor:
+        try:
+            first = ask({"cursor": ""})
+        except AnswerError as error:
+            if error.status not in (400, 501):
+                raise
+            # It announces what it has not for this list.
+        else:
+            return _by_cursor(ask, first, what)
+    return _by_index(ask, able, what)
 
 
 def _shrinking(ask: _Ask, size: int) -> _Ask:
@@ -89,12 +99,10 @@ def _shrinking(ask: _Ask, size: int) -> _Ask:
     return page
 
 
-def _by_cursor(ask: _Ask, able: Abilities, what: str) -> Iterator[dict[str, Json]]:
+def _by_cursor(ask: _Ask, page: Page, what: str) -> Iterator[dict[str, Json]]:
     seen: set[str] = set()
     cursors: set[str] = set()
-    cursor, total = "", None
     while True:
-        page = ask({"cursor": cursor})
         for resource in page.list("Resources", what):
             key = key_of(resource, what)
             if key in seen:
@@ -108,6 +116,7 @@ def _by_cursor(ask: _Ask, able: Abilities, what: str) -> Iterator[dict[str, Json
         if not isinstance(cursor, str) or cursor in cursors:
             raise IncompleteError(f"The server gave a cursor for {what} twice. Nothing was done.")
         cursors.add(cursor)
+        page = ask({"cursor": cursor})
     if len(seen) < total:
         raise _fewer(len(seen), total, what)
 
@@ -130,6 +139,10 @@ def _pass(ask: _Ask, able: Abilities, what: str, seen: set[str]) -> Generator[di
         try:
             page = ask({**order, "startIndex": start})
         except AnswerError as error:
+            if first < 0 and order and error.status in (400, 501):
+                # It sorts, and not by id.
+                order = {}
+                continue
             if first < 0 or len(here) < total or error.status not in (400, 404):
                 raise
             # Some servers refuse to look behind the end.

@@ -134,7 +134,7 @@ def test_a_right_that_is_lacking_is_named(graph, reader):
 @pytest.mark.parametrize(
     ("place", "document", "said"),
     [
-        ("/v1.0/users", {"value": [], "@odata.nextLink": "https://evil.example/v1.0/users"}, "at another host"),
+        ("/v1.0/users", {"value": [], "@odata.nextLink": "https://evil.example/v1.0/users"}, "at https://evil.example"),
         ("/v1.0/users", {"value": [{"id": "u"}, {"id": "u"}]}, "u came twice"),
         ("/v1.0/users", {"value": [{}]}, "has no id"),
         ("/v1.0/users", {"value": 1}, "not what this kind of server sends"),

@@ -105,6 +105,23 @@ def test_only_the_members_of_groups_are_read(org):
         assert "has no group none (404" in failed(reader.check())[1]
 
 
+def test_who_cannot_be_understood_is_refused_and_no_leaver(org, reader):
+    org.user("00u1", "ON_LEAVE")
+    org.user("00u2")
+    del org.users["00u2"]["profile"]
+    found = everything(reader)
+    assert found["00u1"].fault == "its status is 'ON_LEAVE', which this version does not know"
+    assert found["00u2"].values.keys() == {"status"}
+
+
+def test_a_link_may_spell_the_host_in_another_way(org):
+    for number in range(5):
+        org.user(f"00u{number}")
+    org.base = org.base.replace("127.0.0.1", "org.example")
+    with reading("okta", "right", url=org.base.replace("org.example", "Org.Example")) as reader:
+        assert len(everything(reader)) == 5
+
+
 def test_half_of_the_rate_limit_is_left_to_others(org, reader):
     for number in range(8):
         org.user(f"00u{number}")
@@ -175,7 +192,7 @@ def test_rights_that_are_lacking_are_named(org, reader):
 @pytest.mark.parametrize(
     ("link", "said"),
     [
-        ("<https://evil.example/api/v1/users?after=2>", "at another host, evil.example"),
+        ("<https://evil.example/api/v1/users?after=2>", "go on at https://evil.example, and not at http://127"),
         ("<{base}/api/v1/users?limit=200>", "leads in a circle through the users"),
         ("<{base}/api/v1/users?limit=200&x=1>", "00u0 came twice among the users"),
     ],

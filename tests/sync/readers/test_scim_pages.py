@@ -10,7 +10,7 @@ from scimlite.sync.readers import api
 from scimlite.sync.reading import IncompleteError, SourceError
 from stand_ins import everything, failed, json_reply, reading
 
-CURSOR = {"pagination": {"cursor": True}}
+CURSOR, SORT = {"pagination": {"cursor": True}}, {"sort": {"supported": True}}
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,16 @@ def reader(server):
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 9])
 @pytest.mark.parametrize(
     "quirks",
-    [{}, {"config": None}, {"config": CURSOR}, {"total": "page"}, {"refuses_the_end": True}, {"most": 100}],
-    ids=["plain", "no config", "cursor", "total of the page", "refuses the end", "one page"],
+    [
+        {},
+        {"config": None},
+        {"config": CURSOR},
+        {"config": {**CURSOR, **SORT}, "lacks": ("cursor", "sortBy")},
+        {"total": "page"},
+        {"refuses_the_end": True},
+        {"most": 100},
+    ],
+    ids=["plain", "no config", "cursor", "less than it says", "total of the page", "refuses the end", "one page"],
 )
 def test_everything_is_read(server, reader, number, quirks):
     for name, value in quirks.items():
@@ -65,6 +73,21 @@ def test_who_is_moved_out_of_sight_by_a_leaver_is_read_by_another_pass(server, r
     server.people(9)
     server.leavers = ["u00"]
     assert everything(reader).keys() == {f"u{each:02}" for each in range(9)}
+
+
+def test_values_that_are_written_otherwise_are_understood_or_refused(server, reader):
+    spellings = {"a": "False", "b": "true", "c": None, "d": "maybe", "e": 0}
+    server.users = [{"id": key, "userName": key, "active": value} for key, value in spellings.items()]
+    links = {"x": [{"$ref": "https://x.example/Users/a"}], "y": [{"value": "a"}, {}], "z": "a"}
+    server.groups = [{"id": key, "displayName": key, "members": value} for key, value in links.items()]
+    found = everything(reader)
+    assert {key: each.active for key, each in found.items() if not each.fault and key in spellings} == {
+        "a": False,
+        "b": True,
+        "c": True,
+    }
+    assert list(found["x"].members) == ["a"]
+    assert {key for key, each in found.items() if each.fault} == {"d", "e", "y", "z"}
 
 
 def test_members_that_a_list_leaves_out_are_in_the_group(server, reader):
