@@ -9,6 +9,7 @@ import click
 
 from scimlite.admin import target_state, targets
 from scimlite.apps import get as get_app
+from scimlite.sync import secret_references
 from scimlite.sync.targets.stored import DEFAULT_EVERY, Options
 from scimlite.visible_text import visible
 
@@ -195,6 +196,8 @@ def edit(
         own_roots=context.installation.scim_roots,
         anew=anew,
     )
+    if edited.secret != found.secret:
+        secret_references.forget(context.settings.state_dir, found.secret)
     click.echo(f"The target {visible(edited.name)} of {app.slug} is changed.", err=True)
 
 

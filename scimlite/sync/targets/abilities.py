@@ -56,6 +56,12 @@ class Abilities:
         endpoint = self.endpoints.get(type, f"/{type}s")
         return endpoint if remote_id is None else f"{endpoint}/{quote(remote_id, safe='')}"
 
+    def takes_path(self, type: str, path: str) -> bool:
+        """True when a value can be sent at a path of PATCH, such as `name.givenName` or `urn:…:User:department`."""
+        urn, colon, rest = path.rpartition(":")
+        name, _, sub = rest.partition(".")
+        return self.takes(type, urn if colon else None, name, sub or None)
+
     def takes(self, type: str, urn: str | None, name: str, sub: str | None = None) -> bool:
         """True when a value can be sent: an attribute of the type's own schema, or of an extension's."""
         key = _CORE[type] if urn is None else urn.lower()

@@ -19,6 +19,9 @@ from .memberships import Member
 from .pushing import Act, Task
 from .stored import Leavers, LinkState, Target
 
+#: The part of a group that stands for all its members, where they are sent as a whole.
+_MEMBERS = "members"
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -80,15 +83,24 @@ class Preparer:
         link = item.link
         shaped = documents.shape(resource_type, document, link.uuid, self._abilities, urls)
         self.left_out |= shaped.left_out
-        members = None
+        members, known = None, link.known
         if link.type == core.GROUP.name and not patch:
             members = memberships.all_of(self._db, self._target, link.resource_id)
             # For the comparison alone: there is no PATCH.
-            shaped.parts["members"] = sorted(member.remote_id for member in members)
+            shaped.parts[_MEMBERS] = sorted(member.remote_id for member in members)
+        else:
+            # What is left of a time without PATCH would have all members removed.
+            known.pop(_MEMBERS, None)
+        # Nothing is removed that the target does not know any more.
+        known = {
+            path: text
+            for path, text in known.items()
+            if path == _MEMBERS or self._abilities.takes_path(link.type, path)
+        }
         digests = shaped.digests
         state = LinkState.WAITS if shaped.waits else LinkState.OK
         prepared = Prepared(item, Act.PUSH, None, shaped, members, state, digests)
-        if link.remote_id is None or link.known != digests:
+        if link.remote_id is None or known != digests:
             prepared.task = Task(
                 Act.PUSH,
                 link.type,
@@ -97,7 +109,7 @@ class Preparer:
                 item.linked,
                 shaped.document,
                 shaped.parts,
-                link.known,
+                known,
                 bool(link.active),
                 members,
             )

@@ -87,7 +87,11 @@ def _named(workspace: Workspace, target: Target, prepared: Prepared) -> Iterator
     added = removed = 0
     if link.type == core.GROUP.name:
         added, removed = memberships.count_differences(workspace.db, target, link.resource_id)
-    paths = [each["path"] for each in documents.operations(prepared.shaped.parts, link.known)]
+    paths = (
+        [each["path"] for each in documents.operations(prepared.shaped.parts, prepared.task.known)]
+        if prepared.task
+        else []
+    )
     if link.remote_id is None:
         yield Planned("create", link.type, link.uuid, item.name, [], added, removed)
     elif paths or added or removed:

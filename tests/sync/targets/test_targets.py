@@ -190,6 +190,12 @@ class TestServersThatLackSomething:
         pushed.ok()
         pushed.assert_equal()
         assert pushed.ok() == {}
+        # Members go by themselves once it has PATCH, and those who are there stay.
+        pushed.quirks.before, pushed.quirks.after = lambda asked: None, lambda asked, said: said
+        pushed.edit(members=50)
+        pushed.here.client.patch(f"/Groups/{groups[0]}", replaced("displayName", "oddly")).ok()
+        assert pushed.ok() == {"changed": 1}
+        pushed.assert_equal()
 
     def test_no_more_than_so_many_members(self, pushed: Pushed) -> None:
         pushed.quirks.before = most_members
@@ -238,18 +244,12 @@ class TestServersThatLackSomething:
 
     def test_attributes_that_it_does_not_take(self, pushed: Pushed) -> None:
         def after(asked: Asked, said: Said) -> Said:
-            if asked.path == "/ResourceTypes":
-                for each in said.body["Resources"]:
-                    each["schemaExtensions"] = []
-            if asked.path == "/Schemas":
-                for schema in said.body["Resources"]:
-                    kept = [each for each in schema["attributes"] if each["name"] != "title"]
-                    schema["attributes"] = kept
-                    for each in kept:
-                        if each["name"] == "name":
-                            each["subAttributes"] = [
-                                sub for sub in each["subAttributes"] if sub["name"] != "middleName"
-                            ]
+            said = _without_title(asked, said)
+            for schema in said.body["Resources"] if asked.path == "/Schemas" else ():
+                for each in schema["attributes"]:
+                    if each["name"] == "name":
+                        subs = each["subAttributes"]
+                        each["subAttributes"] = [sub for sub in subs if sub["name"] != "middleName"]
             return said
 
         pushed.quirks.after = after
@@ -262,6 +262,28 @@ class TestServersThatLackSomething:
         assert "title" not in there
         assert ENTERPRISE_URN not in there
         assert pushed.row.attributes_left_out == ["name.middleName", "title", f"{ENTERPRISE_URN}:department"]
+
+    def test_attributes_that_it_does_not_take_any_more(self, pushed: Pushed) -> None:
+        body = {"userName": "ann", "title": "Dr", ENTERPRISE_URN: {"department": "Sales"}}
+        ann = pushed.here.client.post("/Users", body).ok().id
+        pushed.ok()
+        pushed.quirks.after = _without_title
+        pushed.edit(members=50)
+        gone = ({"op": "remove", "path": "title"}, {"op": "remove", "path": f"{ENTERPRISE_URN}:department"})
+        pushed.here.client.patch(f"/Users/{ann}", replaced("nickName", "A"), *gone).ok()
+        assert pushed.ok() == {"changed": 1}
+        assert pushed.quirks.asked[-1].operations == [replaced("nickName", "A")]
+
+
+def _without_title(asked: Asked, said: Said) -> Said:
+    """The target has neither an extension nor the attribute title."""
+    if asked.path == "/ResourceTypes":
+        for each in said.body["Resources"]:
+            each["schemaExtensions"] = []
+    if asked.path == "/Schemas":
+        for schema in said.body["Resources"]:
+            schema["attributes"] = [each for each in schema["attributes"] if each["name"] != "title"]
+    return said
 
 
 def _unfiltered(pushed: Pushed, asked: Asked) -> Said | None:
