@@ -47,8 +47,8 @@ def unique_member(value: str) -> str:
 
 
 def _pair(type: str, value: str) -> str:
-    folded = _folded(_BLANKS.sub(" ", value.strip()))
-    escaped = re.sub(r'([\\",+=;<>#])', r"\\\1", folded)
+    folded = _folded(_BLANKS.sub(" ", value.strip(" ")))
+    escaped = re.sub(r'([\\",+=;<>]|^#)', r"\\\1", folded)
     return f"{_TYPES.get(type, type.lower())}={escaped}"
 
 

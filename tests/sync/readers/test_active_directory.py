@@ -11,11 +11,15 @@ import pytest
 import openldap
 import samba_dc
 from samba_dc import ADMIN, DOMAIN, PASSWORD, DomainController
+from scimlite.admin import sources
 from scimlite.outbound import Client
-from scimlite.sync import kinds
+from scimlite.sync import kinds, secret_references
+from scimlite.sync.history import Outcome
 from scimlite.sync.readers import active_directory
 from scimlite.sync.reading import Opening, Record, SourceError
+from scimlite.sync.rules import Rules
 from scimlite.sync.shaping import Expression
+from sourced import Sourced
 
 KIND = kinds.get("ad")
 PEOPLE, OTHERS, GROUPS = f"OU=People,{DOMAIN}", f"OU=Others,{DOMAIN}", f"OU=Groups,{DOMAIN}"
@@ -222,6 +226,35 @@ def test_who_must_change_the_password_is_still_active(controller):
     assert read(reader)["oldpw"].active
     controller.modify(f"dn: CN=oldpw,{PEOPLE}\nchangetype: delete\n\n")
     reader.close()
+
+
+def test_an_app_follows_the_domain(installation, controller, tmp_path):
+    base = f"OU=App,{DOMAIN}"
+    controller.modify(ou(base) + "".join(user(f"{name}9", at=base) for name in ("ann", "bob", "cid", "dan")))
+    site = Sourced.new(installation, f"ad-{installation.db.kind}")
+    sources.remove(site.workspace, site.source, users=sources.KEEP, state_dir=tmp_path)
+    reference = secret_references.keep(installation.settings.state_dir, "ad", PASSWORD)
+    options = {"url": controller.url, "bind": READER, "base": [base], "groups": ["none"]}
+    sources.add(site.workspace, "corp", "ad", options, secret=reference, rules=Rules(missing_after=1, hold_below=0))
+    assert site.sync().whole
+    names = [f"{name}9@example.test" for name in ("ann", "bob", "cid", "dan")]
+    assert site.active() == set(names)
+    controller.modify(
+        f"dn: CN=ann9,{base}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 546\n\n"
+        f"dn: CN=bob9,{base}\nchangetype: modrdn\nnewrdn: CN=bob9\ndeleteoldrdn: 1\nnewsuperior: {OTHERS}\n\n"
+        f"dn: CN=cid9,{base}\nchangetype: delete\n\n"
+    )
+    # By its new number who was disabled is found; who went, and who was deleted, by the full run.
+    assert not site.sync().whole
+    assert site.active() == set(names[1:])
+    assert site.sync(whole=True).whole
+    assert site.active() == set(names[3:])
+    # A base with a new name is an error, and no domain without people.
+    controller.modify(f"dn: {base}\nchangetype: modrdn\nnewrdn: OU=Apps\ndeleteoldrdn: 1\n\n")
+    assert "has no base OU=App," in (site.sync(outcome=Outcome.FAILED).detail or "")
+    assert site.active() == set(names[3:])
+    left = (f"CN=bob9,{OTHERS}", f"CN=ann9,OU=Apps,{DOMAIN}", f"CN=dan9,OU=Apps,{DOMAIN}", f"OU=Apps,{DOMAIN}")
+    controller.modify("".join(f"dn: {name}\nchangetype: delete\n\n" for name in left))
 
 
 def test_who_is_active_is_not_guessed_where_it_may_not_be_read(controller):

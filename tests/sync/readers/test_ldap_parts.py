@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openldap import require
 from scimlite.sync.readers import active_directory, ldap_ranges
@@ -236,3 +238,19 @@ def test_what_errors_mean(name, info, said):
 )
 def test_what_ends_early_is_incomplete(name):
     assert isinstance(in_words(getattr(library(), name)(), "ldap://h"), IncompleteError)
+
+
+#: Control characters are always escaped.
+_letters = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=6)
+
+
+@given(st.lists(_letters.filter(str.strip), min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_a_name_is_the_same_however_it_is_escaped(values):
+    from ldap.dn import escape_dn_chars
+
+    short = ",".join(f"cn={escape_dn_chars(value)}" for value in values)
+    long = ", ".join("CN=" + "".join(f"\\{byte:02X}" for byte in value.encode()) for value in values)
+    assert normal(short) == normal(long)
+    assert normal(normal(short)) == normal(short)
+    assert normal(short) != normal(f"{short},cn=more")
