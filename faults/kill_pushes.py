@@ -40,7 +40,9 @@ class Trial:
     def __init__(self, here: Installation, there: Installation, folder: Path, stack: ExitStack) -> None:
         self.there = there
         self.chance = random.Random(1)
-        app, other = here.app("here"), there.app("there")
+        # Nobody is held: many come and go.
+        unbound = {"brake-users": "off", "brake-percent": "off"}
+        app, other = here.app("here", **unbound), there.app("there", **unbound)
         self.quirks = QuirkyTarget(f"{there.url}/scim/v2/{other.slug}", other.text)
         stack.enter_context(self.quirks.serving())
         client = stack.enter_context(outbound.Client(LOOPBACK))
