@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
-from ..reading import GROUP, USER, Kind, Opening, Option, Record
+from ..reading import GROUP, USER, Kind, Opening, Option, Record, SourceError
 from . import ldap_ranges
 from .ldap import COMMON
 from .ldap_changes import newer
@@ -21,6 +21,7 @@ _DISABLED = 0x2
 _NEVER, _EPOCH = (0, 0x7FFFFFFFFFFFFFFF), 11_644_473_600
 #: Members that are asked for at once; a server gives so many at most (MaxValRange).
 RANGE = 1500
+_GLOBAL_CATALOG = (3268, 3269)
 _CRITICAL = "(!(isCriticalSystemObject=TRUE))"
 
 
@@ -52,6 +53,11 @@ class ActiveDirectoryReader(LdapReader):
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening, FLAVOUR)
+        if self.session.address.port in _GLOBAL_CATALOG:
+            raise SourceError(
+                "--url: this is the port of the global catalog, which has few attributes, and members of universal "
+                "groups only. Use ldaps://HOST without a port, and a source for each domain."
+            )
         self._with_primary = opening.text("primary-group") == "on"
         #: The names of users by the number of their primary group.
         self._primary: dict[str, list[str]] = {}

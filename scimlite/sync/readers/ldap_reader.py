@@ -218,7 +218,7 @@ class LdapReader:
 
     def _user(self, name: str, known: str, attributes: Attributes) -> Record:
         key = self._key(name, attributes)
-        self._names.add(known, key, self.uids(attributes))
+        self._names.add(known, key, self.uids(attributes) if self.group_bases else ())
         self.note_user(name, attributes)
         values, fault = self._values(USER, attributes)
         active = self.is_active(attributes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openldap import require
+import openldap
+from scimlite.sync import kinds
 from scimlite.sync.readers import active_directory, ldap_ranges
 from scimlite.sync.readers.ldap_connection import in_words, library
 from scimlite.sync.readers.ldap_filters import checked
@@ -19,7 +22,7 @@ from scimlite.sync.reading import IncompleteError, Opening, SourceError
 
 @pytest.fixture(scope="module", autouse=True)
 def _library():
-    require()
+    openldap.require()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +192,18 @@ def test_ids_of_active_directory_are_shown_as_windows_shows_them():
     for name, value in (("objectsid", sid[:-1]), ("objectguid", b"short")):
         with pytest.raises(ValueError):
             shown[name](value)
+
+
+def test_without_the_library_the_kinds_are_there_and_say_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ldap", None)
+    for name in ("ldap", "ad"):
+        with pytest.raises(SourceError, match=r"pip install 'scimlite\[ldap\]'"):
+            kinds.get(name).open(Opening({"url": "ldap://h", "base": ["dc=x"]}, None, openldap.CLIENT))
+
+
+def test_the_global_catalog_is_no_source():
+    with pytest.raises(SourceError, match="a source for each domain"):
+        kinds.get("ad").open(Opening({"url": "ldaps://h:3269", "base": ["dc=x"]}, None, openldap.CLIENT))
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
