@@ -97,7 +97,7 @@ CALLS = [
     ("source", "map", "set", "title", "title", "--app", "acme"),
     ("source", "map", "unset", "title", "--app", "acme"),
     ("source", "map", "reset", "--app", "acme"),
-    ("source", "map", "import", "source.json", "--app", "acme"),
+    ("source", "map", "import", "acme.json", "--app", "acme"),
     ("source", "remove", "--app", "acme", "--yes"),
     ("reconcile", "acme", "--with", "mapping.json"),
     ("target", "add", "crm", "--app", "acme", "--url", "https://crm.example.com/scim", "--token-env", "CRM_TOKEN"),
@@ -126,7 +126,7 @@ CALLS = [
     ("app", "delete", "acme", "--yes"),
 ]
 #: They go on to report what else they find.
-REPORTS = [("check",), ("db", "status"), ("db", "check"), ("app", "test")]
+REPORTS = [("check",), ("db", "status"), ("db", "check"), ("app", "test"), ("target", "status")]
 WITHOUT_DATABASE = {("completion",), ("serve",)}
 
 

@@ -128,7 +128,7 @@ def test_refused_tokens_are_counted_by_address(installation: Installation, app: 
         assert time.monotonic() < deadline, shown
         time.sleep(0.3)
     assert list(shown) == list(wanted)
-    assert "from 192.0.2.66 (4), 2001:db8::7 (2), 127.0.0.1 (1)" in commands.ok("app", "show", app.slug)
+    assert "from 192.0.2.66 (4), 2001:db8::7 (2), 127.0.0.1 (1)" in commands.ok("app", "show", app.slug, "--all")
 
 
 def test_many_addresses_fill_nothing(installation: Installation, app: Connected) -> None:
