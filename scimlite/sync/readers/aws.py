@@ -174,6 +174,9 @@ def _told(what: str, right: str) -> Iterator[None]:
         ) from None
     except (ConnectionError, HTTPClientError) as error:
         raise AwsError(f"AWS cannot be reached for {what}: {type(error).__name__}. Nothing was done.", "TCP") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # boto3 takes it for granted that an answer has the right form.
+        raise IncompleteError(f"AWS answered something else than {what}. Nothing was done.") from None
     except BotoCoreError as error:
         # Its text may have parameters, so only its kind is told.
         raise IncompleteError(f"Reading {what} ended with {type(error).__name__}. Nothing was done.") from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 Json = Any
 
 #: The part of an item that is its value.
 _VALUES = ("value", "address")
+_NOT_PARTS = frozenset(("type", *_VALUES))
 
 
 def values_of(document: Mapping[str, Json], leave_out: frozenset[str] = frozenset()) -> dict[str, list[str]]:
@@ -32,40 +33,45 @@ def values_of(document: Mapping[str, Json], leave_out: frozenset[str] = frozense
 
 
 def _put(made: dict[str, list[str]], path: str, value: Json) -> None:
-    text = _text(value)
-    if text is not None:
-        if text:
-            made.setdefault(path, []).append(text)
+    if type(value) is str:
+        # Most values are texts, so that they come first.
+        if value:
+            made[path] = [value]
     elif isinstance(value, dict):
-        _put_object(made, path, value)
+        main = _main(value)
+        if main:
+            made[path] = [main]
+        for name, part in value.items():
+            _put(made, f"{path}.{name}", part)
     elif isinstance(value, list):
         texts = [text for each in value if (text := _text(each))]
         if texts:
             made[path] = texts
-        _put_items(made, path, [each for each in value if isinstance(each, dict)])
+        else:
+            _put_items(made, path, [each for each in value if isinstance(each, dict)])
+    elif text := _text(value):
+        made[path] = [text]
 
 
-def _put_object(made: dict[str, list[str]], path: str, value: Mapping[str, Json]) -> None:
-    main = _main(value)
-    if main:
-        made[path] = [main]
-    for name, part in value.items():
-        _put(made, f"{path}.{name}", part)
-
-
-def _put_items(made: dict[str, list[str]], path: str, items: Sequence[Mapping[str, Json]]) -> None:
+def _put_items(made: dict[str, list[str]], path: str, items: list[Mapping[str, Json]]) -> None:
     labels: set[str] = set()
-    for number, item in enumerate(sorted(items, key=lambda each: _of(each, "primary") is not True)):
+    if len(items) > 1:
+        items.sort(key=lambda each: _of(each, "primary") is not True)
+    for number, item in enumerate(items):
         label = _text(_of(item, "type")) or "work"
         main = _main(item)
         if main:
             made.setdefault(path, []).append(main)
             made.setdefault(f"{path}.{label}", []).append(main)
+        if number and label in labels:
+            continue
         for name, part in item.items():
-            if number == 0:
-                _put(made, f"{path}.{name}", part)
-            if label not in labels:
-                _put(made, f"{path}.{label}.{name}", part)
+            # The value itself is there already.
+            if name.lower() not in _NOT_PARTS:
+                if number == 0:
+                    _put(made, f"{path}.{name}", part)
+                if label not in labels:
+                    _put(made, f"{path}.{label}.{name}", part)
         labels.add(label)
 
 
@@ -74,16 +80,13 @@ def _main(item: Mapping[str, Json]) -> str | None:
 
 
 def _of(item: Mapping[str, Json], name: str) -> Json:
-    """A part of an object, whatever the case of its name."""
-    if name in item:
-        return item[name]
-    return next((value for key, value in item.items() if key.lower() == name), None)
+    """A part of an object, whose name may begin with a capital."""
+    found = item.get(name)
+    return item.get(name.capitalize()) if found is None else found
 
 
 def _text(value: Json) -> str | None:
-    """A value that is no list and no object as text; an empty one for null."""
-    if value is None:
-        return ""
+    """A value that is no list and no object as text; None for these, and for null."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -195,7 +195,7 @@ class GraphReader:
                 # A group comes in parts, and each has some of its members.
                 groups.setdefault(key, {}).update(part)
                 mine = members.setdefault(key, {})
-                for member in part.get("members@delta") or ():
+                for member in Page(part, {}).list("members@delta", "the members of a group"):
                     id = key_of(member, "the members of a group")
                     if "@removed" in member:
                         mine.pop(id, None)
@@ -226,9 +226,11 @@ class GraphReader:
 
     def _delta(self, url: str, what: str, right: str) -> Iterator[Page]:
         """The pages of a delta query, the last of which has the link to later ones. Raises IncompleteError."""
+        link = None
         for page in self._api.pages(url, _next, what=what, right=right):
             yield page
-        if not isinstance(page.document.get(_DELTA), str):
+            link = page.document.get(_DELTA)
+        if not isinstance(link, str) or not link:
             raise IncompleteError(f"{self._api.host} ended the list of {what} without its last link. Nothing was done.")
 
 

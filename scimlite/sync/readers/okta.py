@@ -192,8 +192,8 @@ class OktaReader:
     def _user(self, user: dict[str, Json]) -> Record:
         key: str = user["id"]
         values = values_of(_profile(user))
-        status = user.get("status")
-        values["status"] = [str(status)]
+        status = str(user.get("status"))
+        values["status"] = [status]
         login = values.get("login", [key])[0]
         self._keys[key.lower()] = self._keys[login.lower()] = key
         for email in values.get("email", ()):
