@@ -17,6 +17,7 @@ from installation import Connected, Installation, running
 from live_service import LiveService
 from postgres_server import PostgresServer
 from scimlite.config import Settings
+from shared_services import SharedServices
 
 POSTGRES = pytest.StashKey[PostgresServer]()
 MEMORY = pytest.StashKey[Path]()
@@ -109,14 +110,36 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
         service.assert_no_traceback()
 
 
+@pytest.fixture(scope="session")
+def shared_services(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedServices]:
+    """The running services that test files share."""
+    services = SharedServices(request, tmp_path_factory)
+    yield services
+    services.end()
+
+
+@pytest.fixture(scope="module")
+def shares_service() -> bool:
+    """True where the files of a folder can share a running service: what a test leaves is in the way of no other."""
+    return False
+
+
 @pytest.fixture(scope="module", params=databases.KINDS)
-def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shares_service: bool
+) -> Iterator[Installation]:
     """A running service, one for all tests of a file and once with each kind of database; each test makes its apps.
 
-    A test file may name settings in SETTINGS, without SCIMLITE_: `SETTINGS = {"MAX_BODY": "65536"}`.
+    A test file may name settings in SETTINGS, without SCIMLITE_: `SETTINGS = {"MAX_BODY": "65536"}`. Without any, it
+    shares the service with other files where its folder says so.
     """
-    folder = tmp_path_factory.mktemp("installation")
     settings = getattr(request.module, "SETTINGS", {})
+    if shares_service and not settings:
+        yield from request.getfixturevalue("shared_services").lent(request.param)
+        return
+    folder = tmp_path_factory.mktemp("installation")
     with databases.empty_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder, **settings))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Installation:
     keyring: Keyring
     service: LiveService | None = None
     _services: list[LiveService] = field(default_factory=list)
+    _log_begins: int = 0
 
     @classmethod
     def new(cls, database_url: str, folder: Path, **settings: str) -> Installation:
@@ -135,9 +137,31 @@ class Installation:
         return repr(rows).encode()
 
     def log(self) -> str:
-        """What the first service has logged."""
+        """What the first service has logged, for this test file."""
         assert self.service is not None
-        return self.service.log.read_text(errors="replace")
+        return self.service.log.read_bytes()[self._log_begins :].decode(errors="replace")
+
+    def lent(self) -> Iterator[Installation]:
+        """For fixtures: this running installation for one test file; a traceback in its log meanwhile is a failure."""
+        assert self.service is not None
+        self._log_begins = self.service.log.stat().st_size
+        yield self
+        self.db.close()
+        first, *more = self._services
+        self._services = [first]
+        for each in more:
+            each.stop()
+        for each in more:
+            each.assert_no_traceback()
+        assert "Traceback (most recent call last)" not in self.log(), f"The service logged a traceback:\n{self.log()}"
+
+    def is_well(self) -> bool:
+        """True while the first service answers that it is ready."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ from scimlite.config import Settings
 from scimlite.db import migration
 from tcp_forwarder import Forwarder
 
+#: It starts services that stop while others look.
+OWN_SERVICE = True
+
 PATHS = ("/livez", "/readyz", "/healthz")
 
 

@@ -8,6 +8,9 @@ from installation import Installation
 from scimlite.clock import DAY
 from scimlite.db.tables import RefusalRow
 
+#: It waits for a service to tidy up, which another one would do before.
+OWN_SERVICE = True
+
 
 def test_a_started_service_forgets_what_is_too_old(installation: Installation) -> None:
     app = installation.app("tidied")

@@ -25,6 +25,9 @@ from scimlite.db.tables import TokenRow
 from scimlite.journal import report
 from scimlite.journal.selection import Selection
 
+#: It searches all that the database and the log hold.
+OWN_SERVICE = True
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 

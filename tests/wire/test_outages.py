@@ -17,6 +17,9 @@ from installation import Installation
 from postgres_server import empty_database
 from scim_client import ScimClient, assert_scim_error
 
+#: It takes the database away.
+OWN_SERVICE = True
+
 PAGE = (Path(__file__).parents[2] / "docs" / "when-it-breaks.md").read_text()
 #: Roles are the whole server's, which other processes of the test run use too.
 ROLE, PASSWORD = f"outage{os.getpid()}", "a password for tests"

@@ -16,6 +16,9 @@ from typing import Any
 from installation import Connected, Installation
 from scim_client import Answer, ScimClient, add_members, assert_scim_error, remove_member
 
+#: It kills workers.
+OWN_SERVICE = True
+
 CLIENTS = 8
 
 

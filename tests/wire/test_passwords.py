@@ -23,6 +23,9 @@ from scimlite.directory import passwords
 from scimlite.errors import Unavailable
 from scimlite.journal import Origin, Scope
 
+#: It searches all that the database and the log hold.
+OWN_SERVICE = True
+
 SECRET = "correct-horse-Battery-7"
 OTHER = "another-staple-Dyed-8"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

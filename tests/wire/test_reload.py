@@ -20,6 +20,9 @@ from live_service import LiveService
 from scim_client import ScimClient
 from worker_sockets import workers
 
+#: It ends the workers of the service.
+OWN_SERVICE = True
+
 #: Runs a command with another descriptor as its listening socket, which is number 3, as systemd does.
 ACTIVATED = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
