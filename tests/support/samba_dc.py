@@ -10,15 +10,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 import debian_packages
 import openldap
+from certificates import write_certificates
+from scimlite.outbound import Client
 
 #: LDAP has a fixed port there, so the address is one of its own.
 ADDRESS = "127.0.0.77"
+CLIENT = Client([ip_network("127.0.0.0/8")], resolve=lambda host: [ADDRESS])
 NAME = "dc1.example.test"
 DOMAIN = "DC=example,DC=test"
 ADMIN, PASSWORD = "Administrator@example.test", "Passw0rd.of.tests"
@@ -52,15 +56,20 @@ class DomainController:
     """A running domain controller."""
 
     folder: Path
+    authority: Path
 
     @property
     def url(self) -> str:
-        return f"ldap://{ADDRESS}"
+        """Its address by name, which no resolver knows."""
+        return f"ldaps://{NAME}"
 
     def modify(self, ldif: str) -> None:
         """Changes entries as the administrator."""
-        command = ["ldapmodify", "-x", "-H", self.url, "-D", ADMIN, "-w", PASSWORD]
-        done = subprocess.run(command, input=ldif, check=False, capture_output=True, text=True, timeout=60)
+        command = ["ldapmodify", "-x", "-H", f"ldaps://{ADDRESS}", "-D", ADMIN, "-w", PASSWORD]
+        environment = {**os.environ, "LDAPTLS_REQCERT": "never"}
+        done = subprocess.run(
+            command, input=ldif, check=False, capture_output=True, text=True, timeout=60, env=environment
+        )
         assert done.returncode == 0, done.stderr
 
     def keytab(self, account: str) -> dict[str, str]:
@@ -86,8 +95,8 @@ class DomainController:
 
 
 @contextmanager
-def serving(folder: Path, *, clear: bool = True) -> Iterator[DomainController]:
-    """A new domain, with nothing in it but what every domain has; `clear`, to take passwords without encryption."""
+def serving(folder: Path) -> Iterator[DomainController]:
+    """A new domain, with nothing in it but what every domain has; passwords go encrypted only, as everywhere."""
     require()
     provision = [
         *("samba-tool", "domain", "provision", "--realm=EXAMPLE.TEST", "--domain=EXAMPLE", f"--adminpass={PASSWORD}"),
@@ -95,11 +104,15 @@ def serving(folder: Path, *, clear: bool = True) -> Iterator[DomainController]:
     ]
     done = subprocess.run(provision, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+    tls = write_certificates(folder / "certificates", NAME, ADDRESS)
+    # Samba refuses a key that others may read.
+    tls.key.chmod(0o600)
     options = {
         "interfaces": f"{ADDRESS}/8",
         "bind interfaces only": "yes",
-        "tls enabled": "no",
-        "ldap server require strong auth": "no" if clear else "yes",
+        "tls certfile": str(tls.certificate),
+        "tls keyfile": str(tls.key),
+        "tls cafile": str(tls.authority),
         "server services": "ldap kdc",
     }
     settings = [f"--option={name}={value}" for name, value in options.items()]
@@ -108,7 +121,7 @@ def serving(folder: Path, *, clear: bool = True) -> Iterator[DomainController]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         _wait(folder, process)
-        yield DomainController(folder)
+        yield DomainController(folder, tls.authority)
     finally:
         process.terminate()
         process.wait(20)
@@ -119,7 +132,7 @@ def _wait(folder: Path, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             break
         try:
-            socket.create_connection((ADDRESS, 389), timeout=1).close()
+            socket.create_connection((ADDRESS, 636), timeout=1).close()
             return
         except OSError:
             time.sleep(0.05)

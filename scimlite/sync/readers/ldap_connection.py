@@ -14,6 +14,8 @@ from .ldap_network import Address, connected
 
 #: Seconds for each answer.
 TIMEOUT = 60.0
+#: The length of a key that encrypts; a shorter one only signs.
+_LEAST_SSF = 56
 #: Characters of a server's own words that are shown.
 _LONGEST_INFO = 300
 #: Reasons of Active Directory for a refused sign-in, by the number after `data`.
@@ -73,7 +75,7 @@ def connect(address: Address, client: Client, account: Account) -> Any:
     # The library takes the file, and closes it.
     connection = ldap.initialize(address.url, fileno=connected(address, client).detach())
     try:
-        _set_up(connection, address)
+        _set_up(connection)
         with translated(address.url):
             if account.gssapi:
                 connection.sasl_non_interactive_bind_s("GSSAPI")
@@ -85,7 +87,7 @@ def connect(address: Address, client: Client, account: Account) -> Any:
     return connection
 
 
-def _set_up(connection: Any, address: Address) -> None:
+def _set_up(connection: Any) -> None:
     """The options of a connection; what is not set comes from ldap.conf, whose limits are for people who search."""
     ldap = library()
     connection.protocol_version = ldap.VERSION3
@@ -98,9 +100,8 @@ def _set_up(connection: Any, address: Address) -> None:
     connection.set_option(ldap.OPT_TIMEOUT, TIMEOUT)
     # The name in the URL is the one that Kerberos knows the server by.
     connection.set_option(ldap.OPT_X_SASL_NOCANON, 1)
-    if address.encrypted:
-        # Active Directory refuses to encrypt twice.
-        connection.set_option(ldap.OPT_X_SASL_SSF_MAX, 0)
+    # Kerberos encrypts what follows, or does not sign in.
+    connection.set_option(ldap.OPT_X_SASL_SSF_MIN, _LEAST_SSF)
 
 
 def end(connection: Any) -> None:

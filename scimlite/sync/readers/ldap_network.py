@@ -74,6 +74,9 @@ class Address:
             raise SourceError(wrong)
         if starttls and parts.scheme == "ldaps":
             raise SourceError("--starttls is for ldap://; ldaps:// is encrypted from the beginning.")
+        if sealed and (starttls or parts.scheme == "ldaps"):
+            # Windows refuses to encrypt twice, and Samba does not answer.
+            raise SourceError("--auth gssapi encrypts by itself: use ldap://HOST, without --starttls.")
         if ca is not None and not Path(ca).is_file():
             raise SourceError(f"--ca: there is no file {ca}.")
         port = port or _PORTS[parts.scheme]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-import openldap
 import samba_dc
 from samba_dc import ADMIN, DOMAIN, PASSWORD, DomainController
 from scimlite.admin import sources
@@ -71,15 +69,31 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DomainContr
         yield running
 
 
+@pytest.fixture(scope="module")
+def ticket(controller: DomainController) -> Iterator[None]:
+    """The account of the reader may sign in with Kerberos."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in controller.keytab("scimlite").items():
+            patch.setenv(name, value)
+        yield
+
+
 def opened(
-    controller: DomainController, secret: str | None = PASSWORD, client: Client = openldap.CLIENT, **settings: Any
+    controller: DomainController, secret: str | None = PASSWORD, client: Client = samba_dc.CLIENT, **settings: Any
 ) -> Any:
     """A reader by an ordinary account, as security teams give one."""
     attributes = {
         type: frozenset(name for text in rows.values() for name in Expression.parse(text).attributes)
         for type, rows in KIND.mapping.items()
     }
-    given = {"url": controller.url, "bind": READER, "base": [PEOPLE], "groups": [GROUPS], "page-size": "3"}
+    given = {
+        "url": controller.url,
+        "ca": str(controller.authority),
+        "bind": READER,
+        "base": [PEOPLE],
+        "groups": [GROUPS],
+        "page-size": "3",
+    }
     given |= {name.replace("_", "-"): value for name, value in settings.items()}
     return KIND.open(Opening({name: value for name, value in given.items() if value}, secret, client, attributes))
 
@@ -210,8 +224,8 @@ def test_a_disabled_account_cannot_read(controller):
 def test_ids_that_are_bytes_can_be_mapped(controller, mapped):
     reader = KIND.open(
         Opening(
-            {"url": controller.url, "bind": READER, "base": [PEOPLE], "page-size": "3"},
-            *(PASSWORD, openldap.CLIENT, {"User": frozenset([mapped])}),
+            {"url": controller.url, "ca": str(controller.authority), "bind": READER, "base": [PEOPLE]},
+            *(PASSWORD, samba_dc.CLIENT, {"User": frozenset([mapped])}),
         )
     )
     ann = next(record for record in reader.everything() if record.name.startswith("CN=ann,"))
@@ -234,7 +248,8 @@ def test_an_app_follows_the_domain(installation, controller, tmp_path):
     site = Sourced.new(installation, f"ad-{installation.db.kind}")
     sources.remove(site.workspace, site.source, users=sources.KEEP, state_dir=tmp_path)
     reference = secret_references.keep(installation.settings.state_dir, "ad", PASSWORD)
-    options = {"url": controller.url, "bind": READER, "base": [base], "groups": ["none"]}
+    place = {"url": f"ldaps://{samba_dc.ADDRESS}", "ca": str(controller.authority)}
+    options = {**place, "bind": READER, "base": [base], "groups": ["none"]}
     sources.add(site.workspace, "corp", "ad", options, secret=reference, rules=Rules(missing_after=1, hold_below=0))
     assert site.sync().whole
     names = [f"{name}9@example.test" for name in ("ann", "bob", "cid", "dan")]
@@ -273,19 +288,28 @@ def test_who_is_active_is_not_guessed_where_it_may_not_be_read(controller):
     reader.close()
 
 
-def test_a_kerberos_ticket_signs_in_and_encrypts(controller, monkeypatch):
-    for name, value in controller.keytab("scimlite").items():
-        monkeypatch.setenv(name, value)
-    # No resolver knows the name; what is connected to is what the client says.
-    client = Client([ip_network("127.0.0.0/8")], resolve=lambda host: [samba_dc.ADDRESS])
-    kerberos = {"auth": "gssapi", "bind": None, "secret": None, "client": client}
+def test_a_kerberos_ticket_signs_in_and_encrypts(controller, ticket):
+    kerberos = {"auth": "gssapi", "bind": None, "secret": None}
     reader = opened(controller, url=f"ldap://{samba_dc.NAME}", **kerberos)
     found = list(reader.check())
     assert all(each.ok for each in found), found
-    assert "bind" in {each.step for each in found}
-    assert "TLS" not in {each.step for each in found}, "Kerberos encrypts"
-    reader.close()
+    assert "TLS" not in {each.step for each in found}
     other = opened(controller, url="ldap://other.example.test", **kerberos)
     with pytest.raises(SourceError, match="is not signed in to by Kerberos"):
         other.identity()
-    other.close()
+    for each in (reader, other):
+        each.close()
+    with pytest.raises(SourceError, match="--auth gssapi encrypts by itself"):
+        opened(controller, **kerberos)
+
+
+def test_a_password_goes_encrypted_only(controller):
+    clear, started = (
+        opened(controller, url=f"ldap://{samba_dc.NAME}"),
+        opened(controller, url=f"ldap://{samba_dc.NAME}", starttls="on"),
+    )
+    with pytest.raises(SourceError, match="wants encryption: use ldaps://, or --starttls on"):
+        clear.identity()
+    assert "example" in started.identity()
+    clear.close()
+    started.close()

@@ -5,17 +5,13 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import openldap
+from certificates import write_certificates
 from openldap import ADMIN, GROUPS, PASSWORD, PEOPLE, OpenLdap, group, person
 from scimlite.admin import sources
 from scimlite.outbound import Client
@@ -275,37 +271,8 @@ def test_addresses_that_are_no_directorys_are_not_connected_to(address):
 
 def certificates(folder: Path, host: str = "127.0.0.1", *, expired: bool = False) -> tuple[Path, str]:
     """An authority's certificate, and the lines of slapd that use one that it signed."""
-    now = datetime.now(UTC)
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-
-    def signed(subject: str, public: Any, *, ca: bool) -> x509.Certificate:
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
-        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Authority")])
-        begins = now - timedelta(days=20)
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(public)
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begins)
-        builder = builder.not_valid_after(now - timedelta(days=1) if expired and not ca else now + timedelta(days=20))
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        if ca:
-            usage = x509.KeyUsage(*(False,) * 5, True, True, False, False)
-            builder = builder.add_extension(usage, critical=True)
-            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        else:
-            address = ip_address(host) if host[0].isdigit() else None
-            names = [x509.IPAddress(address) if address else x509.DNSName(host)]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-            above = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-            builder = builder.add_extension(above, critical=False)
-        return builder.sign(authority_key, hashes.SHA256())
-
-    folder.mkdir()
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(signed("Authority", authority_key.public_key(), ca=True).public_bytes(pem))
-    (folder / "server.pem").write_bytes(signed(host, key.public_key(), ca=False).public_bytes(pem))
-    form, nothing = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    (folder / "server.key").write_bytes(key.private_bytes(pem, form, nothing))
-    lines = f"TLSCertificateFile {folder}/server.pem\nTLSCertificateKeyFile {folder}/server.key\n"
-    return folder / "ca.pem", lines
+    made = write_certificates(folder, host, expired=expired)
+    return made.authority, f"TLSCertificateFile {made.certificate}\nTLSCertificateKeyFile {made.key}\n"
 
 
 @pytest.mark.parametrize(
