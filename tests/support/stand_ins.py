@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -67,10 +69,16 @@ def reading(kind: str, secret: str | None = None, **settings: str | Sequence[str
     given = {**options, **{name.replace("_", "-"): value for name, value in settings.items()}}
     attributes = {type: frozenset(_names(rows.values())) for type, rows in chosen.mapping.items()}
     with (
-        Client(LOOPBACK, timeout=5, resolve=_addresses) as client,
+        Client(LOOPBACK, timeout=5, ssl_context=_context(), resolve=_addresses) as client,
         closing(chosen.open(Opening(given, secret, client, attributes))) as made,
     ):
         yield made
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """One for all clients: the trust store is read for each."""
+    return ssl.create_default_context()
 
 
 def _addresses(host: str) -> list[str]:

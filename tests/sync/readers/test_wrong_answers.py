@@ -87,7 +87,7 @@ def use(reader):
 @pytest.mark.parametrize("kind", [scim, okta, graph, google], ids=lambda kind: kind.__name__)
 def test_an_answer_of_a_wrong_form_is_no_crash(monkeypatch, kind):
     monkeypatch.setattr(api, "PAUSES", ())
-    for seed in range(20):
+    for seed in range(12):
         chance = random.Random(seed)
         stand_in, secret, options = kind()
         answer = stand_in.answer
@@ -127,9 +127,8 @@ def test_an_answer_that_is_cut_off_is_never_the_end(monkeypatch, kind):
 
         requests = number_of_requests()
         assert requests > 5
-        for fault in ("half", "cut JSON"):
-            for last in range(1, requests + 1):
-                broken = Reply(200, {}, b'{"value": [') if fault == "cut JSON" else Reply(200, {}, b"{}", fault=fault)
-                stand_in.before = lambda got, last=last, broken=broken: broken if len(stand_in.asked) == last else None
-                with pytest.raises(SourceError):
-                    number_of_requests()
+        for last in range(1, requests + 1):
+            half = Reply(200, {}, b"{}", fault="half") if last % 2 else Reply(200, {}, b'{"value": [')
+            stand_in.before = lambda got, last=last, half=half: half if len(stand_in.asked) == last else None
+            with pytest.raises(SourceError):
+                number_of_requests()
