@@ -73,6 +73,9 @@ LIBRARIES = {
     },
     "ssl": {"scimlite.outbound.*", "scimlite.sync.readers.ldap_network", "scimlite.admin.wire"},
     "ldap": {"scimlite.sync.readers.*"},
+    # Signs requests to AWS, and sends them by connections of its own, to addresses of AWS.
+    "boto3": {"scimlite.sync.readers.aws"},
+    "botocore": {"scimlite.sync.readers.aws"},
     "requests": {"scimlite.operators.single_sign_on"},
     **{library: set() for library in ("urllib.request", "urllib3", "httpx", "httpcore", "aiohttp", "asyncio")},
 }
