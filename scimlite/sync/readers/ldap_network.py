@@ -94,7 +94,7 @@ class Address:
         try:
             return ssl.create_default_context(cafile=self.ca)
         except (OSError, ssl.SSLError):
-            raise SourceError(f"--ca: {self.ca} holds no certificate.") from None
+            raise SourceError(f"--ca: {self.ca} holds no certificate as PEM (-----BEGIN CERTIFICATE-----).") from None
 
 
 def look(address: Address, client: Client) -> Iterator[Finding]:

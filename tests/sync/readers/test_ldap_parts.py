@@ -119,6 +119,13 @@ def test_addresses_that_are_none(url):
         Address.of(url, starttls=False, ca=None)
 
 
+def test_a_file_of_another_form_is_no_certificate(tmp_path):
+    (tmp_path / "ca.cer").write_bytes(b"0\x82\x03")
+    address = Address.of("ldaps://h", starttls=False, ca=str(tmp_path / "ca.cer"))
+    with pytest.raises(SourceError, match="holds no certificate as PEM"):
+        _ = address.context
+
+
 # --- groups ---------------------------------------------------------------------------------------------------------
 
 
