@@ -67,6 +67,13 @@ def postgres_url(request: pytest.FixtureRequest) -> str:
     return request.config.stash[POSTGRES].url()
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with all tables and without a row, to be copied."""
+    with databases.postgres_template(postgres_url) as name:
+        yield name
+
+
 @pytest.fixture(params=databases.KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, empty database; each test that asks runs once with each kind."""
@@ -140,7 +147,7 @@ def installation(
         yield from request.getfixturevalue("shared_services").lent(request.param)
         return
     folder = tmp_path_factory.mktemp("installation")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder, **settings))
 
 

@@ -14,7 +14,7 @@ from installation import Installation
 @pytest.fixture(params=databases.KINDS)
 def site(request: pytest.FixtureRequest, tmp_path) -> Iterator[Site]:
     """An empty installation with each kind of database."""
-    with databases.empty_url(request.param, request, tmp_path) as url:
+    with databases.upgraded_url(request.param, request, tmp_path) as url:
         made = Installation.new(url, tmp_path)
         yield Site(made.env, made)
         made.stop()

@@ -27,7 +27,7 @@ NAMES = (
 def whole(request, tmp_path_factory):
     """A database, and the choice of everybody in its two apps; some are disabled, one is deleted."""
     folder = tmp_path_factory.mktemp("browsing")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         made = Installation.new(url, folder)
         site = Site(made.env, made)
         slugs = [site.app("first"), site.app("second")]

@@ -15,7 +15,7 @@ from installation import Installation
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation with each kind of database, one for all tests of a file; each test makes its own apps."""
     folder = tmp_path_factory.mktemp("site")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         made = Installation.new(url, folder)
         yield Site(made.env, made)
         made.stop()

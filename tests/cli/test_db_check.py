@@ -197,7 +197,7 @@ class TestSqlite:
 
 @pytest.fixture(params=databases.KINDS)
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    with databases.empty_url(request.param, request, tmp_path) as url:
+    with databases.upgraded_url(request.param, request, tmp_path) as url:
         made = Installation.new(url, tmp_path)
         made.start(workers=2)
         yield made

@@ -124,7 +124,7 @@ class Site:
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     key = "a key for tests and never for a service"
-    with databases.empty_url(request.param, request, tmp_path_factory.mktemp("acts")) as url:
+    with databases.upgraded_url(request.param, request, tmp_path_factory.mktemp("acts")) as url:
         made = Installation(url, key)
         yield made
         made.db.close()

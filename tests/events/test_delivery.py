@@ -53,7 +53,7 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("delivery")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         opened = Installation.open(Settings.from_environment(environment(folder, url)), create=True)
         yield opened
         opened.db.close()

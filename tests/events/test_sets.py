@@ -126,7 +126,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("sets")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         settings = Settings.from_environment(
             {
                 "SCIMLITE_STATE_DIR": str(folder / "state"),

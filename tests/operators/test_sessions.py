@@ -23,7 +23,7 @@ MINUTE = 60_000_000
 
 @pytest.fixture(params=databases.KINDS)
 def here(request, tmp_path):
-    with databases.empty_url(request.param, request, tmp_path) as url:
+    with databases.upgraded_url(request.param, request, tmp_path) as url:
         made = Installation.new(url, tmp_path)
         yield made
         made.stop()

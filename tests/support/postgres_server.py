@@ -175,17 +175,26 @@ class PostgresServer:
 
 
 @contextmanager
-def empty_database(server_url: str) -> Iterator[str]:
-    """A new, empty database in the server, dropped afterwards with whatever is still connected to it."""
+def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
+    """A copy of another database of the server, dropped afterwards with whatever is still connected to it.
+
+    Nobody may be connected to the template meanwhile; nobody ever is to template0, which is empty.
+    """
     name = f"scimlite_test_{secrets.token_hex(8)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        # template0 because nobody may connect to it: a connection to the template fails the copy.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def empty_database(server_url: str) -> Iterator[str]:
+    """A new, empty database in the server."""
+    with new_database(server_url) as url:
+        yield url
 
 
 def free_port() -> int:

@@ -35,7 +35,7 @@ class SharedServices:
     def _begin(self, kind: str) -> None:
         folder = self._folders.mktemp("shared")
         with ExitStack() as stack:
-            url = stack.enter_context(databases.empty_url(kind, self._request, folder))
+            url = stack.enter_context(databases.upgraded_url(kind, self._request, folder))
             made = stack.enter_context(contextmanager(running)(lambda: Installation.new(url, folder)))
             self._running[kind] = made, stack.pop_all()
 

@@ -24,7 +24,7 @@ def made_kinds(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("sync")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         env = {
             "SCIMLITE_STATE_DIR": str(folder),
             "SCIMLITE_DATABASE_URL": url,

@@ -33,7 +33,7 @@ OFF = {"op": "replace", "path": "active", "value": False}
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running service whose figures are at METRICS."""
     folder = tmp_path_factory.mktemp("installation")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         made = Installation.new(url, folder, METRICS=f"127.0.0.1:{free_port()}")
         try:
             made.start()

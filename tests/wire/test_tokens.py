@@ -132,7 +132,7 @@ def test_last_used_is_written_now_and_then(installation: Installation, app: Conn
 
 @contextmanager
 def _fresh(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Installation]:
-    with databases.empty_url(kind, request, folder) as url:
+    with databases.upgraded_url(kind, request, folder) as url:
         made = Installation.new(url, folder)
         try:
             yield made

@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module", params=databases.KINDS)
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("served")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder, OUTBOUND_NETWORKS="127.0.0.0/8"), workers=1)
 
 

@@ -15,5 +15,5 @@ from pushed_target import pushed as pushed
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One for all tests of a file, and once with each kind of database."""
     folder = tmp_path_factory.mktemp("targets")
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder))

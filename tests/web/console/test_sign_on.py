@@ -31,7 +31,7 @@ def provider():
 
 def service(request, folder, provider, **settings):
     settings = {"OIDC_ISSUER": provider.issuer, "OIDC_CLIENT_ID": "console", "OIDC_CLIENT_SECRET": "s", **settings}
-    with databases.empty_url(request.param, request, folder) as url:
+    with databases.upgraded_url(request.param, request, folder) as url:
         yield from running(lambda: Installation.new(url, folder, **settings))
 
 
