@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
 from receiver import Got, Reply
 from stand_ins import StandIn, json_reply
 
@@ -26,6 +29,9 @@ class GraphStandIn(StandIn):
     forgotten: int = -1
     secret: str = "s&cret"
     token: str = "none"
+    #: The key of the application, and the thumbprint of its certificate.
+    key: RSAKey | None = None
+    thumbprint: str = ""
     page: int = 2
 
     def user(self, key: str, **more: Json) -> None:
@@ -47,7 +53,7 @@ class GraphStandIn(StandIn):
             return json_reply({"error": "invalid_tenant", "error_codes": [90002]}, 400)
         if path.endswith("/token"):
             form = {name: values[0] for name, values in parse_qs(got.body.decode()).items()}
-            if (form["client_id"], form["client_secret"]) != ("me", self.secret):
+            if not self._accepts(form):
                 return json_reply({"error": "invalid_client", "error_codes": [7000215]}, 401)
             assert form["scope"] == f"{self.base}/.default"
             self.token = f"token-{len(self.asked)}"
@@ -67,6 +73,15 @@ class GraphStandIn(StandIn):
         if len(parts) == 2:
             return json_reply(_selected(self.groups[parts[1]], query))
         return self._page(path, [self._member(each) for each in self._all_members(parts[1], parts[2])], query)
+
+    def _accepts(self, form: dict[str, str]) -> bool:
+        if form["client_id"] != "me" or "client_secret" in form:
+            return form["client_id"] == "me" and form.get("client_secret") == self.secret
+        assert self.key is not None
+        token = jwt.decode(form["client_assertion"], self.key)
+        known = {"alg": "RS256", "typ": "JWT", "x5t#S256": self.thumbprint}
+        assert token.claims["aud"] == f"{self.base}/t1/oauth2/v2.0/token"
+        return token.header == known and token.claims["iss"] == token.claims["sub"] == "me"
 
     def _all_members(self, key: str, which: str) -> list[str]:
         made = dict.fromkeys(self.members[key])

@@ -13,7 +13,8 @@ from .api import Api, Page, key_of, once
 from .authorization import Authorization, Fixed
 from .documents import values_of
 from .refusals import AnswerError, findings
-from .tokens import Tokens, assertion, key_text
+from .signing import assertion, key_text
+from .tokens import Tokens
 
 Json = Any
 
@@ -190,8 +191,8 @@ def _authorization(opening: Opening, *, groups: bool) -> Authorization:
     key_id = account.get("private_key_id")
 
     def form() -> dict[str, str]:
-        signed = assertion(key, claims, key_id=key_id if isinstance(key_id, str) else None)
-        return {"grant_type": _GRANT, "assertion": signed}
+        header = {"kid": key_id} if isinstance(key_id, str) else {}
+        return {"grant_type": _GRANT, "assertion": assertion(key, claims, header)}
 
     return Tokens(opening.client, url, form)
 

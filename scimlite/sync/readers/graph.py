@@ -9,21 +9,13 @@ from urllib.parse import quote
 import orjson
 
 from ..reading import GROUP, USER, Finding, IncompleteError, Kind, Opening, Option, Record, SourceError
-from .api import Api, Page, key_of, once
-from .authorization import Fixed
+from .api import Page, key_of, once
 from .documents import values_of
+from .graph_sign_in import CLOUDS, connected
 from .refusals import AnswerError, findings
-from .tokens import Tokens, client_credentials
 
 Json = Any
 
-#: By cloud: Graph, and what gives tokens.
-_CLOUDS = {
-    "global": ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
-    "us-gov": ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
-    "us-dod": ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
-    "china": ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
-}
 _PAGE = 999
 #: The most ids in an `in` of a filter.
 _TOGETHER = 15
@@ -36,15 +28,7 @@ class GraphReader:
     """Reads users by a list, and groups with their members by a delta query, which needs no request for each group."""
 
     def __init__(self, opening: Opening) -> None:
-        usual = _CLOUDS[opening.text("cloud") or "global"]
-        graph, login = opening.text("url") or usual[0], opening.text("login-url") or usual[1]
-        self._tenant = quote(opening.text("tenant") or "", safe="")
-        if opening.secret is None:
-            raise SourceError("Give the client secret of the application as the secret.")
-        form = client_credentials(opening.text("client-id") or "", opening.secret, f"{graph.rstrip('/')}/.default")
-        self._login = Api(opening.client, f"{login.rstrip('/')}/{self._tenant}", Fixed(None))
-        tokens = Tokens(opening.client, self._login.url("oauth2/v2.0/token"), form)
-        self._api = Api(opening.client, f"{graph.rstrip('/')}/v1.0", tokens)
+        self._login, self._api = connected(opening)
         self._filter = opening.text("filter")
         self._members_of = opening.texts("members-of")
         self._groups = opening.text("groups") != "no" and GROUP in opening.attributes
@@ -252,10 +236,9 @@ KIND = Kind(
     "Entra ID, by Microsoft Graph",
     (
         Option("tenant", "The tenant's id, or one of its domains.", required=True, metavar="TENANT"),
-        Option(
-            "client-id", "The application (client) id; the secret is its client secret.", required=True, metavar="ID"
-        ),
-        Option("cloud", "Where the tenant is.", default="global", choices=tuple(_CLOUDS)),
+        Option("client-id", "The application (client) id.", required=True, metavar="ID"),
+        Option("key-file", "Signs in with this key and certificate (PEM), not with a secret.", metavar="FILE"),
+        Option("cloud", "Where the tenant is.", default="global", choices=tuple(CLOUDS)),
         Option("filter", "Reads only the users whom this OData filter matches.", metavar="FILTER"),
         Option(
             "members-of", "Reads only who is in this group, by its id, or in groups in it.", many=True, metavar="ID"

@@ -14,7 +14,8 @@ from .api import Api, Page, key_of, once, time_there
 from .authorization import Authorization, Fixed
 from .documents import values_of
 from .refusals import AnswerError, findings
-from .tokens import Tokens, assertion, key_text
+from .signing import key_text, signed_client
+from .tokens import Tokens
 
 Json = Any
 
@@ -29,7 +30,6 @@ _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?')
 #: Seconds by which a position is earlier than it is there, for what was being written then.
 _OVERLAP = 300
 _SCOPES = "okta.users.read okta.groups.read"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _USERS_RIGHT = "the scope okta.users.read, and an administrator role that may view users (Read-only Administrator)"
 _GROUPS_RIGHT = "the scope okta.groups.read, and an administrator role that may view groups (Read-only Administrator)"
 
@@ -233,16 +233,7 @@ def _authorization(opening: Opening, url: str) -> Authorization:
         return Fixed(f"SSWS {opening.secret}")
     key = key_text(opening.secret, opening.text("key-file"), "okta")
     token_url = f"{url}/oauth2/v1/token"
-
-    def form() -> dict[str, str]:
-        claims = {"iss": client_id, "sub": client_id, "aud": token_url}
-        return {
-            "grant_type": "client_credentials",
-            "scope": _SCOPES,
-            "client_assertion_type": _ASSERTION,
-            "client_assertion": assertion(key, claims, key_id=opening.text("key-id")),
-        }
-
+    form = signed_client(client_id, token_url, _SCOPES, key, {"kid": opening.text("key-id")})
     return Tokens(opening.client, token_url, form)
 
 

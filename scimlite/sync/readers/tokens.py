@@ -1,14 +1,9 @@
-"""Access tokens that are fetched (OAuth 2.0 client credentials) or bought with a signed JWT, and renewed in time."""
+"""Access tokens that are fetched (OAuth 2.0), and renewed in time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
-
-import orjson
 
 from ...outbound import Client
 from ..reading import SourceError
@@ -27,6 +22,7 @@ _ADVICE = {
     "invalid_scope": "a scope is not granted to this client",
     "access_denied": "a scope is not granted to this client",
     "invalid_grant": "the account or the subject is not right, or the clock of this host is wrong",
+    "AADSTS700027": "the certificate is not that of the application, or has expired",
     "invalid_dpop_proof": "turn off the requirement of DPoP for this client",
     "AADSTS7000215": "the client secret is not right: take its value, not its id",
     "AADSTS7000222": "the client secret has expired: make a new one",
@@ -79,54 +75,3 @@ def client_credentials(client_id: str, secret: str, scope: str | None) -> Callab
     """The form of a client with a secret (RFC 6749 section 4.4)."""
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
     return lambda: {**form, **({"scope": scope} if scope else {})}
-
-
-def key_text(secret: str | None, file: str | None, extra: str) -> str:
-    """A private key: a file's text, or the secret. Raises SourceError, also where the libraries of `extra` lack."""
-    try:
-        import joserfc  # noqa: F401
-    except ImportError:
-        raise SourceError(f"Signing in with a key needs the package's extra: pip install 'scimlite[{extra}]'") from None
-    if file is None:
-        if secret is None:
-            raise SourceError("Give the key: --key-file FILE, or the key as JSON on one line as the secret.")
-        return secret
-    try:
-        with Path(file).open("rb") as opened:
-            return opened.read(_LARGEST_KEY).decode()
-    except OSError as error:
-        raise SourceError(f"The key in {file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SourceError(f"The file {file} holds no key: it is no text.") from None
-
-
-def assertion(key: str, claims: Mapping[str, Any], *, key_id: str | None = None) -> str:
-    """A signed JWT that is good for five minutes. In: the key as PEM or JWK. Raises SourceError."""
-    from joserfc import jwt
-
-    made = _imported(key)
-    now = int(time.time())
-    header = {"alg": _ALGORITHMS[made.key_type], "typ": "JWT"}
-    if key_id or made.kid:
-        header["kid"] = key_id or made.kid
-    return jwt.encode(header, {**claims, "iat": now, "exp": now + _ASSERTION, "jti": str(uuid4())}, made)
-
-
-def _imported(key: str) -> Any:
-    from joserfc.errors import JoseError
-    from joserfc.jwk import ECKey, RSAKey
-
-    data: Any = key
-    if key.lstrip().startswith("{"):
-        try:
-            data = orjson.loads(key)
-        except orjson.JSONDecodeError:
-            raise SourceError("The private key begins like JSON, and is none.") from None
-    for kind in (RSAKey, ECKey):
-        try:
-            made = kind.import_key(data)
-        except (JoseError, ValueError, TypeError, KeyError):
-            continue
-        if made.is_private:
-            return made
-    raise SourceError("The private key cannot be read: give an RSA or P-256 key as PEM or JWK, without a passphrase.")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import RSAKey
 
 from graph_stand_in import GraphStandIn
 from scimlite.sync.readers import api
@@ -104,6 +112,26 @@ def test_a_token_that_expires_is_renewed(graph, reader):
     next(records)
     graph.token = "another"
     assert len([*records]) == 4
+
+
+def test_a_certificate_signs_in(graph, tmp_path):
+    graph.user("ann")
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "scimlite")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, private.public_key(), 1, now, now + timedelta(days=1))
+    certificate = builder.sign(private, hashes.SHA256())
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = tmp_path / "graph.pem"
+    file.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    graph.key = RSAKey.import_key(pem)
+    digest = certificate.fingerprint(hashes.SHA256())
+    graph.thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    with opened(graph, None, key_file=str(file)) as reader:
+        assert everything(reader).keys() == {"ann"}
+    file.write_bytes(pem)
+    with pytest.raises(SourceError, match="has no certificate"), opened(graph, None, key_file=str(file)):
+        pass
 
 
 @pytest.mark.parametrize(

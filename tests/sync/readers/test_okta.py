@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from okta_stand_in import OktaStandIn
 from scimlite.sync.readers import api
@@ -172,7 +172,10 @@ def test_options_that_cannot_be_are_told(org, secret, options, said):
         pass
 
 
-@pytest.mark.parametrize("key", ["no key", "{", '{"kty": "RSA"}'])
+CURVE = ECKey.generate_key("P-384").as_pem(private=True).decode()
+
+
+@pytest.mark.parametrize("key", ["no key", "{", '{"kty": "RSA"}', CURVE], ids=["text", "JSON", "public", "P-384"])
 def test_a_key_that_is_none_is_told_without_it(org, key):
     with reading("okta", key, url=org.base, client_id="me") as reader:
         step, said = failed(reader.check())
