@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from peewee import fn
 
 from scimlite import clock
 from scimlite.admin import sources
 from scimlite.db.sync_tables import SourceRow, SourceRunRow
+from scimlite.db.tables import JournalRow
 from scimlite.installation import Installation
 from scimlite.sync.rules import Rules
 from scimlite.worker import Worker
@@ -66,7 +68,9 @@ def test_killed_runs_end_in_the_state_of_one_run(installation: Installation, fil
         write(users, groups, title, USERS if title == "Clerk" else USERS - 30)
         for _ in range(4):
             process = subprocess.Popen([*command, "--accept-changes", "9999"], env=environment, stderr=subprocess.PIPE)
-            time.sleep(0.7 + chance.random() * 1.2)
+            end = _newest(installation) + chance.randrange(1, USERS)
+            while process.poll() is None and _newest(installation) < end:
+                time.sleep(0.01)
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
@@ -83,6 +87,10 @@ def test_killed_runs_end_in_the_state_of_one_run(installation: Installation, fil
     assert len(changed) == len(set(changed)), "what was written is written once"
     outcomes = {outcome for (outcome,) in installation.db.rows(SourceRunRow.select(SourceRunRow.outcome))}
     assert "running" not in outcomes
+
+
+def _newest(installation: Installation) -> int:
+    return int(installation.db.scalar(JournalRow.select(fn.max(JournalRow.id))) or 0)
 
 
 def _environment(installation: Installation) -> dict[str, str]:
