@@ -91,6 +91,7 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
             "update_groups": "Update groups",
             "delete_groups": "Delete groups",
             "sync_membership": "Add and remove members",
+            "sourced_users": "Change users and groups of a source",
         },
     ),
     (
