@@ -205,7 +205,9 @@ class Run:
             seconds = _BACKOFF[min(self._source.failures, len(_BACKOFF) - 1)]
         else:
             seconds = self._source.ruling.seconds_between(report.numbers.get("users", 0))
-            if report.outcome is Outcome.OK and self._found is not None and self._found.position is not None:
+            found = self._found
+            # Who could not tell what changed is not asked again so soon: that would read everything each time.
+            if report.outcome is Outcome.OK and found is not None and found.position is not None and not found.untold:
                 seconds = min(seconds, rules.EVERY_DELTA)
         return int(seconds * _SECOND * random.SystemRandom().uniform(0.9, 1.1))
 

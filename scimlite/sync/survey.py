@@ -49,6 +49,8 @@ class Found:
     position: str | None
     #: True when everything was read.
     whole: bool
+    #: True when the source was asked what changed, and could not tell.
+    untold: bool
     numbers: dict[str, int] = field(default_factory=dict)
 
     def member_changes(self, db: Database) -> Iterator[tuple[Step, Difference]]:
@@ -91,6 +93,7 @@ class Survey:
         self._told = told
         self._kind = kinds.get(source.kind)
         self._rules = source.ruling
+        self._untold = False
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -125,6 +128,7 @@ class Survey:
         if (source.last_full_at or 0) + self._rules.seconds_between(entries) * _SECOND <= clock.now():
             return None
         keys = reader.changed(source.position)
+        self._untold = keys is None
         return None if keys is None else list(dict.fromkeys(keys))
 
     def _compare(
@@ -157,7 +161,9 @@ class Survey:
         numbers = {"users": staging.count(USER), "groups": staging.count(GROUP)}
         numbers |= matching.settle(self._ground.db, self._app, made, staging, self._rules)
         numbers |= {**made.counts(), "unchanged": made.unchanged}
-        return Found(kept, staging, made, reader.resolve, is_known, identity, position, keys is None, numbers)
+        return Found(
+            kept, staging, made, reader.resolve, is_known, identity, position, keys is None, self._untold, numbers
+        )
 
     # --- judging --------------------------------------------------------------------------------------------------
 

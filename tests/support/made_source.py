@@ -38,6 +38,8 @@ class Directory:
     breaks_after: int | None = None
     #: Keys that changed, by the number of the change; what `position` counts.
     changes: list[str] = field(default_factory=list)
+    #: False when it has forgotten them.
+    tells: bool = True
     #: How often everything was read, and how many by key.
     whole_reads: int = 0
     keyed_reads: int = 0
@@ -95,7 +97,7 @@ class MadeReader:
             yield record
 
     def changed(self, position: str) -> Iterable[str] | None:
-        return self._directory.changes[int(position) :]
+        return self._directory.changes[int(position) :] if self._directory.tells else None
 
     def read(self, keys: Sequence[str]) -> Iterator[Record]:
         self._directory.keyed_reads += len(keys)

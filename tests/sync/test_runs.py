@@ -455,6 +455,17 @@ def test_what_changed_is_read_alone_where_the_source_tells_it(installation, requ
     assert "user5" not in site.active()
 
 
+def test_a_source_that_cannot_tell_what_changed_is_not_read_every_five_minutes(installation):
+    site = Sourced.new(installation, f"forgetful-{installation.db.kind}", kind="telling")
+    people(site, 3)
+    site.sync()
+    site.sync()
+    assert site.source.due_at < clock.now() + 10 * 60 * 1_000_000
+    site.directory.tells = False
+    assert site.sync().whole
+    assert site.source.due_at > clock.now() + 50 * 60 * 1_000_000
+
+
 def test_one_run_at_a_time(site):
     people(site, 2)
     with Lease(site.installation.db, site.source), pytest.raises(BusyError):
