@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from scimlite.admin import apps, targets, tokens
+from scimlite.admin import apps, tokens
 from scimlite.admin import overview as overviews
 from scimlite.admin.identity_providers import identity_provider
 from scimlite.apps import App, app_profile
@@ -257,6 +257,9 @@ def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
     \b
     Example: scimlite app delete okta-test
     """
+    # Imported here, because only this command needs them, and they load what speaks to other hosts.
+    from scimlite.admin import sources, targets
+
     details = overviews.details(context.db, slug)
     if dry_run:
         click.echo(f"This would remove {extent_of_deletion(details)}.")
@@ -265,6 +268,7 @@ def delete(context: Context, slug: str, yes: bool, dry_run: bool) -> None:
         click.echo(f"This removes {extent_of_deletion(details)}. It cannot be undone.", err=True)
     confirm("Remove it?", yes=yes)
     targets.forget_tokens(context.db, details.app, context.settings.state_dir)
+    sources.forget_secrets(context.db, details.app, context.settings.state_dir)
     deleted = apps.delete(context.scope, details.app.slug)
     click.echo(f"Removed {deleted.slug}.", err=True)
 

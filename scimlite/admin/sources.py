@@ -272,6 +272,13 @@ def _remove(workspace: Workspace, source: Source) -> None:
     _record(workspace, source, Action.SOURCE_REMOVED)
 
 
+def forget_secrets(db: Database, app: App, state_dir: Path) -> None:
+    """Deletes the secrets that are kept for an app's sources; for an app that is going to be deleted."""
+    for source in sources.of_app(db, app.id):
+        if source.secret is not None:
+            secret_references.forget(state_dir, source.secret)
+
+
 def change(db: Database, source: Source, **values: Any) -> None:
     """Writes columns of a source, and takes it from the process that runs it, which then writes nothing more."""
     query = SourceRow.update(**values, holder=None, leased_until=0)

@@ -112,8 +112,13 @@ def test_a_total_is_counted_again_when_anything_was_written(client: Client, plac
         another.submit(client.post, "/Users", {"schemas": [USER], "userName": "and by another one"}).result()
         another.submit(client.db.close).result()
     assert total() == 12
-    assert int(client.get("/Users?startIndex=3&count=2").json["totalResults"]) == 12
-    assert not [each for each in client.statements if "count(" in each.lower()]
+    # On PostgreSQL a write to any database of the server has it counted again, and other tests write.
+    for _ in range(20):
+        assert int(client.get("/Users?startIndex=3&count=2").json["totalResults"]) == 12
+        if not [each for each in client.statements if "count(" in each.lower()]:
+            break
+    else:
+        pytest.fail("the total is counted each time")
 
 
 def test_groups_are_the_same_however_a_user_is_found(client: Client, places: dict[str, str]) -> None:
