@@ -25,6 +25,10 @@ class BusyError(SourceError):
     """Another process runs the source."""
 
 
+class StoppedError(Exception):
+    """The worker was stopped in the middle of a run; the next run does the rest."""
+
+
 class Lease:
     """Holds a source while its block runs; raises BusyError when another process has it.
 

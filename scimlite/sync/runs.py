@@ -24,16 +24,18 @@ from . import history, rules, shaping, sources
 from .applying import Applying, Means
 from .guard import Acceptance, Hold
 from .history import Outcome
-from .lease import Lease
+from .lease import Lease, StoppedError
 from .plan import Act
 from .previews import Preview
 from .reading import SourceError
-from .sources import Source
+from .sources import LeaseLostError, Source
 from .survey import Found, Ground, Survey, Told
 
 _SECOND = 1_000_000
 #: Seconds until a source that could not be read is tried again: after the first failure, the second, and so on.
 _BACKOFF = (60, 120, 300, 900)
+#: What a run says that met an error of this program.
+_OUR_FAULT = "an error of scimlite's own; the log has the details"
 #: Seconds between two notes of how far a run is.
 _BEAT = 2.0
 
@@ -99,9 +101,16 @@ class Run:
             self._row = self._db.transact(begin)
             try:
                 report = self._read_and_write(lease)
+            except (LeaseLostError, StoppedError):
+                raise
             except (SourceError, ScimError) as error:
                 detail = error.detail if isinstance(error, ScimError) else str(error)
                 report = Report(Outcome.FAILED, self._numbers, self._is_whole, detail=detail)
+            except Exception:
+                # Noted like any failure, so that it is tried again later and not at once.
+                lost = Report(Outcome.FAILED, self._numbers, self._is_whole, detail=_OUR_FAULT)
+                self._db.transact(partial(self._end, lease, lost))
+                raise
             self._db.transact(partial(self._end, lease, report))
             return report
 

@@ -11,7 +11,7 @@ from ..db import DatabaseError
 from ..errors import OperatorError, ScimError
 from ..redaction import error_log
 from . import sources
-from .lease import BusyError
+from .lease import BusyError, StoppedError
 from .runs import Run
 from .sources import LeaseLostError, Source
 from .survey import Ground
@@ -20,10 +20,6 @@ from .survey import Ground
 _AT_ONCE = 2
 #: Seconds between two looks.
 _LOOK = 1.0
-
-
-class StoppedError(Exception):
-    """The worker was stopped in the middle of a run; the next run does the rest."""
 
 
 class Schedule:

@@ -22,8 +22,14 @@ class State(StrEnum):
     DISABLED = "disabled"
 
 
-class LeaseLostError(Exception):
+class LeaseLostError(SourceError):
     """Another process runs the source, or an operator changed or removed it: nothing more may be written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The source was changed, or taken by another process, while it was read. What was written stays; the next "
+            "run does the rest."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Directory:
     identity: str = "dc=made"
     #: Reading ends with an error after so many entries.
     breaks_after: int | None = None
+    #: True when its reader has a fault of its own.
+    is_broken: bool = False
     #: Keys that changed, by the number of the change; what `position` counts.
     changes: list[str] = field(default_factory=list)
     #: False when it has forgotten them.
@@ -91,6 +93,8 @@ class MadeReader:
 
     def everything(self) -> Iterator[Record]:
         self._directory.whole_reads += 1
+        if self._directory.is_broken:
+            raise KeyError("a fault of a reader")
         for number, record in enumerate(self._directory.records.values()):
             if number == self._directory.breaks_after:
                 raise IncompleteError("The connection was lost.")

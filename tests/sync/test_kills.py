@@ -122,3 +122,9 @@ def test_the_worker_runs_what_is_due(installation: Installation) -> None:
         Worker(installation).run(once=True)
         assert site.source.due_at > clock.now() + least * 1_000_000
     assert site.source.failures == 3
+    # A fault of a reader is no reason to read all the time.
+    site.directory.is_broken = True
+    db.execute(SourceRow.update(due_at=0).where(SourceRow.id == site.source.id))
+    Worker(installation).run(once=True)
+    assert site.source.due_at > clock.now() + 700 * 1_000_000
+    assert site.active() == {"ann"}

@@ -16,6 +16,7 @@ from scimlite.errors import BadRequest
 from scimlite.scim import messages
 from scimlite.sync.history import Outcome
 from scimlite.sync.lease import BusyError, Lease
+from scimlite.sync.reading import SourceError
 from sourced import Sourced
 
 MANAGER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -474,6 +475,22 @@ def test_one_run_at_a_time(site):
     gone = SourceRow.update(holder=f"{os.uname().nodename}:999999999:x", leased_until=clock.now() + 10**9)
     db.execute(gone.where(SourceRow.id == source.id))
     site.sync()
+
+
+def test_a_source_that_is_changed_while_it_is_read_writes_nothing_more(site):
+    people(site, 3)
+    told = []
+
+    def change(phase, number):
+        if not told:
+            told.append(phase)
+            sources.set_state(site.workspace, site.source, enabled=False)
+
+    with pytest.raises(SourceError, match="while it was read"):
+        site.sync(told=change)
+    assert site.users() == {}
+    site.sync()
+    assert len(site.users()) == 3
 
 
 @pytest.mark.parametrize(("users", "active"), [("keep", 3), ("disable", 0)])
