@@ -169,7 +169,9 @@ def test_a_file_that_is_cut_is_noticed_at_the_next_commit(tmp_path: Path, checkp
         refused(site.client.user("lost"))
         until(lambda: all(site.client.another().get("/Users").status == 503 for _ in range(4)))
         refused(site.client.user("lost too"))
-        assert "something has cut off its end" in site.service.log.read_text()
+        told = site.service.log.read_text()
+        # SQLite itself may come upon it first.
+        assert "something has cut off its end" in told or "it is damaged" in told
 
 
 def test_a_file_that_is_touched_is_the_same_file(site: Site) -> None:
